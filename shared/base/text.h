@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace berth {
+
+// The words of `text`, split as a POSIX shell would (quotes and backslashes, no expansion, no
+// operators). Error: an unclosed quote or a trailing backslash, with its position.
+Result<std::vector<std::string>> split_words(std::string_view text);
+
+// `text` cut at every `separator`; n separators give n + 1 pieces.
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+std::string_view trim(std::string_view text);
+
+// Whether `id` may name an app or agent: 1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit.
+bool is_valid_id(std::string_view id);
+
+// The words an error uses for what an id may be.
+inline constexpr std::string_view kIdRule =
+    "1 to 64 of a-z A-Z 0-9 . _ -, the first one a letter or digit";
+
+// The candidate nearest to `word` by edit distance, or "" when none is near enough to be meant.
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+// `bytes` as valid UTF-8: what is not UTF-8 becomes U+FFFD.
+std::string to_utf8(std::string_view bytes);
+
+// `bytes` for people: control characters as \n, \t, \xNN.
+std::string printable(std::string_view bytes);
+
+std::string to_hex(std::string_view bytes);
+
+}  // namespace berth

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/enum_names.h"
+#include "shared/time/backoff.h"
+
+namespace berth {
+
+enum class AppKind : std::uint8_t { Service, OneShot };
+inline constexpr auto kAppKindNames = enum_names<AppKind>("service", "oneshot");
+
+// Which file format declared the app.
+enum class DescriptorKind : std::uint8_t { Berth, PyTainer, Spmi, Procfile };
+inline constexpr auto kDescriptorKindNames =
+    enum_names<DescriptorKind>("berth", "pytainer", "spmi", "procfile");
+
+enum class RestartPolicy : std::uint8_t { Never, OnFailure, Always };
+inline constexpr auto kRestartPolicyNames = enum_names<RestartPolicy>("never", "on-failure", "always");
+
+enum class BackendType : std::uint8_t { Native, Screen, Slurm };
+inline constexpr auto kBackendTypeNames = enum_names<BackendType>("native", "screen", "slurm");
+
+enum class ScheduleOverlap : std::uint8_t { Skip, Queue, Kill };
+inline constexpr auto kScheduleOverlapNames = enum_names<ScheduleOverlap>("skip", "queue", "kill");
+
+enum class ConfigType : std::uint8_t { String, Int, Float, Bool, Choice, Secret };
+inline constexpr auto kConfigTypeNames =
+    enum_names<ConfigType>("string", "int", "float", "bool", "choice", "secret");
+
+struct RestartSpec {
+    RestartPolicy policy = RestartPolicy::OnFailure;
+    BackoffPolicy backoff;
+    Duration reset_after = std::chrono::seconds(10);  // a run this long is good: the delay starts anew
+    std::uint32_t max_restarts = 0;                   // in `window`; 0: no limit
+    Duration window = std::chrono::minutes(10);
+    std::vector<int> success_codes = {0};
+
+    friend bool operator==(const RestartSpec&, const RestartSpec&) = default;
+};
+
+struct StopSpec {
+    int signal = 15;
+    Duration timeout = std::chrono::seconds(10);
+    std::string command;  // run first; empty: none
+
+    friend bool operator==(const StopSpec&, const StopSpec&) = default;
+};
+
+// When `running` holds. At most one of log, tcp, http, exec, notify is set; none: after exec.
+struct ReadySpec {
+    std::string log;
+    std::string tcp;  // "HOST:PORT" or ":PORT"
+    std::string http;
+    std::string exec;
+    bool notify = false;
+    Duration timeout = std::chrono::seconds(30);
+
+    friend bool operator==(const ReadySpec&, const ReadySpec&) = default;
+};
+
+// At most one of tcp, http, exec is set; none: no check.
+struct HealthSpec {
+    std::string tcp;
+    std::string http;
+    std::string exec;
+    Duration interval = std::chrono::seconds(10);
+    Duration timeout = std::chrono::seconds(2);
+    std::uint32_t failures = 3;
+
+    friend bool operator==(const HealthSpec&, const HealthSpec&) = default;
+};
+
+// Unset: no limit of ours.
+struct LimitsSpec {
+    std::optional<std::uint64_t> memory_bytes;
+    std::optional<double> cpus;
+    std::optional<std::uint64_t> pids;
+    std::optional<std::uint64_t> nofile;
+    std::optional<std::uint64_t> core_bytes;
+
+    friend bool operator==(const LimitsSpec&, const LimitsSpec&) = default;
+};
+
+struct LogSpec {
+    std::uint64_t max_size_bytes = 10ULL << 20U;  // of one file
+    std::uint32_t keep = 5;                       // rotated files besides the current one
+    bool mixed = true;                            // false: SPMI shows stdout alone
+
+    friend bool operator==(const LogSpec&, const LogSpec&) = default;
+};
+
+struct ScheduleSpec {
+    std::string cron;  // empty: none
+    ScheduleOverlap overlap = ScheduleOverlap::Skip;
+
+    friend bool operator==(const ScheduleSpec&, const ScheduleSpec&) = default;
+};
+
+// A configuration variable with its default. `value`, `min` and `max` are kept as their text.
+struct ConfigVariable {
+    std::string name;
+    std::string title;
+    std::string description;
+    ConfigType type = ConfigType::String;
+    std::string value;
+    std::string min;
+    std::string max;
+    std::vector<std::string> choices;
+
+    friend bool operator==(const ConfigVariable&, const ConfigVariable&) = default;
+};
+
+struct InfoSpec {
+    std::string author;
+    std::string website;
+    std::string version;
+    std::string license;
+
+    friend bool operator==(const InfoSpec&, const InfoSpec&) = default;
+};
+
+// What a descriptor says, whatever its format: validated, with every default filled in.
+struct AppSpec {
+    std::string id;
+    std::string name;     // empty: the id
+    std::string comment;
+    DescriptorKind descriptor = DescriptorKind::Berth;
+    AppKind kind = AppKind::Service;
+
+    std::vector<std::string> argv;  // never empty
+    std::string command;            // as it was written, for display
+    std::string cwd = ".";          // relative to the app's directory
+    std::map<std::string, std::string> env;
+    std::string env_file;
+    std::string user;
+    std::string group;
+    std::optional<std::uint32_t> umask;
+    int nice = 0;
+    bool tty = false;
+    bool module = false;
+    bool autostart = true;
+    std::uint32_t instances = 1;
+    std::vector<std::string> requires_apps;  // `requires`
+    std::vector<std::string> tags;
+
+    RestartSpec restart;
+    StopSpec stop;
+    ReadySpec ready;
+    HealthSpec health;
+    LimitsSpec limits;
+    LogSpec log;
+    ScheduleSpec schedule;
+    std::string pre_start;
+    std::string post_stop;
+    std::vector<std::string> setup_steps;
+    std::vector<std::string> required_commands;
+    std::vector<std::string> required_python;
+    std::string required_berth;
+    std::vector<ConfigVariable> config;
+    InfoSpec info;
+    BackendType backend = BackendType::Native;
+    std::vector<std::string> backend_options;
+
+    friend bool operator==(const AppSpec&, const AppSpec&) = default;
+};
+
+}  // namespace berth

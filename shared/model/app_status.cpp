@@ -1,0 +1,70 @@
+#include "shared/model/app_status.h"
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace berth {
+
+namespace {
+
+struct SignalName {
+    int number;
+    std::string_view name;
+};
+
+// Linux, x86 and arm numbering (signal(7)).
+constexpr std::array<SignalName, 31> kSignals = {{
+    {1, "SIGHUP"},   {2, "SIGINT"},   {3, "SIGQUIT"},  {4, "SIGILL"},    {5, "SIGTRAP"},  {6, "SIGABRT"},
+    {7, "SIGBUS"},   {8, "SIGFPE"},   {9, "SIGKILL"},  {10, "SIGUSR1"},  {11, "SIGSEGV"}, {12, "SIGUSR2"},
+    {13, "SIGPIPE"}, {14, "SIGALRM"}, {15, "SIGTERM"}, {16, "SIGSTKFLT"}, {17, "SIGCHLD"}, {18, "SIGCONT"},
+    {19, "SIGSTOP"}, {20, "SIGTSTP"}, {21, "SIGTTIN"}, {22, "SIGTTOU"},  {23, "SIGURG"},  {24, "SIGXCPU"},
+    {25, "SIGXFSZ"}, {26, "SIGVTALRM"}, {27, "SIGPROF"}, {28, "SIGWINCH"}, {29, "SIGIO"}, {30, "SIGPWR"},
+    {31, "SIGSYS"},
+}};
+
+}  // namespace
+
+std::string signal_name(int signal) {
+    for (const SignalName& known : kSignals) {
+        if (known.number == signal) {
+            return std::string(known.name);
+        }
+    }
+    return "signal " + std::to_string(signal);
+}
+
+std::optional<int> signal_number(std::string_view name) {
+    for (const SignalName& known : kSignals) {
+        if (name == known.name || name == known.name.substr(3)) {
+            return known.number;
+        }
+    }
+    int number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && end == name.data() + name.size() && number >= 1 && number <= 64) {
+        return number;
+    }
+    return std::nullopt;
+}
+
+std::string describe(const ExitStatus& status) {
+    switch (status.kind) {
+        case ExitKind::Code:
+            return "exited " + std::to_string(status.value);
+        case ExitKind::Signal:
+            return "killed by " + signal_name(status.value) + (status.core_dumped ? " (core dumped)" : "");
+        case ExitKind::Unknown:
+            break;
+    }
+    return "ended, its exit status is unknown";
+}
+
+std::optional<int> spmi_exit_code(const std::optional<ExitStatus>& status) {
+    if (!status || status->kind == ExitKind::Unknown) {
+        return std::nullopt;
+    }
+    return status->kind == ExitKind::Code ? status->value : -status->value;
+}
+
+}  // namespace berth

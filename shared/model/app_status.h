@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/enum_names.h"
+#include "shared/model/app_spec.h"
+#include "shared/time/clock.h"
+
+namespace berth {
+
+// The states people see. SPMI's view is a table over them, see is_active().
+enum class AppState : std::uint8_t {
+    Stopped,   // not wanted to run, and it does not
+    Waiting,   // for something it requires
+    Starting,  // spawned, not ready yet
+    Running,
+    Stopping,  // until the whole tree is gone
+    Backoff,   // failed, waiting for the next try
+    Exited,    // ended well
+    Failed,    // ended badly, or gave up
+};
+inline constexpr auto kAppStateNames = enum_names<AppState>(
+    "stopped", "waiting", "starting", "running", "stopping", "backoff", "exited", "failed");
+
+// Has processes: what SPMI calls active.
+constexpr bool is_active(AppState state) {
+    return state == AppState::Starting || state == AppState::Running || state == AppState::Stopping;
+}
+
+enum class Desired : std::uint8_t { Stopped, Running };
+inline constexpr auto kDesiredNames = enum_names<Desired>("stopped", "running");
+
+// How a run ended. "unknown" only when the keeper was killed while the app ran.
+enum class ExitKind : std::uint8_t { Code, Signal, Unknown };
+
+struct ExitStatus {
+    ExitKind kind = ExitKind::Code;
+    int value = 0;  // exit code or signal number
+    bool core_dumped = false;
+
+    friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
+};
+
+// "exited 1", "killed by SIGSEGV (core dumped)", "ended, its exit status is unknown".
+std::string describe(const ExitStatus& status);
+
+// "SIGTERM" for 15, "signal 77" for what has no name.
+std::string signal_name(int signal);
+
+// 15 for "SIGTERM", "TERM" or "15".
+std::optional<int> signal_number(std::string_view name);
+
+// SPMI's convention: the code, or minus the signal number.
+std::optional<int> spmi_exit_code(const std::optional<ExitStatus>& status);
+
+// Everything there is to show of one app: the unit of snapshots and deltas.
+struct AppStatus {
+    std::string id;
+    std::string agent;  // filled in by who knows it
+    std::string name;
+    std::string comment;
+    AppState state = AppState::Stopped;
+    Desired desired = Desired::Stopped;
+    WallTime since;                      // when `state` began
+    std::string reason;                  // why it is in `state`, one sentence
+    std::optional<std::int32_t> pid;     // of the running leader
+    std::optional<std::int32_t> last_pid;
+    std::optional<WallTime> started;     // begin of the present or last run
+    std::optional<WallTime> finished;    // end of the last run
+    std::optional<ExitStatus> exit;      // of the last run that ended
+    std::optional<WallTime> next_try;    // in backoff
+    std::uint64_t restarts = 0;          // automatic ones since the user's last start
+    std::optional<double> cpu_percent;   // of one core, the tree summed; unset: not sampled
+    std::optional<std::uint64_t> rss_bytes;
+    std::optional<std::uint32_t> processes;
+    std::string command;
+    std::string path;        // the app's directory
+    std::string descriptor;  // the descriptor's file
+    DescriptorKind descriptor_kind = DescriptorKind::Berth;
+    BackendType backend = BackendType::Native;
+    std::string backend_id;
+    bool tty = false;
+    bool autostart = false;
+    std::vector<std::string> tags;
+    bool changed_on_disk = false;  // running with an older descriptor than the registered one
+
+    friend bool operator==(const AppStatus&, const AppStatus&) = default;
+};
+
+// What the agent says of itself.
+struct AgentInfo {
+    std::string name;
+    std::string version;
+    std::string home;
+    std::string host;
+    std::int32_t pid = 0;
+    std::int32_t keeper_pid = 0;
+    WallTime started;
+
+    friend bool operator==(const AgentInfo&, const AgentInfo&) = default;
+};
+
+}  // namespace berth

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace berth {
+
+// Monotonic time, for intervals, deadlines and timers. Not comparable over processes or boots.
+using MonoClock = std::chrono::steady_clock;
+using MonoTime = MonoClock::time_point;
+
+// Wall time, for display and storage only: it can jump.
+using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>;
+
+using Duration = std::chrono::nanoseconds;
+
+// Both clocks at one moment. Read once per loop turn, so that all decisions of a turn agree.
+struct Now {
+    MonoTime mono;
+    WallTime wall;
+};
+
+Now read_clocks();
+
+// "2026-11-22T10:00:00.123456789Z"; `fraction_digits` 0 to 9.
+std::string rfc3339_utc(WallTime time, int fraction_digits = 9);
+
+// "2026-11-22 10:00:00" in the zone of this process.
+std::string local_time(WallTime time);
+
+// "0:01:03", "2 days, 0:01:03".
+std::string elapsed_text(Duration duration);
+
+// A duration for people: "850 ms", "7.6 s", "3 min", "2 h", "5 d".
+std::string short_duration(Duration duration);
+
+}  // namespace berth
