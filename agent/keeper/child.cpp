@@ -1,0 +1,127 @@
+#include "agent/keeper/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+// Everything here runs between fork and exec: no allocation, no locks, no C++ objects.
+
+namespace berth::keeper {
+
+namespace {
+
+using keeperlink::StartStage;
+
+[[noreturn]] void give_up(int gate, StartStage stage) {
+    const ChildFailure failure{static_cast<std::uint8_t>(stage), errno};
+    (void)::write(gate, &failure, sizeof failure);
+    ::_exit(127);
+}
+
+// Waits until the keeper has recorded this process. A keeper that died has not: then nobody may ever
+// know of this run, so it must not begin.
+void wait_at_gate(int gate) {
+    char go = 0;
+    for (;;) {
+        const ssize_t got = ::read(gate, &go, 1);
+        if (got == 1) {
+            return;
+        }
+        if (got == 0 || errno != EINTR) {
+            ::_exit(127);
+        }
+    }
+}
+
+void reset_signals() {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        (void)::sigaction(signal, &action, nullptr);  // fails for KILL, STOP and the C library's own
+    }
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void take_over(int fd, int as, int gate, StartStage stage) {
+    if (fd < 0 || ::dup2(fd, as) < 0) {
+        give_up(gate, stage);
+    }
+}
+
+void open_streams(const ChildPlan& plan) {
+    if (plan.terminal != nullptr) {
+        const int terminal = ::open(plan.terminal, O_RDWR | O_CLOEXEC);
+        if (terminal >= 0 && ::ioctl(terminal, TIOCSCTTY, 0) != 0) {
+            give_up(plan.gate, StartStage::Terminal);
+        }
+        for (int as = 0; as <= 2; ++as) {
+            take_over(terminal, as, plan.gate, StartStage::Terminal);
+        }
+        return;
+    }
+    // O_RDWR: a FIFO that both sides hold open for both never signals that the other has gone.
+    take_over(::open(plan.input, O_RDWR | O_CLOEXEC), 0, plan.gate, StartStage::Prepare);
+    take_over(::open(plan.output, O_RDWR | O_CLOEXEC), 1, plan.gate, StartStage::Prepare);
+    take_over(::open(plan.error, O_RDWR | O_CLOEXEC), 2, plan.gate, StartStage::Prepare);
+}
+
+void set_limits(const ChildPlan& plan) {
+    if (::setrlimit(RLIMIT_NOFILE, &plan.nofile) != 0) {
+        give_up(plan.gate, StartStage::Limits);
+    }
+    for (std::size_t i = 0; i < plan.limit_count; ++i) {
+        struct rlimit limit {};
+        limit.rlim_cur = plan.limits[i].value;
+        limit.rlim_max = plan.limits[i].value;
+        if (::setrlimit(static_cast<__rlimit_resource_t>(plan.limits[i].resource), &limit) != 0) {
+            give_up(plan.gate, StartStage::Limits);
+        }
+    }
+    errno = 0;
+    if (plan.nice != 0 && ::nice(plan.nice) == -1 && errno != 0) {
+        give_up(plan.gate, StartStage::Limits);
+    }
+    if (plan.has_umask) {
+        (void)::umask(plan.umask);
+    }
+}
+
+void switch_user(const ChildPlan& plan) {
+    if (!plan.switch_user) {
+        return;
+    }
+    const bool privileged = ::geteuid() == 0;
+    if ((privileged && ::setgroups(plan.group_count, plan.groups) != 0) ||
+        ::setresgid(plan.gid, plan.gid, plan.gid) != 0 || ::setresuid(plan.uid, plan.uid, plan.uid) != 0) {
+        give_up(plan.gate, StartStage::User);
+    }
+}
+
+}  // namespace
+
+void run_child(const ChildPlan& plan) {
+    wait_at_gate(plan.gate);
+    reset_signals();
+    if (::setsid() < 0) {
+        give_up(plan.gate, StartStage::Session);
+    }
+    open_streams(plan);
+    set_limits(plan);
+    switch_user(plan);
+    if (::chdir(plan.cwd) != 0) {
+        give_up(plan.gate, StartStage::Folder);
+    }
+    (void)::prctl(PR_SET_DUMPABLE, 1);  // as exec would have it; switching the user cleared it
+    ::environ = const_cast<char**>(plan.environment);  // PATH is the app's own
+    (void)::execvp(plan.argv[0], plan.argv);
+    give_up(plan.gate, StartStage::Exec);
+}
+
+}  // namespace berth::keeper

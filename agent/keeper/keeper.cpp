@@ -1,0 +1,408 @@
+#include "agent/keeper/keeper.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "shared/log/log.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/os_error.h"
+#include "shared/os/process.h"
+
+namespace berth::keeper {
+
+using keeperlink::Message;
+using keeperlink::RunName;
+using keeperlink::RunPhase;
+
+namespace {
+
+constexpr std::size_t kReadBuffer = 256U << 10U;
+
+Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
+    const std::string path = options.home + "/run/keeper.lock";
+    if (options.agent_fd >= 0) {
+        return os::lock_file(path);  // the old keeper is dead or dying
+    }
+    BERTH_TRY(std::optional<os::UniqueFd> lock, os::try_lock_file(path));
+    if (!lock) {
+        const auto pid = os::read_file(options.home + "/run/keeper.pid");
+        return fail(ErrorCode::AlreadyExists,
+                    "a keeper runs for " + options.home + " already" + (pid ? ", pid " + *pid : ""));
+    }
+    return std::move(*lock);
+}
+
+Result<struct rlimit> raise_descriptor_limit() {
+    struct rlimit original {};
+    if (::getrlimit(RLIMIT_NOFILE, &original) != 0) {
+        return fail(os::last_error("getrlimit"));
+    }
+    struct rlimit raised = original;
+    raised.rlim_cur = raised.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+        return fail(os::last_error("setrlimit"));
+    }
+    return original;
+}
+
+int wait_status_of(const siginfo_t& info) {
+    return info.si_code == CLD_EXITED ? (info.si_status & 0xFF) << 8
+                                      : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+}  // namespace
+
+Keeper::Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records)
+    : loop_(loop),
+      options_(options),
+      lock_(std::move(lock)),
+      records_(std::move(records)),
+      context_{loop, options.home + "/run/io", options.home + "/logs", {}, {}, {}},
+      agent_(loop, options.agent_command, [this](os::UniqueFd socket) { link_up(std::move(socket)); }) {}
+
+Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop, const KeeperOptions& options) {
+    BERTH_CHECK(os::make_folders(options.home + "/run/io"));
+    BERTH_TRY(os::UniqueFd lock, take_lock(options));
+    BERTH_TRY(Records records, Records::open(options.home + "/run/keeper.records"));
+    std::unique_ptr<Keeper> keeper(new Keeper(loop, options, std::move(lock), std::move(records)));
+    BERTH_CHECK(keeper->prepare());
+    return keeper;
+}
+
+Result<void> Keeper::prepare() {
+    BERTH_CHECK(os::replace_file(options_.home + "/run/keeper.pid", std::to_string(::getpid())));
+    BERTH_TRY(context_.original_nofile, raise_descriptor_limit());
+    context_.buffer.resize(kReadBuffer);
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        return fail(os::last_error("become a subreaper"));
+    }
+    (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
+    BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP}));
+    signals_watch_ = loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
+    auto cgroup = os::Cgroup::create("berth-" + records_.home_id().substr(0, 12));
+    if (cgroup) {
+        context_.cgroup = std::move(*cgroup);
+    } else {
+        log::info("no cgroup, trees of processes are found by walking", {{"why", cgroup.error().message}});
+    }
+    adopt_runs();
+    if (options_.agent_fd >= 0) {
+        link_up(os::UniqueFd(options_.agent_fd));
+        foreign_agent_ = true;
+    } else {
+        agent_.start(/*shutdown=*/false);
+    }
+    return {};
+}
+
+void Keeper::run() {
+    loop_.run();
+    if (link_) {
+        link_->flush();
+    }
+    if (context_.cgroup) {
+        (void)context_.cgroup->remove();  // stays when something is left in it
+    }
+}
+
+void Keeper::adopt_runs() {
+    for (Record* const record : records_.all()) {
+        const RunName name{record->id, record->generation};
+        TreeIdentity tree;
+        tree.marker = records_.marker(name);
+        auto owned = std::make_unique<Run>(context_, *record, std::move(tree));
+        Run& run = *owned;
+        runs_[name.id] = std::move(owned);
+        if (run.tree_gone()) {
+            continue;
+        }
+        const bool was_finished = run.finished();
+        const bool alive = run.adopt([this](Run& ended) { leader_ended(ended, 0, /*status_known=*/false); });
+        if (alive) {
+            log::info("took over a running app", {{"app", name.id}, {"pid", std::to_string(record->pid)}});
+        } else if (was_finished) {
+            check_tree(run);
+        } else {
+            leader_ended(run, 0, /*status_known=*/false);
+        }
+    }
+}
+
+void Keeper::link_up(os::UniqueFd socket) {
+    foreign_agent_ = false;
+    if (agent_.pid() != 0) {
+        known_children_.insert(agent_.pid());
+    }
+    link_ = std::make_unique<keeperlink::Link>(
+        loop_,
+        std::move(socket),
+        [this](const Message& message) { on_message(message); },
+        [this](const Error& why) { link_down(why); });
+    send(keeperlink::Hello{keeperlink::kProtocolVersion, ::getpid()});
+    send_snapshot();
+}
+
+void Keeper::send_snapshot() {
+    for (const auto& [id, run] : runs_) {
+        send(run->fact());
+    }
+    send(keeperlink::SnapshotEnd{static_cast<std::uint32_t>(runs_.size()),
+                                 context_.cgroup ? context_.cgroup->path() : std::string()});
+}
+
+// The agent has died, or is of no use any more: then it must not live on beside the next one.
+void Keeper::link_down(const Error& why) {
+    link_.reset();
+    if (agentless_ || leaving_) {
+        end_when_done();
+        return;
+    }
+    log::warning("the link to the agent is down", {{"why", why.message}});
+    if (agent_pidfd_.valid()) {
+        (void)os::send_signal(agent_pidfd_, SIGKILL);  // gone already, mostly
+        agent_pidfd_.reset();
+    }
+    if (foreign_agent_) {
+        agent_.ended(/*killed=*/true, terminating_);  // nobody else will tell us of its end
+    }
+}
+
+void Keeper::on_signals() {
+    while (const auto signal = os::next_signal(signals_.get())) {
+        switch (*signal) {
+            case SIGCHLD:
+                on_children();
+                break;
+            case SIGHUP:
+                if (std::exchange(agentless_, false)) {
+                    agent_.start(/*shutdown=*/false);
+                }
+                break;
+            default:
+                terminating_ = true;
+                if (agent_pidfd_.valid()) {
+                    (void)os::send_signal(agent_pidfd_, SIGTERM);
+                } else if (agent_.pid() != 0) {
+                    (void)os::send_signal_to(agent_.pid(), SIGTERM);
+                } else {
+                    agentless_ = false;
+                    agent_.start(/*shutdown=*/true);
+                }
+        }
+    }
+}
+
+void Keeper::on_children() {
+    for (;;) {
+        siginfo_t info{};
+        // Looked at first and reaped by pid after its end is recorded: a keeper that is killed in
+        // between has recorded it, or left it to be reaped by the next.
+        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+            return;
+        }
+        const pid_t pid = info.si_pid;
+        const auto leader = leaders_.find(pid);
+        if (leader != leaders_.end()) {
+            Run& run = *leader->second;
+            leaders_.erase(leader);
+            known_children_.erase(pid);
+            run.leader_ended(wait_status_of(info), /*status_known=*/true);
+            (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);  // it is there: WNOWAIT
+            report_end(run, run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
+            continue;
+        }
+        (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+        if (pid == agent_.pid()) {
+            known_children_.erase(pid);
+            agent_.forget();
+            agent_pidfd_.reset();
+            if (!agentless_ && !leaving_) {
+                log::warning("the agent has ended, starting it again", {{"pid", std::to_string(pid)}});
+                agent_.ended(info.si_code != CLD_EXITED && info.si_status == SIGKILL, terminating_);
+            }
+        }
+    }
+}
+
+void Keeper::on_message(const Message& message) {
+    if (const auto* hello = std::get_if<keeperlink::Hello>(&message)) {
+        auto pidfd = os::open_pidfd(hello->pid);
+        agent_pidfd_ = pidfd ? std::move(*pidfd) : os::UniqueFd();
+    } else if (const auto* start = std::get_if<keeperlink::Start>(&message)) {
+        on_start(*start);
+    } else if (const auto* signal = std::get_if<keeperlink::Signal>(&message)) {
+        on_signal(*signal);
+    } else if (const auto* input = std::get_if<keeperlink::Input>(&message)) {
+        on_input(*input);
+    } else if (const auto* resize = std::get_if<keeperlink::Resize>(&message)) {
+        if (const Run* const run = find(resize->run)) {
+            run->resize(resize->rows, resize->columns);
+        }
+    } else if (const auto* forgotten = std::get_if<keeperlink::Forget>(&message)) {
+        on_forget(*forgotten);
+    } else if (const auto* leave = std::get_if<keeperlink::Leave>(&message)) {
+        on_leave(*leave);
+    }
+}
+
+void Keeper::on_start(const keeperlink::Start& start) {
+    const RunName& name = start.run;
+    const auto existing = runs_.find(name.id);
+    if (existing != runs_.end()) {
+        Run& old = *existing->second;
+        if (old.name().generation >= name.generation) {
+            send(old.fact());  // said twice: started once
+            return;
+        }
+        if (!old.tree_gone()) {
+            send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, EBUSY});
+            return;
+        }
+        forget(name.id);
+    }
+    Record* const record = records_.take(name);
+    if (record == nullptr) {
+        send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, ENOSPC});
+        return;
+    }
+    TreeIdentity tree;
+    tree.marker = records_.marker(name);
+    auto owned = std::make_unique<Run>(context_, *record, std::move(tree));
+    Run& run = *owned;
+    const auto spawned = run.spawn(start, [this](Run& running) {
+        send(keeperlink::Started{running.name(), running.record().pid, running.record().started_ns});
+    });
+    if (!spawned) {
+        log::warning("cannot start an app", {{"app", name.id}, {"error", spawned.error().message}});
+        Records::release(*record);
+        send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, spawned.error().os_errno});
+        return;
+    }
+    leaders_[run.record().pid] = &run;
+    known_children_.insert(run.record().pid);
+    runs_[name.id] = std::move(owned);
+}
+
+void Keeper::on_signal(const keeperlink::Signal& signal) {
+    Run* const run = find(signal.run);
+    if (run == nullptr || run->tree_gone()) {
+        return;
+    }
+    const TreeIdentity& tree = run->tree();
+    switch (signal.scope) {
+        case keeperlink::SignalScope::Leader:
+            if (tree.leader_alive) {
+                (void)os::send_signal_to(tree.leader, signal.signal);
+            }
+            return;
+        case keeperlink::SignalScope::Group:
+            if (tree.leader_alive) {
+                (void)os::send_signal_to_group(tree.leader, signal.signal);
+            }
+            return;
+        case keeperlink::SignalScope::Tree:
+            break;
+    }
+    const auto members = tree_members(tree, known_children_);
+    if (signal.signal != SIGKILL) {
+        signal_tree(tree, members, signal.signal);
+        return;
+    }
+    run->killing = true;
+    kill_tree(tree, members);
+    if (!tree.leader_alive) {
+        check_tree(*run);
+    }
+}
+
+void Keeper::on_input(const keeperlink::Input& input) {
+    Run* const run = find(input.run);
+    std::string reason = "it does not run";
+    if (run == nullptr || run->finished() || !run->input(input.bytes, reason)) {
+        send(keeperlink::InputRefused{input.run, reason});
+    }
+}
+
+void Keeper::on_forget(const keeperlink::Forget& message) {
+    Run* const run = find(message.run);
+    if (run == nullptr) {
+        return;
+    }
+    if (run->tree_gone()) {
+        forget(message.run.id);
+    } else {
+        run->forget_when_gone = true;
+    }
+}
+
+void Keeper::on_leave(const keeperlink::Leave& leave) {
+    leaving_ = leave.end;
+    agentless_ = !leave.end;
+    end_when_done();
+}
+
+void Keeper::leader_ended(Run& run, int wait_status, bool status_known) {
+    run.leader_ended(wait_status, status_known);
+    report_end(run, run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
+}
+
+void Keeper::report_end(Run& run, bool tree_gone) {
+    const auto fact = run.fact();
+    if (run.phase() == RunPhase::Failed) {
+        send(keeperlink::StartFailed{fact.run, fact.stage, fact.os_errno});
+    } else {
+        send(keeperlink::Exited{fact.run, fact.wait_status, fact.status_known, fact.ended_ns, tree_gone});
+    }
+    if (!tree_gone && run.killing) {
+        kill_tree(run.tree(), tree_members(run.tree(), known_children_));
+    }
+    end_when_done();
+}
+
+// Looks again at a run whose leader has ended.
+void Keeper::check_tree(Run& run) {
+    if (run.check_tree(known_children_, [this](Run& again) { check_tree(again); })) {
+        send(keeperlink::TreeGone{run.name()});
+        if (run.forget_when_gone) {
+            forget(run.name().id);
+        }
+        end_when_done();
+    } else if (run.killing) {
+        kill_tree(run.tree(), tree_members(run.tree(), known_children_));
+    }
+}
+
+void Keeper::forget(const std::string& id) {
+    const auto found = runs_.find(id);
+    Record& record = found->second->record();
+    runs_.erase(found);
+    Records::release(record);
+}
+
+void Keeper::end_when_done() {
+    if (!leaving_) {
+        return;
+    }
+    for (const auto& [id, run] : runs_) {
+        if (!run->tree_gone()) {
+            return;
+        }
+    }
+    loop_.stop();
+}
+
+Run* Keeper::find(const RunName& name) {
+    const auto found = runs_.find(name.id);
+    return found != runs_.end() && found->second->name() == name ? found->second.get() : nullptr;
+}
+
+void Keeper::send(const Message& message) {
+    if (link_) {
+        link_->send(message);
+    }
+}
+
+}  // namespace berth::keeper

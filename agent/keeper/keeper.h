@@ -1,0 +1,79 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "agent/keeper/agent_process.h"
+#include "agent/keeper/records.h"
+#include "agent/keeper/run.h"
+#include "shared/keeperlink/link.h"
+#include "shared/loop/event_loop.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::keeper {
+
+struct KeeperOptions {
+    std::string home;
+    std::vector<std::string> agent_command;
+    int agent_fd = -1;  // an agent has started us and waits at the other end; -1: we start one
+};
+
+// The parent of every app of one home. One thread, one loop; see architecture and messages.h.
+class Keeper {
+  public:
+    // Takes the home's keeper lock (waiting for a dying keeper when an agent started us), opens the
+    // records and adopts what lives. Error: another keeper runs, or the home is not usable.
+    static Result<std::unique_ptr<Keeper>> create(loop::EventLoop& loop, const KeeperOptions& options);
+
+    // Until all is done: returns when the agent has left for good and no app is left.
+    void run();
+
+  private:
+    Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records);
+
+    Result<void> prepare();
+    void adopt_runs();
+    void link_up(os::UniqueFd socket);
+    void link_down(const Error& why);
+    void send_snapshot();
+
+    void on_signals();
+    void on_children();
+    void on_message(const keeperlink::Message& message);
+    void on_start(const keeperlink::Start& start);
+    void on_signal(const keeperlink::Signal& signal);
+    void on_input(const keeperlink::Input& input);
+    void on_forget(const keeperlink::Forget& forget);
+    void on_leave(const keeperlink::Leave& leave);
+
+    void leader_ended(Run& run, int wait_status, bool status_known);
+    void check_tree(Run& run);
+    void report_end(Run& run, bool tree_gone);
+    void forget(const std::string& id);
+    void end_when_done();
+    Run* find(const keeperlink::RunName& name);
+    void send(const keeperlink::Message& message);
+
+    loop::EventLoop& loop_;
+    KeeperOptions options_;
+    os::UniqueFd lock_;
+    Records records_;
+    RunContext context_;
+    AgentProcess agent_;
+    os::UniqueFd agent_pidfd_;
+    std::unique_ptr<keeperlink::Link> link_;
+    std::map<std::string, std::unique_ptr<Run>> runs_;
+    std::unordered_map<pid_t, Run*> leaders_;       // our children that are apps
+    std::unordered_set<pid_t> known_children_;      // those and the agent
+    bool foreign_agent_ = false;                    // the linked agent is not our child: it started us
+    bool terminating_ = false;                      // SIGTERM came: the agent is to stop everything
+    bool leaving_ = false;                          // end as soon as no app is left
+    bool agentless_ = false;                        // start no agent until SIGHUP
+    os::UniqueFd signals_;
+    loop::Registration signals_watch_;
+};
+
+}  // namespace berth::keeper

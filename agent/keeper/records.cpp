@@ -1,0 +1,153 @@
+#include "agent/keeper/records.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+
+#include "shared/base/ensure.h"
+#include "shared/base/text.h"
+#include "shared/os/fd.h"
+#include "shared/os/os_error.h"
+
+namespace berth::keeper {
+
+namespace {
+
+constexpr std::size_t kHeader = 256;
+constexpr std::size_t kFileSize = kHeader + Records::kSlots * sizeof(Record);
+constexpr std::string_view kMagic = "BERTHKPR";
+constexpr std::size_t kBootAt = 16;
+constexpr std::size_t kHomeAt = 64;
+
+// Keeps the compiler from moving stores of a record over each other: after kill -9 the kernel has
+// those that were made, in program order.
+void store_barrier() { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+struct Header {
+    std::array<char, 8> magic;
+    std::uint32_t version;
+    std::uint32_t slots;
+};
+
+Result<std::string> random_id() {
+    std::array<char, 16> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+        return fail(os::last_error("getrandom"));
+    }
+    return to_hex({bytes.data(), bytes.size()});
+}
+
+}  // namespace
+
+Result<Records> Records::open(const std::string& path) {
+    BERTH_TRY(const std::string boot, os::boot_id());
+    BERTH_TRY(os::UniqueFd fd, os::open_file(path, O_RDWR | O_CREAT, 0600));
+    const int allocated = ::posix_fallocate(fd.get(), 0, kFileSize);
+    if (allocated != 0) {
+        return fail(os::error_of(allocated, "reserve " + std::to_string(kFileSize) + " bytes for " + path));
+    }
+    void* const base = ::mmap(nullptr, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    if (base == MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr,cppcoreguidelines-pro-type-cstyle-cast)
+        return fail(os::last_error("map " + path));
+    }
+    Records records(std::move(fd), static_cast<char*>(base));
+    if (auto ready = records.initialise(boot); !ready) {
+        return fail(ready.error().within(path));
+    }
+    return records;
+}
+
+Result<void> Records::initialise(const std::string& boot) {
+    Header header{};
+    std::memcpy(&header, base_, sizeof header);
+    const bool fresh = header.magic == std::array<char, 8>{};
+    if (fresh) {
+        BERTH_TRY(const std::string home, random_id());
+        std::memcpy(base_ + kBootAt, boot.data(), boot.size());
+        std::memcpy(base_ + kHomeAt, home.data(), home.size());
+        header = {{}, kRecordsVersion, kSlots};
+        std::memcpy(header.magic.data(), kMagic.data(), kMagic.size());
+        store_barrier();
+        std::memcpy(base_, &header, sizeof header);
+        return {};
+    }
+    if (std::string_view(header.magic.data(), 8) != kMagic || header.version != kRecordsVersion ||
+        header.slots != kSlots) {
+        return fail(ErrorCode::InvalidArgument,
+                    "not a keeper's record file of version " + std::to_string(kRecordsVersion));
+    }
+    if (std::string_view(base_ + kBootAt, 36) != boot) {
+        for (Record* const record : all()) {
+            const auto phase = static_cast<keeperlink::RunPhase>(record->phase);
+            if (phase == keeperlink::RunPhase::Spawned || phase == keeperlink::RunPhase::Running) {
+                record->status_known = 0;
+                record->phase = static_cast<std::uint8_t>(keeperlink::RunPhase::Exited);
+            }
+            record->tree_gone = 1;
+        }
+        std::memcpy(base_ + kBootAt, boot.data(), boot.size());
+    }
+    return {};
+}
+
+Records::Records(Records&& other) noexcept
+    : fd_(std::move(other.fd_)), base_(std::exchange(other.base_, nullptr)), search_from_(other.search_from_) {}
+
+Records::~Records() {
+    if (base_ != nullptr) {
+        (void)::munmap(base_, kFileSize);  // cannot fail for a mapping of ours
+    }
+}
+
+Record* Records::slot(std::uint32_t index) const {
+    // The mapping is page-aligned and slots begin at multiples of 256.
+    return reinterpret_cast<Record*>(base_ + kHeader + index * sizeof(Record));
+}
+
+std::vector<Record*> Records::all() const {
+    std::vector<Record*> taken;
+    for (std::uint32_t i = 0; i < kSlots; ++i) {
+        if (slot(i)->used != 0) {
+            taken.push_back(slot(i));
+        }
+    }
+    return taken;
+}
+
+Record* Records::take(const keeperlink::RunName& run) {
+    ENSURE(run.id.size() < sizeof(Record::id), "ids are validated before they get here");
+    for (std::uint32_t n = 0; n < kSlots; ++n) {
+        const std::uint32_t index = (search_from_ + n) % kSlots;
+        Record* const record = slot(index);
+        if (record->used != 0) {
+            continue;
+        }
+        search_from_ = index + 1;
+        *record = Record{};
+        std::memcpy(record->id, run.id.data(), run.id.size());
+        record->generation = run.generation;
+        record->status_known = 1;
+        store_barrier();
+        record->used = 1;
+        return record;
+    }
+    return nullptr;
+}
+
+void Records::release(Record& record) {
+    record.used = 0;
+    store_barrier();
+}
+
+std::string Records::home_id() const { return {base_ + kHomeAt, 32}; }
+
+std::string Records::marker(const keeperlink::RunName& run) const {
+    return "BERTH_RUN=" + home_id() + "/" + run.id + "/" + std::to_string(run.generation);
+}
+
+}  // namespace berth::keeper

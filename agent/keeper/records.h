@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/keeperlink/messages.h"
+#include "shared/os/process.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::keeper {
+
+// Bump when the layout of the file changes; a file of another version is refused while its apps run.
+inline constexpr std::uint32_t kRecordsVersion = 1;
+
+// One slot of the file: what is known of one run. 256 bytes.
+struct Record {
+    std::uint32_t used;       // 0: the slot is free. Written last when taken, first when freed
+    std::uint8_t phase;       // keeperlink::RunPhase
+    std::uint8_t stage;       // keeperlink::StartStage, when the phase is Failed
+    std::uint8_t tree_gone;
+    std::uint8_t status_known;
+    std::uint64_t generation;
+    std::uint64_t start_ticks;
+    std::int64_t started_ns;  // wall clock
+    std::int64_t ended_ns;
+    std::int32_t pid;
+    std::int32_t wait_status;
+    std::int32_t os_errno;
+    std::uint8_t tty;
+    char id[65];
+    char reserved[122];
+    std::uint32_t log_keep;
+    std::uint32_t unused;
+    std::uint64_t log_max_size;
+};
+static_assert(sizeof(Record) == 256);
+
+// The keeper's memory of its runs: a preallocated, memory-mapped file, so that it survives kill -9
+// of the keeper and needs no room on a full disk.
+//
+//   0     magic "BERTHKPR", version, slots
+//   16    boot id (36 characters): of the boot in which the records were written
+//   64    home id (32 characters): random, marks the processes of this home
+//   256   slot 0, 1, 2 … of 256 bytes
+//
+// The keeper alone writes it, in one thread.
+class Records {
+  public:
+    static constexpr std::uint32_t kSlots = 4096;
+
+    // Opens or makes the file. Records of an earlier boot are turned into ended runs of unknown
+    // status: nothing of them can be alive.
+    static Result<Records> open(const std::string& path);
+
+    ~Records();
+    Records(Records&& other) noexcept;
+    Records& operator=(Records&&) = delete;
+    Records(const Records&) = delete;
+    Records& operator=(const Records&) = delete;
+
+    // All taken slots.
+    [[nodiscard]] std::vector<Record*> all() const;
+
+    // A fresh slot for this run, phase Spawned and pid 0. Null: all slots are taken.
+    Record* take(const keeperlink::RunName& run);
+
+    static void release(Record& record);
+
+    // The marker that the processes of this home carry in their environment: "BERTH_RUN=…".
+    [[nodiscard]] std::string marker(const keeperlink::RunName& run) const;
+    [[nodiscard]] std::string home_id() const;
+
+  private:
+    Records(os::UniqueFd fd, char* base) : fd_(std::move(fd)), base_(base) {}
+    [[nodiscard]] Record* slot(std::uint32_t index) const;
+    Result<void> initialise(const std::string& boot);
+
+    os::UniqueFd fd_;
+    char* base_ = nullptr;
+    std::uint32_t search_from_ = 0;
+};
+
+}  // namespace berth::keeper

@@ -1,0 +1,341 @@
+#include "agent/keeper/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "agent/keeper/spawn.h"
+#include "shared/log/log.h"
+#include "shared/os/fd.h"
+#include "shared/os/os_error.h"
+#include "shared/os/process.h"
+
+namespace berth::keeper {
+
+using keeperlink::RunPhase;
+using keeperlink::StartStage;
+using loop::Interest;
+
+namespace {
+
+constexpr std::size_t kMaxPendingInput = 1U << 20U;
+
+// A drain reads no more than this from each stream: a survivor that writes without end must not hold
+// up the news of the leader's end. A FIFO holds at most this much.
+constexpr std::size_t kMaxDrain = 1U << 20U;
+
+std::int64_t wall_ns(const loop::EventLoop& loop) { return loop.now().wall.time_since_epoch().count(); }
+
+Result<void> make_fifo(const std::string& path) {
+    if (::mkfifo(path.c_str(), 0600) == 0) {
+        return {};
+    }
+    struct stat info {};
+    if (errno == EEXIST && ::lstat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
+        return {};
+    }
+    return fail(os::last_error("make FIFO " + path));
+}
+
+}  // namespace
+
+std::string Run::fifo(const char* which) const { return context_.io_folder + "/" + record_.id + which; }
+
+Result<void> Run::open_fifos(bool make) {
+    struct Part {
+        const char* suffix;
+        os::UniqueFd& fd;
+    };
+    for (const Part& part : {Part{".in", input_}, Part{".out", output_}, Part{".err", error_}}) {
+        const std::string path = fifo(part.suffix);
+        if (make) {
+            BERTH_CHECK(make_fifo(path));
+        }
+        BERTH_TRY(part.fd, os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW));
+    }
+    return {};
+}
+
+Result<void> Run::open_log() {
+    BERTH_TRY(LogWriter writer,
+              LogWriter::open({context_.logs_folder + "/" + record_.id, record_.log_max_size, record_.log_keep}));
+    log_.emplace(std::move(writer));
+    return {};
+}
+
+Result<void> Run::open_terminal() {
+    os::UniqueFd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+    std::array<char, 128> name{};
+    if (!master.valid() || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 ||
+        ::ptsname_r(master.get(), name.data(), name.size()) != 0) {
+        return fail(os::last_error("open a terminal"));
+    }
+    struct winsize size {};
+    size.ws_row = 24;
+    size.ws_col = 80;
+    (void)::ioctl(master.get(), TIOCSWINSZ, &size);  // a terminal of unknown size works too
+    terminal_path_ = name.data();
+    output_ = std::move(master);
+    return {};
+}
+
+Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
+    record_.tty = start.tty ? 1 : 0;
+    record_.log_max_size = start.log_max_size;
+    record_.log_keep = start.log_keep;
+    BERTH_CHECK(open_log());
+    if (start.tty) {
+        BERTH_CHECK(open_terminal());
+    } else {
+        BERTH_CHECK(open_fifos(/*make=*/true));
+    }
+    os::UniqueFd group;
+    if (context_.cgroup) {
+        auto cgroup = context_.cgroup->child(record_.id);
+        auto opened = cgroup ? cgroup->open() : Result<os::UniqueFd>(fail(cgroup.error()));
+        if (opened) {
+            tree_.cgroup = std::move(*cgroup);
+            group = std::move(*opened);
+        }
+    }
+    const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
+    BERTH_TRY(Spawned spawned,
+              spawn_at_gate(start, paths, tree_.marker, context_.original_nofile, group.get()));
+    // From here to the byte on the gate the child waits; without it, it ends. So a run that is not
+    // recorded never begins.
+    const auto stat = os::read_stat(spawned.pid);
+    record_.start_ticks = stat ? stat->start_ticks : 0;
+    record_.started_ns = wall_ns(context_.loop);
+    record_.pid = spawned.pid;
+    tree_.leader = spawned.pid;
+    tree_.leader_alive = true;
+    gate_ = std::move(spawned.gate);
+    watch_streams();
+    gate_watch_ = context_.loop.watch(
+        gate_.get(), Interest::Read, [this, confirmed = std::move(confirmed)](bool, bool) { read_gate(confirmed); });
+    (void)os::send_some(gate_.get(), "g");  // fails when the child was killed: its end is seen as usual
+    return {};
+}
+
+void Run::read_gate(const Changed& confirmed) {
+    ChildFailure failure{};
+    const os::IoOutcome outcome =
+        os::read_some(gate_.get(), reinterpret_cast<char*>(&failure), sizeof failure);
+    if (outcome.status == os::IoStatus::WouldBlock) {
+        return;
+    }
+    if (outcome.status == os::IoStatus::Done && outcome.bytes == sizeof failure) {
+        record_.stage = failure.stage;
+        record_.os_errno = failure.os_errno;
+        gate_watch_.reset();
+        gate_.reset();
+        return;
+    }
+    gate_watch_.reset();  // closed by exec, or by a death before it, which looks like any other
+    gate_.reset();
+    set_phase(RunPhase::Running);
+    if (confirmed) {
+        confirmed(*this);
+    }
+}
+
+bool Run::adopt(Changed ended) {
+    tree_.adopted = true;
+    tree_.leader = record_.pid;
+    if (context_.cgroup) {
+        auto cgroup = context_.cgroup->child(record_.id);
+        if (cgroup && !cgroup->processes().empty()) {
+            tree_.cgroup = std::move(*cgroup);
+        }
+    }
+    const auto logging = open_log();
+    const auto opened = record_.tty != 0 ? Result<void>() : open_fifos(/*make=*/false);
+    if (!logging || !opened) {
+        log::warning("cannot read on what an app writes",
+                     {{"app", record_.id}, {"error", (logging ? opened : logging).error().message}});
+    } else if (record_.tty == 0) {
+        watch_streams();
+    }
+    auto pidfd = record_.pid > 0 ? os::open_process({record_.pid, record_.start_ticks}) : std::nullopt;
+    if (!pidfd) {
+        return false;
+    }
+    set_phase(RunPhase::Running);
+    tree_.leader_alive = true;
+    pidfd_ = std::move(*pidfd);
+    pidfd_watch_ = context_.loop.watch(
+        pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) { ended(*this); });
+    return true;
+}
+
+void Run::watch_streams() {
+    output_watch_ = context_.loop.watch(output_.get(), Interest::Read, [this](bool, bool) {
+        pump(output_, output_watch_, Stream::Stdout);
+    });
+    if (error_.valid()) {
+        error_watch_ = context_.loop.watch(
+            error_.get(), Interest::Read, [this](bool, bool) { pump(error_, error_watch_, Stream::Stderr); });
+    }
+}
+
+void Run::pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream) {
+    const os::IoOutcome outcome = os::read_some(fd.get(), context_.buffer.data(), context_.buffer.size());
+    switch (outcome.status) {
+        case os::IoStatus::Done:
+            log_->append(stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
+            return;
+        case os::IoStatus::WouldBlock:
+            return;
+        case os::IoStatus::Closed:
+        case os::IoStatus::Failed:  // EIO: nobody has the terminal open any more
+            watch.reset();
+            return;
+    }
+}
+
+void Run::drain() {
+    if (!log_) {
+        return;
+    }
+    struct Part {
+        const os::UniqueFd& fd;
+        Stream stream;
+    };
+    for (const Part& part : {Part{output_, Stream::Stdout}, Part{error_, Stream::Stderr}}) {
+        std::size_t total = 0;
+        while (part.fd.valid() && total < kMaxDrain) {
+            const os::IoOutcome outcome =
+                os::read_some(part.fd.get(), context_.buffer.data(), context_.buffer.size());
+            if (outcome.status != os::IoStatus::Done) {
+                break;
+            }
+            log_->append(part.stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
+            total += outcome.bytes;
+        }
+    }
+}
+
+void Run::leader_ended(int wait_status, bool status_known) {
+    if (gate_.valid()) {
+        read_gate({});
+    }
+    drain();
+    record_.wait_status = wait_status;
+    record_.status_known = status_known ? 1 : 0;
+    record_.ended_ns = wall_ns(context_.loop);
+    // The phase says that the rest holds, so it comes last.
+    const bool failed_before_exec = record_.os_errno != 0;
+    set_phase(failed_before_exec ? RunPhase::Failed : RunPhase::Exited);
+    tree_.leader_alive = false;
+    gate_watch_.reset();
+    gate_.reset();
+    pidfd_watch_.reset();
+    pidfd_.reset();
+}
+
+bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed again) {
+    survivor_watch_.reset();
+    survivor_.reset();
+    if (tree_.cgroup && tree_.cgroup->remove()) {
+        tree_.cgroup.reset();
+    } else {
+        for (const pid_t pid : tree_members(tree_, known_children)) {
+            auto pidfd = os::open_pidfd(pid);
+            const auto stat = os::read_stat(pid);
+            if (pidfd && stat && stat->state != 'Z') {
+                survivor_ = std::move(*pidfd);
+                survivor_watch_ = context_.loop.watch(
+                    survivor_.get(), Interest::Read, [this, again = std::move(again)](bool, bool) {
+                        const Changed call = again;  // it replaces this watch
+                        call(*this);
+                    });
+                return false;
+            }
+        }
+        if (tree_.cgroup) {
+            (void)tree_.cgroup->remove();  // the last one died meanwhile, or is a zombie still
+            tree_.cgroup.reset();
+        }
+    }
+    drain();
+    output_watch_.reset();
+    error_watch_.reset();
+    input_watch_.reset();
+    output_.reset();
+    error_.reset();
+    input_.reset();
+    pending_input_.clear();
+    log_.reset();
+    record_.tree_gone = 1;
+    return true;
+}
+
+bool Run::input(std::string_view bytes, std::string& reason) {
+    os::UniqueFd& fd = record_.tty != 0 ? output_ : input_;
+    if (!fd.valid()) {
+        reason = "it takes no input";
+        return false;
+    }
+    if (pending_input_.size() + bytes.size() > kMaxPendingInput) {
+        reason = "it does not read its input, " + std::to_string(pending_input_.size()) + " bytes wait";
+        return false;
+    }
+    pending_input_ += bytes;
+    flush_input();
+    return true;
+}
+
+void Run::flush_input() {
+    const os::UniqueFd& fd = record_.tty != 0 ? output_ : input_;
+    while (!pending_input_.empty()) {
+        const os::IoOutcome outcome = os::write_some(fd.get(), pending_input_);
+        if (outcome.status != os::IoStatus::Done) {
+            break;
+        }
+        pending_input_.erase(0, outcome.bytes);
+    }
+    if (pending_input_.empty()) {
+        input_watch_.reset();
+        input_dup_.reset();
+    } else if (!input_watch_.active()) {
+        // A duplicate: the terminal's master is in the epoll set already, for reading.
+        input_dup_ = os::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+        if (input_dup_.valid()) {
+            input_watch_ =
+                context_.loop.watch(input_dup_.get(), Interest::Write, [this](bool, bool) { flush_input(); });
+        }
+    }
+}
+
+void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
+    if (record_.tty == 0 || !output_.valid()) {
+        return;
+    }
+    struct winsize size {};
+    size.ws_row = static_cast<unsigned short>(rows);
+    size.ws_col = static_cast<unsigned short>(columns);
+    (void)::ioctl(output_.get(), TIOCSWINSZ, &size);  // the app keeps its old size then
+}
+
+keeperlink::RunFact Run::fact() const {
+    keeperlink::RunFact fact;
+    fact.run = name();
+    fact.phase = phase();
+    fact.pid = record_.pid;
+    fact.started_ns = record_.started_ns;
+    fact.ended_ns = record_.ended_ns;
+    fact.wait_status = record_.wait_status;
+    fact.status_known = record_.status_known != 0;
+    fact.tree_gone = record_.tree_gone != 0;
+    fact.stage = StartStage{record_.stage};
+    fact.os_errno = record_.os_errno;
+    return fact;
+}
+
+}  // namespace berth::keeper

@@ -1,0 +1,92 @@
+#include "agent/keeper/spawn.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <vector>
+
+#include "shared/os/fd.h"
+#include "shared/os/os_error.h"
+
+namespace berth::keeper {
+
+namespace {
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+    std::vector<char*> result;
+    result.reserve(words.size() + 1);
+    for (const std::string& word : words) {
+        result.push_back(const_cast<char*>(word.c_str()));  // exec does not write to them
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+// fork(2), into the cgroup where one is given and the kernel can (5.7). The keeper has one thread, so
+// the child may go on as after fork.
+pid_t fork_into(int cgroup) {
+    clone_args args{};
+    args.exit_signal = SIGCHLD;
+    if (cgroup >= 0) {
+        args.flags = CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(cgroup);
+    }
+    return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+}
+
+}  // namespace
+
+Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
+                              const SpawnPaths& paths,
+                              const std::string& marker,
+                              const struct rlimit& nofile,
+                              int cgroup) {
+    BERTH_TRY(os::FdPair gate, os::make_socketpair(os::SocketKind::Stream));
+    std::vector<std::string> environment = start.environment;
+    environment.push_back(marker);
+    const std::vector<char*> argv = pointers(start.argv);
+    const std::vector<char*> envp = pointers(environment);
+    std::vector<gid_t> groups;
+    for (const std::string& text : start.groups) {
+        gid_t group = 0;
+        (void)std::from_chars(text.data(), text.data() + text.size(), group);
+        groups.push_back(group);
+    }
+    ChildPlan plan;
+    plan.argv = argv.data();
+    plan.environment = envp.data();
+    plan.cwd = start.cwd.c_str();
+    plan.terminal = paths.terminal.empty() ? nullptr : paths.terminal.c_str();
+    plan.input = paths.input.c_str();
+    plan.output = paths.output.c_str();
+    plan.error = paths.error.c_str();
+    plan.gate = gate.second.get();
+    plan.has_umask = start.has_umask;
+    plan.umask = start.umask;
+    plan.nice = start.nice;
+    plan.switch_user = start.switch_user;
+    plan.uid = start.uid;
+    plan.gid = start.gid;
+    plan.groups = groups.data();
+    plan.group_count = groups.size();
+    plan.limits = start.limits.data();
+    plan.limit_count = start.limits.size();
+    plan.nofile = nofile;
+
+    const pid_t pid = fork_into(cgroup);
+    if (pid == 0) {
+        (void)::close(gate.first.get());  // or the gate would never look closed
+        run_child(plan);
+    }
+    if (pid < 0) {
+        return fail(os::last_error("fork"));
+    }
+    BERTH_CHECK(os::set_nonblocking(gate.first.get()));
+    return Spawned{pid, std::move(gate.first)};
+}
+
+}  // namespace berth::keeper

@@ -1,0 +1,186 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "shared/base/result.h"
+
+// What the agent and its keeper say to each other over their socketpair.
+//
+// A frame is a u32 length, then one byte of kind and the fields in the order of the structs below, as
+// written by PacketWriter. Both sides begin with Hello; a different version ends the link.
+//
+// The agent says what to do; the keeper answers with facts. A run of an app is named by (id,
+// generation): the agent counts generations up, and the keeper starts each at most once. So any
+// message may be said again after a crash of either side: the keeper answers a Start that it has
+// carried out already with what it knows of that run. It keeps the facts of a run until Forget.
+namespace berth::keeperlink {
+
+// Bump when a frame's meaning or layout changes. A keeper and an agent of different versions do not
+// talk; the keeper is then asked to re-exec itself.
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+// A Start carries a whole environment; nothing comes near this.
+inline constexpr std::uint32_t kMaxFrame = 8U << 20U;
+
+struct RunName {
+    std::string id;
+    std::uint64_t generation = 0;
+
+    friend bool operator==(const RunName&, const RunName&) = default;
+    friend auto operator<=>(const RunName&, const RunName&) = default;
+};
+
+// --- both ways
+struct Hello {
+    std::uint32_t version = kProtocolVersion;
+    std::int32_t pid = 0;
+};
+
+// --- agent to keeper
+struct ResourceLimit {
+    std::uint32_t resource = 0;  // RLIMIT_…
+    std::uint64_t value = 0;     // soft and hard
+};
+
+struct Start {
+    RunName run;
+    std::vector<std::string> argv;
+    std::vector<std::string> environment;  // "NAME=VALUE"; the keeper adds BERTH_RUN
+    std::string cwd;
+    bool has_umask = false;
+    std::uint32_t umask = 0;
+    std::int32_t nice = 0;
+    bool switch_user = false;  // uid, gid and groups hold
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::vector<std::string> groups;  // numbers
+    bool tty = false;
+    std::vector<ResourceLimit> limits;
+    std::uint64_t log_max_size = 0;  // bytes of one file
+    std::uint32_t log_keep = 0;      // files besides the current one
+};
+
+enum class SignalScope : std::uint8_t { Leader, Group, Tree };
+
+// A SIGKILL to the Tree is repeated by the keeper until the tree is empty.
+struct Signal {
+    RunName run;
+    std::int32_t signal = 0;
+    SignalScope scope = SignalScope::Group;
+};
+
+struct Input {
+    RunName run;
+    std::string bytes;
+};
+
+struct Resize {
+    RunName run;
+    std::uint32_t rows = 0;
+    std::uint32_t columns = 0;
+};
+
+// The end of this run has been stored: its record may be reused. Its log folder stays.
+struct Forget {
+    RunName run;
+};
+
+// The agent ends on purpose. With `end`, the keeper ends too as soon as no app is left; without, it
+// stays with its apps and starts no agent until it gets SIGHUP.
+struct Leave {
+    bool end = false;
+};
+
+// --- keeper to agent
+struct Started {
+    RunName run;
+    std::int32_t pid = 0;
+    std::int64_t wall_ns = 0;
+};
+
+// Which step before or in exec failed.
+enum class StartStage : std::uint8_t {
+    Prepare,  // FIFOs, log folder, record
+    Fork,
+    Session,
+    Terminal,
+    Limits,
+    User,
+    Folder,
+    Exec,
+    KeeperDied,  // between fork and exec
+};
+const char* stage_text(StartStage stage);
+
+struct StartFailed {
+    RunName run;
+    StartStage stage = StartStage::Prepare;
+    std::int32_t os_errno = 0;
+};
+
+// The leader has ended and its output is in the log to the last byte.
+struct Exited {
+    RunName run;
+    std::int32_t wait_status = 0;
+    bool status_known = true;
+    std::int64_t wall_ns = 0;
+    bool tree_gone = true;  // false: descendants live on; TreeGone follows when they are gone
+};
+
+struct TreeGone {
+    RunName run;
+};
+
+struct InputRefused {
+    RunName run;
+    std::string reason;
+};
+
+// One per run in the keeper's records, right after Hello, then SnapshotEnd.
+enum class RunPhase : std::uint8_t { Spawned, Running, Exited, Failed };
+struct RunFact {
+    RunName run;
+    RunPhase phase = RunPhase::Running;
+    std::int32_t pid = 0;
+    std::int64_t started_ns = 0;
+    std::int64_t ended_ns = 0;
+    std::int32_t wait_status = 0;
+    bool status_known = true;
+    bool tree_gone = false;
+    StartStage stage = StartStage::Prepare;
+    std::int32_t os_errno = 0;
+};
+struct SnapshotEnd {
+    std::uint32_t runs = 0;
+    std::string cgroup;  // of this home; empty: trees are found by walking
+};
+
+using Message = std::variant<Hello, Start, Signal, Input, Resize, Forget, Leave, Started, StartFailed,
+                             Exited, TreeGone, InputRefused, RunFact, SnapshotEnd>;
+
+// The whole frame, length included.
+std::string encode(const Message& message);
+
+// `frame` is what stands behind the length. Error: unknown kind, missing or extra bytes, a value out
+// of range.
+Result<Message> decode(std::string_view frame);
+
+// Cuts a byte stream into frames.
+class FrameBuffer {
+  public:
+    void append(std::string_view bytes) { bytes_ += bytes; }
+
+    // The next whole frame without its length; nothing: more bytes are needed. Error: longer than
+    // kMaxFrame, the stream is of no use any more. Valid until the next call.
+    Result<std::optional<std::string_view>> next();
+
+  private:
+    std::string bytes_;
+    std::size_t read_ = 0;
+};
+
+}  // namespace berth::keeperlink

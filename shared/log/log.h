@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace berth::log {
+
+enum class Level : std::uint8_t { Debug, Info, Warning, Error };
+
+struct Field {
+    std::string_view key;
+    std::string value;
+};
+
+// Lines below `level` are not written. Set once at start, before threads.
+void set_level(Level level);
+
+// Writes one line to stderr in one write(2): `TIME level=info msg="text" key=value`. A broken stderr
+// is ignored: a log that nobody can read must not stop a supervisor.
+void write(Level level, std::string_view text, std::initializer_list<Field> fields = {});
+
+inline void debug(std::string_view text, std::initializer_list<Field> fields = {}) {
+    write(Level::Debug, text, fields);
+}
+inline void info(std::string_view text, std::initializer_list<Field> fields = {}) {
+    write(Level::Info, text, fields);
+}
+inline void warning(std::string_view text, std::initializer_list<Field> fields = {}) {
+    write(Level::Warning, text, fields);
+}
+inline void error(std::string_view text, std::initializer_list<Field> fields = {}) {
+    write(Level::Error, text, fields);
+}
+
+}  // namespace berth::log

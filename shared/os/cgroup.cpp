@@ -1,0 +1,96 @@
+#include "shared/os/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "shared/base/text.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/os_error.h"
+
+namespace berth::os {
+
+namespace {
+
+// Where cgroup v2 is mounted: field 5 of the mountinfo line whose type is cgroup2 (proc(5)).
+Result<std::string> mount_point() {
+    BERTH_TRY(const std::string mounts, read_file("/proc/self/mountinfo"));
+    for (const std::string_view line : split(mounts, '\n')) {
+        const std::size_t tail = line.find(" - cgroup2 ");
+        if (tail == std::string_view::npos) {
+            continue;
+        }
+        const auto fields = split(line.substr(0, tail), ' ');
+        if (fields.size() > 4) {
+            return std::string(fields[4]);
+        }
+    }
+    return fail(ErrorCode::NotFound, "cgroup v2 is not mounted");
+}
+
+Result<std::string> own_group() {
+    BERTH_TRY(const std::string groups, read_file("/proc/self/cgroup"));
+    for (const std::string_view line : split(groups, '\n')) {
+        if (line.substr(0, 3) == "0::") {
+            return std::string(line.substr(3));
+        }
+    }
+    return fail(ErrorCode::NotFound, "this process is in no cgroup v2 group");
+}
+
+Result<void> make_group(const std::string& path) {
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+        return fail(last_error("make cgroup " + path));
+    }
+    if (::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
+        return fail(last_error(path + "/cgroup.procs"));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Cgroup> Cgroup::create(const std::string& name) {
+    BERTH_TRY(const std::string mount, mount_point());
+    BERTH_TRY(const std::string group, own_group());
+    const std::string path = mount + (group == "/" ? "" : group) + "/" + name;
+    BERTH_CHECK(make_group(path));
+    return Cgroup(path);
+}
+
+Result<Cgroup> Cgroup::child(const std::string& name) const {
+    const std::string path = path_ + "/" + name;
+    BERTH_CHECK(make_group(path));
+    return Cgroup(path);
+}
+
+Result<UniqueFd> Cgroup::open() const { return open_file(path_, O_RDONLY | O_DIRECTORY); }
+
+std::vector<pid_t> Cgroup::processes() const {
+    std::vector<pid_t> pids;
+    const auto text = read_file(path_ + "/cgroup.procs");
+    if (!text) {
+        return pids;
+    }
+    for (const std::string_view line : split(*text, '\n')) {
+        pid_t pid = 0;
+        (void)std::from_chars(line.data(), line.data() + line.size(), pid);
+        if (pid > 0) {
+            pids.push_back(pid);
+        }
+    }
+    return pids;
+}
+
+bool Cgroup::kill() const {
+    const auto fd = open_file(path_ + "/cgroup.kill", O_WRONLY);
+    return fd && write_some(fd->get(), "1").status == IoStatus::Done;
+}
+
+bool Cgroup::remove() const { return ::rmdir(path_.c_str()) == 0 || errno == ENOENT; }
+
+}  // namespace berth::os

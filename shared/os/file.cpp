@@ -1,0 +1,167 @@
+#include "shared/os/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <system_error>
+
+#include "shared/os/fd.h"
+#include "shared/os/os_error.h"
+
+namespace berth::os {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Result<void> sync_folder_of(const std::string& path) {
+    const std::string folder = fs::path(path).parent_path().string();
+    BERTH_TRY(const UniqueFd fd, open_file(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY));
+    if (::fsync(fd.get()) != 0) {
+        return fail(last_error("sync " + folder));
+    }
+    return {};
+}
+
+Result<void> write_all(int fd, std::string_view content, const std::string& path) {
+    while (!content.empty()) {
+        const IoOutcome outcome = write_some(fd, content);
+        if (outcome.status != IoStatus::Done) {
+            return fail(error_of(outcome.os_errno, "write " + path));
+        }
+        content.remove_prefix(outcome.bytes);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+    BERTH_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+    std::string content;
+    std::array<char, 16384> buffer{};
+    for (;;) {
+        const IoOutcome outcome = read_some(fd.get(), buffer.data(), buffer.size());
+        if (outcome.status == IoStatus::Closed) {
+            return content;
+        }
+        if (outcome.status != IoStatus::Done) {
+            return fail(error_of(outcome.os_errno, path));
+        }
+        if (content.size() + outcome.bytes > limit) {
+            return fail(ErrorCode::TooLarge, path + ": larger than " + std::to_string(limit) + " bytes");
+        }
+        content.append(buffer.data(), outcome.bytes);
+    }
+}
+
+Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode) {
+    const std::string staged = path + ".new";
+    {
+        BERTH_TRY(const UniqueFd fd, open_file(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+        BERTH_CHECK(write_all(fd.get(), content, staged));
+        if (::fsync(fd.get()) != 0) {
+            return fail(last_error("sync " + staged));
+        }
+    }
+    if (::rename(staged.c_str(), path.c_str()) != 0) {
+        return fail(last_error("rename " + staged));
+    }
+    return sync_folder_of(path);
+}
+
+Result<void> make_folders(const std::string& path) {
+    fs::path done;
+    for (const fs::path& part : fs::path(path)) {
+        done /= part;
+        if (::mkdir(done.c_str(), 0700) != 0 && !is_folder(done.string())) {
+            return fail(last_error("make folder " + done.string()));
+        }
+    }
+    return {};
+}
+
+Result<std::vector<std::string>> list_folder(const std::string& path) {
+    std::error_code error;
+    fs::directory_iterator entry(path, error);
+    std::vector<std::string> names;
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+        names.push_back(entry->path().filename().string());
+    }
+    if (error) {
+        return fail(error_of(error.value(), path));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+Result<void> remove_tree(const std::string& path) {
+    std::error_code error;
+    (void)fs::remove_all(path, error);
+    if (error) {
+        return fail(error_of(error.value(), "remove " + path));
+    }
+    return {};
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+bool is_folder(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<std::string> real_path(const std::string& path) {
+    std::error_code error;
+    const fs::path real = fs::canonical(path, error);
+    if (error) {
+        return fail(error_of(error.value(), path));
+    }
+    return real.string();
+}
+
+std::string absolute_path(const std::string& path, const std::string& base) {
+    const fs::path given(path);
+    if (given.is_absolute()) {
+        return given.lexically_normal().string();
+    }
+    std::string root = base;
+    if (root.empty()) {
+        const auto here = current_folder();
+        root = here ? *here : "/";
+    }
+    std::string text = (fs::path(root) / given).lexically_normal().string();
+    while (text.size() > 1 && text.back() == '/') {
+        text.pop_back();
+    }
+    return text;
+}
+
+Result<std::string> current_folder() {
+    std::error_code error;
+    const fs::path here = fs::current_path(error);
+    if (error) {
+        return fail(error_of(error.value(), "working directory"));
+    }
+    return here.string();
+}
+
+Result<std::string> sibling_executable(std::string_view name) {
+    std::error_code error;
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    if (error) {
+        return fail(error_of(error.value(), "/proc/self/exe"));
+    }
+    const fs::path path = self.parent_path() / name;
+    if (::access(path.c_str(), X_OK) != 0) {
+        return fail(last_error(path.string()));
+    }
+    return path.string();
+}
+
+}  // namespace berth::os

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace berth::os {
+
+// The whole of a regular file or FIFO-less special file (such as /proc). TooLarge beyond `limit`.
+Result<std::string> read_file(const std::string& path, std::size_t limit = 16U << 20U);
+
+// Replaces `path` in one step: a crash leaves the old content or the new, never a part. The file and
+// its folder are synced.
+Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode = 0600);
+
+// Makes the folder and what is missing above it, with mode 0700.
+Result<void> make_folders(const std::string& path);
+
+// Names in the folder, sorted, without "." and "..".
+Result<std::vector<std::string>> list_folder(const std::string& path);
+
+// Removes a file or a whole tree, without following links; done already is fine.
+Result<void> remove_tree(const std::string& path);
+
+bool exists(const std::string& path);
+bool is_folder(const std::string& path);
+
+// The absolute path without "." and ".." and links. Error when it does not exist.
+Result<std::string> real_path(const std::string& path);
+
+// `path` made absolute with the working directory, "." and ".." resolved in the text alone.
+std::string absolute_path(const std::string& path, const std::string& base = {});
+
+Result<std::string> current_folder();
+
+// The executable of this process, and a sibling of it.
+Result<std::string> sibling_executable(std::string_view name);
+
+}  // namespace berth::os
