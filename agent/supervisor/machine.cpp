@@ -1,0 +1,408 @@
+#include "agent/supervisor/machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/base/ensure.h"
+#include "shared/time/backoff.h"
+
+namespace berth::supervisor {
+
+namespace {
+
+std::string by(const std::string& actor) { return actor.empty() ? std::string() : " by " + actor; }
+
+std::string times(std::uint32_t count) {
+    if (count == 1) {
+        return "once";
+    }
+    return count == 2 ? "twice" : std::to_string(count) + " times";
+}
+
+MonoTime later(MonoTime time, Duration delay) {
+    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
+}
+
+}  // namespace
+
+Effects Machine::step(const Input& input, const Now& now, double random) {
+    now_ = now;
+    random_ = random;
+    Effects effects;
+    apply(act_for(state_, input.event), input, effects);
+    return effects;
+}
+
+void Machine::apply(Act act, const Input& input, Effects& effects) {
+    switch (act) {
+        case Act::Missing:
+            ENSURE(false, "the table is complete, checked at compile time");
+            return;
+        case Act::Ignore:
+            return;
+        case Act::RejectActive:
+            effects.rejected = true;
+            effects.reason = "must be inactive";
+            return;
+        case Act::RejectInactive:
+            effects.rejected = true;
+            effects.reason = "must be active";
+            return;
+        case Act::Begin:
+            return begin(input, effects);
+        case Act::Wait:
+            ++restarts_;
+            return wait_or_spawn(input, "restarted after a failure", effects);
+        case Act::Spawn:
+            return spawn("what it requires is ready", effects);
+        case Act::Rest:
+            want_stopped(input);
+            return set_state(State::Stopped, "stopped" + by(input.actor), effects);
+        case Act::Confirm:
+            return confirm(input, effects);
+        case Act::Refuse:
+            finished_ = now_.wall;
+            exit_.reset();
+            effects.run_ended = true;
+            return retry_or_give_up(input.problem, effects);
+        case Act::BeReady:
+            return set_state(State::Running, "ready" + by(actor_), effects);
+        case Act::Unready:
+            spawn_problem_ = "not ready after " + short_duration(spec_.ready.timeout);
+            afterwards_ = Afterwards::AskPolicy;
+            set_state(State::Stopping, spawn_problem_, effects);
+            deadline_ = later(now_.mono, spec_.stop.timeout);
+            effects.signal = spec_.stop.signal;
+            return;
+        case Act::Halt:
+            afterwards_ = Afterwards::StayDown;
+            want_stopped(input);
+            return halt(input, effects);
+        case Act::HaltAgain:
+            afterwards_ = Afterwards::StartAgain;
+            desired_ = Desired::Running;
+            held_ = false;
+            return halt(input, effects);
+        case Act::Slay:
+            return slay(input, effects);
+        case Act::Escalate:
+            set_state(State::Killing,
+                      "did not end within " + short_duration(spec_.stop.timeout) + " after " +
+                          signal_name(spec_.stop.signal) + ", killing its whole tree",
+                      effects);
+            effects.kill = true;
+            return;
+        case Act::StartAfter:
+            afterwards_ = Afterwards::StartAgain;
+            desired_ = Desired::Running;
+            held_ = false;
+            actor_ = input.actor;
+            effects.changed = true;
+            return;
+        case Act::StayDown:
+            afterwards_ = Afterwards::StayDown;
+            want_stopped(input);
+            actor_ = input.actor;
+            effects.changed = true;
+            return;
+        case Act::Bury:
+        case Act::Mourn:
+            return leader_ended(input, effects);
+        case Act::Settle:
+            return settle(effects);
+    }
+}
+
+// The one place where the state changes. Drops the deadline of the old state.
+void Machine::set_state(State state, std::string reason, Effects& effects) {
+    if (state_ != state) {
+        since_ = now_.wall;
+    }
+    state_ = state;
+    reason_ = std::move(reason);
+    deadline_.reset();
+    next_try_.reset();
+    effects.changed = true;
+}
+
+void Machine::want_stopped(const Input& input) {
+    if (!input.keep_desired) {
+        desired_ = Desired::Stopped;
+        held_ = true;
+    }
+}
+
+void Machine::begin(const Input& input, Effects& effects) {
+    desired_ = Desired::Running;
+    held_ = false;
+    actor_ = input.actor;
+    attempt_ = 0;
+    restarts_ = 0;
+    recent_.clear();
+    wait_or_spawn(input, "started" + by(input.actor), effects);
+}
+
+void Machine::wait_or_spawn(const Input& input, std::string reason, Effects& effects) {
+    if (input.needs_met) {
+        spawn(std::move(reason), effects);
+    } else {
+        set_state(State::Waiting, "waiting for " + input.missing, effects);
+    }
+}
+
+void Machine::spawn(std::string reason, Effects& effects) {
+    ++generation_;
+    afterwards_ = Afterwards::AskPolicy;
+    spawn_problem_.clear();
+    exit_.reset();
+    finished_.reset();
+    started_ = now_.wall;
+    run_began_ = now_.mono;
+    set_state(State::Spawning, std::move(reason), effects);
+    effects.spawn = true;
+}
+
+void Machine::confirm(const Input& input, Effects& effects) {
+    pid_ = input.pid;
+    last_pid_ = input.pid;
+    started_ = input.when ? input.when : now_.wall;
+    run_began_ = now_.mono;
+    const std::string reason = reason_;
+    if (has_ready_check()) {
+        set_state(State::Starting, reason + ", not ready yet", effects);
+        deadline_ = later(now_.mono, spec_.ready.timeout);
+    } else {
+        set_state(State::Running, reason, effects);
+    }
+}
+
+void Machine::halt(const Input& input, Effects& effects) {
+    actor_ = input.actor;
+    const bool again = afterwards_ == Afterwards::StartAgain;
+    set_state(State::Stopping, (again ? "restarting, asked" : "stopping, asked") + by(actor_), effects);
+    deadline_ = later(now_.mono, spec_.stop.timeout);
+    effects.signal = spec_.stop.signal;
+}
+
+void Machine::slay(const Input& input, Effects& effects) {
+    actor_ = input.actor;
+    afterwards_ = Afterwards::StayDown;
+    want_stopped(input);
+    set_state(State::Killing, "killing, asked" + by(actor_), effects);
+    effects.kill = true;
+}
+
+void Machine::leader_ended(const Input& input, Effects& effects) {
+    exit_ = input.exit;
+    finished_ = input.when ? input.when : now_.wall;
+    pid_.reset();
+    effects.changed = true;
+    if (input.tree_gone) {
+        return settle(effects);
+    }
+    if (state_ == State::Stopping || state_ == State::Killing) {
+        return;  // the grace time, or the kill, goes on for the others
+    }
+    afterwards_ = Afterwards::AskPolicy;
+    set_state(State::Reaping, berth::describe(input.exit) + ", ending what it left behind", effects);
+    deadline_ = later(now_.mono, spec_.stop.timeout);
+    effects.signal = spec_.stop.signal;
+}
+
+// Nothing of the run is left.
+void Machine::settle(Effects& effects) {
+    effects.run_ended = true;
+    pid_.reset();
+    if (!finished_) {
+        finished_ = now_.wall;
+    }
+    switch (afterwards_) {
+        case Afterwards::StayDown:
+            return set_state(State::Stopped, "stopped" + by(actor_), effects);
+        case Afterwards::StartAgain: {
+            Input again;
+            again.actor = actor_;
+            attempt_ = 0;
+            restarts_ = 0;
+            recent_.clear();
+            set_state(State::Waiting, "restarting", effects);
+            return;  // the owner answers with NeedsMet, once the run is stored
+        }
+        case Afterwards::AskPolicy:
+            return decide(effects);
+    }
+}
+
+bool Machine::ended_well() const {
+    if (!spawn_problem_.empty() || !exit_ || exit_->kind != ExitKind::Code) {
+        return false;
+    }
+    const auto& good = spec_.restart.success_codes;
+    return std::find(good.begin(), good.end(), exit_->value) != good.end();
+}
+
+void Machine::decide(Effects& effects) {
+    const bool well = ended_well();
+    const std::string ran = finished_ && started_ ? " after " + short_duration(*finished_ - *started_) : "";
+    const std::string how =
+        spawn_problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : spawn_problem_;
+    if (well && (spec_.restart.policy != RestartPolicy::Always || spec_.kind == AppKind::OneShot)) {
+        return set_state(State::Exited, how, effects);
+    }
+    retry_or_give_up(how, effects);
+}
+
+void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
+    pid_.reset();
+    if (spec_.restart.policy == RestartPolicy::Never) {
+        return set_state(State::Failed, how, effects);
+    }
+    if (now_.mono - run_began_ >= spec_.restart.reset_after) {
+        attempt_ = 0;
+    }
+    const RestartSpec& restart = spec_.restart;
+    while (!recent_.empty() && now_.mono - recent_.front() > restart.window) {
+        recent_.pop_front();
+    }
+    if (restart.max_restarts > 0 && recent_.size() >= restart.max_restarts) {
+        return set_state(State::Failed,
+                         how + "; gave up after " + std::to_string(recent_.size()) + " restarts within " +
+                             short_duration(restart.window),
+                         effects);
+    }
+    if (restart.max_restarts > 0) {
+        recent_.push_back(now_.mono);
+    }
+    const Duration delay = backoff_delay(restart.backoff, attempt_, random_);
+    ++attempt_;
+    set_state(State::Backoff,
+              how + (attempt_ > 1 ? ", failed " + times(attempt_) + " in a row" : "") + "; next try in " +
+                  short_duration(delay),
+              effects);
+    deadline_ = later(now_.mono, delay);
+    next_try_ = now_.wall + delay;
+}
+
+bool Machine::has_ready_check() const {
+    const ReadySpec& ready = spec_.ready;
+    return !ready.log.empty() || !ready.tcp.empty() || !ready.http.empty() || !ready.exec.empty() ||
+           ready.notify;
+}
+
+void Machine::recall(const Memory& memory, const Now& now) {
+    state_ = memory.state;
+    desired_ = memory.desired;
+    generation_ = memory.generation;
+    since_ = memory.since;
+    reason_ = memory.reason;
+    restarts_ = memory.restarts;
+    attempt_ = memory.attempt;
+    last_pid_ = memory.last_pid;
+    started_ = memory.started;
+    finished_ = memory.finished;
+    exit_ = memory.exit;
+    held_ = memory.held;
+    const bool ending = state_ == State::Stopping || state_ == State::Killing;
+    afterwards_ = memory.start_after                              ? Afterwards::StartAgain
+                  : ending || memory.desired == Desired::Stopped ? Afterwards::StayDown
+                                                                  : Afterwards::AskPolicy;
+    if (state_ == State::Backoff) {
+        const Duration delay = backoff_delay(spec_.restart.backoff, attempt_ > 0 ? attempt_ - 1 : 0, 0.5);
+        deadline_ = later(now.mono, delay);
+        next_try_ = now.wall + delay;
+    }
+}
+
+Machine::Memory Machine::memory() const {
+    return {state_,    desired_, generation_, since_,    reason_, restarts_,
+            attempt_,  last_pid_, started_,   finished_, exit_,   afterwards_ == Afterwards::StartAgain,
+            held_};
+}
+
+Effects Machine::found_running(std::uint64_t generation, std::int32_t pid, WallTime started, const Now& now) {
+    now_ = now;
+    Effects effects;
+    generation_ = generation;
+    pid_ = pid;
+    last_pid_ = pid;
+    started_ = started;
+    finished_.reset();
+    exit_.reset();
+    // How long it has run is known by the wall clock alone, as monotonic times do not outlive us.
+    run_began_ = later(now.mono, std::min(Duration::zero(), started - now.wall));
+    const bool was_ending =
+        state_ == State::Stopping || state_ == State::Killing || desired_ == Desired::Stopped;
+    if (was_ending) {
+        const std::string reason = reason_;
+        set_state(State::Stopping, reason, effects);
+        deadline_ = later(now.mono, spec_.stop.timeout);
+        effects.signal = spec_.stop.signal;
+        return effects;
+    }
+    afterwards_ = Afterwards::AskPolicy;
+    if (state_ == State::Running) {
+        effects.changed = true;
+        return effects;
+    }
+    Input input;
+    input.pid = pid;
+    input.when = started;
+    confirm(input, effects);
+    return effects;
+}
+
+Effects Machine::found_nothing(const Now& now) {
+    now_ = now;
+    Effects effects;
+    pid_.reset();
+    switch (state_) {
+        case State::Spawning:
+            effects.spawn = true;
+            break;
+        case State::Starting:
+        case State::Running:
+        case State::Stopping:
+        case State::Killing:
+        case State::Reaping:
+            // Its record is lost: the home was copied, or somebody deleted the file.
+            exit_ = ExitStatus{ExitKind::Unknown, 0, false};
+            settle(effects);
+            break;
+        case State::Stopped:
+        case State::Waiting:
+        case State::Backoff:
+        case State::Exited:
+        case State::Failed:
+            break;
+    }
+    return effects;
+}
+
+Effects Machine::found_after_boot(const Now& now) {
+    now_ = now;
+    Effects effects;
+    const AppState shown = public_state(state_);
+    if (is_active(shown) || shown == AppState::Backoff || shown == AppState::Waiting) {
+        pid_.reset();
+        set_state(State::Stopped, "ended when this machine was shut down", effects);
+        effects.run_ended = is_active(shown);
+        afterwards_ = Afterwards::AskPolicy;
+    }
+    return effects;
+}
+
+void Machine::describe(AppStatus& status) const {
+    status.state = public_state(state_);
+    status.desired = desired_;
+    status.since = since_;
+    status.reason = reason_;
+    status.pid = pid_;
+    status.last_pid = last_pid_;
+    status.started = started_;
+    status.finished = finished_;
+    status.exit = exit_;
+    status.next_try = next_try_;
+    status.restarts = restarts_;
+}
+
+}  // namespace berth::supervisor
