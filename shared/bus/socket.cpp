@@ -1,0 +1,239 @@
+#include "shared/bus/socket.h"
+
+#include <zmq.hpp>
+
+#include "shared/base/ensure.h"
+
+namespace berth::bus {
+
+namespace {
+
+constexpr int kMaxPerTurn = 256;
+constexpr int kHandshakeMs = 3000;
+constexpr int kHeartbeatMs = 2000;
+constexpr int kHeartbeatTimeoutMs = 6000;
+constexpr const char* kZapDomain = "berth";
+
+// ZMQ_ZAP_ENFORCE_DOMAIN: Debian's library knows it, its header hides it behind the draft API.
+constexpr int kEnforceZapDomain = 93;
+
+Error zmq_error(const zmq::error_t& error, const std::string& context) {
+    const ErrorCode code = error.num() == EADDRINUSE || error.num() == EADDRNOTAVAIL ? ErrorCode::AlreadyExists
+                                                                                     : ErrorCode::Io;
+    return {code, context + ": " + error.what(), error.num()};
+}
+
+}  // namespace
+
+// A socket on the loop. ZeroMQ's descriptor only says "look again", edge by edge; so the socket is
+// looked at whenever the descriptor wakes the loop and again before each sleep, and a sleep never
+// begins with something left in it.
+struct SocketImpl {
+    SocketImpl(Context& context, zmq::socket_type type, loop::EventLoop& loop_in)
+        : loop(loop_in), socket(context.get(), type) {}
+
+    void limit(const SocketLimits& limits) {
+        socket.set(zmq::sockopt::maxmsgsize, limits.max_frame);
+        socket.set(zmq::sockopt::sndhwm, limits.queue);
+        socket.set(zmq::sockopt::rcvhwm, limits.queue);
+        socket.set(zmq::sockopt::linger, 0);
+        socket.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
+    }
+
+    void attach(std::function<void(std::vector<zmq::message_t>&)> received_in) {
+        received = std::move(received_in);
+        watch = loop.watch(socket.get(zmq::sockopt::fd), loop::Interest::Read, [](bool, bool) {});
+        hook = loop.before_sleep([this] { return drain(); });
+    }
+
+    // True: there is more.
+    bool drain() {
+        const std::weak_ptr<bool> living = alive;
+        for (int i = 0; i < kMaxPerTurn; ++i) {
+            std::vector<zmq::message_t> parts;
+            do {
+                zmq::message_t part;
+                if (!socket.recv(part, zmq::recv_flags::dontwait)) {
+                    return false;
+                }
+                parts.push_back(std::move(part));
+            } while (parts.back().more());
+            received(parts);
+            if (living.expired()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    loop::EventLoop& loop;
+    zmq::socket_t socket;
+    std::function<void(std::vector<zmq::message_t>&)> received;
+    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    loop::Registration watch;
+    loop::Registration hook;
+};
+
+namespace {
+
+std::string key_of(zmq::message_t& message) {
+    try {
+        return message.gets("User-Id");
+    } catch (const zmq::error_t&) {
+        return {};  // no such property: not authenticated, a local socket
+    }
+}
+
+}  // namespace
+
+Router::Router(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
+Router::~Router() = default;
+
+Result<std::unique_ptr<Router>> Router::create(Context& context,
+                                               loop::EventLoop& loop,
+                                               const SocketLimits& limits,
+                                               Received received) {
+    try {
+        auto impl = std::make_unique<SocketImpl>(context, zmq::socket_type::router, loop);
+        impl->limit(limits);
+        impl->socket.set(zmq::sockopt::router_mandatory, 1);
+        impl->attach([received = std::move(received)](std::vector<zmq::message_t>& parts) {
+            if (parts.size() != 2) {
+                return;  // a message is one frame; more, or none, has no meaning to answer to
+            }
+            const Peer peer{parts[0].to_string(), key_of(parts[1])};
+            received(peer, parts[1].to_string_view());
+        });
+        return std::unique_ptr<Router>(new Router(std::move(impl)));
+    } catch (const zmq::error_t& error) {
+        return fail(zmq_error(error, "make a ROUTER"));
+    }
+}
+
+Result<void> Router::bind_local(const std::string& path) {
+    try {
+        impl_->socket.bind("ipc://" + path);
+        return {};
+    } catch (const zmq::error_t& error) {
+        return fail(zmq_error(error, "bind ipc://" + path));
+    }
+}
+
+Result<std::string> Router::bind_curve(const std::string& endpoint, const KeyPair& keys) {
+    try {
+        impl_->socket.set(zmq::sockopt::curve_server, 1);
+        impl_->socket.set(zmq::sockopt::curve_secretkey, keys.secret_key);
+        impl_->socket.set(zmq::sockopt::zap_domain, kZapDomain);
+        // Without it, a context that has no Authenticator would let everybody in.
+        const int enforce = 1;
+        if (zmq_setsockopt(impl_->socket.handle(), kEnforceZapDomain, &enforce, sizeof enforce) != 0) {
+            throw zmq::error_t();
+        }
+        impl_->socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+        impl_->socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+        impl_->socket.bind(endpoint);
+        return impl_->socket.get(zmq::sockopt::last_endpoint);
+    } catch (const zmq::error_t& error) {
+        return fail(zmq_error(error, "bind " + endpoint));
+    }
+}
+
+bool Router::send(const std::string& route, std::string_view frame) {
+    try {
+        const auto flags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
+        if (!impl_->socket.send(zmq::buffer(route), flags)) {
+            return false;
+        }
+        return impl_->socket.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value();
+    } catch (const zmq::error_t&) {
+        return false;  // EHOSTUNREACH: it has gone
+    }
+}
+
+Dealer::Dealer(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
+Dealer::~Dealer() = default;
+
+Result<std::unique_ptr<Dealer>> Dealer::create(Context& context,
+                                               loop::EventLoop& loop,
+                                               const SocketLimits& limits,
+                                               const Target& target,
+                                               Received received) {
+    try {
+        auto impl = std::make_unique<SocketImpl>(context, zmq::socket_type::dealer, loop);
+        impl->limit(limits);
+        impl->socket.set(zmq::sockopt::immediate, 1);
+        impl->socket.set(zmq::sockopt::reconnect_ivl, 50);
+        impl->socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
+        if (!target.server_key.empty()) {
+            impl->socket.set(zmq::sockopt::curve_serverkey, target.server_key);
+            impl->socket.set(zmq::sockopt::curve_publickey, target.own.public_key);
+            impl->socket.set(zmq::sockopt::curve_secretkey, target.own.secret_key);
+            impl->socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+            impl->socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+        }
+        impl->attach([received = std::move(received)](std::vector<zmq::message_t>& parts) {
+            if (parts.size() == 1) {
+                received(parts[0].to_string_view());
+            }
+        });
+        impl->socket.connect(target.endpoint);
+        return std::unique_ptr<Dealer>(new Dealer(std::move(impl)));
+    } catch (const zmq::error_t& error) {
+        return fail(zmq_error(error, "connect to " + target.endpoint));
+    }
+}
+
+bool Dealer::send(std::string_view frame) {
+    try {
+        return impl_->socket.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value();
+    } catch (const zmq::error_t&) {
+        return false;
+    }
+}
+
+Authenticator::Authenticator(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
+Authenticator::~Authenticator() = default;
+
+Result<std::unique_ptr<Authenticator>> Authenticator::create(Context& context,
+                                                             loop::EventLoop& loop,
+                                                             Allowed allowed,
+                                                             Refused refused) {
+    try {
+        auto impl = std::make_unique<SocketImpl>(context, zmq::socket_type::rep, loop);
+        impl->socket.set(zmq::sockopt::linger, 0);
+        impl->socket.bind("inproc://zeromq.zap.01");
+        zmq::socket_t& socket = impl->socket;
+        // version, request id, domain, address, identity, mechanism, credentials (RFC 27)
+        impl->attach([&socket, allowed = std::move(allowed), refused = std::move(refused)](
+                         std::vector<zmq::message_t>& parts) {
+            ENSURE(parts.size() >= 6, "ZeroMQ itself makes these requests");
+            std::string key;
+            const bool curve = parts[5].to_string_view() == "CURVE" && parts.size() == 7 && parts[6].size() == 32;
+            if (curve) {
+                std::string text(41, '\0');
+                (void)zmq_z85_encode(text.data(), parts[6].data<std::uint8_t>(), 32);  // 32 is divisible by 4
+                text.resize(40);
+                key = text;
+            }
+            const bool granted = curve && parts[2].to_string_view() == kZapDomain && allowed(key);
+            if (!granted) {
+                refused(key, parts[3].to_string());
+            }
+            const auto reply = [&socket](std::string_view part, bool last) {
+                (void)socket.send(zmq::buffer(part),
+                                  last ? zmq::send_flags::none : zmq::send_flags::sndmore);  // inproc
+            };
+            reply("1.0", false);
+            reply(parts[1].to_string_view(), false);
+            reply(granted ? "200" : "400", false);
+            reply(granted ? "OK" : "this key is not allowed here", false);
+            reply(granted ? key : "", false);
+            reply("", true);
+        });
+        return std::unique_ptr<Authenticator>(new Authenticator(std::move(impl)));
+    } catch (const zmq::error_t& error) {
+        return fail(zmq_error(error, "bind the ZAP handler"));
+    }
+}
+
+}  // namespace berth::bus

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/bus/context.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::bus {
+
+// Who has sent a frame to a Router. `route` only says where an answer goes; `key` is the CURVE public
+// key that the sender has proved to own, "" on a local socket.
+struct Peer {
+    std::string route;
+    std::string key;
+};
+
+// The endpoints of this project. One frame a message. All calls and callbacks are in the thread of the
+// loop; a socket drains at most some hundred messages a turn, so that no peer can starve the others.
+struct SocketImpl;
+
+struct SocketLimits {
+    std::int64_t max_frame = 16 << 20;  // bytes; a peer that sends more is disconnected
+    int queue = 1000;                   // messages per peer and direction
+};
+
+class Router {
+  public:
+    using Received = std::function<void(const Peer& peer, std::string_view frame)>;
+
+    static Result<std::unique_ptr<Router>> create(Context& context,
+                                                  loop::EventLoop& loop,
+                                                  const SocketLimits& limits,
+                                                  Received received);
+    ~Router();
+    Router(const Router&) = delete;
+    Router& operator=(const Router&) = delete;
+
+    // ipc://PATH: the folder is the protection, it must be 0700.
+    Result<void> bind_local(const std::string& path);
+
+    // tcp://HOST:PORT with CURVE; only keys that the Authenticator of this context allows get in.
+    // Gives the endpoint with the real port. An Authenticator must exist before.
+    Result<std::string> bind_curve(const std::string& endpoint, const KeyPair& keys);
+
+    // False: the peer is gone, or its queue is full.
+    bool send(const std::string& route, std::string_view frame);
+
+  private:
+    explicit Router(std::unique_ptr<SocketImpl> impl);
+    std::unique_ptr<SocketImpl> impl_;
+};
+
+class Dealer {
+  public:
+    using Received = std::function<void(std::string_view frame)>;
+
+    struct Target {
+        std::string endpoint;    // ipc://… or tcp://…
+        std::string server_key;  // for CURVE; "" on ipc
+        KeyPair own;             // for CURVE
+    };
+
+    static Result<std::unique_ptr<Dealer>> create(Context& context,
+                                                  loop::EventLoop& loop,
+                                                  const SocketLimits& limits,
+                                                  const Target& target,
+                                                  Received received);
+    ~Dealer();
+    Dealer(const Dealer&) = delete;
+    Dealer& operator=(const Dealer&) = delete;
+
+    // False: nobody is connected (nothing is queued for nobody), or the queue is full.
+    bool send(std::string_view frame);
+
+  private:
+    explicit Dealer(std::unique_ptr<SocketImpl> impl);
+    std::unique_ptr<SocketImpl> impl_;
+};
+
+// Decides which CURVE keys may connect (ZAP, RFC 27). Without one every TCP socket of the context
+// refuses everybody.
+class Authenticator {
+  public:
+    // `allowed` is asked at each handshake; `refused` is told of the others.
+    using Allowed = std::function<bool(const std::string& key)>;
+    using Refused = std::function<void(const std::string& key, const std::string& address)>;
+
+    static Result<std::unique_ptr<Authenticator>> create(Context& context,
+                                                         loop::EventLoop& loop,
+                                                         Allowed allowed,
+                                                         Refused refused);
+    ~Authenticator();
+    Authenticator(const Authenticator&) = delete;
+    Authenticator& operator=(const Authenticator&) = delete;
+
+  private:
+    explicit Authenticator(std::unique_ptr<SocketImpl> impl);
+    std::unique_ptr<SocketImpl> impl_;
+};
+
+}  // namespace berth::bus
