@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/keeperlink/link.h"
+#include "shared/keeperlink/messages.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::backend {
+
+// The agent's side of the keeper: what it knows arrives as events, in the loop. When the keeper dies,
+// starts the next one, which takes over its apps.
+class KeeperClient {
+  public:
+    struct Events {
+        // All runs that the keeper has records of, after each (re)connect, before anything else.
+        std::function<void(const std::vector<keeperlink::RunFact>& runs, std::int32_t keeper_pid)> snapshot;
+        std::function<void(const keeperlink::Message& fact)> fact;
+    };
+
+    // `command` starts a keeper: program and arguments, to which the descriptor is added.
+    KeeperClient(loop::EventLoop& loop, std::vector<std::string> command, Events events);
+
+    // The descriptor that the keeper gave us at our start.
+    void connect(os::UniqueFd socket);
+
+    // Starts a keeper ourselves.
+    Result<void> start_keeper();
+
+    // Nothing is lost when the keeper is away: whoever said it says it again after the next snapshot.
+    void send(const keeperlink::Message& message);
+    void flush();
+
+    [[nodiscard]] bool ready() const { return ready_; }
+    [[nodiscard]] std::int32_t keeper_pid() const { return keeper_pid_; }
+    [[nodiscard]] const std::string& cgroup() const { return cgroup_; }
+
+    // No new keeper when this one goes: we go too.
+    void leave() { leaving_ = true; }
+
+  private:
+    void received(const keeperlink::Message& message);
+    void closed(const Error& why);
+
+    loop::EventLoop& loop_;
+    std::vector<std::string> command_;
+    Events events_;
+    std::unique_ptr<keeperlink::Link> link_;
+    std::vector<keeperlink::RunFact> runs_;
+    std::int32_t keeper_pid_ = 0;
+    std::int32_t child_ = 0;  // the keeper that we started, to be reaped
+    std::string cgroup_;
+    bool ready_ = false;
+    bool leaving_ = false;
+    loop::Registration retry_;
+};
+
+}  // namespace berth::backend
