@@ -322,6 +322,14 @@ Machine::Memory Machine::memory() const {
 Effects Machine::found_running(std::uint64_t generation, std::int32_t pid, WallTime started, const Now& now) {
     now_ = now;
     Effects effects;
+    const bool known = generation_ == generation && pid_ == pid;
+    if (known && is_active(public_state(state_)) && state_ != State::Spawning) {
+        if (state_ != State::Running && state_ != State::Starting) {
+            deadline_ = later(now.mono, spec_.stop.timeout);
+            effects.signal = spec_.stop.signal;  // the keeper that got it may have died of the same cause
+        }
+        return effects;
+    }
     generation_ = generation;
     pid_ = pid;
     last_pid_ = pid;
@@ -344,10 +352,52 @@ Effects Machine::found_running(std::uint64_t generation, std::int32_t pid, WallT
         effects.changed = true;
         return effects;
     }
+    if (state_ != State::Spawning && state_ != State::Starting) {
+        reason_ = "found running";
+    }
     Input input;
     input.pid = pid;
     input.when = started;
     confirm(input, effects);
+    return effects;
+}
+
+Effects Machine::found_ended(
+    std::uint64_t generation, const Input& end, WallTime started, const Now& now, double random) {
+    now_ = now;
+    random_ = random;
+    Effects effects;
+    const bool under_way = is_active(public_state(state_));
+    if (generation < generation_ || (generation == generation_ && !under_way)) {
+        return effects;
+    }
+    const bool ending = state_ == State::Stopping || state_ == State::Killing || state_ == State::Reaping;
+    if (generation > generation_ || !ending) {
+        generation_ = generation;
+        started_ = started;
+        run_began_ = later(now.mono, std::min(Duration::zero(), started - now.wall));
+        if (!ending) {
+            state_ = State::Running;
+            afterwards_ = desired_ == Desired::Stopped ? Afterwards::StayDown : Afterwards::AskPolicy;
+        }
+    }
+    if (end.event == Event::SpawnFailed) {
+        apply(act_for(state_, Event::SpawnFailed), end, effects);
+        return effects;
+    }
+    if (!ending) {
+        leader_ended(end, effects);
+        return effects;
+    }
+    exit_ = end.exit;
+    finished_ = end.when;
+    pid_.reset();
+    if (end.tree_gone) {
+        settle(effects);
+    } else {
+        deadline_ = later(now.mono, spec_.stop.timeout);
+        effects.signal = spec_.stop.signal;
+    }
     return effects;
 }
 

@@ -67,6 +67,10 @@ class Machine {
     // … and then what the keeper has: generation `generation` lives, exec done.
     Effects found_running(std::uint64_t generation, std::int32_t pid, WallTime started, const Now& now);
 
+    // … or that generation has ended while nobody listened. `end` is a LeaderEnded or a SpawnFailed.
+    // What is known already changes nothing.
+    Effects found_ended(std::uint64_t generation, const Input& end, WallTime started, const Now& now, double random);
+
     // The keeper knows nothing of the run that memory says is under way. A Start that never arrived is
     // said again (the keeper carries each out once at most).
     Effects found_nothing(const Now& now);

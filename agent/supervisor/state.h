@@ -100,7 +100,7 @@ inline constexpr std::array<std::array<Act, kEventCount>, kStateCount> kTable = 
         {Ignore,        Rest,           Rest,           Ignore,     Spawn,   Ignore,   Ignore,  Ignore,     Ignore,  Ignore,   Ignore,     Ignore},  // Waiting
         {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Confirm, Refuse,     Ignore,  Ignore,   Bury,       Ignore},  // Spawning
         {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Ignore,  Refuse,     BeReady, Unready,  Bury,       Ignore},  // Starting
-        {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Ignore,   Bury,       Ignore},  // Running
+        {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Ignore,  Refuse,     Ignore,  Ignore,   Bury,       Ignore},  // Running
         {StartAfter,    StayDown,       Slay,           StartAfter, Ignore,  Ignore,   Ignore,  Settle,     Ignore,  Escalate, Mourn,      Settle},  // Stopping
         {StartAfter,    StayDown,       Slay,           StartAfter, Ignore,  Ignore,   Ignore,  Settle,     Ignore,  Ignore,   Mourn,      Settle},  // Killing
         {StartAfter,    StayDown,       Slay,           StartAfter, Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Escalate, Ignore,     Settle},  // Reaping

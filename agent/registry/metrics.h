@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "shared/time/clock.h"
+
+namespace berth::registry {
+
+// The figures of one app's tree.
+struct Sample {
+    std::optional<double> cpu_percent;  // of one core
+    std::optional<std::uint64_t> rss_bytes;
+    std::optional<std::uint32_t> processes;
+
+    std::uint64_t cpu_ticks = 0;  // of the tree when it was sampled
+    std::int32_t leader = 0;
+    MonoTime at;
+};
+
+// Samples the tree of `leader`: the members of `cgroup` (its folder), or without one the leader with
+// all below it. CPU is that since `before` when it was of the same leader, else the mean since the
+// leader began.
+Sample take_sample(std::int32_t leader, const std::string& cgroup, const Sample& before, MonoTime now);
+
+}  // namespace berth::registry

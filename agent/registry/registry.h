@@ -1,0 +1,150 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/backend/keeper_client.h"
+#include "agent/backend/launch.h"
+#include "agent/registry/metrics.h"
+#include "agent/store/store.h"
+#include "agent/supervisor/machine.h"
+#include "shared/base/result.h"
+#include "shared/config/descriptor.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::registry {
+
+// One app of this home.
+struct App {
+    store::AppRow row;
+    supervisor::Machine machine;
+    AppSpec running_spec;  // what the present run was started with
+    Sample sample;
+    loop::Registration timer;
+};
+
+// Somebody's request to an app, as it goes into reasons and events: "admin from the panel".
+struct Actor {
+    std::string text;
+};
+
+struct LoadOutcome {
+    std::vector<std::string> ids;
+    std::vector<std::string> problems;  // not empty: nothing was done
+    std::vector<std::string> warnings;
+};
+
+struct LoadRequest {
+    std::vector<std::string> paths;        // absolute
+    std::string cwd;                       // of the shell that loads
+    std::vector<std::string> environment;  // of that shell; SPMI's apps get it
+};
+
+// The apps of this home: what is registered, wanted and seen. Feeds facts and requests to each app's
+// Machine and carries out its effects: starts and signals through the keeper, rows in the store,
+// timers. All changes of one turn of the loop are committed together at its end; after that the keeper
+// may forget the runs that are stored, and the observers are told.
+class Registry {
+  public:
+    struct Observers {
+        // After the commit of a turn: what has changed and what is no more.
+        std::function<void(const std::set<std::string>& changed, const std::set<std::string>& removed)> changed;
+        // Nothing runs any more, after shut_down().
+        std::function<void()> all_down;
+    };
+
+    Registry(loop::EventLoop& loop,
+             store::Store& store,
+             backend::KeeperClient& keeper,
+             backend::LaunchContext launch,
+             Observers observers);
+
+    // Reads the registered apps and looks through repos/. A descriptor that no longer parses leaves its
+    // app failed, with the problem as its reason; it never hurts another.
+    Result<void> restore();
+
+    // --- what the keeper says
+    void on_snapshot(const std::vector<keeperlink::RunFact>& runs, std::int32_t keeper_pid);
+    void on_fact(const keeperlink::Message& fact);
+
+    // --- what people say. Errors: NotFound, WrongState ("must be active") …
+    Result<void> start(const std::string& id, const Actor& actor);
+    Result<void> stop(const std::string& id, const Actor& actor);
+    Result<void> kill(const std::string& id, const Actor& actor);
+    Result<void> restart(const std::string& id, const Actor& actor);
+    Result<void> clean(const std::string& id, const Actor& actor);
+    Result<std::string> reload(const std::string& id, const Actor& actor);  // what changed
+    Result<void> input(const std::string& id, const std::string& data);
+    void resize(const std::string& id, std::uint32_t rows, std::uint32_t columns);
+    LoadOutcome load(const LoadRequest& request, const Actor& actor);
+    std::vector<std::string> scan();  // gives what it found new
+
+    // Stops every app, those that others require last, without forgetting that they are wanted.
+    void shut_down();
+
+    // --- what there is
+    [[nodiscard]] const std::map<std::string, std::unique_ptr<App>>& apps() const { return apps_; }
+    [[nodiscard]] const App* find(const std::string& id) const;
+    [[nodiscard]] AppStatus status(const App& app) const;
+
+    // Brings CPU and memory of the active apps up to date, unless that was done within `fresh`. Gives
+    // the ids whose figures changed.
+    std::set<std::string> sample(Duration fresh);
+
+    // The end of a turn: commits, tells. Called by the loop before it sleeps; also by tests.
+    void flush();
+
+    [[nodiscard]] std::string log_folder(const std::string& id) const { return launch_.home + "/logs/" + id; }
+
+  private:
+    App* find_mutable(const std::string& id);
+    Result<App*> require(const std::string& id);
+    App& add(store::AppRow row, AppSpec spec);
+    Result<void> request(const std::string& id, supervisor::Event event, const Actor& actor);
+    void feed(App& app, const supervisor::Input& input);
+    void carry_out(App& app, const supervisor::Effects& effects);
+    void spawn(App& app);
+    void signal(App& app, int signal);
+    void end_run(App& app);
+    void mark(App& app);
+    void arm(App& app);
+    void note(const App& app);
+    void autostart();
+    void begin_waiting();
+    void stop_next();
+    void commit();
+    [[nodiscard]] std::string missing(const App& app) const;
+    void fill_needs(const App& app, supervisor::Input& input) const;
+    void start_needs(const App& app, const Actor& actor);
+    [[nodiscard]] supervisor::Input end_input(const keeperlink::RunFact& fact) const;
+    void reconcile(const keeperlink::RunFact& fact);
+    [[nodiscard]] double random();
+    [[nodiscard]] Result<void> check_cycles(const std::map<std::string, AppSpec>& added) const;
+
+    loop::EventLoop& loop_;
+    store::Store& store_;
+    backend::KeeperClient& keeper_;
+    backend::LaunchContext launch_;
+    Observers observers_;
+    std::map<std::string, std::unique_ptr<App>> apps_;
+    std::set<std::string> dirty_;    // to be saved at the end of the turn
+    std::set<std::string> changed_;  // to be told then
+    std::set<std::string> removed_;
+    std::vector<keeperlink::RunName> to_forget_;  // once they are on the disk
+    std::mt19937_64 engine_;
+    MonoTime sampled_at_;
+    std::string boot_id_;
+    bool connected_before_ = false;
+    bool shutting_down_ = false;
+    bool down_told_ = false;
+    bool store_broken_ = false;
+    loop::Registration store_retry_;
+    loop::Registration flush_hook_;
+};
+
+}  // namespace berth::registry
