@@ -21,12 +21,12 @@ std::string to_string(Position position);
 // Turns byte offsets of a text into positions. Cheap as long as the offsets asked for do not go
 // back: it walks on from the last one. The text must outlive it.
 class PositionFinder {
-  public:
+public:
     explicit PositionFinder(std::string_view text) : text_(text) {}
 
     Position at(std::size_t offset);
 
-  private:
+private:
     std::string_view text_;
     std::size_t offset_ = 0;
     Position position_;

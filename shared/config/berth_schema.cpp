@@ -51,8 +51,9 @@ void read_command(TableReader& app, AppSpec& spec) {
 void read_env(TableReader& app, AppSpec& spec) {
     app.read_entries("env", [&](const std::string& name, Position at, const Node& value) {
         if (!is_env_name(name)) {
-            app.report().problem(at, "app.env: " + in_quotes(name) +
-                                         " is not letters, digits and _, the first one no digit");
+            app.report().problem(at,
+                                 "app.env: " + in_quotes(name) +
+                                     " is not letters, digits and _, the first one no digit");
             return;
         }
         app.read_node(value, "app.env." + name, spec.env[name], EnvText{});
@@ -159,13 +160,15 @@ void check_together(TableReader& root, const Node& tree, const AppSpec& spec) {
         return value == nullptr ? tree.at : value->at;
     };
     if (spec.kind == AppKind::OneShot && spec.restart.policy == RestartPolicy::Always) {
-        root.report().problem(at("restart", "policy"),
-                              "restart.policy: \"always\" contradicts app.type \"oneshot\", which is done "
-                              "when it ends; allowed are never, on-failure");
+        root.report().problem(
+            at("restart", "policy"),
+            "restart.policy: \"always\" contradicts app.type \"oneshot\", which is done "
+            "when it ends; allowed are never, on-failure");
     }
     if (spec.tty && !spec.log.mixed) {
-        root.report().problem(at("log", "mixed"),
-                              "log.mixed: false contradicts app.tty, whose terminal has one output only");
+        root.report().problem(
+            at("log", "mixed"),
+            "log.mixed: false contradicts app.tty, whose terminal has one output only");
     }
 }
 
@@ -190,9 +193,8 @@ AppSpec read_berth(const Node& tree, Report& report) {
         table.read("pre_start", spec.pre_start, Text{});
         table.read("post_stop", spec.post_stop, Text{});
     });
-    root.read_table("setup", [&](TableReader& table) {
-        table.read_list("steps", spec.setup_steps, Filled{});
-    });
+    root.read_table(
+        "setup", [&](TableReader& table) { table.read_list("steps", spec.setup_steps, Filled{}); });
     root.read_table("requirements", [&](TableReader& table) {
         table.read_list("commands", spec.required_commands, Filled{});
         table.read_list("python", spec.required_python, Package{});

@@ -75,11 +75,12 @@ auto value_of(ConfigType type, ConfigStyle style) {
             case ConfigType::Secret:
                 break;
         }
-        if (is_text || (style == ConfigStyle::Loose && (is_number || node.kind == NodeKind::Bool))) {
+        if (is_text ||
+            (style == ConfigStyle::Loose && (is_number || node.kind == NodeKind::Bool))) {
             return node.text;
         }
-        return Refusal("is not a string, as the type \"" + std::string(kConfigTypeNames.name(type)) +
-                       "\" says");
+        return Refusal("is not a string, as the type \"" +
+                       std::string(kConfigTypeNames.name(type)) + "\" says");
     };
 }
 
@@ -90,7 +91,8 @@ void read_range(TableReader& table, ConfigVariable& variable) {
             table.problem(key, "only the types int and float have one");
             table.ignore(key);
         } else {
-            table.read(key, key == "min" ? variable.min : variable.max,
+            table.read(key,
+                       key == "min" ? variable.min : variable.max,
                        value_of(variable.type, ConfigStyle::Strict));
         }
     }

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,8 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "shared/base/text.h"
 #include "shared/config/values.h"
 
@@ -16,8 +16,8 @@ namespace berth::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> kMonths = {"jan", "feb", "mar", "apr", "may", "jun",
-                                                      "jul", "aug", "sep", "oct", "nov", "dec"};
+constexpr std::array<std::string_view, 12> kMonths = {
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::array<std::string_view, 7> kDays = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 
 struct Field {
@@ -49,8 +49,9 @@ std::optional<int> value_of(std::string_view text, const Field& field) {
     });
     const auto named = std::find(field.names.begin(), field.names.end(), lower);
     const std::optional<int> value =
-        named == field.names.end() ? number_of(text)
-                                   : std::optional<int>(field.low + static_cast<int>(named - field.names.begin()));
+        named == field.names.end()
+            ? number_of(text)
+            : std::optional<int>(field.low + static_cast<int>(named - field.names.begin()));
     return value && *value >= field.low && *value <= field.high ? value : std::nullopt;
 }
 
@@ -91,8 +92,11 @@ std::string cron_fault(std::string_view text) {
     for (std::size_t i = 0; i < kFields.size(); ++i) {
         for (const std::string_view item : split(fields[i], ',')) {
             if (!is_item(item, kFields[i])) {
-                return fmt::format("its {} \"{}\" is not {} to {}, a range, a list or */n", kFields[i].name,
-                                   printable(item), kFields[i].low, kFields[i].high);
+                return fmt::format("its {} \"{}\" is not {} to {}, a range, a list or */n",
+                                   kFields[i].name,
+                                   printable(item),
+                                   kFields[i].low,
+                                   kFields[i].high);
             }
         }
     }

@@ -75,10 +75,11 @@ std::vector<AppSpec> read_tree(std::string_view name, const Node& tree, Report& 
     const std::optional<DescriptorKind> kind = kind_of(name, tree);
     if (!kind) {
         const bool empty = tree.entries.empty();
-        report.problem(empty ? tree.at : tree.entries.front().key_at,
-                       (empty ? std::string("nothing") : in_quotes(tree.entries.front().key)) +
-                           " at the top says no kind of descriptor; allowed are task (SPMI) and app "
-                           "(Berth, or pyTainer when it has a launcher)");
+        report.problem(
+            empty ? tree.at : tree.entries.front().key_at,
+            (empty ? std::string("nothing") : in_quotes(tree.entries.front().key)) +
+                " at the top says no kind of descriptor; allowed are task (SPMI) and app "
+                "(Berth, or pyTainer when it has a launcher)");
         return {};
     }
     switch (*kind) {
@@ -110,8 +111,9 @@ Descriptor parse_in(const std::string& file, std::string_view folder, std::strin
     } else if (name == kFileNames[2]) {
         descriptor.apps = read_procfile(text, folder, report);
     } else if (const std::optional<ParsedTree> tree = parse_tree(name, text); !tree) {
-        return refused(file, "its name is not berth.toml, pytainer.toml or Procfile and does not end in "
-                             ".toml, .yaml, .yml or .json");
+        return refused(file,
+                       "its name is not berth.toml, pytainer.toml or Procfile and does not end in "
+                       ".toml, .yaml, .yml or .json");
     } else if (!*tree) {
         report.problem(tree->error().at, printable(tree->error().reason));
     } else {
@@ -126,7 +128,9 @@ Descriptor parse_in(const std::string& file, std::string_view folder, std::strin
 }
 
 struct CloseFile {
-    void operator()(std::FILE* file) const { (void)std::fclose(file); }  // read only: nothing to lose
+    void operator()(std::FILE* file) const {
+        (void)std::fclose(file);
+    }  // read only: nothing to lose
 };
 
 // The first bytes of `file`, one more than a descriptor may have.

@@ -19,7 +19,9 @@ std::string too_deep() {
     return "more than " + std::to_string(kMaxDepth) + " levels of tables and lists in each other";
 }
 
-std::string too_many_nodes() { return "more than " + std::to_string(kMaxNodes) + " values"; }
+std::string too_many_nodes() {
+    return "more than " + std::to_string(kMaxNodes) + " values";
+}
 
 std::string float_text(double number) {
     std::string text = fmt::format("{}", number);
@@ -41,7 +43,7 @@ std::string in_quotes(std::string_view text) {
 std::string found(const Node& node) {
     switch (node.kind) {
         case NodeKind::Null:
-            return "nothing";
+            return "null";
         case NodeKind::Bool:
         case NodeKind::Whole:
         case NodeKind::Float:

@@ -22,10 +22,10 @@ struct Entry;
 struct Node {
     NodeKind kind = NodeKind::Null;
     Position at;
-    std::string text;          // of a scalar, as it was written (without quotes)
-    bool truth = false;        // of a Bool
-    std::int64_t whole = 0;    // of a Whole
-    double number = 0;         // of a Whole or Float
+    std::string text;            // of a scalar, as it was written (without quotes)
+    bool truth = false;          // of a Bool
+    std::int64_t whole = 0;      // of a Whole
+    double number = 0;           // of a Whole or Float
     std::vector<Entry> entries;  // of a Table, in the order of the text, no key twice
     std::vector<Node> items;     // of a List
 
@@ -46,9 +46,10 @@ struct ParseFailure {
     Position at;
     std::string reason;
 };
+
 using ParsedTree = tl::expected<Node, ParseFailure>;
 
-inline constexpr std::size_t kMaxDepth = 32;     // of tables and lists in each other
+inline constexpr std::size_t kMaxDepth = 32;      // of tables and lists in each other
 inline constexpr std::size_t kMaxNodes = 10'000;  // of all kinds, copies by YAML aliases counted
 
 // The text must be valid UTF-8 without NUL bytes. Never throw.
@@ -63,7 +64,7 @@ std::string too_many_nodes();
 // The shortest text of `number` that still reads as a float: "2.0".
 std::string float_text(double number);
 
-// What is found at `node`, as messages name it: `"text"`, `5`, `true`, `nothing`, `a list`.
+// What is found at `node`, as messages name it: `"text"`, `5`, `true`, `null`, `a list`.
 std::string found(const Node& node);
 
 // `text` in quotes, printable and not longer than a message can bear.

@@ -37,8 +37,11 @@ struct Converter {
     }
 
     Node node_of(std::nullptr_t) { return {}; }
+
     Node node_of(std::int64_t value) { return whole_node(value); }
+
     Node node_of(std::uint64_t value) { return float_node(static_cast<double>(value)); }
+
     Node node_of(double value) { return float_node(value); }
 
     Node node_of(bool truth) {
@@ -85,7 +88,8 @@ ParsedTree parse_json(std::string_view text) {
     const auto parsed = json::parse_json_text(text, limits);
     if (!parsed) {
         const json::JsonFailure& failure = parsed.error();
-        return tl::unexpected(ParseFailure{PositionFinder(text).at(failure.offset), failure.reason});
+        return tl::unexpected(
+            ParseFailure{PositionFinder(text).at(failure.offset), failure.reason});
     }
     return Converter{PositionFinder(text)}.convert(*parsed);
 }

@@ -16,9 +16,10 @@ Position position_of(const toml::source_region& region) {
 }
 
 // toml++ limits how deep values nest but not how many dots a key has, and it frees its tables
-// recursively. So brackets and dots outside strings and comments are counted before it is let loose.
+// recursively. So brackets and dots outside strings and comments are counted before it is let
+// loose.
 class DepthCheck {
-  public:
+public:
     explicit DepthCheck(std::string_view text) : text_(text) {}
 
     std::optional<std::size_t> first_too_deep() {
@@ -40,12 +41,13 @@ class DepthCheck {
         return std::nullopt;
     }
 
-  private:
+private:
     bool goes_too_deep(char c) {
         if (c == '.') {
             return ++dots_ >= kMaxDepth;
         }
-        if (c != ' ' && c != '\t' && std::string_view("=,{}[]\n").find(c) != std::string_view::npos) {
+        if (c != ' ' && c != '\t' &&
+            std::string_view("=,{}[]\n").find(c) != std::string_view::npos) {
             dots_ = 0;
         }
         if (c == '[' || c == '{') {
@@ -84,7 +86,7 @@ class DepthCheck {
 };
 
 class Converter {
-  public:
+public:
     // The tree of `from`; `failure` is set when it is over a limit.
     // NOLINTNEXTLINE(misc-no-recursion): ends at kMaxDepth
     Node convert(const toml::node& from, std::size_t depth) {
@@ -110,7 +112,7 @@ class Converter {
 
     [[nodiscard]] const std::optional<ParseFailure>& failure() const { return failure_; }
 
-  private:
+private:
     // NOLINTNEXTLINE(misc-no-recursion)
     void fill_table(Node& node, const toml::table& table, std::size_t depth) {
         node.kind = NodeKind::Table;
@@ -118,9 +120,9 @@ class Converter {
             node.entries.push_back(
                 {std::string(key.str()), position_of(key.source()), convert(value, depth + 1)});
         }
-        std::stable_sort(node.entries.begin(), node.entries.end(), [](const Entry& a, const Entry& b) {
-            return a.key_at < b.key_at;
-        });
+        std::stable_sort(node.entries.begin(),
+                         node.entries.end(),
+                         [](const Entry& a, const Entry& b) { return a.key_at < b.key_at; });
     }
 
     static void fill_scalar(Node& node, const toml::node& from) {
@@ -165,7 +167,8 @@ ParsedTree parse_toml(std::string_view text) {
         }
         return root;
     } catch (const toml::parse_error& error) {
-        return tl::unexpected(ParseFailure{position_of(error.source()), std::string(error.description())});
+        return tl::unexpected(
+            ParseFailure{position_of(error.source()), std::string(error.description())});
     } catch (const std::exception& error) {
         return tl::unexpected(ParseFailure{{}, error.what()});
     }

@@ -95,10 +95,11 @@ struct Refused {
 // Builds the tree from yaml-cpp's events and refuses what is over a limit while it grows, before an
 // alias of an alias of an alias can fill the memory.
 class TreeBuilder : public YAML::EventHandler {
-  public:
+public:
     explicit TreeBuilder(std::string_view text) : finder_(text) {}
 
     void OnDocumentStart(const YAML::Mark&) override {}
+
     void OnDocumentEnd() override {}
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -119,7 +120,9 @@ class TreeBuilder : public YAML::EventHandler {
         add(std::move(copy));
     }
 
-    void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+    void OnScalar(const YAML::Mark& mark,
+                  const std::string& tag,
+                  YAML::anchor_t anchor,
                   const std::string& value) override {
         Node node;
         node.at = position(mark);
@@ -137,17 +140,22 @@ class TreeBuilder : public YAML::EventHandler {
         finish(std::move(node), anchor);
     }
 
-    void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+    void OnSequenceStart(const YAML::Mark& mark,
+                         const std::string& tag,
+                         YAML::anchor_t anchor,
                          YAML::EmitterStyle::value) override {
         open(NodeKind::List, mark, tag, anchor);
     }
 
-    void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+    void OnMapStart(const YAML::Mark& mark,
+                    const std::string& tag,
+                    YAML::anchor_t anchor,
                     YAML::EmitterStyle::value) override {
         open(NodeKind::Table, mark, tag, anchor);
     }
 
     void OnSequenceEnd() override { close(); }
+
     void OnMapEnd() override { close(); }
 
     Node take_root() { return std::move(root_); }
@@ -157,7 +165,7 @@ class TreeBuilder : public YAML::EventHandler {
                                               : finder_.at(static_cast<std::size_t>(mark.pos));
     }
 
-  private:
+private:
     struct Open {
         Node node;
         YAML::anchor_t anchor = 0;
@@ -184,12 +192,16 @@ class TreeBuilder : public YAML::EventHandler {
         }
     }
 
-    void open(NodeKind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    void open(NodeKind kind,
+              const YAML::Mark& mark,
+              const std::string& tag,
+              YAML::anchor_t anchor) {
         Node node;
         node.kind = kind;
         node.at = position(mark);
         const std::string_view own_tag = kind == NodeKind::List ? "seq" : "map";
-        if (tag != "?" && tag != "!" && !tag.empty() && tag != std::string(kTagPrefix).append(own_tag)) {
+        if (tag != "?" && tag != "!" && !tag.empty() &&
+            tag != std::string(kTagPrefix).append(own_tag)) {
             refuse(node.at, "the tag " + in_quotes(tag) + " is not supported");
         }
         if (open_.size() == kMaxDepth) {
@@ -231,7 +243,8 @@ class TreeBuilder : public YAML::EventHandler {
     }
 
     static Entry key(const Node& table, Node node) {
-        if (node.kind == NodeKind::List || node.kind == NodeKind::Table || node.kind == NodeKind::Null) {
+        if (node.kind == NodeKind::List || node.kind == NodeKind::Table ||
+            node.kind == NodeKind::Null) {
             refuse(node.at, "a key must be a word, not " + found(node));
         }
         if (table.find(node.text) != nullptr) {

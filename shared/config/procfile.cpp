@@ -60,7 +60,10 @@ std::vector<AppSpec> read_procfile(std::string_view text, std::string_view folde
         const std::size_t colon = line.find(':');
         const std::string_view name = trim(line.substr(0, colon));
         if (colon == std::string_view::npos || !is_process_name(name)) {
-            report.problem(at, in_quotes(line) + " is not a line NAME: command, with a NAME of letters, digits, _ and -");
+            report.problem(
+                at,
+                in_quotes(line) +
+                    " is not a line NAME: command, with a NAME of letters, digits, _ and -");
             continue;
         }
         const std::string_view command = trim(line.substr(colon + 1));
@@ -69,9 +72,13 @@ std::vector<AppSpec> read_procfile(std::string_view text, std::string_view folde
         if (command.empty()) {
             report.problem(at, std::string(name) + ": the command is missing");
         } else if (!is_new) {
-            report.problem(at, std::string(name) + ": occurs in line " + std::to_string(known->second) + " too");
+            report.problem(
+                at,
+                std::string(name) + ": occurs in line " + std::to_string(known->second) + " too");
         } else if (!is_valid_id(id)) {
-            report.problem(at, std::string(name) + ": the id " + in_quotes(id) + " is not " + std::string(kIdRule));
+            report.problem(at,
+                           std::string(name) + ": the id " + in_quotes(id) + " is not of " +
+                               std::string(kIdRule));
         } else {
             apps.push_back(process(id, command, apps.size()));
         }

@@ -50,8 +50,10 @@ AppSpec read_spmi(const Node& tree, Report& report) {
     root.read_table("task", [&](TableReader& table) { read_task(table, spec); });
     for (const Entry& entry : tree.entries) {
         if (entry.key != "task") {
-            report.problem(entry.key_at, in_quotes(entry.key) + " beside task: a descriptor of a task has the "
-                                                             "one table task and nothing else");
+            report.problem(entry.key_at,
+                           in_quotes(entry.key) +
+                               " beside task: a descriptor of a task has the "
+                               "one table task and nothing else");
         }
     }
     spec.argv = {"/bin/sh", "-c", spec.command};

@@ -16,17 +16,20 @@ namespace berth::config {
 // Collects what is wrong with one descriptor, in any order, and gives it back in the order of the
 // text.
 class Report {
-  public:
+public:
     explicit Report(std::string file) : file_(std::move(file)) {}
 
     void problem(Position at, std::string text) { problems_.push_back({at, std::move(text)}); }
+
     void warning(Position at, std::string text) { warnings_.push_back({at, std::move(text)}); }
 
     [[nodiscard]] bool has_problems() const { return !problems_.empty(); }
+
     [[nodiscard]] std::vector<std::string> problems() const { return lines(problems_); }
+
     [[nodiscard]] std::vector<std::string> warnings() const { return lines(warnings_); }
 
-  private:
+private:
     struct Remark {
         Position at;
         std::string text;
@@ -43,7 +46,7 @@ class Report {
 // that nobody read are warned of when the reader is done. A value that breaks its rule is a problem
 // and leaves the default as it is, so that reading goes on to the next.
 class TableReader {
-  public:
+public:
     // `path` is how messages call the table, "" at the root.
     TableReader(Report& report, const Node& table, std::string path)
         : report_(report), table_(table), path_(std::move(path)) {}
@@ -137,7 +140,7 @@ class TableReader {
 
     [[nodiscard]] Report& report() const { return report_; }
 
-  private:
+private:
     const Node* take(std::string_view key);
     const Node* take_table(std::string_view key);
     [[nodiscard]] std::string name_of(std::string_view key) const;

@@ -1,5 +1,8 @@
 #include "shared/config/values.h"
 
+#include <fmt/format.h>
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,9 +10,6 @@
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
-#include <re2/re2.h>
 
 #include "shared/base/text.h"
 #include "shared/model/app_status.h"
@@ -59,11 +59,10 @@ bool is_host(std::string_view text) {
         return !text.empty() &&
                text.find_first_not_of("0123456789abcdefABCDEF:.%") == std::string_view::npos;
     }
-    return !text.empty() && text.size() <= 253 &&
-           std::all_of(text.begin(), text.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '.' || c == '-' || c == '_';
-           });
+    return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '.' || c == '-' || c == '_';
+    });
 }
 
 bool is_address(std::string_view text, bool host_needed, bool port_needed) {
@@ -83,7 +82,9 @@ Parsed<std::string> text_if(const Node& node, bool good, std::string_view refusa
     return node.text;
 }
 
-bool is_text(const Node& node) { return node.kind == NodeKind::String; }
+bool is_text(const Node& node) {
+    return node.kind == NodeKind::String;
+}
 
 }  // namespace
 
@@ -92,7 +93,8 @@ Parsed<std::string> Text::operator()(const Node& node) const {
 }
 
 Parsed<std::string> Filled::operator()(const Node& node) const {
-    return text_if(node, is_text(node) && !trim(node.text).empty(), "is not a string with something in it");
+    return text_if(
+        node, is_text(node) && !trim(node.text).empty(), "is not a string with something in it");
 }
 
 Parsed<bool> Flag::operator()(const Node& node) const {
@@ -126,7 +128,8 @@ Parsed<double> Number::operator()(const Node& node) const {
 Parsed<Duration> DurationText::operator()(const Node& node) const {
     constexpr std::array<Unit, 4> kUnits = {{{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
     constexpr double kLongest = 1000.0 * 86400e9;
-    const std::optional<double> length = is_text(node) ? with_unit(node.text, kUnits) : std::nullopt;
+    const std::optional<double> length =
+        is_text(node) ? with_unit(node.text, kUnits) : std::nullopt;
     if (!length || *length > kLongest) {
         return Refusal("is not a duration like 500ms, 10s, 5m or 1h");
     }
@@ -138,8 +141,12 @@ Parsed<Duration> DurationText::operator()(const Node& node) const {
 }
 
 Parsed<std::int64_t> Size::operator()(const Node& node) const {
-    constexpr std::array<Unit, 6> kUnits = {
-        {{"", 1}, {"B", 1}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}}};
+    constexpr std::array<Unit, 6> kUnits = {{{"", 1},
+                                             {"B", 1},
+                                             {"KiB", 1024.0},
+                                             {"MiB", 1048576.0},
+                                             {"GiB", 1073741824.0},
+                                             {"TiB", 1099511627776.0}}};
     constexpr double kLargest = 9007199254740992.0;  // up to here doubles hold every byte
     std::optional<double> bytes;
     if (node.kind == NodeKind::Whole) {
@@ -177,12 +184,13 @@ Parsed<std::uint32_t> Umask::operator()(const Node& node) const {
 }
 
 Parsed<std::string> Id::operator()(const Node& node) const {
-    return text_if(node, is_text(node) && is_valid_id(node.text), fmt::format("is not {}", kIdRule));
+    return text_if(
+        node, is_text(node) && is_valid_id(node.text), fmt::format("is not an id of {}", kIdRule));
 }
 
 Parsed<std::string> LooseId::operator()(const Node& node) const {
     const bool good = (is_text(node) || node.kind == NodeKind::Whole) && is_valid_id(node.text);
-    return text_if(node, good, fmt::format("is not {}", kIdRule));
+    return text_if(node, good, fmt::format("is not an id of {}", kIdRule));
 }
 
 Parsed<std::string> Regex::operator()(const Node& node) const {
@@ -211,18 +219,21 @@ Parsed<std::string> Cron::operator()(const Node& node) const {
 }
 
 Parsed<std::string> Address::operator()(const Node& node) const {
-    const bool good = is_text(node) && is_address(node.text, /*host_needed=*/false, /*port_needed=*/true);
+    const bool good =
+        is_text(node) && is_address(node.text, /*host_needed=*/false, /*port_needed=*/true);
     return text_if(node, good, "is not an address like :8000 or 127.0.0.1:8000");
 }
 
 Parsed<std::string> HttpUrl::operator()(const Node& node) const {
     constexpr std::string_view kScheme = "http://";
     const std::string_view text = node.text;
-    const bool plain = is_text(node) && text.starts_with(kScheme) &&
-                       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
+    const bool plain =
+        is_text(node) && text.starts_with(kScheme) &&
+        std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
     const std::string_view rest = plain ? text.substr(kScheme.size()) : std::string_view();
     const std::string_view host = rest.substr(0, rest.find_first_of("/?#"));
-    return text_if(node, plain && is_address(host, /*host_needed=*/true, /*port_needed=*/false),
+    return text_if(node,
+                   plain && is_address(host, /*host_needed=*/true, /*port_needed=*/false),
                    "is not a URL like http://127.0.0.1:8000/health");
 }
 
@@ -235,7 +246,8 @@ Parsed<std::string> Account::operator()(const Node& node) const {
 }
 
 Parsed<std::string> Package::operator()(const Node& node) const {
-    const bool good = is_text(node) && !trim(node.text).empty() && !trim(node.text).starts_with('-');
+    const bool good =
+        is_text(node) && !trim(node.text).empty() && !trim(node.text).starts_with('-');
     return text_if(node, good, "is not the name of a Python package");
 }
 
@@ -244,7 +256,8 @@ Parsed<std::string> Version::operator()(const Node& node) const {
     const bool dotted = std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
         return is_digits(part) && part.size() <= 9;
     });
-    return text_if(node, is_text(node) && (node.text.empty() || dotted),
+    return text_if(node,
+                   is_text(node) && (node.text.empty() || dotted),
                    "is not a version in a string, like \"1.0\"");
 }
 
@@ -256,18 +269,21 @@ Parsed<std::string> Words::operator()(const Node& node) const {
     if (!words) {
         return Refusal("cannot be split into words: " + words.error().message);
     }
-    return text_if(node, !words->empty() && !words->front().empty(), "is not a string with something in it");
+    return text_if(
+        node, !words->empty() && !words->front().empty(), "is not a string with something in it");
 }
 
 Parsed<std::string> InnerPath::operator()(const Node& node) const {
     const std::vector<std::string_view> parts = split(node.text, '/');
     const bool climbs = std::find(parts.begin(), parts.end(), "..") != parts.end();
-    const bool good = is_text(node) && !trim(node.text).empty() && !node.text.starts_with('/') && !climbs;
+    const bool good =
+        is_text(node) && !trim(node.text).empty() && !node.text.starts_with('/') && !climbs;
     return text_if(node, good, "is not a path inside the app's directory, without \"..\"");
 }
 
 Parsed<std::string> EnvText::operator()(const Node& node) const {
-    return text_if(node, is_text(node) || node.kind == NodeKind::Whole, "is not a string or a whole number");
+    return text_if(
+        node, is_text(node) || node.kind == NodeKind::Whole, "is not a string or a whole number");
 }
 
 bool version_after(std::string_view a, std::string_view b) {
@@ -275,7 +291,8 @@ bool version_after(std::string_view a, std::string_view b) {
         std::vector<std::uint32_t> parts;
         for (const std::string_view part : split(text, '.')) {
             std::uint32_t number = 0;
-            (void)std::from_chars(part.data(), part.data() + part.size(), number);  // digits, checked
+            (void)std::from_chars(
+                part.data(), part.data() + part.size(), number);  // digits, checked
             parts.push_back(number);
         }
         while (!parts.empty() && parts.back() == 0) {
@@ -289,7 +306,8 @@ bool version_after(std::string_view a, std::string_view b) {
 bool is_env_name(std::string_view name) {
     return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
            std::all_of(name.begin(), name.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_';
            });
 }
 

@@ -1,14 +1,14 @@
 #include "shared/json/json_value.h"
 
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
-
-#include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/reader.h>
 
 #include "shared/base/position.h"
 #include "shared/base/text.h"
@@ -23,17 +23,25 @@ constexpr double kExactWholes = 9007199254740992.0;  // 2^53: above it doubles s
 // report (before it for opening brackets), so where a token began is found by walking on from the
 // end of the one before it over blanks, commas and colons.
 class TreeBuilder {
-  public:
-    TreeBuilder(std::string_view text, const rapidjson::MemoryStream& stream, const JsonLimits& limits)
+public:
+    TreeBuilder(std::string_view text,
+                const rapidjson::MemoryStream& stream,
+                const JsonLimits& limits)
         : text_(text), stream_(stream), limits_(limits) {}
 
     // NOLINTBEGIN(readability-identifier-naming): RapidJSON's names
     bool Null() { return scalar(nullptr); }
+
     bool Bool(bool truth) { return scalar(truth); }
+
     bool Int(int number) { return scalar(std::int64_t{number}); }
+
     bool Uint(unsigned number) { return scalar(std::int64_t{number}); }
+
     bool Int64(std::int64_t number) { return scalar(number); }
+
     bool Double(double number) { return scalar(number); }
+
     bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
 
     bool Uint64(std::uint64_t number) {
@@ -54,15 +62,20 @@ class TreeBuilder {
     }
 
     bool StartObject() { return open(JsonValue::Object()); }
+
     bool StartArray() { return open(JsonValue::Array()); }
+
     bool EndObject(rapidjson::SizeType) { return no_key_twice() && close(); }
+
     bool EndArray(rapidjson::SizeType) { return close(); }
+
     // NOLINTEND(readability-identifier-naming)
 
     JsonValue take_root() { return std::move(root_); }
+
     [[nodiscard]] const std::optional<JsonFailure>& failure() const { return failure_; }
 
-  private:
+private:
     struct Open {
         JsonValue::Data data;
         std::size_t offset = 0;
@@ -124,9 +137,9 @@ class TreeBuilder {
         for (const JsonMember& member : members) {
             sorted.push_back(&member);
         }
-        std::stable_sort(sorted.begin(), sorted.end(), [](const JsonMember* a, const JsonMember* b) {
-            return a->key < b->key;
-        });
+        std::stable_sort(sorted.begin(),
+                         sorted.end(),
+                         [](const JsonMember* a, const JsonMember* b) { return a->key < b->key; });
         const auto twice = std::adjacent_find(
             sorted.begin(), sorted.end(), [](const JsonMember* a, const JsonMember* b) {
                 return a->key == b->key;
@@ -169,8 +182,8 @@ std::string reason_of(rapidjson::ParseErrorCode code) {
 
 std::optional<JsonFailure> refuse_bytes(std::string_view text, const JsonLimits& limits) {
     if (text.size() > limits.max_bytes) {
-        return JsonFailure{ErrorCode::TooLarge, 0,
-                           "larger than " + std::to_string(limits.max_bytes) + " bytes"};
+        return JsonFailure{
+            ErrorCode::TooLarge, 0, "larger than " + std::to_string(limits.max_bytes) + " bytes"};
     }
     if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
         return JsonFailure{ErrorCode::InvalidArgument, nul, "a NUL byte"};
@@ -275,12 +288,14 @@ tl::unexpected<Error> JsonValue::missing(std::string_view key) {
     return fail(ErrorCode::InvalidArgument, '"' + std::string(key) + "\" is missing");
 }
 
-tl::expected<JsonValue, JsonFailure> parse_json_text(std::string_view text, const JsonLimits& limits) {
+tl::expected<JsonValue, JsonFailure> parse_json_text(std::string_view text,
+                                                     const JsonLimits& limits) {
     if (std::optional<JsonFailure> failure = refuse_bytes(text, limits)) {
         return tl::unexpected(*std::move(failure));
     }
     // Iterative: the depth of hostile input must not become depth of the stack.
-    constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
+    constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
+                                rapidjson::kParseFullPrecisionFlag |
                                 rapidjson::kParseValidateEncodingFlag;
     rapidjson::MemoryStream stream(text.data(), text.size());
     rapidjson::Reader reader;

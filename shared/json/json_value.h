@@ -16,18 +16,28 @@ struct JsonMember;
 
 // One value of a parsed JSON text, immutable, owning everything below it.
 class JsonValue {
-  public:
+public:
     using Array = std::vector<JsonValue>;
     using Object = std::vector<JsonMember>;  // in the order of the text, no key twice
-    using Data =
-        std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object>;
+    using Data = std::variant<std::nullptr_t,
+                              bool,
+                              std::int64_t,
+                              std::uint64_t,
+                              double,
+                              std::string,
+                              Array,
+                              Object>;
 
     JsonValue() = default;
+
     JsonValue(Data data, std::size_t offset) : data_(std::move(data)), offset_(offset) {}
 
     [[nodiscard]] bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
+
     [[nodiscard]] bool is_object() const { return std::holds_alternative<Object>(data_); }
+
     [[nodiscard]] bool is_array() const { return std::holds_alternative<Array>(data_); }
+
     [[nodiscard]] bool is_string() const { return std::holds_alternative<std::string>(data_); }
 
     // "an object", "a list", "a string", "a number", "a boolean", "null"
@@ -65,9 +75,10 @@ class JsonValue {
 
     // Where in the text the value began, in bytes.
     [[nodiscard]] std::size_t offset() const { return offset_; }
+
     [[nodiscard]] const Data& data() const { return data_; }
 
-  private:
+private:
     static tl::unexpected<Error> missing(std::string_view key);
 
     template <class T>
@@ -104,6 +115,8 @@ struct JsonFailure {
     std::size_t offset = 0;
     std::string reason;
 };
-tl::expected<JsonValue, JsonFailure> parse_json_text(std::string_view text, const JsonLimits& limits);
+
+tl::expected<JsonValue, JsonFailure> parse_json_text(std::string_view text,
+                                                     const JsonLimits& limits);
 
 }  // namespace berth::json

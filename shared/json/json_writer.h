@@ -10,21 +10,31 @@
 namespace berth::json {
 
 // Appends JSON text to a buffer of its own, without blanks. Values inside objects need their key()
-// first; closing what is not open, a value without a key or two values at the top are bugs (ENSURE).
-// One thread, no errors: text that is not UTF-8 is repaired, numbers that JSON lacks become null.
+// first; closing what is not open, a value without a key or two values at the top are bugs
+// (ENSURE). One thread, no errors: text that is not UTF-8 is repaired, numbers that JSON lacks
+// become null.
 class JsonWriter {
-  public:
+public:
     JsonWriter& begin_object() { return open('{'); }
+
     JsonWriter& end_object() { return close('{', '}'); }
+
     JsonWriter& begin_array() { return open('['); }
+
     JsonWriter& end_array() { return close('[', ']'); }
+
     JsonWriter& key(std::string_view name);
 
     JsonWriter& value(std::string_view text);
+
     JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
+
     JsonWriter& value(const char* text) { return value(std::string_view(text)); }
+
     JsonWriter& value(bool truth) { return raw(truth ? "true" : "false"); }
+
     JsonWriter& value(double number);
+
     JsonWriter& null() { return raw("null"); }
 
     template <std::integral T>
@@ -59,7 +69,7 @@ class JsonWriter {
     [[nodiscard]] const std::string& text() const;
     [[nodiscard]] std::string take();
 
-  private:
+private:
     struct Level {
         char bracket;
         bool empty = true;

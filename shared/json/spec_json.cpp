@@ -1,9 +1,9 @@
 #include "shared/json/spec_json.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "shared/model/app_status.h"
 
@@ -32,7 +32,8 @@ void write_app(JsonWriter& json, const AppSpec& spec) {
 void write_restart(JsonWriter& json, const RestartSpec& restart) {
     json.key("restart").begin_object();
     json.field("policy", kRestartPolicyNames.name(restart.policy));
-    json.field("delay", duration_text(restart.backoff.delay)).field("factor", restart.backoff.factor);
+    json.field("delay", duration_text(restart.backoff.delay))
+        .field("factor", restart.backoff.factor);
     json.field("max_delay", duration_text(restart.backoff.max_delay));
     json.field("jitter", restart.backoff.jitter);
     json.field("reset_after", duration_text(restart.reset_after));
@@ -106,7 +107,9 @@ void write_rest(JsonWriter& json, const AppSpec& spec) {
 std::string duration_text(Duration duration) {
     constexpr std::int64_t kMillisecond = 1'000'000;
     constexpr std::array<std::pair<std::int64_t, std::string_view>, 4> kUnits = {
-        {{3600'000 * kMillisecond, "h"}, {60'000 * kMillisecond, "m"}, {1000 * kMillisecond, "s"},
+        {{3600'000 * kMillisecond, "h"},
+         {60'000 * kMillisecond, "m"},
+         {1000 * kMillisecond, "s"},
          {kMillisecond, "ms"}}};
     if (duration.count() == 0) {
         return "0s";
@@ -116,7 +119,8 @@ std::string duration_text(Duration duration) {
             return fmt::format("{}{}", duration.count() / length, unit);
         }
     }
-    return fmt::format("{}ms", static_cast<double>(duration.count()) / static_cast<double>(kMillisecond));
+    return fmt::format("{}ms",
+                       static_cast<double>(duration.count()) / static_cast<double>(kMillisecond));
 }
 
 void write_spec(JsonWriter& json, const AppSpec& spec) {
