@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -12,7 +11,11 @@ struct Position {
     int line = 1;
     int column = 1;
 
-    friend auto operator<=>(const Position&, const Position&) = default;
+    friend bool operator==(const Position&, const Position&) = default;
+
+    friend bool operator<(const Position& a, const Position& b) {
+        return a.line < b.line || (a.line == b.line && a.column < b.column);
+    }
 };
 
 // "3:11"

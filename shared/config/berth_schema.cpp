@@ -13,7 +13,7 @@ template <class Rule>
 struct OrEmpty {
     Rule rule;
 
-    Parsed<std::string> operator()(const Node& node) const {
+    Parsed<std::string> operator()(const TreeNode& node) const {
         const bool none = node.kind == NodeKind::String && node.text.empty();
         return none ? Parsed<std::string>(std::string()) : rule(node);
     }
@@ -49,7 +49,7 @@ void read_command(TableReader& app, AppSpec& spec) {
 }
 
 void read_env(TableReader& app, AppSpec& spec) {
-    app.read_entries("env", [&](const std::string& name, Position at, const Node& value) {
+    app.read_entries("env", [&](const std::string& name, Position at, const TreeNode& value) {
         if (!is_env_name(name)) {
             app.report().problem(at,
                                  "app.env: " + in_quotes(name) +
@@ -75,7 +75,7 @@ void read_app(TableReader& app, AppSpec& spec) {
     app.read("nice", spec.nice, Whole{-20, 19});
     app.read("tty", spec.tty, Flag{});
     app.read("autostart", spec.autostart, Flag{});
-    app.read_list("requires", spec.requires_apps, [&](const Node& node) -> Parsed<std::string> {
+    app.read_list("requires", spec.requires_apps, [&](const TreeNode& node) -> Parsed<std::string> {
         if (node.kind == NodeKind::String && node.text == spec.id) {
             return tl::unexpected<std::string>("is the app itself, which cannot wait for itself");
         }
@@ -153,10 +153,10 @@ void read_backend(TableReader& table, AppSpec& spec) {
 }
 
 // What may not be said together in different tables.
-void check_together(TableReader& root, const Node& tree, const AppSpec& spec) {
+void check_together(TableReader& root, const TreeNode& tree, const AppSpec& spec) {
     const auto at = [&](std::string_view table, std::string_view key) {
-        const Node* node = tree.find(table);
-        const Node* value = node == nullptr ? nullptr : node->find(key);
+        const TreeNode* node = tree.find(table);
+        const TreeNode* value = node == nullptr ? nullptr : node->find(key);
         return value == nullptr ? tree.at : value->at;
     };
     if (spec.kind == AppKind::OneShot && spec.restart.policy == RestartPolicy::Always) {
@@ -174,7 +174,7 @@ void check_together(TableReader& root, const Node& tree, const AppSpec& spec) {
 
 }  // namespace
 
-AppSpec read_berth(const Node& tree, Report& report) {
+AppSpec read_berth(const TreeNode& tree, Report& report) {
     AppSpec spec;
     TableReader root(report, tree, "");
     root.need("app", "a table with id and command");

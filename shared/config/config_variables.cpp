@@ -30,7 +30,7 @@ std::string with_point(std::string_view text) {
     return number;
 }
 
-Parsed<std::string> whole_text(const Node& node, ConfigStyle style) {
+Parsed<std::string> whole_text(const TreeNode& node, ConfigStyle style) {
     if (node.kind == NodeKind::Whole) {
         return node.text;
     }
@@ -44,7 +44,7 @@ Parsed<std::string> whole_text(const Node& node, ConfigStyle style) {
     return Refusal("is not a whole number, as the type \"int\" says");
 }
 
-Parsed<std::string> float_text_of(const Node& node, ConfigStyle style) {
+Parsed<std::string> float_text_of(const TreeNode& node, ConfigStyle style) {
     if (node.kind == NodeKind::Whole || node.kind == NodeKind::Float) {
         return node.text;
     }
@@ -57,7 +57,7 @@ Parsed<std::string> float_text_of(const Node& node, ConfigStyle style) {
 
 // The rule for the value of a variable of `type`.
 auto value_of(ConfigType type, ConfigStyle style) {
-    return [type, style](const Node& node) -> Parsed<std::string> {
+    return [type, style](const TreeNode& node) -> Parsed<std::string> {
         const bool is_text = node.kind == NodeKind::String;
         const bool is_number = node.kind == NodeKind::Whole || node.kind == NodeKind::Float;
         switch (type) {

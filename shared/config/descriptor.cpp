@@ -51,7 +51,7 @@ std::optional<ParsedTree> parse_tree(std::string_view name, std::string_view tex
 }
 
 // Which schema the tree is for: the file's name decides, else its tables.
-std::optional<DescriptorKind> kind_of(std::string_view name, const Node& tree) {
+std::optional<DescriptorKind> kind_of(std::string_view name, const TreeNode& tree) {
     if (name == kFileNames[0]) {
         return DescriptorKind::Berth;
     }
@@ -61,13 +61,13 @@ std::optional<DescriptorKind> kind_of(std::string_view name, const Node& tree) {
     if (tree.find("task") != nullptr) {
         return DescriptorKind::Spmi;
     }
-    if (const Node* app = tree.find("app")) {
+    if (const TreeNode* app = tree.find("app")) {
         return app->find("launcher") == nullptr ? DescriptorKind::Berth : DescriptorKind::PyTainer;
     }
     return std::nullopt;
 }
 
-std::vector<AppSpec> read_tree(std::string_view name, const Node& tree, Report& report) {
+std::vector<AppSpec> read_tree(std::string_view name, const TreeNode& tree, Report& report) {
     if (!tree.is_table()) {
         report.problem(tree.at, "the top is " + found(tree) + ", not a table");
         return {};
@@ -115,7 +115,7 @@ Descriptor parse_in(const std::string& file, std::string_view folder, std::strin
                        "its name is not berth.toml, pytainer.toml or Procfile and does not end in "
                        ".toml, .yaml, .yml or .json");
     } else if (!*tree) {
-        report.problem(tree->error().at, printable(tree->error().reason));
+        report.problem(tree->error().at, printable(shortened(tree->error().reason, 200)));
     } else {
         descriptor.apps = read_tree(name, **tree, report);
     }

@@ -6,7 +6,7 @@
 
 namespace berth::config {
 
-const Node* Node::find(std::string_view key) const {
+const TreeNode* TreeNode::find(std::string_view key) const {
     for (const Entry& entry : entries) {
         if (entry.key == key) {
             return &entry.value;
@@ -31,16 +31,20 @@ std::string float_text(double number) {
     return text;
 }
 
-std::string in_quotes(std::string_view text) {
-    constexpr std::size_t kShown = 60;
-    if (text.size() <= kShown) {
-        return '"' + printable(text) + '"';
+std::string shortened(std::string_view text, std::size_t bytes) {
+    if (text.size() <= bytes) {
+        return std::string(text);
     }
-    const std::string_view whole_characters = text.substr(0, kShown);
-    return '"' + printable(text.substr(0, valid_utf8_prefix(whole_characters))) + "…\"";
+    const std::string_view start = text.substr(0, bytes);
+    return std::string(start.substr(0, valid_utf8_prefix(start))) + "…";
 }
 
-std::string found(const Node& node) {
+std::string in_quotes(std::string_view text) {
+    constexpr std::size_t kShown = 60;
+    return '"' + printable(shortened(text, kShown)) + '"';
+}
+
+std::string found(const TreeNode& node) {
     switch (node.kind) {
         case NodeKind::Null:
             return "null";

@@ -19,26 +19,26 @@ enum class NodeKind : std::uint8_t { Null, Bool, Whole, Float, String, Date, Lis
 
 struct Entry;
 
-struct Node {
+struct TreeNode {
     NodeKind kind = NodeKind::Null;
     Position at;
-    std::string text;            // of a scalar, as it was written (without quotes)
-    bool truth = false;          // of a Bool
-    std::int64_t whole = 0;      // of a Whole
-    double number = 0;           // of a Whole or Float
-    std::vector<Entry> entries;  // of a Table, in the order of the text, no key twice
-    std::vector<Node> items;     // of a List
+    std::string text;             // of a scalar, as it was written (without quotes)
+    bool truth = false;           // of a Bool
+    std::int64_t whole = 0;       // of a Whole
+    double number = 0;            // of a Whole or Float
+    std::vector<Entry> entries;   // of a Table, in the order of the text, no key twice
+    std::vector<TreeNode> items;  // of a List
 
     [[nodiscard]] bool is_table() const { return kind == NodeKind::Table; }
 
     // The value of `key`; null when there is none or this is no table.
-    [[nodiscard]] const Node* find(std::string_view key) const;
+    [[nodiscard]] const TreeNode* find(std::string_view key) const;
 };
 
 struct Entry {
     std::string key;
     Position key_at;
-    Node value;
+    TreeNode value;
 };
 
 // Why and where a text is not of its format.
@@ -47,7 +47,7 @@ struct ParseFailure {
     std::string reason;
 };
 
-using ParsedTree = tl::expected<Node, ParseFailure>;
+using ParsedTree = tl::expected<TreeNode, ParseFailure>;
 
 inline constexpr std::size_t kMaxDepth = 32;      // of tables and lists in each other
 inline constexpr std::size_t kMaxNodes = 10'000;  // of all kinds, copies by YAML aliases counted
@@ -65,7 +65,10 @@ std::string too_many_nodes();
 std::string float_text(double number);
 
 // What is found at `node`, as messages name it: `"text"`, `5`, `true`, `null`, `a list`.
-std::string found(const Node& node);
+std::string found(const TreeNode& node);
+
+// At most about `bytes` of `text`, cut between characters and marked with "…".
+std::string shortened(std::string_view text, std::size_t bytes);
 
 // `text` in quotes, printable and not longer than a message can bear.
 std::string in_quotes(std::string_view text);

@@ -7,8 +7,8 @@ namespace berth::config {
 
 namespace {
 
-Node whole_node(std::int64_t value) {
-    Node node;
+TreeNode whole_node(std::int64_t value) {
+    TreeNode node;
     node.kind = NodeKind::Whole;
     node.text = std::to_string(value);
     node.whole = value;
@@ -16,8 +16,8 @@ Node whole_node(std::int64_t value) {
     return node;
 }
 
-Node float_node(double value) {
-    Node node;
+TreeNode float_node(double value) {
+    TreeNode node;
     node.kind = NodeKind::Float;
     node.text = float_text(value);
     node.number = value;
@@ -29,38 +29,39 @@ struct Converter {
     PositionFinder finder;
 
     // NOLINTNEXTLINE(misc-no-recursion): the parser limited the depth
-    Node convert(const json::JsonValue& value) {
+    TreeNode convert(const json::JsonValue& value) {
         const Position at = finder.at(value.offset());
-        Node node = std::visit([this](const auto& data) { return node_of(data); }, value.data());
+        TreeNode node =
+            std::visit([this](const auto& data) { return node_of(data); }, value.data());
         node.at = at;
         return node;
     }
 
-    Node node_of(std::nullptr_t) { return {}; }
+    TreeNode node_of(std::nullptr_t) { return {}; }
 
-    Node node_of(std::int64_t value) { return whole_node(value); }
+    TreeNode node_of(std::int64_t value) { return whole_node(value); }
 
-    Node node_of(std::uint64_t value) { return float_node(static_cast<double>(value)); }
+    TreeNode node_of(std::uint64_t value) { return float_node(static_cast<double>(value)); }
 
-    Node node_of(double value) { return float_node(value); }
+    TreeNode node_of(double value) { return float_node(value); }
 
-    Node node_of(bool truth) {
-        Node node;
+    TreeNode node_of(bool truth) {
+        TreeNode node;
         node.kind = NodeKind::Bool;
         node.text = truth ? "true" : "false";
         node.truth = truth;
         return node;
     }
 
-    Node node_of(const std::string& text) {
-        Node node;
+    TreeNode node_of(const std::string& text) {
+        TreeNode node;
         node.kind = NodeKind::String;
         node.text = text;
         return node;
     }
 
-    Node node_of(const json::JsonValue::Array& items) {
-        Node node;
+    TreeNode node_of(const json::JsonValue::Array& items) {
+        TreeNode node;
         node.kind = NodeKind::List;
         for (const json::JsonValue& item : items) {
             node.items.push_back(convert(item));
@@ -68,8 +69,8 @@ struct Converter {
         return node;
     }
 
-    Node node_of(const json::JsonValue::Object& members) {
-        Node node;
+    TreeNode node_of(const json::JsonValue::Object& members) {
+        TreeNode node;
         node.kind = NodeKind::Table;
         for (const json::JsonMember& member : members) {
             const Position key_at = finder.at(member.key_offset);

@@ -89,8 +89,8 @@ class Converter {
 public:
     // The tree of `from`; `failure` is set when it is over a limit.
     // NOLINTNEXTLINE(misc-no-recursion): ends at kMaxDepth
-    Node convert(const toml::node& from, std::size_t depth) {
-        Node node;
+    TreeNode convert(const toml::node& from, std::size_t depth) {
+        TreeNode node;
         node.at = position_of(from.source());
         if (++nodes_ > kMaxNodes || depth > kMaxDepth) {
             failure_ = failure_.value_or(
@@ -114,7 +114,7 @@ public:
 
 private:
     // NOLINTNEXTLINE(misc-no-recursion)
-    void fill_table(Node& node, const toml::table& table, std::size_t depth) {
+    void fill_table(TreeNode& node, const toml::table& table, std::size_t depth) {
         node.kind = NodeKind::Table;
         for (const auto& [key, value] : table) {
             node.entries.push_back(
@@ -125,7 +125,7 @@ private:
                          [](const Entry& a, const Entry& b) { return a.key_at < b.key_at; });
     }
 
-    static void fill_scalar(Node& node, const toml::node& from) {
+    static void fill_scalar(TreeNode& node, const toml::node& from) {
         if (const auto* text = from.as_string()) {
             node.kind = NodeKind::String;
             node.text = text->get();
@@ -160,7 +160,7 @@ ParsedTree parse_toml(std::string_view text) {
     try {
         const toml::table table = toml::parse(text);
         Converter converter;
-        Node root = converter.convert(table, 0);
+        TreeNode root = converter.convert(table, 0);
         root.at = {};
         if (converter.failure()) {
             return tl::unexpected(*converter.failure());

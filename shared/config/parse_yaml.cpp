@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -69,7 +70,7 @@ std::optional<double> float_of(std::string_view text) {
 }
 
 // A scalar without quotes, by the core schema.
-void resolve_plain(Node& node) {
+void resolve_plain(TreeNode& node) {
     const std::string& text = node.text;
     const bool is_true = text == "true" || text == "True" || text == "TRUE";
     if (is_true || text == "false" || text == "False" || text == "FALSE") {
@@ -87,6 +88,29 @@ void resolve_plain(Node& node) {
     }
 }
 
+// Whether the scalar that begins at `start` (its anchor and tag before it) ends with its quote, if
+// it begins with one: yaml-cpp 0.7 takes the end of the text for one when a line break is before
+// it.
+bool quote_closes(std::string_view text, std::size_t start) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    while (start < text.size() && (text[start] == '&' || text[start] == '!')) {
+        start = text.find_first_not_of(kBlanks,
+                                       std::min(text.find_first_of(kBlanks, start), text.size()));
+    }
+    if (start >= text.size() || (text[start] != '"' && text[start] != '\'')) {
+        return true;
+    }
+    const char quote = text[start];
+    for (std::size_t i = start + 1; i < text.size(); ++i) {
+        if (text[i] == '\\' && quote == '"') {
+            ++i;
+        } else if (text[i] == quote) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Thrown through yaml-cpp to end its parse, and caught in this file.
 struct Refused {
     ParseFailure failure;
@@ -96,14 +120,14 @@ struct Refused {
 // alias of an alias of an alias can fill the memory.
 class TreeBuilder : public YAML::EventHandler {
 public:
-    explicit TreeBuilder(std::string_view text) : finder_(text) {}
+    explicit TreeBuilder(std::string_view text) : text_(text), finder_(text) {}
 
     void OnDocumentStart(const YAML::Mark&) override {}
 
     void OnDocumentEnd() override {}
 
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-        Node node;
+        TreeNode node;
         node.at = position(mark);
         finish(std::move(node), anchor);
     }
@@ -113,9 +137,9 @@ public:
         if (target == anchors_.end()) {
             refuse(position(mark), "an alias inside of what it stands for");
         }
-        Node copy = target->second;
+        TreeNode copy = target->second;
         copy.at = position(mark);
-        count(copy, open_.size());
+        count(copy, copy.at, open_.size());
         --nodes_;  // add() counts the node itself
         add(std::move(copy));
     }
@@ -124,9 +148,12 @@ public:
                   const std::string& tag,
                   YAML::anchor_t anchor,
                   const std::string& value) override {
-        Node node;
+        TreeNode node;
         node.at = position(mark);
         node.text = value;
+        if (!quote_closes(text_, mark.pos < 0 ? 0 : static_cast<std::size_t>(mark.pos))) {
+            refuse(node.at, "the quote is not closed");
+        }
         const bool resolved = tag == "?" || tag == std::string(kTagPrefix) + "int" ||
                               tag == std::string(kTagPrefix) + "float" ||
                               tag == std::string(kTagPrefix) + "bool";
@@ -158,7 +185,7 @@ public:
 
     void OnMapEnd() override { close(); }
 
-    Node take_root() { return std::move(root_); }
+    TreeNode take_root() { return std::move(root_); }
 
     Position position(const YAML::Mark& mark) {
         return mark.is_null() || mark.pos < 0 ? Position{}
@@ -167,7 +194,7 @@ public:
 
 private:
     struct Open {
-        Node node;
+        TreeNode node;
         YAML::anchor_t anchor = 0;
         std::optional<Entry> pending;  // the key whose value comes next
     };
@@ -177,18 +204,19 @@ private:
     }
 
     // NOLINTNEXTLINE(misc-no-recursion): trees are at most kMaxDepth deep
-    void count(const Node& node, std::size_t depth) {
+    // `at`: the alias that makes the copy.
+    void count(const TreeNode& node, Position at, std::size_t depth) {
         if (++nodes_ > kMaxNodes) {
-            refuse(node.at, too_many_nodes());
+            refuse(at, too_many_nodes());
         }
         if (depth > kMaxDepth) {
-            refuse(node.at, too_deep());
+            refuse(at, too_deep());
         }
         for (const Entry& entry : node.entries) {
-            count(entry.value, depth + 1);
+            count(entry.value, at, depth + 1);
         }
-        for (const Node& item : node.items) {
-            count(item, depth + 1);
+        for (const TreeNode& item : node.items) {
+            count(item, at, depth + 1);
         }
     }
 
@@ -196,7 +224,7 @@ private:
               const YAML::Mark& mark,
               const std::string& tag,
               YAML::anchor_t anchor) {
-        Node node;
+        TreeNode node;
         node.kind = kind;
         node.at = position(mark);
         const std::string_view own_tag = kind == NodeKind::List ? "seq" : "map";
@@ -216,14 +244,20 @@ private:
         finish(std::move(closed.node), closed.anchor);
     }
 
-    void finish(Node node, YAML::anchor_t anchor) {
+    void finish(TreeNode node, YAML::anchor_t anchor) {
         if (anchor != 0) {
             anchors_[anchor] = node;
         }
         add(std::move(node));
     }
 
-    void add(Node node) {
+    void add(TreeNode node) {
+        const bool is_key =
+            !open_.empty() && open_.back().node.is_table() && !open_.back().pending.has_value();
+        if (is_key) {
+            open_.back().pending = key(open_.back().node, std::move(node));
+            return;
+        }
         if (++nodes_ > kMaxNodes) {
             refuse(node.at, too_many_nodes());
         }
@@ -234,15 +268,13 @@ private:
         Open& parent = open_.back();
         if (parent.node.kind == NodeKind::List) {
             parent.node.items.push_back(std::move(node));
-        } else if (parent.pending) {
+        } else {
             parent.pending->value = std::move(node);
             parent.node.entries.push_back(*std::exchange(parent.pending, std::nullopt));
-        } else {
-            parent.pending = key(parent.node, std::move(node));
         }
     }
 
-    static Entry key(const Node& table, Node node) {
+    static Entry key(const TreeNode& table, TreeNode node) {
         if (node.kind == NodeKind::List || node.kind == NodeKind::Table ||
             node.kind == NodeKind::Null) {
             refuse(node.at, "a key must be a word, not " + found(node));
@@ -253,10 +285,11 @@ private:
         return {std::move(node.text), node.at, {}};
     }
 
+    std::string_view text_;
     PositionFinder finder_;
     std::vector<Open> open_;
-    std::map<YAML::anchor_t, Node> anchors_;
-    Node root_;
+    std::map<YAML::anchor_t, TreeNode> anchors_;
+    TreeNode root_;
     std::size_t nodes_ = 0;
 };
 
@@ -270,7 +303,7 @@ ParsedTree parse_yaml(std::string_view text) {
         if (!parser.HandleNextDocument(builder)) {
             return builder.take_root();
         }
-        Node root = builder.take_root();
+        TreeNode root = builder.take_root();
         if (parser.HandleNextDocument(builder)) {
             return tl::unexpected(ParseFailure{builder.take_root().at, "a second document"});
         }

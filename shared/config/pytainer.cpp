@@ -19,7 +19,7 @@ struct Launch {
 
 // Texts that are only shown may be numbers: `version = 1.0` is not worth a refusal.
 struct Shown {
-    Parsed<std::string> operator()(const Node& node) const {
+    Parsed<std::string> operator()(const TreeNode& node) const {
         if (node.kind == NodeKind::Whole || node.kind == NodeKind::Float) {
             return node.text;
         }
@@ -28,8 +28,8 @@ struct Shown {
 };
 
 struct SupportedVersion {
-    Parsed<std::string> operator()(const Node& node) const {
-        Node text = node;
+    Parsed<std::string> operator()(const TreeNode& node) const {
+        TreeNode text = node;
         if (node.kind == NodeKind::Whole || node.kind == NodeKind::Float) {
             text.kind = NodeKind::String;
         }
@@ -44,7 +44,7 @@ struct SupportedVersion {
 
 // Arguments and languages: words, or "" for none.
 struct WordsOrNone {
-    Parsed<std::vector<std::string>> operator()(const Node& node) const {
+    Parsed<std::vector<std::string>> operator()(const TreeNode& node) const {
         if (node.kind != NodeKind::String) {
             return tl::unexpected<std::string>("is not a string");
         }
@@ -110,7 +110,7 @@ void read_app(TableReader& app, AppSpec& spec) {
 
 }  // namespace
 
-AppSpec read_pytainer(const Node& tree, Report& report) {
+AppSpec read_pytainer(const TreeNode& tree, Report& report) {
     AppSpec spec;
     spec.descriptor = DescriptorKind::PyTainer;
     spec.autostart = false;

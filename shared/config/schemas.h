@@ -14,9 +14,9 @@ namespace berth::config {
 // The newest pyTainer whose manifests are understood.
 inline constexpr std::string_view kPyTainerVersion = "1.1.0";
 
-AppSpec read_berth(const Node& root, Report& report);
-AppSpec read_pytainer(const Node& root, Report& report);
-AppSpec read_spmi(const Node& root, Report& report);
+AppSpec read_berth(const TreeNode& tree, Report& report);
+AppSpec read_pytainer(const TreeNode& tree, Report& report);
+AppSpec read_spmi(const TreeNode& tree, Report& report);
 
 // The apps of a Procfile that stands in a folder called `folder` ("" when that is not known).
 std::vector<AppSpec> read_procfile(std::string_view text, std::string_view folder, Report& report);

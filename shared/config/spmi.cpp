@@ -40,7 +40,7 @@ void read_task(TableReader& task, AppSpec& spec) {
 
 }  // namespace
 
-AppSpec read_spmi(const Node& tree, Report& report) {
+AppSpec read_spmi(const TreeNode& tree, Report& report) {
     AppSpec spec;
     spec.descriptor = DescriptorKind::Spmi;
     spec.autostart = false;

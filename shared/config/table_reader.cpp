@@ -9,7 +9,7 @@ namespace berth::config {
 namespace {
 
 // Whether a value is given that switches something on: false and "" do not.
-bool is_set(const Node& node) {
+bool is_set(const TreeNode& node) {
     return !(node.kind == NodeKind::Bool && !node.truth) &&
            !(node.kind == NodeKind::String && node.text.empty());
 }
@@ -20,9 +20,14 @@ std::vector<std::string> Report::lines(std::vector<Remark> remarks) const {
     std::stable_sort(remarks.begin(), remarks.end(), [](const Remark& a, const Remark& b) {
         return a.at < b.at;
     });
+    constexpr std::size_t kMostLines = 200;  // a descriptor may hold thousands of wrong keys
     std::vector<std::string> lines;
-    lines.reserve(remarks.size());
     for (const Remark& remark : remarks) {
+        if (lines.size() == kMostLines) {
+            lines.push_back(file_ + ": and " + std::to_string(remarks.size() - kMostLines) +
+                            " more");
+            break;
+        }
         lines.push_back(file_ + ':' + to_string(remark.at) + ": " + remark.text);
     }
     return lines;
@@ -37,7 +42,7 @@ void TableReader::need(std::string_view key, std::string_view wanted) {
 void TableReader::at_most_one(const std::vector<std::string_view>& keys) {
     std::vector<std::pair<Position, std::string_view>> set;
     for (const std::string_view key : keys) {
-        if (const Node* node = table_.find(key); node != nullptr && is_set(*node)) {
+        if (const TreeNode* node = table_.find(key); node != nullptr && is_set(*node)) {
             set.emplace_back(node->at, key);
         }
     }
@@ -51,7 +56,7 @@ void TableReader::at_most_one(const std::vector<std::string_view>& keys) {
 }
 
 Position TableReader::at(std::string_view key) const {
-    const Node* node = table_.find(key);
+    const TreeNode* node = table_.find(key);
     return node == nullptr ? table_.at : node->at;
 }
 
@@ -77,13 +82,13 @@ void TableReader::finish() {
     }
 }
 
-const Node* TableReader::take(std::string_view key) {
+const TreeNode* TableReader::take(std::string_view key) {
     known_.push_back(key);
     return table_.find(key);
 }
 
-const Node* TableReader::take_table(std::string_view key) {
-    const Node* node = take(key);
+const TreeNode* TableReader::take_table(std::string_view key) {
+    const TreeNode* node = take(key);
     if (node != nullptr && !node->is_table()) {
         report_.problem(node->at, name_of(key) + ": " + found(*node) + " is not a table");
         return nullptr;

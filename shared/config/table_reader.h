@@ -48,12 +48,12 @@ private:
 class TableReader {
 public:
     // `path` is how messages call the table, "" at the root.
-    TableReader(Report& report, const Node& table, std::string path)
+    TableReader(Report& report, const TreeNode& table, std::string path)
         : report_(report), table_(table), path_(std::move(path)) {}
 
     template <class T, class Rule>
     void read(std::string_view key, T& out, const Rule& rule) {
-        if (const Node* node = take(key)) {
+        if (const TreeNode* node = take(key)) {
             read_node(*node, name_of(key), out, rule);
         }
     }
@@ -61,7 +61,7 @@ public:
     // A list whose items each follow `rule`.
     template <class T, class Rule>
     void read_list(std::string_view key, std::vector<T>& out, const Rule& rule) {
-        const Node* node = take(key);
+        const TreeNode* node = take(key);
         if (node == nullptr) {
             return;
         }
@@ -80,7 +80,7 @@ public:
     // A table with keys of the user's own: `each(name, position of the name, value)`.
     template <class Each>
     void read_entries(std::string_view key, const Each& each) {
-        if (const Node* node = take_table(key)) {
+        if (const TreeNode* node = take_table(key)) {
             for (const Entry& entry : node->entries) {
                 each(entry.key, entry.key_at, entry.value);
             }
@@ -98,7 +98,7 @@ public:
     // A table of the schema, when it is there: `schema(its reader)`.
     template <class Schema>
     void read_table(std::string_view key, const Schema& schema) {
-        if (const Node* node = take_table(key)) {
+        if (const TreeNode* node = take_table(key)) {
             TableReader reader(report_, *node, name_of(key));
             schema(reader);
             reader.finish();
@@ -124,7 +124,7 @@ public:
 
     // Reads one node that is not a value of this table by itself.
     template <class T, class Rule>
-    void read_node(const Node& node, const std::string& name, T& out, const Rule& rule) {
+    void read_node(const TreeNode& node, const std::string& name, T& out, const Rule& rule) {
         auto value = rule(node);
         if (!value) {
             report_.problem(node.at, name + ": " + found(node) + ' ' + value.error());
@@ -141,12 +141,12 @@ public:
     [[nodiscard]] Report& report() const { return report_; }
 
 private:
-    const Node* take(std::string_view key);
-    const Node* take_table(std::string_view key);
+    const TreeNode* take(std::string_view key);
+    const TreeNode* take_table(std::string_view key);
     [[nodiscard]] std::string name_of(std::string_view key) const;
 
     Report& report_;
-    const Node& table_;
+    const TreeNode& table_;
     std::string path_;
     std::vector<std::string_view> known_;
 };

@@ -75,36 +75,36 @@ bool is_address(std::string_view text, bool host_needed, bool port_needed) {
     return is_port(text.substr(colon + 1)) && ((host.empty() && !host_needed) || is_host(host));
 }
 
-Parsed<std::string> text_if(const Node& node, bool good, std::string_view refusal) {
+Parsed<std::string> text_if(const TreeNode& node, bool good, std::string_view refusal) {
     if (!good) {
         return Refusal(std::string(refusal));
     }
     return node.text;
 }
 
-bool is_text(const Node& node) {
+bool is_text(const TreeNode& node) {
     return node.kind == NodeKind::String;
 }
 
 }  // namespace
 
-Parsed<std::string> Text::operator()(const Node& node) const {
+Parsed<std::string> Text::operator()(const TreeNode& node) const {
     return text_if(node, is_text(node), "is not a string");
 }
 
-Parsed<std::string> Filled::operator()(const Node& node) const {
+Parsed<std::string> Filled::operator()(const TreeNode& node) const {
     return text_if(
         node, is_text(node) && !trim(node.text).empty(), "is not a string with something in it");
 }
 
-Parsed<bool> Flag::operator()(const Node& node) const {
+Parsed<bool> Flag::operator()(const TreeNode& node) const {
     if (node.kind != NodeKind::Bool) {
         return Refusal("is not true or false");
     }
     return node.truth;
 }
 
-Parsed<std::int64_t> Whole::operator()(const Node& node) const {
+Parsed<std::int64_t> Whole::operator()(const TreeNode& node) const {
     if (node.kind == NodeKind::Whole && node.whole >= low && node.whole <= high) {
         return node.whole;
     }
@@ -114,7 +114,7 @@ Parsed<std::int64_t> Whole::operator()(const Node& node) const {
     return Refusal(fmt::format("is not a whole number from {} to {}", low, high));
 }
 
-Parsed<double> Number::operator()(const Node& node) const {
+Parsed<double> Number::operator()(const TreeNode& node) const {
     const bool number = node.kind == NodeKind::Whole || node.kind == NodeKind::Float;
     if (number && std::isfinite(node.number) && node.number >= low && node.number <= high) {
         return node.number;
@@ -125,7 +125,7 @@ Parsed<double> Number::operator()(const Node& node) const {
     return Refusal(fmt::format("is not a number from {} to {}", low, high));
 }
 
-Parsed<Duration> DurationText::operator()(const Node& node) const {
+Parsed<Duration> DurationText::operator()(const TreeNode& node) const {
     constexpr std::array<Unit, 4> kUnits = {{{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
     constexpr double kLongest = 1000.0 * 86400e9;
     const std::optional<double> length =
@@ -140,7 +140,7 @@ Parsed<Duration> DurationText::operator()(const Node& node) const {
     return duration;
 }
 
-Parsed<std::int64_t> Size::operator()(const Node& node) const {
+Parsed<std::int64_t> Size::operator()(const TreeNode& node) const {
     constexpr std::array<Unit, 6> kUnits = {{{"", 1},
                                              {"B", 1},
                                              {"KiB", 1024.0},
@@ -164,7 +164,7 @@ Parsed<std::int64_t> Size::operator()(const Node& node) const {
     return size;
 }
 
-Parsed<int> Signal::operator()(const Node& node) const {
+Parsed<int> Signal::operator()(const TreeNode& node) const {
     if (is_text(node) || node.kind == NodeKind::Whole) {
         if (const std::optional<int> number = signal_number(node.text)) {
             return *number;
@@ -173,7 +173,7 @@ Parsed<int> Signal::operator()(const Node& node) const {
     return Refusal("is not a signal like SIGTERM, SIGINT or SIGHUP");
 }
 
-Parsed<std::uint32_t> Umask::operator()(const Node& node) const {
+Parsed<std::uint32_t> Umask::operator()(const TreeNode& node) const {
     std::uint32_t mask = 0;
     const char* last = node.text.data() + node.text.size();
     const auto [end, error] = std::from_chars(node.text.data(), last, mask, 8);
@@ -183,17 +183,17 @@ Parsed<std::uint32_t> Umask::operator()(const Node& node) const {
     return mask;
 }
 
-Parsed<std::string> Id::operator()(const Node& node) const {
+Parsed<std::string> Id::operator()(const TreeNode& node) const {
     return text_if(
         node, is_text(node) && is_valid_id(node.text), fmt::format("is not an id of {}", kIdRule));
 }
 
-Parsed<std::string> LooseId::operator()(const Node& node) const {
+Parsed<std::string> LooseId::operator()(const TreeNode& node) const {
     const bool good = (is_text(node) || node.kind == NodeKind::Whole) && is_valid_id(node.text);
     return text_if(node, good, fmt::format("is not an id of {}", kIdRule));
 }
 
-Parsed<std::string> Regex::operator()(const Node& node) const {
+Parsed<std::string> Regex::operator()(const TreeNode& node) const {
     if (!is_text(node)) {
         return Refusal("is not a regular expression in a string");
     }
@@ -202,12 +202,13 @@ Parsed<std::string> Regex::operator()(const Node& node) const {
     options.set_max_mem(1 << 20);
     const RE2 compiled(node.text, options);
     if (!compiled.ok()) {
-        return Refusal("is not a regular expression: " + printable(compiled.error()));
+        return Refusal("is not a regular expression: " +
+                       printable(shortened(compiled.error(), 100)));
     }
     return node.text;
 }
 
-Parsed<std::string> Cron::operator()(const Node& node) const {
+Parsed<std::string> Cron::operator()(const TreeNode& node) const {
     if (!is_text(node)) {
         return Refusal("is not a string like \"*/5 * * * *\"");
     }
@@ -218,13 +219,13 @@ Parsed<std::string> Cron::operator()(const Node& node) const {
     return text_if(node, fault.empty(), "is not a cron time: " + fault);
 }
 
-Parsed<std::string> Address::operator()(const Node& node) const {
+Parsed<std::string> Address::operator()(const TreeNode& node) const {
     const bool good =
         is_text(node) && is_address(node.text, /*host_needed=*/false, /*port_needed=*/true);
     return text_if(node, good, "is not an address like :8000 or 127.0.0.1:8000");
 }
 
-Parsed<std::string> HttpUrl::operator()(const Node& node) const {
+Parsed<std::string> HttpUrl::operator()(const TreeNode& node) const {
     constexpr std::string_view kScheme = "http://";
     const std::string_view text = node.text;
     const bool plain =
@@ -237,7 +238,7 @@ Parsed<std::string> HttpUrl::operator()(const Node& node) const {
                    "is not a URL like http://127.0.0.1:8000/health");
 }
 
-Parsed<std::string> Account::operator()(const Node& node) const {
+Parsed<std::string> Account::operator()(const TreeNode& node) const {
     const bool good = is_text(node) && node.text.size() <= 64 && !node.text.starts_with('-') &&
                       std::all_of(node.text.begin(), node.text.end(), [](char c) {
                           return c > ' ' && c != ':' && c != '/' && c != 0x7F;
@@ -245,13 +246,13 @@ Parsed<std::string> Account::operator()(const Node& node) const {
     return text_if(node, good, "is not the name of a user or group");
 }
 
-Parsed<std::string> Package::operator()(const Node& node) const {
+Parsed<std::string> Package::operator()(const TreeNode& node) const {
     const bool good =
         is_text(node) && !trim(node.text).empty() && !trim(node.text).starts_with('-');
     return text_if(node, good, "is not the name of a Python package");
 }
 
-Parsed<std::string> Version::operator()(const Node& node) const {
+Parsed<std::string> Version::operator()(const TreeNode& node) const {
     const std::vector<std::string_view> parts = split(node.text, '.');
     const bool dotted = std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
         return is_digits(part) && part.size() <= 9;
@@ -261,7 +262,7 @@ Parsed<std::string> Version::operator()(const Node& node) const {
                    "is not a version in a string, like \"1.0\"");
 }
 
-Parsed<std::string> Words::operator()(const Node& node) const {
+Parsed<std::string> Words::operator()(const TreeNode& node) const {
     if (!is_text(node)) {
         return Refusal("is not a string");
     }
@@ -273,7 +274,7 @@ Parsed<std::string> Words::operator()(const Node& node) const {
         node, !words->empty() && !words->front().empty(), "is not a string with something in it");
 }
 
-Parsed<std::string> InnerPath::operator()(const Node& node) const {
+Parsed<std::string> InnerPath::operator()(const TreeNode& node) const {
     const std::vector<std::string_view> parts = split(node.text, '/');
     const bool climbs = std::find(parts.begin(), parts.end(), "..") != parts.end();
     const bool good =
@@ -281,7 +282,7 @@ Parsed<std::string> InnerPath::operator()(const Node& node) const {
     return text_if(node, good, "is not a path inside the app's directory, without \"..\"");
 }
 
-Parsed<std::string> EnvText::operator()(const Node& node) const {
+Parsed<std::string> EnvText::operator()(const TreeNode& node) const {
     return text_if(
         node, is_text(node) || node.kind == NodeKind::Whole, "is not a string or a whole number");
 }

@@ -196,6 +196,16 @@ std::optional<JsonFailure> refuse_bytes(std::string_view text, const JsonLimits&
 
 }  // namespace
 
+JsonValue::JsonValue() = default;
+
+JsonValue::JsonValue(Data data, std::size_t offset) : data_(std::move(data)), offset_(offset) {}
+
+JsonValue::JsonValue(const JsonValue&) = default;
+JsonValue::JsonValue(JsonValue&&) noexcept = default;
+JsonValue& JsonValue::operator=(const JsonValue&) = default;
+JsonValue& JsonValue::operator=(JsonValue&&) noexcept = default;
+JsonValue::~JsonValue() = default;
+
 std::string_view JsonValue::kind_name() const {
     constexpr std::array<std::string_view, 8> kNames = {
         "null", "a boolean", "a number", "a number", "a number", "a string", "a list", "an object"};

@@ -28,9 +28,14 @@ public:
                               Array,
                               Object>;
 
-    JsonValue() = default;
-
-    JsonValue(Data data, std::size_t offset) : data_(std::move(data)), offset_(offset) {}
+    // All of them in the .cpp: here the members of an object are not known yet.
+    JsonValue();
+    JsonValue(Data data, std::size_t offset);
+    JsonValue(const JsonValue&);
+    JsonValue(JsonValue&&) noexcept;
+    JsonValue& operator=(const JsonValue&);
+    JsonValue& operator=(JsonValue&&) noexcept;
+    ~JsonValue();
 
     [[nodiscard]] bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
 
@@ -89,7 +94,7 @@ private:
         return result;
     }
 
-    Data data_ = nullptr;
+    Data data_;
     std::size_t offset_ = 0;
 };
 
