@@ -108,6 +108,29 @@ Result<std::vector<std::string>> split_words(std::string_view text) {
     return words;
 }
 
+std::string join_words(const std::vector<std::string>& words) {
+    constexpr std::string_view kPlain = "@%_-+=:,./";
+    std::string text;
+    for (const std::string& word : words) {
+        if (!text.empty()) {
+            text += ' ';
+        }
+        const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [&](char c) {
+            return is_alnum(c) || kPlain.find(c) != std::string_view::npos;
+        });
+        if (plain) {
+            text += word;
+            continue;
+        }
+        text += '\'';
+        for (const char c : word) {
+            text += c == '\'' ? std::string_view("'\\''") : std::string_view(&c, 1);
+        }
+        text += '\'';
+    }
+    return text;
+}
+
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> pieces;
     std::size_t start = 0;
@@ -148,6 +171,18 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
         }
     }
     return best;
+}
+
+std::size_t valid_utf8_prefix(std::string_view bytes) {
+    std::size_t valid = 0;
+    while (valid < bytes.size()) {
+        const std::size_t length = utf8_sequence(bytes.substr(valid));
+        if (length == 0) {
+            break;
+        }
+        valid += length;
+    }
+    return valid;
 }
 
 std::string to_utf8(std::string_view bytes) {

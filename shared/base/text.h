@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,9 @@ namespace berth {
 // The words of `text`, split as a POSIX shell would (quotes and backslashes, no expansion, no
 // operators). Error: an unclosed quote or a trailing backslash, with its position.
 Result<std::vector<std::string>> split_words(std::string_view text);
+
+// The text that split_words() takes apart into `words` again: each is quoted where it needs to be.
+std::string join_words(const std::vector<std::string>& words);
 
 // `text` cut at every `separator`; n separators give n + 1 pieces.
 std::vector<std::string_view> split(std::string_view text, char separator);
@@ -26,6 +30,9 @@ inline constexpr std::string_view kIdRule =
 
 // The candidate nearest to `word` by edit distance, or "" when none is near enough to be meant.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+// How many bytes at the start of `bytes` are valid UTF-8: all of them, or up to the first fault.
+std::size_t valid_utf8_prefix(std::string_view bytes);
 
 // `bytes` as valid UTF-8: what is not UTF-8 becomes U+FFFD.
 std::string to_utf8(std::string_view bytes);

@@ -161,6 +161,7 @@ struct AppSpec {
     std::vector<std::string> required_commands;
     std::vector<std::string> required_python;
     std::string required_berth;
+    std::string required_pytainer;  // what a pyTainer manifest asks of pyTainer
     std::vector<ConfigVariable> config;
     InfoSpec info;
     BackendType backend = BackendType::Native;
