@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/control/client.h"
+#include "agent/registry/registry.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::control {
+
+// Carries out `act` requests and answers each when its outcome is there: the state that was reached, not
+// "sent". A request that is repeated with the same key is carried out once and gets the same answer.
+class Actions {
+  public:
+    Actions(loop::EventLoop& loop, registry::Registry& registry) : loop_(loop), registry_(registry) {}
+
+    void handle(const Client& client, const wire::Request& request);
+
+    // After each turn that changed these apps: answers what is decided now.
+    void settle(const std::set<std::string>& changed, const std::set<std::string>& removed);
+
+  private:
+    enum class Verb : std::uint8_t { Start, Stop, Restart, Kill, Clean, Reload };
+
+    struct Target {
+        std::string id;
+        std::uint64_t generation = 0;  // a start or restart is about a later one than this
+        std::optional<wire::ActResult> result;
+    };
+
+    struct Pending {
+        std::vector<std::pair<Client, std::uint64_t>> askers;  // with their request ids
+        std::string key;
+        Verb verb = Verb::Start;
+        std::vector<Target> targets;
+        std::vector<std::string> unmatched;
+        loop::Registration timeout;
+    };
+
+    void begin(Pending& pending, const std::string& actor, bool wait);
+    void act(Pending& pending, Target& target, const registry::Actor& actor, bool wait);
+    void look(const Pending& pending, Target& target) const;
+    void give_up(std::uint64_t number);
+    bool answer_if_done(Pending& pending);
+    void remember(const std::string& key, const wire::Value& info);
+    [[nodiscard]] Result<std::vector<std::string>> targets_of(const wire::Value& args,
+                                                              std::vector<std::string>& unmatched) const;
+
+    loop::EventLoop& loop_;
+    registry::Registry& registry_;
+    std::map<std::uint64_t, Pending> pending_;
+    std::uint64_t next_ = 1;
+    std::map<std::string, wire::Value> answered_;  // by idempotency key
+    std::deque<std::string> answered_order_;
+};
+
+}  // namespace berth::control

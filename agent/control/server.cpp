@@ -1,0 +1,486 @@
+#include "agent/control/server.h"
+
+#include <algorithm>
+
+#include "agent/control/explain.h"
+#include "agent/control/patterns.h"
+#include "shared/json/json_writer.h"
+#include "shared/json/spec_json.h"
+#include "shared/log/log.h"
+#include "shared/wire/status.h"
+
+namespace berth::control {
+
+using wire::Value;
+
+namespace {
+
+constexpr Duration kTick = std::chrono::seconds(1);
+constexpr std::uint64_t kTicksPerSample = 2;
+constexpr Duration kFreshSample = std::chrono::milliseconds(900);
+constexpr std::size_t kMaxLines = 20'000;
+constexpr std::size_t kMaxWaiting = 4096;
+constexpr std::int64_t kMaxWaitMs = 60'000;
+constexpr std::size_t kMaxInput = 1U << 20U;
+
+Value event_value(const store::EventRow& event) {
+    return Value::Map{{"seq", event.sequence},
+                      {"time", wire::to_value(event.time)},
+                      {"app", event.app},
+                      {"state", kAppStateNames.name(event.state)},
+                      {"text", event.text}};
+}
+
+Error no_app(const std::string& id) { return {ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0}; }
+
+}  // namespace
+
+Server::Server(loop::EventLoop& loop, registry::Registry& registry, store::Store& store, Owner owner)
+    : loop_(loop), registry_(registry), store_(store), owner_(std::move(owner)), actions_(loop, registry) {}
+
+Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
+                                               loop::EventLoop& loop,
+                                               registry::Registry& registry,
+                                               store::Store& store,
+                                               const ServerOptions& options,
+                                               Owner owner) {
+    std::unique_ptr<Server> server(new Server(loop, registry, store, std::move(owner)));
+    Server& self = *server;
+    self.configured_keys_.insert(options.allowed.begin(), options.allowed.end());
+    BERTH_TRY(self.log_watch_, logs::LogWatch::create(loop));
+    const auto make_router = [&](std::unique_ptr<bus::Router>& router) -> Result<void> {
+        BERTH_TRY(router,
+                  bus::Router::create(context, loop, {wire::kMaxControlFrame, 1000},
+                                      [&self, &router](const bus::Peer& peer, std::string_view frame) {
+                                          self.received(*router, peer, frame);
+                                      }));
+        return {};
+    };
+    BERTH_CHECK(make_router(self.local_));
+    BERTH_CHECK(self.local_->bind_local(options.local_path));
+    if (!options.listen.empty()) {
+        BERTH_TRY(self.authenticator_,
+                  bus::Authenticator::create(
+                      context,
+                      loop,
+                      [&self](const std::string& key) { return self.allowed(key); },
+                      [](const std::string& key, const std::string& address) {
+                          log::warning("refused a controller whose key is not allowed here",
+                                       {{"key", key}, {"address", address}});
+                      }));
+        BERTH_CHECK(make_router(self.remote_));
+        BERTH_TRY(self.tcp_endpoint_, self.remote_->bind_curve(options.listen, options.keys));
+    }
+    return server;
+}
+
+bool Server::allowed(const std::string& key) const {
+    if (configured_keys_.count(key) != 0) {
+        return true;
+    }
+    const auto peers = store_.peers();
+    return std::any_of(peers.begin(), peers.end(), [&key](const auto& peer) { return peer.key == key; });
+}
+
+void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
+    static constexpr std::array<std::pair<std::string_view, Handler>, 16> kHandlers = {{
+        {"hello", &Server::on_hello},
+        {"subscribe", &Server::on_subscribe},
+        {"list", &Server::on_list},
+        {"act", &Server::on_act},
+        {"load", &Server::on_load},
+        {"scan", &Server::on_scan},
+        {"show", &Server::on_show},
+        {"logs", &Server::on_logs},
+        {"input", &Server::on_input},
+        {"resize", &Server::on_resize},
+        {"events", &Server::on_events},
+        {"explain", &Server::on_explain},
+        {"authorize", &Server::on_authorize},
+        {"revoke", &Server::on_revoke},
+        {"peers", &Server::on_peers},
+        {"shutdown", &Server::on_shutdown},
+    }};
+    const Client client{&router, peer.route, peer.key};
+    // A key that was taken off the list is refused at its next word, not at its next connection.
+    std::uint64_t id = 0;
+    const auto request = wire::decode_request(frame, &id);
+    if (!client.local() && !allowed(peer.key)) {
+        (void)client.reply(wire::error_reply(id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0}));
+        return;
+    }
+    if (!request) {
+        (void)client.reply(wire::error_reply(id, request.error()));
+        return;
+    }
+    const auto* const handler = std::find_if(
+        kHandlers.begin(), kHandlers.end(), [&](const auto& entry) { return entry.first == request->verb; });
+    if (handler == kHandlers.end()) {
+        return refuse(client, *request, {ErrorCode::NotFound, "no verb is named \"" + request->verb + "\"", 0});
+    }
+    (this->*handler->second)(client, *request);
+}
+
+void Server::ok(const Client& client, const wire::Request& request, Value info) const {
+    (void)client.reply({request.id, wire::Code::Ok, std::move(info)});
+}
+
+void Server::refuse(const Client& client, const wire::Request& request, const Error& error) const {
+    (void)client.reply(wire::error_reply(request.id, error));
+}
+
+std::vector<std::string> Server::all_ids() const {
+    std::vector<std::string> ids;
+    for (const auto& [id, app] : registry_.apps()) {
+        ids.push_back(id);
+    }
+    return ids;
+}
+
+Value Server::statuses(const std::vector<std::string>& ids) const {
+    Value::Array apps;
+    for (const std::string& id : ids) {
+        if (const registry::App* const app = registry_.find(id)) {
+            apps.push_back(wire::to_value(registry_.status(*app)));
+        }
+    }
+    return apps;
+}
+
+// --- reading ---------------------------------------------------------------------------------------
+
+void Server::on_hello(const Client& client, const wire::Request& request) {
+    ok(client, request, Value::Map{{"agent", wire::to_value(owner_.info())}});
+}
+
+void Server::on_subscribe(const Client& client, const wire::Request& request) {
+    (void)registry_.sample(kFreshSample);
+    subscribers_.insert(client);
+    ok(client,
+       request,
+       Value::Map{{"agent", wire::to_value(owner_.info())},
+                  {"seq", sequence_},
+                  {"time", wire::to_value(loop_.now().wall)},
+                  {"apps", statuses(all_ids())}});
+    if (!tick_.active()) {
+        tick_ = loop_.after(kTick, [this] { tick(); });
+    }
+}
+
+void Server::on_list(const Client& client, const wire::Request& request) {
+    Matches matches{all_ids(), {}};
+    if (const auto patterns = request.args["patterns"].as_strings(); !patterns.empty()) {
+        auto found = match_ids(patterns, matches.ids);
+        if (!found) {
+            return refuse(client, request, found.error());
+        }
+        matches = std::move(*found);
+    }
+    if (request.args["metrics"].as_bool(true)) {
+        (void)registry_.sample(kFreshSample);
+    }
+    Value::Map tails;
+    const auto lines = std::min<std::uint64_t>(request.args["lines"].as_uint(), 1000);
+    for (const std::string& id : lines > 0 ? matches.ids : std::vector<std::string>()) {
+        Value::Array tail;
+        for (const wire::LogLine& line : last_lines(id, lines)) {
+            tail.push_back(wire::to_value(line));
+        }
+        tails.emplace_back(id, std::move(tail));
+    }
+    ok(client,
+       request,
+       Value::Map{{"agent", wire::to_value(owner_.info())},
+                  {"apps", statuses(matches.ids)},
+                  {"tails", std::move(tails)},
+                  {"unmatched", wire::strings(matches.unmatched)}});
+}
+
+void Server::on_show(const Client& client, const wire::Request& request) {
+    const std::string id = request.args["id"].as_string();
+    const registry::App* const app = registry_.find(id);
+    if (app == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    json::JsonWriter spec;
+    json::write_spec(spec, app->machine.spec());
+    Value::Array history;
+    for (const store::EventRow& event : store_.events_of(id, 200)) {
+        history.push_back(event_value(event));
+    }
+    Value::Array runs;
+    for (const store::RunRow& run : store_.runs(id, request.args["runs"].as_uint(100))) {
+        const auto code = spmi_exit_code(run.exit);
+        runs.push_back(Value::Map{{"generation", run.generation},
+                                  {"started", wire::to_value(run.started)},
+                                  {"ended", wire::to_value(run.ended)},
+                                  {"exit_code", code ? Value(*code) : Value()},
+                                  {"how", run.how}});
+    }
+    ok(client,
+       request,
+       Value::Map{{"app", wire::to_value(registry_.status(*app))},
+                  {"spec", spec.take()},
+                  {"history", std::move(history)},
+                  {"runs", std::move(runs)}});
+}
+
+std::vector<wire::LogLine> Server::last_lines(const std::string& id, std::size_t count) const {
+    logs::LogQuery query;
+    query.tail = count;
+    query.max_lines = count * 4;  // partial lines are not counted as lines
+    const auto batch = logs::LogReader(registry_.log_folder(id)).read(query);
+    return batch ? batch->lines : std::vector<wire::LogLine>();
+}
+
+void Server::on_explain(const Client& client, const wire::Request& request) {
+    const std::string id = request.args["id"].as_string();
+    const registry::App* const app = registry_.find(id);
+    if (app == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    ok(client,
+       request,
+       Value::Map{{"text", explain(registry_.status(*app), last_lines(id, 3), loop_.now().wall)}});
+}
+
+// --- logs and events -------------------------------------------------------------------------------
+
+void Server::on_logs(const Client& client, const wire::Request& request) {
+    const Value& args = request.args;
+    const std::string id = args["id"].as_string();
+    if (registry_.find(id) == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    logs::LogQuery query;
+    query.max_lines = std::clamp<std::size_t>(args["max_lines"].as_uint(1000), 1, kMaxLines);
+    query.stream = args["stream"].as_string();
+    if (!query.stream.empty() && query.stream != "stdout" && query.stream != "stderr") {
+        return refuse(client, request, {ErrorCode::InvalidArgument, "stream must be stdout or stderr", 0});
+    }
+    if (args["position"].is_array()) {
+        query.from = wire::to_log_position(args["position"]);
+    } else if (!args["tail"].is_nil()) {
+        query.tail = std::min<std::size_t>(args["tail"].as_uint(), kMaxLines);
+        query.max_lines = kMaxLines;
+        query.max_bytes = 4U << 20U;
+    }
+    if (!args["since_ns"].is_nil()) {
+        query.since = wire::to_wall_time(args["since_ns"]);
+    }
+    if (const std::string grep = args["grep"].as_string(); !grep.empty()) {
+        auto filter = line_filter(grep);
+        if (!filter) {
+            return refuse(client, request, filter.error());
+        }
+        query.matches = std::move(*filter);
+    }
+    const logs::LogReader reader(registry_.log_folder(id));
+    const auto batch = reader.read(query);
+    if (!batch) {
+        return refuse(client, request, batch.error());
+    }
+    const bool nothing_new = batch->lines.empty() && query.from && batch->next == *query.from;
+    if (nothing_new && args["wait_ms"].as_int() > 0 && waiting_.size() < kMaxWaiting) {
+        return wait_for_log(client, request, reader.folder());
+    }
+    ok(client, request, wire::to_value(*batch));
+}
+
+void Server::wait_for_log(const Client& client, const wire::Request& request, const std::string& folder) {
+    const std::uint64_t number = next_waiting_++;
+    const auto again = [this, number](bool last_chance) {
+        const auto found = waiting_.find(number);
+        if (found == waiting_.end()) {
+            return;
+        }
+        Waiting waiting = std::move(found->second);
+        waiting_.erase(found);
+        log_watch_->cancel(waiting.log_waiter);
+        waiting.timeout.reset();
+        if (last_chance) {
+            Value::Map args = waiting.request.args.as_map();
+            std::erase_if(args, [](const auto& member) { return member.first == "wait_ms"; });
+            waiting.request.args = std::move(args);
+        }
+        on_logs(waiting.client, waiting.request);
+    };
+    const auto waiter = log_watch_->wait(folder, [again] { again(/*last_chance=*/false); });
+    if (!waiter) {
+        return refuse(client, request, waiter.error());
+    }
+    const auto wait = std::chrono::milliseconds(std::min(request.args["wait_ms"].as_int(), kMaxWaitMs));
+    Waiting waiting{client, request, *waiter, {}};
+    waiting.timeout = loop_.after(wait, [again] { again(/*last_chance=*/true); });
+    waiting_.emplace(number, std::move(waiting));
+    // Something may have been written between the reading and the watch.
+    logs::LogQuery query;
+    query.from = wire::to_log_position(request.args["position"]);
+    const logs::LogReader reader(folder);
+    if (reader.end() != *query.from) {
+        loop_.post([again] { again(/*last_chance=*/false); });
+    }
+}
+
+bool Server::answer_events(const Client& client, const wire::Request& request, bool last_chance) {
+    const Value& args = request.args;
+    const auto limit = std::clamp<std::size_t>(args["limit"].as_uint(100), 1, 1000);
+    const auto events = args["after"].is_nil() ? store_.last_events(limit)
+                                               : store_.events_after(args["after"].as_uint(), limit);
+    if (events.empty() && !last_chance) {
+        return false;
+    }
+    Value::Array values;
+    for (const store::EventRow& event : events) {
+        values.push_back(event_value(event));
+    }
+    const std::uint64_t last = events.empty() ? args["after"].as_uint() : events.back().sequence;
+    ok(client, request, Value::Map{{"events", std::move(values)}, {"last", last}});
+    return true;
+}
+
+void Server::on_events(const Client& client, const wire::Request& request) {
+    const std::int64_t wait = std::min(request.args["wait_ms"].as_int(), kMaxWaitMs);
+    const bool at_once = wait <= 0 || waiting_.size() >= kMaxWaiting;
+    if (answer_events(client, request, at_once)) {
+        return;
+    }
+    const std::uint64_t number = next_waiting_++;
+    Waiting waiting{client, request, 0, {}};
+    waiting.timeout = loop_.after(std::chrono::milliseconds(wait), [this, number] {
+        const auto found = waiting_.find(number);
+        if (found != waiting_.end()) {
+            (void)answer_events(found->second.client, found->second.request, /*last_chance=*/true);
+            waiting_.erase(found);
+        }
+    });
+    waiting_.emplace(number, std::move(waiting));
+}
+
+// --- changing --------------------------------------------------------------------------------------
+
+void Server::on_act(const Client& client, const wire::Request& request) { actions_.handle(client, request); }
+
+void Server::on_load(const Client& client, const wire::Request& request) {
+    registry::LoadRequest load;
+    load.paths = request.args["paths"].as_strings();
+    load.cwd = request.args["cwd"].as_string();
+    load.environment = request.args["environment"].as_strings();
+    const bool absolute = std::all_of(load.paths.begin(), load.paths.end(), [](const std::string& path) {
+        return !path.empty() && path.front() == '/';
+    });
+    if (load.paths.empty() || !absolute || load.cwd.empty() || load.cwd.front() != '/') {
+        return refuse(client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
+    }
+    const auto outcome = registry_.load(load, {request.args["actor"].as_string()});
+    ok(client,
+       request,
+       Value::Map{{"loaded", wire::strings(outcome.ids)},
+                  {"problems", wire::strings(outcome.problems)},
+                  {"warnings", wire::strings(outcome.warnings)}});
+}
+
+void Server::on_scan(const Client& client, const wire::Request& request) {
+    ok(client, request, Value::Map{{"found", wire::strings(registry_.scan())}});
+}
+
+void Server::on_input(const Client& client, const wire::Request& request) {
+    const std::string& data = request.args["data"].as_string();
+    if (data.size() > kMaxInput) {
+        return refuse(client, request, {ErrorCode::TooLarge, "at most 1 MiB of input at once", 0});
+    }
+    const auto done = registry_.input(request.args["id"].as_string(), data);
+    done ? ok(client, request) : refuse(client, request, done.error());
+}
+
+void Server::on_resize(const Client& client, const wire::Request& request) {
+    registry_.resize(request.args["id"].as_string(),
+                     static_cast<std::uint32_t>(request.args["rows"].as_uint()),
+                     static_cast<std::uint32_t>(request.args["columns"].as_uint()));
+    ok(client, request);
+}
+
+void Server::on_authorize(const Client& client, const wire::Request& request) {
+    const std::string key = request.args["key"].as_string();
+    if (!client.local()) {
+        return refuse(client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    if (!bus::is_key(key)) {
+        return refuse(client, request, {ErrorCode::InvalidArgument, "a key is 40 characters of Z85", 0});
+    }
+    store_.add_peer({key, request.args["name"].as_string()});
+    ok(client, request);
+}
+
+void Server::on_revoke(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    const std::string key = request.args["key"].as_string();
+    if (!store_.remove_peer(key)) {
+        return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
+    }
+    std::erase_if(subscribers_, [&key](const Client& subscriber) { return subscriber.key == key; });
+    ok(client, request);
+}
+
+void Server::on_peers(const Client& client, const wire::Request& request) {
+    Value::Array peers;
+    for (const auto& peer : store_.peers()) {
+        peers.push_back(Value::Map{{"key", peer.key}, {"name", peer.name}});
+    }
+    ok(client, request, Value::Map{{"peers", std::move(peers)}, {"endpoint", tcp_endpoint_}});
+}
+
+void Server::on_shutdown(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    ok(client, request);
+    owner_.shut_down(request.args["keep_apps"].as_bool());
+}
+
+// --- telling ---------------------------------------------------------------------------------------
+
+void Server::on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed) {
+    if (!subscribers_.empty()) {
+        ++sequence_;
+        publish({"delta",
+                 Value::Map{{"seq", sequence_},
+                            {"apps", statuses({changed.begin(), changed.end()})},
+                            {"removed", wire::strings({removed.begin(), removed.end()})}}});
+    }
+    actions_.settle(changed, removed);
+    for (auto entry = waiting_.begin(); entry != waiting_.end();) {
+        const bool answered = entry->second.request.verb == "events" &&
+                              answer_events(entry->second.client, entry->second.request, /*last_chance=*/false);
+        entry = answered ? waiting_.erase(entry) : std::next(entry);
+    }
+}
+
+// A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes again.
+void Server::publish(const wire::Push& push) {
+    const std::string frame = wire::encode_push(push);
+    std::erase_if(subscribers_,
+                  [&frame](const Client& client) { return !client.router->send(client.route, frame); });
+}
+
+// Once a second while somebody is subscribed: proves that we live, and carries fresh figures.
+void Server::tick() {
+    if (++ticks_ % kTicksPerSample == 0) {
+        const auto updated = registry_.sample(kFreshSample);
+        if (!updated.empty()) {
+            ++sequence_;
+            publish({"delta",
+                     Value::Map{{"seq", sequence_}, {"apps", statuses({updated.begin(), updated.end()})}}});
+        }
+    }
+    publish({"tick", Value::Map{{"seq", sequence_}, {"time", wire::to_value(loop_.now().wall)}}});
+    if (subscribers_.empty()) {
+        tick_.reset();
+    } else {
+        tick_ = loop_.after(kTick, [this] { tick(); });
+    }
+}
+
+}  // namespace berth::control

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "agent/control/actions.h"
+#include "agent/control/client.h"
+#include "agent/logs/log_reader.h"
+#include "agent/logs/log_watch.h"
+#include "agent/registry/registry.h"
+#include "agent/store/store.h"
+#include "shared/bus/socket.h"
+#include "shared/loop/event_loop.h"
+#include "shared/model/app_status.h"
+
+namespace berth::control {
+
+struct ServerOptions {
+    std::string local_path;      // of the unix socket
+    std::string listen;          // tcp://HOST:PORT; empty: none
+    std::vector<std::string> allowed;  // CURVE keys from agent.toml; those in the store add up
+    bus::KeyPair keys;
+};
+
+// The agent's control endpoint: see shared/wire/control.h for what is said. Loop thread.
+class Server {
+  public:
+    struct Owner {
+        std::function<AgentInfo()> info;
+        std::function<void(bool keep_apps)> shut_down;
+    };
+
+    static Result<std::unique_ptr<Server>> create(bus::Context& context,
+                                                  loop::EventLoop& loop,
+                                                  registry::Registry& registry,
+                                                  store::Store& store,
+                                                  const ServerOptions& options,
+                                                  Owner owner);
+
+    // After the commit of a turn.
+    void on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed);
+
+    // Where it listens over TCP, with the real port; "" when it does not.
+    [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
+
+  private:
+    using Handler = void (Server::*)(const Client&, const wire::Request&);
+
+    // An answer that waits for something to happen, at most until its time is over.
+    struct Waiting {
+        Client client;
+        wire::Request request;
+        std::uint64_t log_waiter = 0;
+        loop::Registration timeout;
+    };
+
+    Server(loop::EventLoop& loop, registry::Registry& registry, store::Store& store, Owner owner);
+
+    void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
+    void on_hello(const Client& client, const wire::Request& request);
+    void on_subscribe(const Client& client, const wire::Request& request);
+    void on_list(const Client& client, const wire::Request& request);
+    void on_act(const Client& client, const wire::Request& request);
+    void on_load(const Client& client, const wire::Request& request);
+    void on_scan(const Client& client, const wire::Request& request);
+    void on_show(const Client& client, const wire::Request& request);
+    void on_logs(const Client& client, const wire::Request& request);
+    void on_input(const Client& client, const wire::Request& request);
+    void on_resize(const Client& client, const wire::Request& request);
+    void on_events(const Client& client, const wire::Request& request);
+    void on_explain(const Client& client, const wire::Request& request);
+    void on_authorize(const Client& client, const wire::Request& request);
+    void on_revoke(const Client& client, const wire::Request& request);
+    void on_peers(const Client& client, const wire::Request& request);
+    void on_shutdown(const Client& client, const wire::Request& request);
+
+    void wait_for_log(const Client& client, const wire::Request& request, const std::string& folder);
+    bool answer_events(const Client& client, const wire::Request& request, bool last_chance);
+    void publish(const wire::Push& push);
+    void tick();
+    void ok(const Client& client, const wire::Request& request, wire::Value info = wire::Value::Map{}) const;
+    void refuse(const Client& client, const wire::Request& request, const Error& error) const;
+    [[nodiscard]] wire::Value statuses(const std::vector<std::string>& ids) const;
+    [[nodiscard]] std::vector<std::string> all_ids() const;
+    [[nodiscard]] bool allowed(const std::string& key) const;
+    [[nodiscard]] std::vector<wire::LogLine> last_lines(const std::string& id, std::size_t count) const;
+
+    loop::EventLoop& loop_;
+    registry::Registry& registry_;
+    store::Store& store_;
+    Owner owner_;
+    Actions actions_;
+    std::set<std::string> configured_keys_;
+    std::unique_ptr<logs::LogWatch> log_watch_;
+    std::unique_ptr<bus::Authenticator> authenticator_;
+    std::unique_ptr<bus::Router> local_;
+    std::unique_ptr<bus::Router> remote_;
+    std::string tcp_endpoint_;
+    std::set<Client> subscribers_;
+    std::uint64_t sequence_ = 0;
+    std::uint64_t ticks_ = 0;
+    std::map<std::uint64_t, Waiting> waiting_;  // for log lines or events
+    std::uint64_t next_waiting_ = 1;
+    loop::Registration tick_;
+};
+
+}  // namespace berth::control
