@@ -214,6 +214,12 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
         outcome.problems.insert(outcome.problems.end(), parsed.problems.begin(), parsed.problems.end());
         outcome.warnings.insert(outcome.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
         const auto text = os::read_file(*file, 1U << 20U);
+        for (const AppSpec& spec : parsed.apps) {
+            if (spec.backend == BackendType::Screen) {
+                outcome.warnings.push_back(*file + ": \"" + spec.id +
+                                           "\" asks for the backend screen; it runs on the native one");
+            }
+        }
         for (AppSpec& spec : parsed.apps) {
             const App* const known = find(spec.id);
             if (found.count(spec.id) != 0) {
@@ -456,7 +462,10 @@ void Registry::carry_out(App& app, const Effects& effects) {
 void Registry::spawn(App& app) {
     app.running_spec = app.machine.spec();
     app.sample = {};
-    const auto start = backend::plan_launch(
+    const auto start = app.machine.spec().backend == BackendType::Slurm
+                           ? Result<keeperlink::Start>(fail(ErrorCode::InvalidArgument,
+                                                            "this version has no slurm backend"))
+                           : backend::plan_launch(
         launch_, {app.machine.spec(), app.row.folder, app.row.environment, app.machine.generation()});
     if (!start) {
         Input failed;
@@ -749,7 +758,7 @@ AppStatus Registry::status(const App& app) const {
     status.path = app.row.folder;
     status.descriptor = app.row.descriptor;
     status.descriptor_kind = spec.descriptor;
-    status.backend = spec.backend;
+    status.backend = BackendType::Native;
     status.backend_id = status.last_pid ? std::to_string(keeper_.keeper_pid()) : std::string();
     status.tty = spec.tty;
     status.autostart = spec.autostart;

@@ -1,0 +1,146 @@
+#include "agent/app/agent.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "shared/base/text.h"
+#include "shared/config/agent_config.h"
+#include "shared/log/log.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/process.h"
+
+namespace berth::app {
+
+namespace {
+
+Result<config::AgentConfig> read_config(const std::string& home) {
+    const std::string file = home + "/agent.toml";
+    const auto text = os::read_file(file);
+    if (!text) {
+        return text.error().code == ErrorCode::NotFound ? Result<config::AgentConfig>(config::AgentConfig())
+                                                        : fail(text.error());
+    }
+    return config::parse_agent_config(file, *text);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::create(loop::EventLoop& loop, const AgentOptions& options) {
+    std::unique_ptr<Agent> agent(new Agent(loop, options));
+    BERTH_CHECK(agent->prepare());
+    return agent;
+}
+
+Result<void> Agent::prepare() {
+    const std::string& home = options_.home;
+    started_ = loop_.now().wall;
+    for (const char* folder : {"/run", "/repos", "/data", "/logs", "/keys"}) {
+        BERTH_CHECK(os::make_folders(home + folder));
+    }
+    (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
+    BERTH_TRY(signals_, os::make_signalfd({SIGTERM, SIGINT}));
+    signals_watch_ = loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
+    BERTH_TRY(lock_, os::lock_file(home + "/run/agent.lock"));
+    BERTH_CHECK(os::replace_file(home + "/run/agent.pid", std::to_string(::getpid())));
+    BERTH_TRY(const config::AgentConfig config, read_config(home));
+    if (options_.name.empty()) {
+        options_.name = config.name.empty() ? home.substr(home.rfind('/') + 1) : config.name;
+    }
+    if (!is_valid_id(options_.name)) {
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + options_.name + "\" cannot name an agent: " + std::string(kIdRule));
+    }
+    BERTH_TRY(store_, store::Store::open(home + "/agent.db"));
+    BERTH_TRY(const std::string keeper, os::sibling_executable("berth-keeper"));
+    keeper_ = std::make_unique<backend::KeeperClient>(
+        loop_,
+        std::vector<std::string>{keeper, "--home", home, "--name", options_.name},
+        backend::KeeperClient::Events{
+            [this](const auto& runs, std::int32_t pid) {
+                registry_->on_snapshot(runs, pid);
+                if (options_.shutdown) {
+                    registry_->shut_down();
+                }
+            },
+            [this](const keeperlink::Message& fact) { registry_->on_fact(fact); }});
+    registry_ = std::make_unique<registry::Registry>(
+        loop_,
+        *store_,
+        *keeper_,
+        backend::LaunchContext{options_.name, home},
+        registry::Registry::Observers{
+            [this](const auto& changed, const auto& removed) { server_->on_changed(changed, removed); },
+            [this] { finish(/*end_keeper=*/true); }});
+    BERTH_CHECK(registry_->restore());
+    control::ServerOptions server;
+    server.local_path = home + "/run/control.sock";
+    server.listen = config.listen;
+    server.allowed = config.allow;
+    BERTH_TRY(server.keys, bus::load_or_make_keys(home + "/keys", "agent"));
+    BERTH_TRY(server_,
+              control::Server::create(context_,
+                                      loop_,
+                                      *registry_,
+                                      *store_,
+                                      server,
+                                      {[this] { return info(); },
+                                       [this](bool keep_apps) { begin_shutdown(keep_apps); }}));
+    write_address();
+    return connect_keeper();
+}
+
+Result<void> Agent::connect_keeper() {
+    if (options_.keeper_fd < 0) {
+        return keeper_->start_keeper();
+    }
+    keeper_->connect(os::UniqueFd(options_.keeper_fd));
+    return {};
+}
+
+// Where others reach us, for those who set up a controller.
+void Agent::write_address() const {
+    if (server_->tcp_endpoint().empty()) {
+        return;
+    }
+    if (auto written = os::replace_file(options_.home + "/run/endpoint", server_->tcp_endpoint() + "\n"); !written) {
+        log::warning("cannot write down where this agent listens", {{"error", written.error().message}});
+    }
+    log::info("listening", {{"endpoint", server_->tcp_endpoint()}});
+}
+
+void Agent::on_signals() {
+    while (os::next_signal(signals_.get())) {
+        begin_shutdown(/*keep_apps=*/false);
+    }
+}
+
+void Agent::begin_shutdown(bool keep_apps) {
+    if (keep_apps) {
+        loop_.post([this] { finish(/*end_keeper=*/false); });  // after the answer has gone out
+        return;
+    }
+    registry_->shut_down();
+}
+
+void Agent::finish(bool end_keeper) {
+    registry_->flush();
+    keeper_->leave();
+    keeper_->send(keeperlink::Leave{end_keeper});
+    keeper_->flush();
+    loop_.stop();
+}
+
+AgentInfo Agent::info() const {
+    AgentInfo info;
+    info.name = options_.name;
+    info.version = BERTH_VERSION;
+    info.home = options_.home;
+    info.host = os::host_name();
+    info.pid = ::getpid();
+    info.keeper_pid = keeper_->keeper_pid();
+    info.started = started_;
+    return info;
+}
+
+}  // namespace berth::app

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/backend/keeper_client.h"
+#include "agent/control/server.h"
+#include "agent/registry/registry.h"
+#include "agent/store/store.h"
+#include "shared/base/result.h"
+#include "shared/bus/context.h"
+#include "shared/loop/event_loop.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::app {
+
+struct AgentOptions {
+    std::string home;
+    std::string name;     // empty: from agent.toml, else the home's last part
+    int keeper_fd = -1;   // -1: no keeper yet, start one
+    bool shutdown = false;  // stop all apps and leave, as soon as the keeper has said what runs
+};
+
+// Everything of one agent, put together: owns the parts and their order of life. One loop thread.
+class Agent {
+  public:
+    // Waits for a dying agent of the same home, then reads the state. Error: the home or its
+    // configuration is not usable.
+    static Result<std::unique_ptr<Agent>> create(loop::EventLoop& loop, const AgentOptions& options);
+
+    void run() { loop_.run(); }
+
+  private:
+    Agent(loop::EventLoop& loop, AgentOptions options) : loop_(loop), options_(std::move(options)) {}
+
+    Result<void> prepare();
+    Result<void> connect_keeper();
+    void begin_shutdown(bool keep_apps);
+    void finish(bool end_keeper);
+    void on_signals();
+    void write_address() const;
+    [[nodiscard]] AgentInfo info() const;
+
+    loop::EventLoop& loop_;
+    AgentOptions options_;
+    WallTime started_;
+    os::UniqueFd lock_;
+    bus::Context context_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<backend::KeeperClient> keeper_;
+    std::unique_ptr<registry::Registry> registry_;
+    std::unique_ptr<control::Server> server_;
+    os::UniqueFd signals_;
+    loop::Registration signals_watch_;
+};
+
+}  // namespace berth::app

@@ -1,0 +1,69 @@
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "agent/app/agent.h"
+#include "shared/log/log.h"
+#include "shared/os/file.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: berth-agent --home DIR [--name NAME] [--keeper-fd N] [--shutdown]\n"
+    "\n"
+    "The agent of one home. It is started by berth-keeper; people use `berth agent run`.\n";
+
+int usage_error(const std::string& what) {
+    (void)std::fprintf(stderr, "berth-agent: %s\n%s", what.c_str(), kUsage);
+    return 2;
+}
+
+int run_agent(const berth::app::AgentOptions& options) {
+    auto loop = berth::loop::EventLoop::create();
+    if (!loop) {
+        berth::log::error("cannot begin", {{"error", loop.error().message}});
+        return 1;
+    }
+    auto agent = berth::app::Agent::create(**loop, options);
+    if (!agent) {
+        berth::log::error("cannot begin", {{"error", agent.error().message}});
+        return 1;
+    }
+    (*agent)->run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    berth::app::AgentOptions options;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view flag = argv[i];
+        if (flag == "--help" || flag == "-h") {
+            (void)std::fputs(kUsage, stdout);
+            return 0;
+        }
+        if (flag == "--shutdown") {
+            options.shutdown = true;
+            continue;
+        }
+        if (flag != "--home" && flag != "--name" && flag != "--keeper-fd") {
+            return usage_error("unknown argument \"" + std::string(flag) + "\"");
+        }
+        if (++i == argc) {
+            return usage_error(std::string(flag) + " needs a value");
+        }
+        if (flag == "--home") {
+            options.home = berth::os::absolute_path(argv[i]);
+        } else if (flag == "--name") {
+            options.name = argv[i];
+        } else {
+            options.keeper_fd = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own keeper
+        }
+    }
+    if (options.home.empty()) {
+        return usage_error("--home is missing");
+    }
+    return run_agent(options);
+}

@@ -1,0 +1,52 @@
+#include "shared/config/agent_config.h"
+
+#include "shared/config/node.h"
+#include "shared/config/table_reader.h"
+#include "shared/config/values.h"
+
+namespace berth::config {
+
+namespace {
+
+// tcp://HOST:PORT
+struct Endpoint {
+    Parsed<std::string> operator()(const TreeNode& node) const {
+        const bool fits = node.kind == NodeKind::String && node.text.rfind("tcp://", 0) == 0 &&
+                          node.text.rfind(':') > 5 && node.text.rfind(':') + 1 < node.text.size();
+        if (!fits) {
+            return tl::unexpected<std::string>("is not like tcp://127.0.0.1:6883");
+        }
+        return node.text;
+    }
+};
+
+}  // namespace
+
+Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view text) {
+    Report report(file);
+    AgentConfig config;
+    const ParsedTree tree = parse_toml(text);
+    if (!tree) {
+        report.problem(tree.error().at, tree.error().reason);
+    } else {
+        TableReader root(report, *tree, "");
+        root.read_table("agent", [&](TableReader& table) { table.read("name", config.name, Id{}); });
+        root.read_table("control", [&](TableReader& table) {
+            table.read("listen", config.listen, Endpoint{});
+            table.read_list("allow", config.allow, Filled{});
+        });
+        root.finish();
+    }
+    std::string problems;
+    for (const std::vector<std::string>& lines : {report.problems(), report.warnings()}) {
+        for (const std::string& line : lines) {
+            problems += (problems.empty() ? "" : "\n") + line;
+        }
+    }
+    if (!problems.empty()) {
+        return fail(ErrorCode::InvalidArgument, problems);
+    }
+    return config;
+}
+
+}  // namespace berth::config

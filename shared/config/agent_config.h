@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace berth::config {
+
+// agent.toml in an agent's home. Everything has a default; the file may be missing.
+//
+//   [agent]
+//   name = "lab"                          # the last part of the home
+//   [control]
+//   listen = "tcp://127.0.0.1:6883"       # none: only the local socket
+//   allow = ["<public key of a controller>"]
+struct AgentConfig {
+    std::string name;
+    std::string listen;
+    std::vector<std::string> allow;
+};
+
+// Errors read like those of descriptors; all of them, one a line.
+Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view text);
+
+}  // namespace berth::config
