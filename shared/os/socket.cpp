@@ -141,6 +141,10 @@ Accepted accept_tcp(const UniqueFd& listening) {
     }
 }
 
+void shut_down_sending(const UniqueFd& socket) {
+    (void)::shutdown(socket.get(), SHUT_WR);  // fails when the peer has gone
+}
+
 Result<UniqueFd> connect_tcp(const TcpAddress& address) {
     BERTH_TRY(SocketAddress to, socket_address(address));
     UniqueFd socket(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));

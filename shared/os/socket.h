@@ -38,6 +38,9 @@ struct Accepted {
 // Never blocks. Connections that broke before they were accepted are passed over.
 Accepted accept_tcp(const UniqueFd& listening);
 
+// Tells the peer that nothing more is sent.
+void shut_down_sending(const UniqueFd& socket);
+
 // A blocking connection, for tests and for asking ourselves.
 Result<UniqueFd> connect_tcp(const TcpAddress& address);
 
