@@ -30,6 +30,7 @@ struct Request {
     std::string body;
     std::string address;  // the peer's
     bool keep_alive = true;
+    bool http_1_0 = false;
 
     // The value of a header; `name` in lower case. Nothing: it was not sent.
     [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;

@@ -184,6 +184,7 @@ bool RequestReader::parse_head(const std::string& head) {
     } catch (const Poco::Exception& error) {
         return reject(400, "the head of the request is malformed");
     }
+    request_.http_1_0 = parsed.getVersion() == "HTTP/1.0";
     request_.keep_alive = parsed.getVersion() == "HTTP/1.1" && parsed.getKeepAlive();
     for (const auto& [name, value] : parsed) {
         request_.headers.emplace_back(lower(name), value);
