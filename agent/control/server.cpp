@@ -366,6 +366,7 @@ void Server::on_load(const Client& client, const wire::Request& request) {
     load.paths = request.args["paths"].as_strings();
     load.cwd = request.args["cwd"].as_string();
     load.environment = request.args["environment"].as_strings();
+    load.fresh = request.args["fresh"].as_bool();
     const bool absolute = std::all_of(load.paths.begin(), load.paths.end(), [](const std::string& path) {
         return !path.empty() && path.front() == '/';
     });

@@ -225,6 +225,8 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
             if (found.count(spec.id) != 0) {
                 outcome.problems.push_back(*file + ": id \"" + spec.id + "\" is also that of " +
                                            found[spec.id].file);
+            } else if (known != nullptr && request.fresh) {
+                outcome.problems.push_back("Manageable with ID \"" + spec.id + "\" is already registered");
             } else if (known != nullptr && known->row.descriptor != *file) {
                 outcome.problems.push_back(*file + ": \"" + spec.id + "\" is already registered, from " +
                                            known->row.descriptor);

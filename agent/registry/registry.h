@@ -43,6 +43,7 @@ struct LoadRequest {
     std::vector<std::string> paths;        // absolute
     std::string cwd;                       // of the shell that loads
     std::vector<std::string> environment;  // of that shell; SPMI's apps get it
+    bool fresh = false;                    // an id that is known already is a problem, as for SPMI
 };
 
 // The apps of this home: what is registered, wanted and seen. Feeds facts and requests to each app's
