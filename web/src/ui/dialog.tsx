@@ -1,0 +1,36 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+interface Props {
+    label: string;
+    class?: string;
+    onClose(): void;
+    children: ComponentChildren;
+}
+
+/** The browser's own modal: it traps the focus, closes on Esc and gives the focus back. */
+export function Dialog({ label, class: name = "", onClose, children }: Props) {
+    const ref = useRef<HTMLDialogElement>(null);
+    useEffect(() => {
+        const dialog = ref.current;
+        const before = document.activeElement;
+        dialog?.showModal();
+        return () => {
+            dialog?.close();
+            if (before instanceof HTMLElement) before.focus();
+        };
+    }, []);
+    return (
+        <dialog ref={ref} class={`dialog ${name}`} aria-label={label}
+            onCancel={(event) => {
+                event.preventDefault();
+                onClose();
+            }}
+            onClick={(event) => {
+                // The backdrop belongs to the dialog; a click on it hits no child.
+                if (event.target === ref.current) onClose();
+            }}>
+            <div class="dialog-body">{children}</div>
+        </dialog>
+    );
+}
