@@ -56,8 +56,8 @@ export function visibleText(line: string): string {
 
 function symbol(char: string): string {
     const code = char.charCodeAt(0);
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    if (code === 0x7f) return "\u2421";
+    // As terminals write them; few fonts have the pictures that Unicode offers.
+    if (code < 0x20 || code === 0x7f) return `^${String.fromCharCode(code ^ 0x40)}`;
     return `<${code.toString(16).toUpperCase().padStart(4, "0")}>`;
 }
 

@@ -46,7 +46,7 @@ export function ago(time: string | null, now: number): string {
 export function until(time: string | null, now: number): string {
     const at = parse(time);
     if (Number.isNaN(at)) return NONE;
-    return at <= now ? "now" : `in ${duration(at - now + 999)}`;
+    return at <= now ? "now" : `in ${duration(at - now + 500)}`;
 }
 
 function pad(n: number, width = 2): string {

@@ -27,13 +27,14 @@ function decodePart(part: string): string {
     }
 }
 
-const here = signal({ path: location.pathname, search: location.search });
+const here = signal({ path: location.pathname, search: location.search, hash: location.hash });
 
 export const route = computed(() => parseRoute(here.value.path));
+export const fragment = computed(() => new URLSearchParams(here.value.hash.slice(1)));
 export const query = computed(() => new URLSearchParams(here.value.search));
 
 function sync(): void {
-    here.value = { path: location.pathname, search: location.search };
+    here.value = { path: location.pathname, search: location.search, hash: location.hash };
 }
 
 export function navigate(to: string, replace = false): void {

@@ -62,9 +62,9 @@ export function Command({ text }: { text: string }) {
     return (
         <div class="command">
             <code>{text}</code>
-            <button type="button" class="button small" onClick={onClick} aria-label={`Copy: ${text}`}>
+            <button type="button" class="button small" onClick={onClick}>
                 <Icon name={copied ? "check" : "copy"} />
-                <span aria-live="polite">{copied ? "Copied" : "Copy"}</span>
+                <span aria-live="polite">{copied ? "Copied" : "Copy"}</span><span class="hidden">: {text}</span>
             </button>
         </div>
     );

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
     label: string;
@@ -11,7 +11,8 @@ interface Props {
 /** The browser's own modal: it traps the focus, closes on Esc and gives the focus back. */
 export function Dialog({ label, class: name = "", onClose, children }: Props) {
     const ref = useRef<HTMLDialogElement>(null);
-    useEffect(() => {
+    // Before the next paint and the next key: what is typed after Ctrl-K belongs into the palette.
+    useLayoutEffect(() => {
         const dialog = ref.current;
         const before = document.activeElement;
         dialog?.showModal();

@@ -30,8 +30,7 @@ function AgentCard({ agent }: { agent: Agent }) {
             )}
             <dl class="facts">
                 <div><dt>Last seen</dt><dd class="num"><LastSeen agent={agent} /></dd></div>
-                <div><dt>{agent.state === "connected" ? "Connected for" : `Is ${agent.state}`}</dt>
-                    <dd class="num">{ago(agent.since, now.value).replace(/ ago$/, "")}</dd></div>
+                <div><dt>Since</dt><dd class="num">{ago(agent.since, now.value)}</dd></div>
                 {facts.map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd class="mono">{value}</dd></div>)}
             </dl>
             <a class="agent-apps" href={`/?agent=${encodeURIComponent(agent.name)}`}>

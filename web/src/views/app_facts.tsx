@@ -62,7 +62,7 @@ export function HistoryList({ app, app_key }: { app: App; app_key: AppKey }) {
             <section class="card">
                 <h2>History</h2>
                 {history.length === 0 && <p class="muted">No change of state yet.</p>}
-                <ol class="history">
+                <ol class="history" tabIndex={0} aria-label="States it was in, newest first">
                     {history.map((entry) => (
                         <li key={`${entry.time} ${entry.state}`}>
                             <StateMark state={entry.state} />

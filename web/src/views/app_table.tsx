@@ -18,9 +18,7 @@ function select(keys: readonly AppKey[], on: boolean): void {
     selection.value = next;
 }
 
-/** How long it is in what matters: the run if there is one, the wait for the next try, else the state. */
 export function Uptime({ app }: { app: App }) {
-    if (app.state === "backoff") return <>retry {until(app.next_try, now.value)}</>;
     if (!app.active || !app.started) return <>{NONE}</>;
     return <>{since(app.started, now.value)}</>;
 }
@@ -61,7 +59,7 @@ function Head({ filter, all }: { filter: ListFilter; all: readonly AppKey[] }) {
                     return (
                         <th key={head.sort} class={head.class} aria-sort={order}>
                             <button type="button" onClick={() => onSort(head.sort)}>
-                                {head.label}<span class="sort" aria-hidden="true">{on ? (filter.descending ? "↑" : "↓") : ""}</span>
+                                {head.label}{on && <span class="sort" aria-hidden="true">{filter.descending ? "↑" : "↓"}</span>}
                             </button>
                         </th>
                     );
@@ -117,9 +115,11 @@ const Row = memo(function Row({ app: key }: { app: AppKey }) {
                 {app.stale && <span class="tag tag-note" title="Its agent is away; this is the last known state">last known</span>}
             </td>
             <td class="col-agent">{app.agent}</td>
-            <td class="col-num col-cpu num">{app.active && <Meter value={app.cpu_percent} />}{percent(app.cpu_percent)}</td>
+            <td class="col-num col-cpu num">{app.active && <Meter value={app.cpu_percent} />}<span class="cpu">{percent(app.cpu_percent)}</span></td>
             <td class="col-num col-mem num">{bytes(app.rss_bytes)}</td>
-            <td class="col-num col-up num"><Uptime app={app} /></td>
+            <td class="col-num col-up num">
+                {app.state === "backoff" ? <>retry {until(app.next_try, now.value)}</> : <Uptime app={app} />}
+            </td>
             <td class="col-num col-restarts num">{app.restarts || NONE}</td>
             <td class="col-actions">{mayAct.value && <RowActions app={app} />}</td>
         </tr>

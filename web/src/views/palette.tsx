@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { act, VERBS } from "../actions";
 import { score } from "../fuzzy";
 import { logOut, overlay } from "../panel";
@@ -65,8 +65,6 @@ function find(text: string): Entry[] {
 export function Palette() {
     const [text, setText] = useState("");
     const [at, setAt] = useState(0);
-    const input = useRef<HTMLInputElement>(null);
-    useEffect(() => input.current?.focus(), []);
     const entries = find(text);
     const chosen = Math.min(at, entries.length - 1);
     const close = () => (overlay.value = "none");
@@ -86,7 +84,7 @@ export function Palette() {
         <Dialog label="Command palette" class="palette" onClose={close}>
             <div class="palette-input">
                 <Icon name="search" />
-                <input ref={input} value={text} placeholder="App, action or page" aria-label="App, action or page"
+                <input autofocus value={text} placeholder="App, action or page" aria-label="App, action or page"
                     role="combobox" aria-expanded="true" aria-controls="palette-list" autocomplete="off"
                     aria-activedescendant={entries.length ? `palette-${chosen}` : undefined} spellcheck={false}
                     onKeyDown={onKey} onInput={(event) => {

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { api, Problem } from "../api";
 import { signedIn } from "../panel";
+import { fragment } from "../router";
 import { Button, Command } from "../ui/controls";
 import { Logo } from "../ui/icons";
 import { FormError, whyNot } from "./login";
@@ -9,7 +10,7 @@ const MIN_PASSWORD = 8;
 
 /** In the fragment, because that part of an address reaches no server log and no Referer header. */
 function tokenFromAddress(): string {
-    return new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+    return fragment.value.get("token") ?? "";
 }
 
 export function SetUpView() {

@@ -52,8 +52,8 @@ function TopBar() {
                 <NavLink href="/agents" label="Agents" icon="agents" on={page === "agents"} />
             </nav>
             <button type="button" class="palette-button" onClick={() => (overlay.value = "palette")}
-                aria-label="Open the command palette">
-                <Icon name="search" /><span>Go to or run…</span><kbd>Ctrl K</kbd>
+                aria-keyshortcuts="Control+K Meta+K" title="Command palette">
+                <Icon name="search" /><span>Go to or run…</span><kbd aria-hidden="true">Ctrl K</kbd>
             </button>
             <LinkState />
             <IconButton icon={icon} label={`Theme: ${theme.value}`} onClick={nextTheme} />

@@ -1,0 +1,37 @@
+// What was watched during all other checks.
+import { gzipSync } from "node:zlib";
+import { assert } from "../lib/harness.mjs";
+
+const FIRST_LOAD_GZ = 60 * 1024;
+
+export default async function finish(t) {
+    await t.check("first load: at most 60 KiB compressed", async () => {
+        const page = await t.context.newPage();
+        const bodies = [];
+        page.on("response", (response) => {
+            if (/\.(js|css)$/.test(new URL(response.url()).pathname)) bodies.push(response.body());
+        });
+        await t.goto("/", page);
+        await page.locator("tr[data-app]").first().waitFor();
+        const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+        const total = sizes.reduce((sum, size) => sum + size, 0);
+        console.log(`      ${(total / 1024).toFixed(1)} KiB in ${sizes.length} files`);
+        assert(sizes.length > 0 && total <= FIRST_LOAD_GZ, `${total} bytes`);
+        await page.close();
+    });
+    await t.check("always: a strict Content-Security-Policy is sent", async () => {
+        const response = await t.page.request.get(`${t.base}/`);
+        const policy = response.headers()["content-security-policy"] ?? "";
+        assert(policy.includes("default-src 'none'") || policy.includes("default-src 'self'"), `the policy is "${policy}"`);
+        assert(!policy.includes("unsafe"), `the policy is "${policy}"`);
+    });
+    await t.check("always: no violation of the Content-Security-Policy", async () => {
+        assert(t.violations.length === 0, t.violations.join("\n"));
+    });
+    await t.check("always: no request to another host", async () => {
+        assert(t.foreign.length === 0, t.foreign.join("\n"));
+    });
+    await t.check("always: no error in a page", async () => {
+        assert(t.pageErrors.length === 0, t.pageErrors.join("\n"));
+    });
+}
