@@ -1,5 +1,5 @@
 // The only file that talks to the network.
-import type { Agent, AppDetails, App, AppKey, BulkResult, ClientFrame, ServerFrame, Session, VerbName } from "./types";
+import type { AppDetails, App, AppKey, BulkResult, ClientFrame, ServerFrame, Session, VerbName } from "./types";
 
 const BASE = "/api/v1";
 
@@ -89,7 +89,6 @@ export const api = {
     logOut: () => request<void>("DELETE", "/session"),
     setUp: (token: string, username: string, password: string) =>
         request<Session>("POST", "/setup", { token, username, password }),
-    agents: () => request<{ agents: Agent[] }>("GET", "/agents"),
     details: (key: AppKey) => request<AppDetails>("GET", appPath(key)),
     explain: (key: AppKey) => request<{ explanation: string }>("GET", `${appPath(key)}/explain`),
     act: (key: AppKey, verb: VerbName) =>

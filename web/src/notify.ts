@@ -10,7 +10,7 @@ export interface Notice {
 }
 
 const KEPT = 50;
-const OK_MS = 4000;
+const OK_MS = 2500;
 const ERROR_MS = 12_000;
 
 export const toasts = signal<Notice[]>([]);
@@ -21,7 +21,9 @@ let nextId = 1;
 
 export function notify(kind: Notice["kind"], title: string, detail = ""): void {
     const notice = { id: nextId++, kind, title, detail, time: new Date().toISOString() };
-    toasts.value = [...toasts.value.slice(-3), notice];
+    // What went well is also seen in the list: one such toast at a time is enough.
+    const staying = kind === "ok" ? toasts.value.filter((toast) => toast.kind !== "ok") : toasts.value;
+    toasts.value = [...staying.slice(-3), notice];
     notices.value = [notice, ...notices.value].slice(0, KEPT);
     if (kind === "error") unread.value++;
     setTimeout(() => dismiss(notice.id), kind === "error" ? ERROR_MS : OK_MS);

@@ -105,7 +105,7 @@ export class MockFleet extends EventEmitter {
         const trying = app.state === "backoff";
         if (verb === "start") {
             if (app.active) return `${app.id} already runs`;
-            this.set(key, "starting", "start requested by admin", { desired: "running", restarts: 0 });
+            this.set(key, "starting", "start requested by admin", { desired: "running", restarts: 0, started: iso() });
             setTimeout(() => this.run(key, "started by admin"), 600);
         } else if (verb === "stop") {
             if (!app.active && !trying) return `${app.id} does not run`;
@@ -157,7 +157,7 @@ export class MockFleet extends EventEmitter {
             if (Date.now() - Date.parse(worker.started) > 14_000) this.crash("default/worker");
             else this.work();
         }
-        if (this.ticks % 4 === 0) this.everySecond(running);
+        if (this.ticks % 4 === 0) this.everySecond(running.filter((app) => app.state === "running"));
     }
 
     work() {

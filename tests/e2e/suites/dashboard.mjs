@@ -58,6 +58,49 @@ async function filters(t) {
     });
 }
 
+/** The controller's frames, with its apps multiplied. */
+async function crowded(t, times) {
+    const page = await t.context.newPage();
+    await page.routeWebSocket("**/api/v1/live", (socket) => {
+        const server = socket.connectToServer();
+        socket.onMessage((text) => server.send(text));
+        server.onMessage((text) => {
+            const frame = JSON.parse(text);
+            const copies = (frame.apps ?? []).flatMap((app) => Array.from({ length: times }, (_, i) => ({ ...app, id: `${app.id}-${i}`, name: `${app.id}-${i}` })));
+            socket.send(JSON.stringify(frame.apps ? { ...frame, apps: copies } : frame));
+        });
+    });
+    return page;
+}
+
+async function scale(t) {
+    const page = await crowded(t, 200);
+    await t.check("scale: 2,000 apps are there within 3 s", async () => {
+        const start = Date.now();
+        await t.goto("/", page);
+        await page.getByText(/of 2000 running/).waitFor();
+        console.log(`      ${Date.now() - start} ms`);
+        assert(Date.now() - start < 3000, `${Date.now() - start} ms`);
+    });
+    await t.check("scale: with 2,000 apps changing, the page still answers", async () => {
+        const start = Date.now();
+        await page.getByLabel("Search apps").fill("sensor-199");
+        await eventually(async () => (await shown(page)).join() === "lab/sensor-199", "one app");
+        console.log(`      search took ${Date.now() - start} ms`);
+        assert(Date.now() - start < 1000, `${Date.now() - start} ms`);
+        await page.getByLabel("Search apps").fill("");
+    });
+    await t.check("scale: the rest of a long list comes by scrolling", async () => {
+        const before = (await shown(page)).length;
+        assert(before < 400, `${before} rows at once`);
+        await eventually(async () => {
+            await page.mouse.wheel(0, 5000);
+            return (await shown(page)).length > before;
+        }, "more rows");
+    });
+    await page.close();
+}
+
 export default async function dashboard(t) {
     const { page } = t;
     await t.check("dashboard: shows the apps of both agents", async () => {
@@ -112,4 +155,5 @@ export default async function dashboard(t) {
         await t.ensure("default/cal-yaml", "stopped");
     });
     await filters(t);
+    await scale(t);
 }

@@ -128,7 +128,7 @@ async function scriptedChecks(t) {
     await t.check("log: search counts, marks and steps through the matches", async () => {
         await page.keyboard.press("/");
         await page.keyboard.type("LINE 55");
-        await page.locator(".log-found", { hasText: "11 matches" }).waitFor();
+        await page.locator(".log-found", { hasText: /^11 matches$/ }).waitFor();
         await page.keyboard.press("Enter");
         await page.locator(".log-found", { hasText: "11 / 11" }).waitFor();
         await page.locator(".log-current mark").waitFor();

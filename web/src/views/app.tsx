@@ -45,7 +45,7 @@ function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
             <p class="reason-text">{app.reason || "No reason was recorded."}</p>
             {app.state === "backoff" && <p class="num">Next try {until(app.next_try, now.value)}.</p>}
             {more && more !== app.reason && (
-                <details>
+                <details open={app.state === "backoff" || app.state === "failed"}>
                     <summary>Explain</summary>
                     <pre class="explanation">{more}</pre>
                 </details>

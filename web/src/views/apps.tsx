@@ -144,12 +144,12 @@ export function AppsView() {
         <div class="page">
             <div class="page-head">
                 <h1>Apps</h1>
-                {fleet.loaded.value && <Summary />}
+                {fleet.keys.value.length > 0 && <Summary />}
             </div>
-            <Toolbar filter={filter} />
+            {(fleet.keys.value.length > 0 || !fleet.loaded.value) && <Toolbar filter={filter} />}
             {fleet.loaded.value ? (
                 <>
-                    <StateFilter filter={filter} />
+                    {fleet.keys.value.length > 0 && <StateFilter filter={filter} />}
                     {keys.length > 0
                         ? <AppTable keys={keys.slice(0, limit.value)} all={keys} filter={filter} />
                         : <NothingHere filter={filter} />}

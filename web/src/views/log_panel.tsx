@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { api } from "../api";
 import { count } from "../format";
@@ -78,9 +78,9 @@ function Toolbar({ app, log, kind, setKind }: { app: AppKey; log: Log; kind: Fil
         <div class="log-tools">
             <select aria-label="Streams" value={kind}
                 onChange={(event) => setKind(event.currentTarget.value as Filter["kind"])}>
-                <option value="all">stdout + stderr</option>
-                <option value="stdout">stdout only</option>
-                <option value="stderr">stderr only</option>
+                <option value="all">All output</option>
+                <option value="stdout">stdout</option>
+                <option value="stderr">stderr</option>
             </select>
             <IconButton icon="clock" label="Timestamps" pressed={showTimes.value === "on"} onClick={flip(showTimes)} />
             <IconButton icon="wrap" label="Wrap lines" pressed={wrapLines.value === "on"} onClick={flip(wrapLines)} />
@@ -102,7 +102,8 @@ function useSearch(log: Log) {
     const [kind, setKind] = useState<Filter["kind"]>("all");
     const [current, setCurrent] = useState<number | null>(null);
     const needle = text.toLowerCase();
-    useEffect(() => {
+    // At once, not after the next paint: an Enter right after the last letter steps through what it found.
+    useLayoutEffect(() => {
         log.buffer.setFilter({ kind, needle, onlyMatches: only });
         log.changed(0);
     }, [log.buffer, kind, needle, only]);
