@@ -5,7 +5,7 @@ import { session } from "./state";
 
 export const KEYS: readonly (readonly [string, string])[] = [
     ["/", "Search in this page"],
-    ["Ctrl K", "Command palette: apps, actions, pages (⌘ K on a Mac)"],
+    ["Ctrl K", "Apps, actions and pages by name; on a Mac ⌘ K"],
     ["j  k", "Next and previous app in the list"],
     ["Enter", "Open the app"],
     ["x", "Select or unselect the app"],

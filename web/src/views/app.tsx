@@ -45,9 +45,9 @@ function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
             <p class="reason-text">{app.reason || "No reason was recorded."}</p>
             {app.state === "backoff" && <p class="num">Next try {until(app.next_try, now.value)}.</p>}
             {more && more !== app.reason && (
-                <details open={app.state === "backoff" || app.state === "failed"}>
+                <details open={app.state === "failed"}>
                     <summary>Explain</summary>
-                    <pre class="explanation">{more}</pre>
+                    <pre class="explanation" tabIndex={0} aria-label="Explanation">{more}</pre>
                 </details>
             )}
         </section>
