@@ -1,9 +1,18 @@
-/** How well the letters of `query` appear in `text`, in order; 0: they do not. Starts of words and runs count more. */
+/** How well every word of `query` is found in `text`; 0: one of them is not. */
 export function score(query: string, text: string): number {
-    const wanted = query.toLowerCase().replace(/\s+/g, "");
-    if (!wanted) return 1;
     const haystack = text.toLowerCase();
-    const whole = haystack.indexOf(query.toLowerCase().trim());
+    let total = 1;
+    for (const word of query.toLowerCase().split(/\s+/).filter(Boolean)) {
+        const found = scoreWord(word, haystack);
+        if (found === 0) return 0;
+        total += found;
+    }
+    return total;
+}
+
+/** The whole word is best; else its letters in order, where starts of words and runs count more. */
+function scoreWord(wanted: string, haystack: string): number {
+    const whole = haystack.indexOf(wanted);
     if (whole >= 0) return 1000 - whole - haystack.length / 100;
     let total = 0;
     let at = 0;

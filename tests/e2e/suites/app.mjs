@@ -24,7 +24,7 @@ async function errors(t) {
     });
 }
 
-export default async function app(t) {
+async function shown(t) {
     const { page } = t;
     await t.check("app page: opens from the list", async () => {
         await t.ensure("default/echo", "running");
@@ -49,6 +49,10 @@ export default async function app(t) {
         await t.shot("app-light");
         await t.axe();
     });
+}
+
+async function acted(t) {
+    const { page } = t;
     await t.check("app: stop is pending until the stream confirms it", async () => {
         await page.evaluate(() => {
             window.seen = [];
@@ -77,7 +81,10 @@ export default async function app(t) {
         await page.getByRole("button", { name: "Restart", exact: true }).click();
         await eventually(async () => (await state(page)) === "running" && (await pid().catch(() => before)) !== before, "a new pid", 30_000);
     });
-    await errors(t);
+}
+
+async function killed(t) {
+    const { page } = t;
     await t.check("app: kill asks first", async () => {
         await page.getByRole("button", { name: "Kill", exact: true }).click();
         await page.getByRole("dialog", { name: /^Kill/ }).waitFor();
@@ -87,14 +94,24 @@ export default async function app(t) {
     });
     await t.check("app: kill after a yes", async () => {
         await page.getByRole("button", { name: "Kill", exact: true }).click();
+        const pid = page.locator(".facts > div", { hasText: /^Pid/ }).locator("dd");
+        const before = await pid.textContent();
         await page.getByRole("dialog").getByRole("button", { name: "Kill" }).click();
-        await eventually(async () => (await state(page)) !== "running", "it to be gone", 30_000);
+        await eventually(async () => (await pid.count()) === 0 || (await pid.textContent()) !== before, "it to be gone", 30_000);
         await t.ensure("default/echo", "running");
     });
+}
+
+export default async function app(t) {
+    const { page } = t;
+    await shown(t);
+    await acted(t);
+    await errors(t);
+    await killed(t);
     await t.check("app: an app that crashes shows backoff, the exit and the next try", async () => {
         await t.ensure("default/worker", "running");
         await t.goto("/apps/default/worker");
-        await eventually(async () => (await state(page)) === "backoff", "backoff", 60_000);
+        await eventually(async () => (await state(page)) === "backoff", "backoff", 90_000);
         await page.getByText(/Next try/).waitFor();
         assert(/\d/.test(await page.locator(".reason-text").textContent()), "the reason names no exit code");
         await t.shot("app-backoff");

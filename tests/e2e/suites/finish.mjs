@@ -3,6 +3,29 @@ import { gzipSync } from "node:zlib";
 import { assert } from "../lib/harness.mjs";
 
 const FIRST_LOAD_GZ = 60 * 1024;
+const LCP_MS = 1000;
+
+/** The largest paint, and how much moved after it was painted, on a processor four times slower. */
+async function paint(t) {
+    const page = await t.context.newPage();
+    const devtools = await t.context.newCDPSession(page);
+    await devtools.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+    await t.goto("/", page);
+    await page.locator("tr[data-app]").first().waitFor();
+    await page.waitForTimeout(1500);
+    const found = await page.evaluate(() => new Promise((resolve) => {
+        const result = { lcp: 0, shift: 0 };
+        new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) result.lcp = entry.startTime;
+        }).observe({ type: "largest-contentful-paint", buffered: true });
+        new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) result.shift += entry.value;
+        }).observe({ type: "layout-shift", buffered: true });
+        setTimeout(() => resolve(result), 300);
+    }));
+    await page.close();
+    return found;
+}
 
 export default async function finish(t) {
     await t.check("first load: at most 60 KiB compressed", async () => {
@@ -18,6 +41,16 @@ export default async function finish(t) {
         console.log(`      ${(total / 1024).toFixed(1)} KiB in ${sizes.length} files`);
         assert(sizes.length > 0 && total <= FIRST_LOAD_GZ, `${total} bytes`);
         await page.close();
+    });
+    await t.check("first load: painted within a second on a slow processor, without a jump", async () => {
+        // No other page may work meanwhile, and the middle of three is taken: the machine is not ours alone.
+        await t.page.goto("about:blank");
+        const runs = [await paint(t), await paint(t), await paint(t)].sort((a, b) => a.lcp - b.lcp);
+        const { lcp, shift } = runs[1];
+        await t.goto("/");
+        console.log(`      largest paint after ${Math.round(lcp)} ms, layout shift ${shift.toFixed(3)}`);
+        assert(lcp > 0 && lcp <= LCP_MS, `${lcp} ms`);
+        assert(shift < 0.1, `a shift of ${shift}`);
     });
     await t.check("always: a strict Content-Security-Policy is sent", async () => {
         const response = await t.page.request.get(`${t.base}/`);

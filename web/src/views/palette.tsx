@@ -13,6 +13,8 @@ interface Entry {
     label: string;
     hint: string;
     icon: IconName;
+    /** Found by this too, though it is not shown. */
+    also?: string;
     /** The app on whose page we are comes first. */
     bonus: number;
     run(): void;
@@ -40,12 +42,12 @@ function pageEntries(): Entry[] {
 function appEntries(app: App, current: boolean): Entry[] {
     const key = keyOf(app);
     const open: Entry = {
-        label: app.name, hint: `${app.agent} · ${app.state}`, icon: "right", bonus: current ? 0 : 3,
+        label: app.name, hint: `${app.agent} · ${app.state}`, also: app.id, icon: "right", bonus: current ? 0 : 3,
         run: () => navigate(appHref(key)),
     };
     const verbs = mayAct.value ? VERBS.filter((verb) => verb.allowed(app)) : [];
     return [open, ...verbs.map((verb): Entry => ({
-        label: `${verb.label} ${app.name}`, hint: app.agent, icon: verb.icon, bonus: current ? 20 : 0,
+        label: `${verb.label} ${app.name}`, hint: app.agent, also: app.id, icon: verb.icon, bonus: current ? 20 : 0,
         run: () => act(verb.name, key),
     }))];
 }
@@ -55,7 +57,7 @@ function find(text: string): Entry[] {
     const here = at.page === "app" ? `${at.agent}/${at.id}` : "";
     const all = [...pageEntries(), ...fleet.list.value.flatMap((app) => appEntries(app, keyOf(app) === here))];
     return all
-        .map((entry) => ({ entry, rank: score(text, `${entry.label} ${entry.hint}`) }))
+        .map((entry) => ({ entry, rank: score(text, `${entry.label} ${entry.hint} ${entry.also ?? ""}`) }))
         .filter(({ rank }) => rank > 0)
         .sort((a, b) => b.rank + b.entry.bonus - (a.rank + a.entry.bonus))
         .slice(0, SHOWN)
