@@ -29,7 +29,9 @@ int report_unmatched(const std::vector<std::string>& unmatched) {
     return unmatched.empty() ? kDone : kNothing;
 }
 
-WallTime wall_now() { return read_clocks().wall; }
+WallTime wall_now() {
+    return read_clocks().wall;
+}
 
 }  // namespace
 
@@ -117,7 +119,8 @@ Result<VerbOutcome> act(Session& session, Duration timeout) {
                                          {"actor", session.actor},
                                          {"wait", !session.arguments.has("--no-wait")},
                                          {"deadline_ns", wire::to_value(deadline)},
-                                         {"timeout_ms", std::int64_t{timeout / std::chrono::milliseconds(1)}}},
+                                         {"timeout_ms",
+                                          std::int64_t{timeout / std::chrono::milliseconds(1)}}},
                               timeout + kAnswerMargin));
         for (const Value& result : info["results"].as_array()) {
             outcome.results.emplace_back(agent, wire::to_act_result(result));
@@ -192,12 +195,13 @@ int run_load(Session& session) {
         environment.emplace_back(*entry);
     }
     const auto client = session.client(session.agent);
-    const auto info = client ? (*client)->ask("load",
-                                              Value::Map{{"paths", wire::strings(paths)},
-                                                         {"cwd", *cwd},
-                                                         {"environment", wire::strings(environment)},
-                                                         {"actor", session.actor}})
-                             : Result<Value>(fail(client.error()));
+    const auto info = client
+                          ? (*client)->ask("load",
+                                           Value::Map{{"paths", wire::strings(paths)},
+                                                      {"cwd", *cwd},
+                                                      {"environment", wire::strings(environment)},
+                                                      {"actor", session.actor}})
+                          : Result<Value>(fail(client.error()));
     if (!info) {
         return report(info.error());
     }
@@ -218,7 +222,8 @@ int run_load(Session& session) {
         for (const std::string& id : loaded) {
             names += (names.empty() ? "" : " ") + id;
         }
-        print("loaded " + std::to_string(loaded.size()) + (loaded.size() == 1 ? " app: " : " apps: ") + names + "\n");
+        print("loaded " + std::to_string(loaded.size()) +
+              (loaded.size() == 1 ? " app: " : " apps: ") + names + "\n");
     } else {
         print_error("nothing was loaded");
     }
@@ -227,7 +232,8 @@ int run_load(Session& session) {
 
 int run_scan(Session& session) {
     const auto client = session.client(session.agent);
-    const auto info = client ? (*client)->ask("scan", Value::Map{}) : Result<Value>(fail(client.error()));
+    const auto info =
+        client ? (*client)->ask("scan", Value::Map{}) : Result<Value>(fail(client.error()));
     if (!info) {
         return report(info.error());
     }
@@ -256,9 +262,10 @@ int run_is_state(Session& session) {
         return kNothing;
     }
     const bool failed = session.arguments.command->name == "is-failed";
-    const bool any = std::any_of(listing->apps.begin(), listing->apps.end(), [failed](const AppStatus& app) {
-        return failed ? app.state == AppState::Failed : is_active(app.state);
-    });
+    const bool any =
+        std::any_of(listing->apps.begin(), listing->apps.end(), [failed](const AppStatus& app) {
+            return failed ? app.state == AppState::Failed : is_active(app.state);
+        });
     return any ? kDone : kFailed;
 }
 
@@ -268,13 +275,17 @@ int run_explain(Session& session) {
         return report(app.error());
     }
     const auto client = session.client(app->agent);
-    const auto info = client ? (*client)->ask("explain", Value::Map{{"id", app->id}}) : Result<Value>(fail(client.error()));
+    const auto info = client ? (*client)->ask("explain", Value::Map{{"id", app->id}})
+                             : Result<Value>(fail(client.error()));
     if (!info) {
         return report(info.error());
     }
     if (session.style.json) {
         json::JsonWriter json;
-        json.begin_object().field("id", app->id).field("explanation", (*info)["text"].as_string()).end_object();
+        json.begin_object()
+            .field("id", app->id)
+            .field("explanation", (*info)["text"].as_string())
+            .end_object();
         print_json(json);
     } else {
         print((*info)["text"].as_string() + "\n");

@@ -9,7 +9,9 @@ namespace {
 using command::Command;
 using command::Option;
 
-tl::unexpected<Error> usage(const std::string& what) { return fail(ErrorCode::InvalidArgument, what); }
+tl::unexpected<Error> usage(const std::string& what) {
+    return fail(ErrorCode::InvalidArgument, what);
+}
 
 std::string suggestion(std::string_view word, const std::vector<std::string_view>& known) {
     const std::string_view near = nearest(word, known);
@@ -19,7 +21,8 @@ std::string suggestion(std::string_view word, const std::vector<std::string_view
 // Among the options of every command and those of `command`, when it is given.
 const Option* find_option(const Command* command, std::string_view name) {
     static const std::vector<Option> none;
-    for (const auto* options : {&command::global_options(), command != nullptr ? &command->options : &none}) {
+    for (const auto* options :
+         {&command::global_options(), command != nullptr ? &command->options : &none}) {
         for (const Option& option : *options) {
             if (option.name == name || (!option.letter.empty() && option.letter == name)) {
                 return &option;
@@ -62,7 +65,8 @@ Result<std::size_t> find_command(const std::vector<std::string>& words, const Co
     for (const Command& candidate : command::commands()) {
         known.push_back(candidate.name);
         if (candidate.name.substr(0, words[0].size() + 1) == words[0] + " ") {
-            second += (second.empty() ? "" : ", ") + std::string(candidate.name.substr(words[0].size() + 1));
+            second += (second.empty() ? "" : ", ") +
+                      std::string(candidate.name.substr(words[0].size() + 1));
         }
     }
     if (!second.empty()) {
@@ -71,7 +75,9 @@ Result<std::size_t> find_command(const std::vector<std::string>& words, const Co
     return usage("there is no command \"" + words[0] + "\"" + suggestion(words[0], known));
 }
 
-Result<void> take_option(const std::vector<std::string>& words, std::size_t& at, Arguments& arguments) {
+Result<void> take_option(const std::vector<std::string>& words,
+                         std::size_t& at,
+                         Arguments& arguments) {
     std::string name = words[at];
     std::string value;
     const std::size_t equals = name.rfind("--", 0) == 0 ? name.find('=') : std::string::npos;
@@ -82,7 +88,8 @@ Result<void> take_option(const std::vector<std::string>& words, std::size_t& at,
     }
     const Option* const option = find_option(arguments.command, name);
     if (option == nullptr) {
-        return usage("there is no option \"" + name + "\"" + suggestion(name, option_names(arguments.command)));
+        return usage("there is no option \"" + name + "\"" +
+                     suggestion(name, option_names(arguments.command)));
     }
     if (option->value.empty()) {
         if (attached) {
@@ -90,7 +97,8 @@ Result<void> take_option(const std::vector<std::string>& words, std::size_t& at,
         }
     } else if (!attached) {
         if (++at == words.size()) {
-            return usage(std::string(option->name) + " needs a value: " + std::string(option->value));
+            return usage(std::string(option->name) +
+                         " needs a value: " + std::string(option->value));
         }
         value = words[at];
     }
@@ -106,7 +114,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     // neither options nor the values of global ones.
     std::vector<std::string> plain;
     for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
-        const Option* const option = words[i].rfind('-', 0) == 0 ? find_option(nullptr, words[i]) : nullptr;
+        const Option* const option =
+            words[i].rfind('-', 0) == 0 ? find_option(nullptr, words[i]) : nullptr;
         if (words[i].rfind('-', 0) != 0) {
             plain.push_back(words[i]);
         } else if (option != nullptr && !option->value.empty()) {
@@ -131,7 +140,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     if (command == nullptr || arguments.has("--help")) {
         return arguments;
     }
-    if (arguments.words.size() < command->min_arguments || arguments.words.size() > command->max_arguments) {
+    if (arguments.words.size() < command->min_arguments ||
+        arguments.words.size() > command->max_arguments) {
         return usage("usage: berth " + std::string(command->name) +
                      (command->arguments.empty() ? "" : " " + std::string(command->arguments)));
     }

@@ -17,14 +17,16 @@ struct Arguments {
     std::vector<std::string> words;
 
     [[nodiscard]] bool has(const std::string& option) const { return options.count(option) != 0; }
-    [[nodiscard]] std::string get(const std::string& option, const std::string& fallback = {}) const {
+
+    [[nodiscard]] std::string get(const std::string& option,
+                                  const std::string& fallback = {}) const {
         const auto found = options.find(option);
         return found != options.end() ? found->second : fallback;
     }
 };
 
-// Options may stand anywhere; what follows `--` is no option. Error (exit code 2): an unknown command
-// or option, with the nearest known one, a missing value, too many or too few words.
+// Options may stand anywhere; what follows `--` is no option. Error (exit code 2): an unknown
+// command or option, with the nearest known one, a missing value, too many or too few words.
 Result<Arguments> parse_arguments(const std::vector<std::string>& words);
 
 }  // namespace berth::cli

@@ -51,7 +51,10 @@ Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
     std::unique_ptr<Client> client(new Client(loop, agent_home));
     Client* const self = client.get();
     BERTH_TRY(client->dealer_,
-              bus::Dealer::create(context, loop, {wire::kMaxControlFrame, 1000}, {"ipc://" + path, {}, {}},
+              bus::Dealer::create(context,
+                                  loop,
+                                  {wire::kMaxControlFrame, 1000},
+                                  {"ipc://" + path, {}, {}},
                                   [self](std::string_view frame) { self->received(frame); }));
     return client;
 }
@@ -78,10 +81,12 @@ void Client::send(const std::string& verb, wire::Value args, Answered answered) 
     const std::uint64_t id = next_++;
     const std::string frame = wire::encode_request({id, verb, std::move(args)});
     // Connecting happens behind our back; until it has, there is nobody to send to.
-    const MonoTime give_up = MonoClock::now() + (keeper_lives(agent_home_) ? kRestartWait : kSendWait);
+    const MonoTime give_up =
+        MonoClock::now() + (keeper_lives(agent_home_) ? kRestartWait : kSendWait);
     while (!dealer_->send(frame)) {
         if (MonoClock::now() > give_up || !loop_.turn(std::chrono::milliseconds(2))) {
-            return answered(fail(ErrorCode::Unavailable, "the agent at " + agent_home_ + " does not answer"));
+            return answered(
+                fail(ErrorCode::Unavailable, "the agent at " + agent_home_ + " does not answer"));
         }
     }
     pending_[id] = std::move(answered);
@@ -90,14 +95,18 @@ void Client::send(const std::string& verb, wire::Value args, Answered answered) 
 Result<wire::Value> Client::ask(const std::string& verb, wire::Value args, Duration timeout) {
     std::optional<Result<wire::Value>> result;
     const std::uint64_t id = next_;
-    send(verb, std::move(args), [&result](Result<wire::Value> answer) { result = std::move(answer); });
-    const MonoTime give_up = MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(timeout);
+    send(verb, std::move(args), [&result](Result<wire::Value> answer) {
+        result = std::move(answer);
+    });
+    const MonoTime give_up =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(timeout);
     while (!result && MonoClock::now() < give_up) {
         (void)loop_.turn(give_up - MonoClock::now());
     }
     if (!result) {
         pending_.erase(id);
-        return fail(ErrorCode::TimedOut, "the agent at " + agent_home_ + " has not answered in time");
+        return fail(ErrorCode::TimedOut,
+                    "the agent at " + agent_home_ + " has not answered in time");
     }
     return std::move(*result);
 }

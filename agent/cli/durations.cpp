@@ -9,7 +9,11 @@ namespace berth::cli {
 
 Result<Duration> parse_duration(const std::string& text) {
     constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {{
-        {"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}, {"d", 86'400'000'000'000},
+        {"ms", 1'000'000},
+        {"s", 1'000'000'000},
+        {"m", 60'000'000'000},
+        {"h", 3'600'000'000'000},
+        {"d", 86'400'000'000'000},
     }};
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -19,7 +23,8 @@ Result<Duration> parse_duration(const std::string& text) {
             return Duration(static_cast<std::int64_t>(number * static_cast<double>(nanoseconds)));
         }
     }
-    return fail(ErrorCode::InvalidArgument, "\"" + text + "\" is not a duration like 500ms, 10s, 5m, 1h or 2d");
+    return fail(ErrorCode::InvalidArgument,
+                "\"" + text + "\" is not a duration like 500ms, 10s, 5m, 1h or 2d");
 }
 
 Result<WallTime> parse_moment(const std::string& text, WallTime now) {
@@ -37,15 +42,18 @@ Result<WallTime> parse_moment(const std::string& text, WallTime now) {
     if (end != nullptr && *end == '\0') {
         return WallTime(std::chrono::seconds(::mktime(&parts)));
     }
-    return fail(ErrorCode::InvalidArgument,
-                "\"" + text + "\" is not a time like 10m (ago), 2026-11-24T10:00:00Z or \"2026-11-24 10:00:00\"");
+    return fail(
+        ErrorCode::InvalidArgument,
+        "\"" + text +
+            "\" is not a time like 10m (ago), 2026-11-24T10:00:00Z or \"2026-11-24 10:00:00\"");
 }
 
 Result<std::size_t> parse_count(const std::string& text) {
     std::size_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (error != std::errc() || end != text.data() + text.size() || count > 1'000'000) {
-        return fail(ErrorCode::InvalidArgument, "\"" + text + "\" is not a number from 0 to 1000000");
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + text + "\" is not a number from 0 to 1000000");
     }
     return count;
 }

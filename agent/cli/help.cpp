@@ -41,21 +41,25 @@ std::string overview() {
         rows.push_back({std::string(group) + ":"});
         for (const Command& command : command::commands()) {
             if (command.group == group) {
-                const std::string words = command.arguments.empty() ? "" : " " + std::string(command.arguments);
-                rows.push_back({"  " + std::string(command.name) + words, std::string(command.summary)});
+                const std::string words =
+                    command.arguments.empty() ? "" : " " + std::string(command.arguments);
+                rows.push_back(
+                    {"  " + std::string(command.name) + words, std::string(command.summary)});
             }
         }
     }
     text += table(rows);
     text += "\nFor all commands:\n" + options_help(command::global_options());
-    text += "\nPATTERN is a regular expression (RE2) that must match a whole id; apps of other agents below the\n"
-            "home are AGENT/PATTERN. `berth help COMMAND` tells more of one command.\n";
+    text +=
+        "\nPATTERN is a regular expression (RE2) that must match a whole id; apps of other agents "
+        "below the\n"
+        "home are AGENT/PATTERN. `berth help COMMAND` tells more of one command.\n";
     return text;
 }
 
 std::string command_help(const Command& command) {
-    std::string text = "berth " + std::string(command.name) + ": " + std::string(command.summary) + "\n\nusage: berth " +
-                       std::string(command.name);
+    std::string text = "berth " + std::string(command.name) + ": " + std::string(command.summary) +
+                       "\n\nusage: berth " + std::string(command.name);
     text += command.options.empty() ? "" : " [OPTIONS]";
     text += command.arguments.empty() ? "" : " " + std::string(command.arguments);
     text += "\n";
@@ -63,8 +67,10 @@ std::string command_help(const Command& command) {
         text += "\n" + options_help(command.options);
     }
     text += "\nFor all commands:\n" + options_help(command::global_options());
-    text += "\nExit code: 0 done, 1 at least one target failed, 2 usage, 3 nothing matched, 4 not reachable,\n"
-            "5 not allowed.\n";
+    text +=
+        "\nExit code: 0 done, 1 at least one target failed, 2 usage, 3 nothing matched, 4 not "
+        "reachable,\n"
+        "5 not allowed.\n";
     return text;
 }
 
@@ -134,9 +140,13 @@ int run_help(Session& session) {
 
 int run_completion(Session& session) {
     const std::string& shell = session.arguments.words.front();
-    std::string script(shell == "bash" ? kBash : shell == "zsh" ? kZsh : shell == "fish" ? kFish : "");
+    std::string script(shell == "bash"   ? kBash
+                       : shell == "zsh"  ? kZsh
+                       : shell == "fish" ? kFish
+                                         : "");
     if (script.empty()) {
-        return report({ErrorCode::InvalidArgument, "\"" + shell + "\" is none of bash, zsh, fish", 0});
+        return report(
+            {ErrorCode::InvalidArgument, "\"" + shell + "\" is none of bash, zsh, fish", 0});
     }
     const std::size_t at = script.find("@WORDS@");
     script.replace(at, 7, first_words());

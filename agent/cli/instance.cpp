@@ -25,7 +25,9 @@ Service controller_service(const std::string& home) {
     return {home + "/controller/run/controller.lock", home + "/controller/run/controller.pid"};
 }
 
-Service up_service(const std::string& home) { return {home + "/up.lock", home + "/up.pid"}; }
+Service up_service(const std::string& home) {
+    return {home + "/up.lock", home + "/up.pid"};
+}
 
 std::optional<int> running_pid(const Service& service) {
     if (!os::exists(service.lock)) {
@@ -62,8 +64,10 @@ bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit)
         return true;
     }
     bool ended = false;
-    const auto watch = loop.watch(fd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
-    const MonoTime give_up = MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+    const auto watch =
+        loop.watch(fd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
+    const MonoTime give_up =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
     while (!ended && MonoClock::now() < give_up && loop.turn(give_up - MonoClock::now())) {
     }
     return ended;
@@ -81,10 +85,12 @@ bool wait_for_file(loop::EventLoop& loop,
     }
     const auto watch = loop.watch(inotify.get(), loop::Interest::Read, [&inotify](bool, bool) {
         std::array<char, 4096> buffer{};
-        while (os::read_some(inotify.get(), buffer.data(), buffer.size()).status == os::IoStatus::Done) {
+        while (os::read_some(inotify.get(), buffer.data(), buffer.size()).status ==
+               os::IoStatus::Done) {
         }
     });
-    const MonoTime give_up = MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+    const MonoTime give_up =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
     while (!os::exists(path)) {
         if (broken() || MonoClock::now() >= give_up || !loop.turn(give_up - MonoClock::now())) {
             return os::exists(path);
@@ -93,12 +99,15 @@ bool wait_for_file(loop::EventLoop& loop,
     return true;
 }
 
-Result<void> ensure_agent(const std::string& agent_home, const std::string& name, const std::string& log_file) {
+Result<void> ensure_agent(const std::string& agent_home,
+                          const std::string& name,
+                          const std::string& log_file) {
     if (running_pid(agent_service(agent_home))) {
         return {};
     }
     if (const auto keeper = running_pid(keeper_service(agent_home))) {
-        (void)os::send_signal_to(*keeper, SIGHUP);  // it is left alone with its apps, or starting an agent
+        (void)os::send_signal_to(*keeper,
+                                 SIGHUP);  // it is left alone with its apps, or starting an agent
         return {};
     }
     BERTH_CHECK(os::make_folders(agent_home + "/run"));

@@ -30,10 +30,17 @@ std::optional<os::UniqueFd> watch_end(const Service& service);
 // Runs the loop until the service has ended. False: not within `limit`.
 bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit);
 
-// Waits, by inotify on its folder, until `path` exists. False: not within `limit`, or `broken` says so.
-bool wait_for_file(loop::EventLoop& loop, const std::string& path, Duration limit, const std::function<bool()>& broken);
+// Waits, by inotify on its folder, until `path` exists. False: not within `limit`, or `broken` says
+// so.
+bool wait_for_file(loop::EventLoop& loop,
+                   const std::string& path,
+                   Duration limit,
+                   const std::function<bool()>& broken);
 
-// The keeper of an agent, started in a session of its own; an agentless one is told to start its agent.
-Result<void> ensure_agent(const std::string& agent_home, const std::string& name, const std::string& log_file);
+// The keeper of an agent, started in a session of its own; an agentless one is told to start its
+// agent.
+Result<void> ensure_agent(const std::string& agent_home,
+                          const std::string& name,
+                          const std::string& log_file);
 
 }  // namespace berth::cli

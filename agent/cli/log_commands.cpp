@@ -39,7 +39,8 @@ void print_lines(const LogView& view, Follow& follow, const std::vector<wire::Lo
         if (view.json) {
             json::JsonWriter json;
             json.begin_object().field("app", follow.app.id).field("agent", follow.app.agent);
-            json.field("time", rfc3339_utc(line.time)).field("stream", line.is_stderr ? "stderr" : "stdout");
+            json.field("time", rfc3339_utc(line.time))
+                .field("stream", line.is_stderr ? "stderr" : "stdout");
             json.field("text", line.text).field("partial", line.partial).end_object();
             print(json.take() + "\n");
             continue;
@@ -64,9 +65,10 @@ Value::Map with(Value::Map base, Value::Map more) {
 
 // Reads the log on, and again when that is answered.
 void follow_on(const LogView& view, Follow& follow, std::optional<Error>& failure) {
-    Value::Map args = with(view.filters, {{"id", follow.app.id},
-                                          {"position", wire::to_value(follow.position)},
-                                          {"wait_ms", kFollowWaitMs}});
+    Value::Map args = with(view.filters,
+                           {{"id", follow.app.id},
+                            {"position", wire::to_value(follow.position)},
+                            {"wait_ms", kFollowWaitMs}});
     follow.client->send("logs", std::move(args), [&view, &follow, &failure](Result<Value> info) {
         if (!info) {
             failure = info.error();
@@ -94,7 +96,8 @@ Result<LogView> view_of(const Session& session, std::size_t apps) {
         view.filters.emplace_back("stream", session.arguments.get("--stream"));
     }
     if (session.arguments.has("--since")) {
-        BERTH_TRY(const WallTime since, parse_moment(session.arguments.get("--since"), read_clocks().wall));
+        BERTH_TRY(const WallTime since,
+                  parse_moment(session.arguments.get("--since"), read_clocks().wall));
         view.filters.emplace_back("since_ns", wire::to_value(since));
     }
     return view;
@@ -114,7 +117,8 @@ Result<void> print_past(const Session& session, const LogView& view, Follow& fol
         print_lines(view, follow, batch.lines);
         follow.position = batch.next;
         more = batch.truncated;
-        args = with(view.filters, {{"id", follow.app.id}, {"position", wire::to_value(batch.next)}});
+        args =
+            with(view.filters, {{"id", follow.app.id}, {"position", wire::to_value(batch.next)}});
     }
     return {};
 }
@@ -178,20 +182,25 @@ int run_events(Session& session) {
             const WallTime time = wire::to_wall_time(event["time"]);
             if (session.style.json) {
                 json::JsonWriter json;
-                json.begin_object().field("seq", event["seq"].as_uint()).field("time", rfc3339_utc(time, 3));
-                json.field("app", event["app"].as_string()).field("state", event["state"].as_string());
+                json.begin_object()
+                    .field("seq", event["seq"].as_uint())
+                    .field("time", rfc3339_utc(time, 3));
+                json.field("app", event["app"].as_string())
+                    .field("state", event["state"].as_string());
                 json.field("text", event["text"].as_string()).end_object();
                 print(json.take() + "\n");
             } else {
-                print(local_time(time) + "  " + event["app"].as_string() + "  " + event["state"].as_string() + ": " +
-                      event["text"].as_string() + "\n");
+                print(local_time(time) + "  " + event["app"].as_string() + "  " +
+                      event["state"].as_string() + ": " + event["text"].as_string() + "\n");
             }
         }
         (void)std::fflush(stdout);
         if (!follow) {
             return kDone;
         }
-        args = {{"after", (*info)["last"].as_uint()}, {"limit", std::uint64_t{1000}}, {"wait_ms", kFollowWaitMs}};
+        args = {{"after", (*info)["last"].as_uint()},
+                {"limit", std::uint64_t{1000}},
+                {"wait_ms", kFollowWaitMs}};
     }
 }
 
@@ -202,17 +211,18 @@ constexpr char kDetachSecond = 0x11;  // Ctrl-Q
 
 // Sends what is typed; knows the way out.
 class Keyboard {
-  public:
+public:
     Keyboard(Session& session, const AppStatus& app, Client& client, std::optional<Error>& failure)
         : loop_(*session.loop), app_(app), client_(client), failure_(failure) {}
 
     void begin() {
-        watch_ = loop_.watch(STDIN_FILENO, loop::Interest::Read, [this](bool, bool) { readable(); });
+        watch_ =
+            loop_.watch(STDIN_FILENO, loop::Interest::Read, [this](bool, bool) { readable(); });
     }
 
     [[nodiscard]] bool left() const { return left_; }
 
-  private:
+private:
     void readable() {
         std::array<char, 4096> buffer{};
         const os::IoOutcome outcome = os::read_some(STDIN_FILENO, buffer.data(), buffer.size());
@@ -236,11 +246,12 @@ class Keyboard {
             }
         }
         if (!typed.empty()) {
-            client_.send("input", Value::Map{{"id", app_.id}, {"data", typed}}, [this](Result<Value> done) {
-                if (!done) {
-                    failure_ = done.error();
-                }
-            });
+            client_.send(
+                "input", Value::Map{{"id", app_.id}, {"data", typed}}, [this](Result<Value> done) {
+                    if (!done) {
+                        failure_ = done.error();
+                    }
+                });
         }
     }
 
@@ -263,7 +274,8 @@ int send_piped_input(Session& session, const AppStatus& app, Client& client) {
             return kDone;
         }
         const auto sent = client.ask(
-            "input", Value::Map{{"id", app.id}, {"data", std::string(buffer.data(), outcome.bytes)}});
+            "input",
+            Value::Map{{"id", app.id}, {"data", std::string(buffer.data(), outcome.bytes)}});
         if (!sent) {
             return report(sent.error());
         }
@@ -285,7 +297,8 @@ int run_connect(Session& session) {
         return report(printed.error());
     }
     if (!is_active(app->state)) {
-        print_error(app->id + " is " + std::string(kAppStateNames.name(app->state)) + ", this is what it wrote last");
+        print_error(app->id + " is " + std::string(kAppStateNames.name(app->state)) +
+                    ", this is what it wrote last");
         return kDone;
     }
     if (::isatty(STDIN_FILENO) == 0) {
@@ -294,7 +307,9 @@ int run_connect(Session& session) {
     const RawTerminal terminal(app->tty ? RawTerminal::Mode::Raw : RawTerminal::Mode::Lines);
     if (app->tty) {
         const auto [rows, columns] = terminal_size();
-        (*client)->send("resize", Value::Map{{"id", app->id}, {"rows", rows}, {"columns", columns}}, [](auto&&) {});
+        (*client)->send("resize",
+                        Value::Map{{"id", app->id}, {"rows", rows}, {"columns", columns}},
+                        [](auto&&) {});
     }
     print_error("connected to " + app->id + "; Ctrl-P Ctrl-Q leaves");
     std::optional<Error> failure;

@@ -14,7 +14,8 @@ using namespace std::string_view_literals;
 namespace cli = berth::cli;
 
 std::string user_name() {
-    const passwd* const entry = ::getpwuid(::geteuid());  // NOLINT(concurrency-mt-unsafe): one thread
+    const passwd* const entry =
+        ::getpwuid(::geteuid());  // NOLINT(concurrency-mt-unsafe): one thread
     return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
 }
 
@@ -32,18 +33,21 @@ int run_berth(const std::vector<std::string>& words) {
     session.loop = std::move(*loop);
     session.arguments = std::move(*arguments);
     const cli::Arguments& given = session.arguments;
-    session.home = given.has("--home") ? berth::os::absolute_path(given.get("--home")) : cli::default_home();
+    session.home =
+        given.has("--home") ? berth::os::absolute_path(given.get("--home")) : cli::default_home();
     session.agent = given.get("--agent", "default");
     session.actor = user_name() + " on the command line";
     session.style.json = given.has("--json");
-    const bool no_color = std::getenv("NO_COLOR") != nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
+    const bool no_color =
+        std::getenv("NO_COLOR") != nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
     session.style.color = !no_color && !given.has("--no-color") && ::isatty(STDOUT_FILENO) != 0;
     if (given.command == nullptr && !given.has("--help")) {
         (void)cli::run_help(session);
         return words.empty() ? cli::kUsage : cli::kDone;
     }
     if (given.has("--help")) {
-        session.arguments.words = {given.command != nullptr ? std::string(given.command->name) : std::string()};
+        session.arguments.words = {given.command != nullptr ? std::string(given.command->name)
+                                                            : std::string()};
         return cli::run_help(session);
     }
     const cli::Run run = cli::find_run(given.command->name);

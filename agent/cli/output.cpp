@@ -1,9 +1,9 @@
 #include "agent/cli/output.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 namespace berth::cli {
 
@@ -44,7 +44,9 @@ std::size_t width_of(const std::string& text) {
 
 }  // namespace
 
-void print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 void print_error(std::string_view text) {
     const std::string line = "berth: " + std::string(text) + "\n";
@@ -63,7 +65,8 @@ std::string size_text(std::uint64_t bytes) {
         value /= 1024;
         ++unit;
     }
-    return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits.at(unit));
+    return unit == 0 ? fmt::format("{} B", bytes)
+                     : fmt::format("{:.1f} {}", value, kUnits.at(unit));
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -90,7 +93,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string shown_id(const AppStatus& status) {
-    return status.agent.empty() || status.agent == "default" ? status.id : status.agent + "/" + status.id;
+    return status.agent.empty() || status.agent == "default" ? status.id
+                                                             : status.agent + "/" + status.id;
 }
 
 std::vector<std::string> list_header() {
@@ -117,7 +121,8 @@ std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
     };
     const bool active = is_active(s.state);
     const std::optional<WallTime> since = active ? s.started : s.finished;
-    std::string activity = colored(style, active ? AppState::Running : AppState::Failed, active ? "active" : "inactive");
+    std::string activity = colored(
+        style, active ? AppState::Running : AppState::Failed, active ? "active" : "inactive");
     if (since) {
         activity += " since " + local_time(*since) + " (" + elapsed_text(now - *since) + " ago)";
     }

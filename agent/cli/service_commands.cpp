@@ -20,7 +20,8 @@ int run_agent_keys(Session& session) {
     const std::string verb(session.arguments.command->name.substr(6));
     Value::Map args;
     if (verb != "peers") {
-        args = {{"key", session.arguments.words.front()}, {"name", session.arguments.get("--name")}};
+        args = {{"key", session.arguments.words.front()},
+                {"name", session.arguments.get("--name")}};
     }
     const auto client = session.client(session.agent);
     const auto info = client ? (*client)->ask(verb, args) : Result<Value>(fail(client.error()));
@@ -37,14 +38,18 @@ int run_agent_keys(Session& session) {
         json.begin_object().field("endpoint", (*info)["endpoint"].as_string());
         json.field("public_key", std::string(key ? trim(*key) : "")).key("peers").begin_array();
         for (const Value& peer : (*info)["peers"].as_array()) {
-            json.begin_object().field("name", peer["name"].as_string()).field("key", peer["key"].as_string()).end_object();
+            json.begin_object()
+                .field("name", peer["name"].as_string())
+                .field("key", peer["key"].as_string())
+                .end_object();
         }
         json.end_array().end_object();
         print(json.take() + "\n");
         return kDone;
     }
     const std::string endpoint = (*info)["endpoint"].as_string();
-    print("endpoint: " + (endpoint.empty() ? "none; set [control] listen in agent.toml" : endpoint) + "\n");
+    print("endpoint: " +
+          (endpoint.empty() ? "none; set [control] listen in agent.toml" : endpoint) + "\n");
     print("public key: " + std::string(key ? trim(*key) : "") + "\n");
     for (const Value& peer : (*info)["peers"].as_array()) {
         print("allowed: " + peer["key"].as_string() + " " + peer["name"].as_string() + "\n");
@@ -115,18 +120,24 @@ int run_controller(Session& session) {
 int run_doctor(Session& session) {
     bool all_good = true;
     const auto check = [&all_good](bool good, const std::string& what, const std::string& remedy) {
-        print((good ? "ok    " : "NOTE  ") + what + (good || remedy.empty() ? "" : ": " + remedy) + "\n");
+        print((good ? "ok    " : "NOTE  ") + what + (good || remedy.empty() ? "" : ": " + remedy) +
+              "\n");
         all_good = all_good && good;
     };
     const bool home_there = os::is_folder(session.home);
     check(home_there, "home " + session.home, "it is made by: berth up");
-    check(::access(session.home.c_str(), W_OK) == 0 || !home_there, "home is writable", "belongs to another user");
+    check(::access(session.home.c_str(), W_OK) == 0 || !home_there,
+          "home is writable",
+          "belongs to another user");
     const auto cgroup = os::Cgroup::create("berth-doctor");
     if (cgroup) {
         (void)cgroup->remove();
     }
-    check(cgroup.has_value(), "cgroup v2 is writable", cgroup ? "" : cgroup.error().message +
-              "; trees of processes are found through the subreaper instead");
+    check(cgroup.has_value(),
+          "cgroup v2 is writable",
+          cgroup ? ""
+                 : cgroup.error().message +
+                       "; trees of processes are found through the subreaper instead");
     for (const char* program : {"berth-keeper", "berth-agent", "berth-controller"}) {
         const auto found = os::sibling_executable(program);
         check(found.has_value(), program, found ? "" : found.error().message);
@@ -135,10 +146,14 @@ int run_doctor(Session& session) {
     check(!agents.empty(), "an agent runs", "start one with: berth up --detach");
     for (const std::string& name : agents) {
         const auto client = session.client(name);
-        const auto answer = client ? (*client)->ask("hello", Value::Map{}) : Result<Value>(fail(client.error()));
-        check(answer.has_value(), "agent " + name + " answers", answer ? "" : answer.error().message);
+        const auto answer =
+            client ? (*client)->ask("hello", Value::Map{}) : Result<Value>(fail(client.error()));
+        check(
+            answer.has_value(), "agent " + name + " answers", answer ? "" : answer.error().message);
     }
-    check(running_pid(controller_service(session.home)).has_value(), "a controller runs", "start one with: berth up --detach");
+    check(running_pid(controller_service(session.home)).has_value(),
+          "a controller runs",
+          "start one with: berth up --detach");
     return all_good ? kDone : kFailed;
 }
 

@@ -91,11 +91,14 @@ std::map<std::string, std::vector<std::string>> by_agent(const Session& session,
     return result;
 }
 
-Result<Listing> list_apps(Session& session, const std::vector<std::string>& patterns, std::size_t tail_lines) {
+Result<Listing> list_apps(Session& session,
+                          const std::vector<std::string>& patterns,
+                          std::size_t tail_lines) {
     auto asked = by_agent(session, patterns);
     if (patterns.empty()) {
         const bool one = session.arguments.has("--agent");
-        for (const std::string& name : one ? std::vector<std::string>{session.agent} : session.running_agents()) {
+        for (const std::string& name :
+             one ? std::vector<std::string>{session.agent} : session.running_agents()) {
             asked[name] = {};
         }
         if (asked.empty()) {
@@ -135,7 +138,8 @@ Result<AppStatus> one_app(Session& session, const std::string& pattern) {
         for (const AppStatus& app : listing.apps) {
             names += (names.empty() ? "" : ", ") + app.id;
         }
-        return fail(ErrorCode::InvalidArgument, "\"" + pattern + "\" matches several apps: " + names);
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + pattern + "\" matches several apps: " + names);
     }
     return listing.apps.front();
 }

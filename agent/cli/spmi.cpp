@@ -1,17 +1,16 @@
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-
-#include <fmt/format.h>
 
 #include "agent/cli/commands.h"
 #include "agent/cli/instance.h"
 #include "shared/os/file.h"
 #include "shared/wire/status.h"
 
-// SPMI's command line on Berth: the same verbs, messages and shapes as its user guide shows, with exit
-// codes that tell the truth. Log lines go to stderr, tables and blocks to stdout.
+// SPMI's command line on Berth: the same verbs, messages and shapes as its user guide shows, with
+// exit codes that tell the truth. Log lines go to stderr, tables and blocks to stdout.
 
 namespace berth::cli {
 
@@ -43,9 +42,15 @@ enum class Level : std::uint8_t { Info, Warning, Error };
 
 void say(Level level, const std::string& message) {
     const Now now = read_clocks();
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.wall.time_since_epoch()).count() % 1000;
-    const char* const name = level == Level::Info ? "INFO" : level == Level::Warning ? "WARNING" : "ERROR";
-    const char* const color = level == Level::Info ? "\x1b[32;20m" : level == Level::Warning ? "\x1b[33;20m" : "\x1b[31;20m";
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.wall.time_since_epoch()).count() %
+        1000;
+    const char* const name = level == Level::Info      ? "INFO"
+                             : level == Level::Warning ? "WARNING"
+                                                       : "ERROR";
+    const char* const color = level == Level::Info      ? "\x1b[32;20m"
+                              : level == Level::Warning ? "\x1b[33;20m"
+                                                        : "\x1b[31;20m";
     const bool colored = ::isatty(STDERR_FILENO) != 0;
     const std::string text =
         fmt::format("[{},{:03} - Spmi - {}]\n{}", local_time(now.wall), ms, name, message);
@@ -87,7 +92,11 @@ int spmi_list(Session& session) {
     }
     print(fmt::format("{:<{}}{:<10}{}\n", "ID", id_width, "ACTIVE", "COMMENT"));
     for (const AppStatus& app : listing->apps) {
-        print(fmt::format("{:<{}}{:<10}{}\n", app.id, id_width, is_active(app.state) ? "active" : "inactive", app.comment));
+        print(fmt::format("{:<{}}{:<10}{}\n",
+                          app.id,
+                          id_width,
+                          is_active(app.state) ? "active" : "inactive",
+                          app.comment));
     }
     return kDone;
 }
@@ -146,13 +155,16 @@ int spmi_verb(Session& session, const SpmiVerb& verb, const std::vector<std::str
                                                              {"actor", session.actor}},
                                                   std::chrono::seconds(60))
                                  : Result<Value>(fail(client.error()));
-        const wire::ActResult result = info ? wire::to_act_result((*info)["results"].at(0)) : wire::ActResult();
+        const wire::ActResult result =
+            info ? wire::to_act_result((*info)["results"].at(0)) : wire::ActResult();
         if (info && result.ok) {
             ++done;
             continue;
         }
         std::string why = info ? result.message : info.error().message;
-        why = why == "must be active" ? "Must be active" : why == "must be inactive" ? "Must be inactive" : why;
+        why = why == "must be active"     ? "Must be active"
+              : why == "must be inactive" ? "Must be inactive"
+                                          : why;
         say(Level::Error, fmt::format("Failed to {} \"{}\":\n{}", verb.name, app.id, why));
     }
     say(Level::Info, fmt::format("{} {} manageables", verb.done, done));
@@ -174,9 +186,11 @@ int spmi_status(Session& session, const std::vector<std::string>& patterns) {
         const std::optional<WallTime> since = active ? app.started : app.finished;
         const bool colored = ::isatty(STDOUT_FILENO) != 0;
         const std::string word = active ? "active" : "inactive";
-        std::string activity = colored ? (active ? "\x1b[32;20m" : "\x1b[31;20m") + word + "\x1b[0m" : word;
+        std::string activity =
+            colored ? (active ? "\x1b[32;20m" : "\x1b[31;20m") + word + "\x1b[0m" : word;
         if (since) {
-            activity += " since " + local_time(*since) + " (" + elapsed_text(now - *since) + " ago)";
+            activity +=
+                " since " + local_time(*since) + " (" + elapsed_text(now - *since) + " ago)";
         }
         const auto code = spmi_exit_code(app.exit);
         std::string text = app.id + " (task) - " + app.comment + "\n";
@@ -225,8 +239,11 @@ Result<void> ensure_running(Session& session) {
     }
     say(Level::Info, "Starting the agent for " + session.home);
     BERTH_CHECK(ensure_agent(home, session.agent, home + "/agent.log"));
-    if (!wait_for_file(*session.loop, home + "/run/control.sock", std::chrono::seconds(20), [] { return false; })) {
-        return fail(ErrorCode::Unavailable, "the agent did not come up; see " + home + "/agent.log");
+    if (!wait_for_file(*session.loop, home + "/run/control.sock", std::chrono::seconds(20), [] {
+            return false;
+        })) {
+        return fail(ErrorCode::Unavailable,
+                    "the agent did not come up; see " + home + "/agent.log");
     }
     return {};
 }
@@ -250,9 +267,12 @@ int run_spmi(const std::vector<std::string>& all) {
     }
     const std::string verb = words.empty() ? "" : words.front();
     const std::vector<std::string> rest(words.begin() + (words.empty() ? 0 : 1), words.end());
-    const auto* const known = std::find_if(kVerbs.begin(), kVerbs.end(), [&verb](const SpmiVerb& v) { return v.name == verb; });
-    const bool takes_words = verb == "load" || verb == "status" || verb == "connect" || known != kVerbs.end();
-    if ((verb != "list" && !takes_words) || takes_words == rest.empty() || (verb == "connect" && rest.size() != 1)) {
+    const auto* const known = std::find_if(
+        kVerbs.begin(), kVerbs.end(), [&verb](const SpmiVerb& v) { return v.name == verb; });
+    const bool takes_words =
+        verb == "load" || verb == "status" || verb == "connect" || known != kVerbs.end();
+    if ((verb != "list" && !takes_words) || takes_words == rest.empty() ||
+        (verb == "connect" && rest.size() != 1)) {
         return usage_error();
     }
     auto loop = loop::EventLoop::create();

@@ -52,7 +52,8 @@ Result<std::string> read_password(const std::string& prompt) {
     std::string line;
     char c = 0;
     os::IoOutcome outcome{};
-    while ((outcome = os::read_some(STDIN_FILENO, &c, 1)).status == os::IoStatus::Done && c != '\n') {
+    while ((outcome = os::read_some(STDIN_FILENO, &c, 1)).status == os::IoStatus::Done &&
+           c != '\n') {
         line += c;
     }
     if (terminal) {

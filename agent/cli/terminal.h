@@ -10,17 +10,17 @@
 
 namespace berth::cli {
 
-// Changes the terminal on stdin for its lifetime. Raw: every key goes to the app, which echoes. Lines:
-// the terminal edits and echoes lines, but Ctrl-P and Ctrl-Q come through at once.
+// Changes the terminal on stdin for its lifetime. Raw: every key goes to the app, which echoes.
+// Lines: the terminal edits and echoes lines, but Ctrl-P and Ctrl-Q come through at once.
 class RawTerminal {
-  public:
+public:
     enum class Mode : std::uint8_t { Raw, Lines };
     explicit RawTerminal(Mode mode);
     ~RawTerminal();
     RawTerminal(const RawTerminal&) = delete;
     RawTerminal& operator=(const RawTerminal&) = delete;
 
-  private:
+private:
     termios saved_{};
     bool changed_ = false;
 };

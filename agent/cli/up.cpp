@@ -26,7 +26,9 @@ std::string read_line(const std::string& path) {
     return text ? std::string(trim(*text)) : std::string();
 }
 
-std::string address_file(const std::string& home) { return home + "/controller/run/address"; }
+std::string address_file(const std::string& home) {
+    return home + "/controller/run/address";
+}
 
 void print_address(const std::string& home) {
     const std::string address = read_line(address_file(home));
@@ -38,11 +40,12 @@ void print_address(const std::string& home) {
     (void)std::fflush(stdout);
 }
 
-// What `berth up` keeps going: a controller and the default agent. Its keeper and agent restart each
-// other; only when both are gone does this start them again.
+// What `berth up` keeps going: a controller and the default agent. Its keeper and agent restart
+// each other; only when both are gone does this start them again.
 class Up {
-  public:
-    Up(Session& session, std::string log_file) : session_(session), loop_(*session.loop), log_file_(std::move(log_file)) {}
+public:
+    Up(Session& session, std::string log_file)
+        : session_(session), loop_(*session.loop), log_file_(std::move(log_file)) {}
 
     Result<void> begin() {
         const std::string& home = session_.home;
@@ -55,20 +58,24 @@ class Up {
         BERTH_CHECK(os::replace_file(up_service(home).pid_file, std::to_string(::getpid())));
         (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
         BERTH_TRY(signals_, os::make_signalfd({SIGINT, SIGTERM, SIGUSR1, SIGCHLD}));
-        signals_watch_ = loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
+        signals_watch_ =
+            loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
         watch_agent();
         return start_controller();
     }
 
     // Until the panel answers and the agent is there. Error: what did not come up.
     Result<void> wait_until_ready() {
-        const auto gone = [this] { return stopping_ || (controller_ == 0 && controller_failures_ > 0); };
+        const auto gone = [this] {
+            return stopping_ || (controller_ == 0 && controller_failures_ > 0);
+        };
         if (!wait_for_file(loop_, address_file(session_.home), kReadyWait, gone)) {
             return fail(ErrorCode::Unavailable, "the controller did not come up" + hint());
         }
         BERTH_TRY(Client * client, session_.client("default"));
         auto answer = client->ask("hello", wire::Value::Map{}, kReadyWait);
-        return answer ? Result<void>() : fail(answer.error().within("the agent did not come up" + hint()));
+        return answer ? Result<void>()
+                      : fail(answer.error().within("the agent did not come up" + hint()));
     }
 
     // Until a signal ends it.
@@ -90,7 +97,7 @@ class Up {
         check_done();
     }
 
-  private:
+private:
     [[nodiscard]] std::string hint() const { return log_file_.empty() ? "" : "; see " + log_file_; }
 
     Result<void> start_controller() {
@@ -135,8 +142,10 @@ class Up {
     void controller_ended() {
         const bool quick = loop_.now().mono - controller_started_ < std::chrono::seconds(2);
         controller_failures_ = quick ? controller_failures_ + 1 : 0;
-        const Duration delay = quick ? backoff_delay({}, controller_failures_ - 1, 0.5) : Duration::zero();
-        log::warning("the controller has ended, starting it again", {{"in", short_duration(delay)}});
+        const Duration delay =
+            quick ? backoff_delay({}, controller_failures_ - 1, 0.5) : Duration::zero();
+        log::warning("the controller has ended, starting it again",
+                     {{"in", short_duration(delay)}});
         retry_ = loop_.after(delay, [this] {
             if (auto started = start_controller(); !started) {
                 log::error("cannot start the controller", {{"error", started.error().message}});
@@ -163,7 +172,8 @@ class Up {
             return;
         }
         agent_fd_ = std::move(*living);
-        agent_watch_ = loop_.watch(agent_fd_.get(), loop::Interest::Read, [this](bool, bool) { watch_agent(); });
+        agent_watch_ = loop_.watch(
+            agent_fd_.get(), loop::Interest::Read, [this](bool, bool) { watch_agent(); });
     }
 
     // The agent goes first: the panel shows how its apps end.
@@ -183,10 +193,11 @@ class Up {
                 if (agent) {
                     agent_watch_.reset();
                     agent_fd_ = std::move(*agent);
-                    agent_watch_ = loop_.watch(agent_fd_.get(), loop::Interest::Read, [this](bool, bool) {
-                        agent_watch_.reset();
-                        check_done();
-                    });
+                    agent_watch_ =
+                        loop_.watch(agent_fd_.get(), loop::Interest::Read, [this](bool, bool) {
+                            agent_watch_.reset();
+                            check_done();
+                        });
                     return;
                 }
             } else {
@@ -196,7 +207,8 @@ class Up {
         if (const auto controller = running_pid(controller_service(session_.home))) {
             (void)os::send_signal_to(*controller, SIGTERM);
             if (controller_ == 0) {
-                (void)wait_for_end(loop_, controller_service(session_.home), std::chrono::seconds(10));
+                (void)wait_for_end(
+                    loop_, controller_service(session_.home), std::chrono::seconds(10));
             } else {
                 return;
             }
@@ -224,7 +236,10 @@ class Up {
 };
 
 // Runs `berth ARGUMENTS` in the background and waits until `ready` exists.
-int detach(Session& session, std::vector<std::string> arguments, const std::string& log_file, const std::string& ready) {
+int detach(Session& session,
+           std::vector<std::string> arguments,
+           const std::string& log_file,
+           const std::string& ready) {
     os::HelperSpec spec;
     const auto self = os::sibling_executable("berth");
     if (!self) {
@@ -241,8 +256,10 @@ int detach(Session& session, std::vector<std::string> arguments, const std::stri
     }
     auto pidfd = os::open_pidfd(*pid);
     bool ended = false;
-    const auto watch = pidfd ? session.loop->watch(pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
-                             : loop::Registration();
+    const auto watch =
+        pidfd ? session.loop->watch(
+                    pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
+              : loop::Registration();
     if (!wait_for_file(*session.loop, ready, kReadyWait * 2, [&ended] { return ended; })) {
         print_error("it did not come up; see " + log_file);
         return kFailed;
@@ -265,7 +282,8 @@ int run_up(Session& session) {
     const std::string ready = home + "/up.ready";
     if (session.arguments.has("--detach")) {
         const std::string listen = session.arguments.get("--listen", kDefaultListen);
-        const int code = detach(session, {"up", "--home", home, "--listen", listen}, home + "/up.log", ready);
+        const int code =
+            detach(session, {"up", "--home", home, "--listen", listen}, home + "/up.log", ready);
         if (code == kDone) {
             print_address(home);
         }
@@ -282,7 +300,8 @@ int run_up(Session& session) {
         return report(begun.error());
     }
     print_address(home);
-    (void)os::replace_file(ready, std::to_string(::getpid()));  // who waits for it gives up by himself
+    (void)os::replace_file(ready,
+                           std::to_string(::getpid()));  // who waits for it gives up by himself
     up.run();
     (void)os::remove_tree(ready);
     return kDone;
@@ -301,12 +320,14 @@ int run_down(Session& session) {
     }
     // Whatever of it runs without `up`: that was killed.
     bool any = up.has_value();
-    if (running_pid(agent_service(agent_home)) || (!keep && running_pid(keeper_service(agent_home)))) {
+    if (running_pid(agent_service(agent_home)) ||
+        (!keep && running_pid(keeper_service(agent_home)))) {
         any = true;
         (void)ensure_agent(agent_home, "default", "/dev/null");
         const auto client = session.client("default");
-        const auto asked = client ? (*client)->ask("shutdown", wire::Value::Map{{"keep_apps", keep}})
-                                  : Result<wire::Value>(fail(client.error()));
+        const auto asked = client
+                               ? (*client)->ask("shutdown", wire::Value::Map{{"keep_apps", keep}})
+                               : Result<wire::Value>(fail(client.error()));
         if (!asked) {
             return report(asked.error());
         }
@@ -319,16 +340,20 @@ int run_down(Session& session) {
     if (const auto controller = running_pid(controller_service(session.home))) {
         any = true;
         (void)os::send_signal_to(*controller, SIGTERM);
-        (void)wait_for_end(*session.loop, controller_service(session.home), std::chrono::seconds(10));
+        (void)wait_for_end(
+            *session.loop, controller_service(session.home), std::chrono::seconds(10));
     }
-    print(any ? (keep ? "down; the apps go on\n" : "down\n") : "nothing was up for " + session.home + "\n");
+    print(any ? (keep ? "down; the apps go on\n" : "down\n")
+              : "nothing was up for " + session.home + "\n");
     return kDone;
 }
 
 int run_agent_run(Session& session) {
     const std::string name = session.arguments.get("--name", session.agent);
     if (!is_valid_id(name)) {
-        return report({ErrorCode::InvalidArgument, "\"" + name + "\" cannot name an agent: " + std::string(kIdRule), 0});
+        return report({ErrorCode::InvalidArgument,
+                       "\"" + name + "\" cannot name an agent: " + std::string(kIdRule),
+                       0});
     }
     const std::string agent_home = session.agent_home(name);
     if (auto made = os::make_folders(agent_home + "/run"); !made) {
@@ -338,23 +363,33 @@ int run_agent_run(Session& session) {
         if (auto started = ensure_agent(agent_home, name, agent_home + "/agent.log"); !started) {
             return report(started.error());
         }
-        if (!wait_for_file(*session.loop, agent_home + "/run/control.sock", kReadyWait, [] { return false; })) {
+        if (!wait_for_file(*session.loop, agent_home + "/run/control.sock", kReadyWait, [] {
+                return false;
+            })) {
             print_error("the agent did not come up; see " + agent_home + "/agent.log");
             return kFailed;
         }
         const auto client = session.client(name);
-        const auto answer = client ? (*client)->ask("hello", wire::Value::Map{}) : Result<wire::Value>(fail(client.error()));
+        const auto answer = client ? (*client)->ask("hello", wire::Value::Map{})
+                                   : Result<wire::Value>(fail(client.error()));
         if (!answer) {
             return report(answer.error());
         }
-        print("agent " + name + " runs, pid " + std::to_string(answer.value()["agent"]["pid"].as_int()) + "\n");
+        print("agent " + name + " runs, pid " +
+              std::to_string(answer.value()["agent"]["pid"].as_int()) + "\n");
         return kDone;
     }
     const auto keeper = os::sibling_executable("berth-keeper");
     if (!keeper) {
         return report(keeper.error());
     }
-    (void)::execl(keeper->c_str(), "berth-keeper", "--home", agent_home.c_str(), "--name", name.c_str(), nullptr);
+    (void)::execl(keeper->c_str(),
+                  "berth-keeper",
+                  "--home",
+                  agent_home.c_str(),
+                  "--name",
+                  name.c_str(),
+                  nullptr);
     print_error("cannot run " + *keeper);
     return kFailed;
 }

@@ -27,7 +27,8 @@ void add_with_descendants(pid_t pid, std::vector<pid_t>& members, std::unordered
 
 }  // namespace
 
-std::vector<pid_t> tree_members(const TreeIdentity& tree, const std::unordered_set<pid_t>& known_children) {
+std::vector<pid_t> tree_members(const TreeIdentity& tree,
+                                const std::unordered_set<pid_t>& known_children) {
     if (tree.cgroup) {
         return tree.cgroup->processes();
     }

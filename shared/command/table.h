@@ -7,13 +7,14 @@ namespace berth::command {
 
 // One flag of a command. `value` names its value in help ("N"), "" for a switch.
 struct Option {
-    std::string_view name;   // "--tail"
-    std::string_view letter; // "-n"; "" for none
+    std::string_view name;    // "--tail"
+    std::string_view letter;  // "-n"; "" for none
     std::string_view value;
     std::string_view help;
 };
 
-// One command of `berth`. Help, man pages, completion and the documentation are made from this table.
+// One command of `berth`. Help, man pages, completion and the documentation are made from this
+// table.
 struct Command {
     std::string_view name;       // "start", or two words: "agent run"
     std::string_view arguments;  // "PATTERN..."

@@ -5,8 +5,8 @@
 
 namespace berth::json {
 
-// The members of an app object, as the CLI's --json and the HTTP API show it, into an object that is
-// open. Unknown is null.
+// The members of an app object, as the CLI's --json and the HTTP API show it, into an object that
+// is open. Unknown is null.
 void write_app_members(JsonWriter& json, const AppStatus& status);
 
 }  // namespace berth::json
