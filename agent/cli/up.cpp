@@ -72,6 +72,10 @@ public:
         if (!wait_for_file(loop_, address_file(session_.home), kReadyWait, gone)) {
             return fail(ErrorCode::Unavailable, "the controller did not come up" + hint());
         }
+        const std::string socket = session_.agent_home("default") + "/run/control.sock";
+        if (!wait_for_file(loop_, socket, kReadyWait, [this] { return stopping_; })) {
+            return fail(ErrorCode::Unavailable, "the agent did not come up" + hint());
+        }
         BERTH_TRY(Client * client, session_.client("default"));
         auto answer = client->ask("hello", wire::Value::Map{}, kReadyWait);
         return answer ? Result<void>()
