@@ -18,8 +18,9 @@ Result<config::AgentConfig> read_config(const std::string& home) {
     const std::string file = home + "/agent.toml";
     const auto text = os::read_file(file);
     if (!text) {
-        return text.error().code == ErrorCode::NotFound ? Result<config::AgentConfig>(config::AgentConfig())
-                                                        : fail(text.error());
+        return text.error().code == ErrorCode::NotFound
+                   ? Result<config::AgentConfig>(config::AgentConfig())
+                   : fail(text.error());
     }
     return config::parse_agent_config(file, *text);
 }
@@ -40,7 +41,8 @@ Result<void> Agent::prepare() {
     }
     (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
     BERTH_TRY(signals_, os::make_signalfd({SIGTERM, SIGINT}));
-    signals_watch_ = loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
+    signals_watch_ =
+        loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
     BERTH_TRY(lock_, os::lock_file(home + "/run/agent.lock"));
     BERTH_CHECK(os::replace_file(home + "/run/agent.pid", std::to_string(::getpid())));
     BERTH_TRY(const config::AgentConfig config, read_config(home));
@@ -69,9 +71,10 @@ Result<void> Agent::prepare() {
         *store_,
         *keeper_,
         backend::LaunchContext{options_.name, home},
-        registry::Registry::Observers{
-            [this](const auto& changed, const auto& removed) { server_->on_changed(changed, removed); },
-            [this] { finish(/*end_keeper=*/true); }});
+        registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
+                                          server_->on_changed(changed, removed);
+                                      },
+                                      [this] { finish(/*end_keeper=*/true); }});
     BERTH_CHECK(registry_->restore());
     control::ServerOptions server;
     server.local_path = home + "/run/control.sock";
@@ -103,8 +106,11 @@ void Agent::write_address() const {
     if (server_->tcp_endpoint().empty()) {
         return;
     }
-    if (auto written = os::replace_file(options_.home + "/run/endpoint", server_->tcp_endpoint() + "\n"); !written) {
-        log::warning("cannot write down where this agent listens", {{"error", written.error().message}});
+    if (auto written =
+            os::replace_file(options_.home + "/run/endpoint", server_->tcp_endpoint() + "\n");
+        !written) {
+        log::warning("cannot write down where this agent listens",
+                     {{"error", written.error().message}});
     }
     log::info("listening", {{"endpoint", server_->tcp_endpoint()}});
 }

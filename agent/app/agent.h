@@ -16,22 +16,24 @@ namespace berth::app {
 
 struct AgentOptions {
     std::string home;
-    std::string name;     // empty: from agent.toml, else the home's last part
-    int keeper_fd = -1;   // -1: no keeper yet, start one
+    std::string name;       // empty: from agent.toml, else the home's last part
+    int keeper_fd = -1;     // -1: no keeper yet, start one
     bool shutdown = false;  // stop all apps and leave, as soon as the keeper has said what runs
 };
 
 // Everything of one agent, put together: owns the parts and their order of life. One loop thread.
 class Agent {
-  public:
+public:
     // Waits for a dying agent of the same home, then reads the state. Error: the home or its
     // configuration is not usable.
-    static Result<std::unique_ptr<Agent>> create(loop::EventLoop& loop, const AgentOptions& options);
+    static Result<std::unique_ptr<Agent>> create(loop::EventLoop& loop,
+                                                 const AgentOptions& options);
 
     void run() { loop_.run(); }
 
-  private:
-    Agent(loop::EventLoop& loop, AgentOptions options) : loop_(loop), options_(std::move(options)) {}
+private:
+    Agent(loop::EventLoop& loop, AgentOptions options)
+        : loop_(loop), options_(std::move(options)) {}
 
     Result<void> prepare();
     Result<void> connect_keeper();

@@ -54,7 +54,8 @@ void KeeperClient::flush() {
 void KeeperClient::received(const keeperlink::Message& message) {
     if (const auto* hello = std::get_if<keeperlink::Hello>(&message)) {
         keeper_pid_ = hello->pid;
-    } else if (const auto* run = std::get_if<keeperlink::RunFact>(&message); run != nullptr && !ready_) {
+    } else if (const auto* run = std::get_if<keeperlink::RunFact>(&message);
+               run != nullptr && !ready_) {
         runs_.push_back(*run);
     } else if (const auto* end = std::get_if<keeperlink::SnapshotEnd>(&message)) {
         cgroup_ = end->cgroup;

@@ -13,13 +13,14 @@
 
 namespace berth::backend {
 
-// The agent's side of the keeper: what it knows arrives as events, in the loop. When the keeper dies,
-// starts the next one, which takes over its apps.
+// The agent's side of the keeper: what it knows arrives as events, in the loop. When the keeper
+// dies, starts the next one, which takes over its apps.
 class KeeperClient {
-  public:
+public:
     struct Events {
         // All runs that the keeper has records of, after each (re)connect, before anything else.
-        std::function<void(const std::vector<keeperlink::RunFact>& runs, std::int32_t keeper_pid)> snapshot;
+        std::function<void(const std::vector<keeperlink::RunFact>& runs, std::int32_t keeper_pid)>
+            snapshot;
         std::function<void(const keeperlink::Message& fact)> fact;
     };
 
@@ -32,18 +33,21 @@ class KeeperClient {
     // Starts a keeper ourselves.
     Result<void> start_keeper();
 
-    // Nothing is lost when the keeper is away: whoever said it says it again after the next snapshot.
+    // Nothing is lost when the keeper is away: whoever said it says it again after the next
+    // snapshot.
     void send(const keeperlink::Message& message);
     void flush();
 
     [[nodiscard]] bool ready() const { return ready_; }
+
     [[nodiscard]] std::int32_t keeper_pid() const { return keeper_pid_; }
+
     [[nodiscard]] const std::string& cgroup() const { return cgroup_; }
 
     // No new keeper when this one goes: we go too.
     void leave() { leaving_ = true; }
 
-  private:
+private:
     void received(const keeperlink::Message& message);
     void closed(const Error& why);
 

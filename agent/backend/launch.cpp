@@ -21,7 +21,9 @@ namespace {
 using Environment = std::map<std::string, std::string>;
 
 // Variables that describe an agent to its own helpers and would mislead an app.
-bool is_internal(std::string_view name) { return name.substr(0, 6) == "BERTH_"; }
+bool is_internal(std::string_view name) {
+    return name.substr(0, 6) == "BERTH_";
+}
 
 void add_entry(Environment& environment, std::string_view entry) {
     const std::size_t equals = entry.find('=');
@@ -58,7 +60,8 @@ struct Account {
 std::optional<unsigned> numeric(const std::string& text) {
     unsigned value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
+                                                                    : std::nullopt;
 }
 
 Result<Account> find_account(const std::string& user) {
@@ -70,7 +73,8 @@ Result<Account> find_account(const std::string& user) {
                          : ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
     if (found == nullptr) {
         return fail(ErrorCode::NotFound,
-                    "user \"" + user + "\" does not exist" + (error != 0 ? ": " + os::error_text(error) : ""));
+                    "user \"" + user + "\" does not exist" +
+                        (error != 0 ? ": " + os::error_text(error) : ""));
     }
     return Account{entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir, entry.pw_shell};
 }
@@ -80,6 +84,7 @@ Result<gid_t> find_group(const std::string& group) {
         return *id;
     }
     std::array<char, 16384> buffer{};
+
     struct group entry {};
     struct group* found = nullptr;
     (void)::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found);
@@ -99,8 +104,9 @@ Result<void> set_user(const AppSpec& spec, keeperlink::Start& start, Environment
     if (!spec.user.empty()) {
         BERTH_TRY(const Account account, find_account(spec.user));
         if (::geteuid() != 0 && account.uid != ::geteuid()) {
-            return fail(ErrorCode::PermissionDenied,
-                        "user \"" + spec.user + "\": only an agent of root can run apps as somebody else");
+            return fail(
+                ErrorCode::PermissionDenied,
+                "user \"" + spec.user + "\": only an agent of root can run apps as somebody else");
         }
         start.uid = account.uid;
         start.gid = account.gid;
@@ -111,7 +117,8 @@ Result<void> set_user(const AppSpec& spec, keeperlink::Start& start, Environment
         std::array<gid_t, 256> groups{};
         int count = static_cast<int>(groups.size());
         if (::getgrouplist(account.name.c_str(), account.gid, groups.data(), &count) < 0) {
-            return fail(ErrorCode::TooLarge, "user \"" + spec.user + "\" is in more than 256 groups");
+            return fail(ErrorCode::TooLarge,
+                        "user \"" + spec.user + "\" is in more than 256 groups");
         }
         for (int i = 0; i < count; ++i) {
             start.groups.push_back(std::to_string(groups.at(static_cast<std::size_t>(i))));
@@ -132,7 +139,9 @@ void set_limits(const LimitsSpec& limits, keeperlink::Start& start) {
     }
 }
 
-Result<void> add_env_file(const AppSpec& spec, const std::string& folder, Environment& environment) {
+Result<void> add_env_file(const AppSpec& spec,
+                          const std::string& folder,
+                          Environment& environment) {
     if (spec.env_file.empty()) {
         return {};
     }
@@ -141,8 +150,9 @@ Result<void> add_env_file(const AppSpec& spec, const std::string& folder, Enviro
     if (!text) {
         // A Procfile's .env is optional; one that a descriptor names is not.
         const bool optional = spec.descriptor == DescriptorKind::Procfile;
-        return optional && text.error().code == ErrorCode::NotFound ? Result<void>()
-                                                                    : fail(text.error().within("env_file"));
+        return optional && text.error().code == ErrorCode::NotFound
+                   ? Result<void>()
+                   : fail(text.error().within("env_file"));
     }
     BERTH_TRY(const auto entries, parse_env_file(path, *text));
     for (const auto& [name, value] : entries) {
@@ -196,7 +206,8 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     start.log_keep = spec.log.keep;
 
     Environment environment = base_environment(request.environment);
-    environment.emplace("PYTHONUNBUFFERED", "1");  // its output is a pipe: lines would come in blocks
+    environment.emplace("PYTHONUNBUFFERED",
+                        "1");  // its output is a pipe: lines would come in blocks
     if (spec.tty) {
         environment["TERM"] = "xterm-256color";
     }
@@ -204,6 +215,12 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     BERTH_CHECK(add_env_file(spec, request.folder, environment));
     for (const auto& [name, value] : spec.env) {
         environment[name] = value;
+    }
+    if (const std::size_t agents = context.home.rfind("/agents/"); agents != std::string::npos) {
+        environment["BERTH_HOME"] = context.home.substr(0, agents);  // for `berth` in scripts
+    }
+    if (auto self = os::sibling_executable("berth")) {
+        environment["PATH"] += ":" + self->substr(0, self->rfind('/'));
     }
     const std::string data = context.home + "/data/" + spec.id;
     BERTH_CHECK(os::make_folders(data));

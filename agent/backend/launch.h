@@ -24,13 +24,13 @@ struct LaunchRequest {
     std::uint64_t generation = 0;
 };
 
-// What the keeper is to start: environment and env file read now, user and group looked up. Makes the
-// app's data folder. Error: what is wrong with the descriptor or this machine ("user \"www\" does not
-// exist").
+// What the keeper is to start: environment and env file read now, user and group looked up. Makes
+// the app's data folder. Error: what is wrong with the descriptor or this machine ("user \"www\"
+// does not exist").
 Result<keeperlink::Start> plan_launch(const LaunchContext& context, const LaunchRequest& request);
 
-// NAME=VALUE lines of an env file: blank lines and # comments are skipped, `export ` is allowed, quotes
-// around the value are taken off. Error: the line.
+// NAME=VALUE lines of an env file: blank lines and # comments are skipped, `export ` is allowed,
+// quotes around the value are taken off. Error: the line.
 Result<std::vector<std::pair<std::string, std::string>>> parse_env_file(const std::string& file,
                                                                         std::string_view text);
 

@@ -20,13 +20,17 @@ wire::ActResult success(const std::string& id, AppState state, std::string messa
     return {id, true, wire::Code::Ok, std::move(message), state};
 }
 
-wire::ActResult failure(const std::string& id, AppState state, wire::Code code, std::string message) {
+wire::ActResult failure(const std::string& id,
+                        AppState state,
+                        wire::Code code,
+                        std::string message) {
     return {id, false, code, std::move(message), state};
 }
 
 }  // namespace
 
-Result<std::vector<std::string>> Actions::targets_of(const Value& args, std::vector<std::string>& unmatched) const {
+Result<std::vector<std::string>> Actions::targets_of(const Value& args,
+                                                     std::vector<std::string>& unmatched) const {
     std::vector<std::string> known;
     for (const auto& [id, app] : registry_.apps()) {
         known.push_back(id);
@@ -61,7 +65,8 @@ void Actions::handle(const Client& client, const wire::Request& request) {
     }
     const std::int64_t deadline_ns = args["deadline_ns"].as_int();
     if (deadline_ns != 0 && loop_.now().wall.time_since_epoch().count() > deadline_ns) {
-        return refuse(ErrorCode::TimedOut, "the command came after its deadline, it was not carried out");
+        return refuse(ErrorCode::TimedOut,
+                      "the command came after its deadline, it was not carried out");
     }
     const std::string key = args["key"].as_string();
     if (const auto known = answered_.find(key); !key.empty() && known != answered_.end()) {
@@ -90,8 +95,10 @@ void Actions::handle(const Client& client, const wire::Request& request) {
         return;
     }
     const std::uint64_t number = next_++;
-    const std::int64_t timeout = std::clamp<std::int64_t>(args["timeout_ms"].as_int(kDefaultTimeoutMs), 1, 3'600'000);
-    pending.timeout = loop_.after(std::chrono::milliseconds(timeout), [this, number] { give_up(number); });
+    const std::int64_t timeout =
+        std::clamp<std::int64_t>(args["timeout_ms"].as_int(kDefaultTimeoutMs), 1, 3'600'000);
+    pending.timeout =
+        loop_.after(std::chrono::milliseconds(timeout), [this, number] { give_up(number); });
     pending_.emplace(number, std::move(pending));
 }
 
@@ -133,9 +140,11 @@ void Actions::act(Pending& pending, Target& target, const registry::Actor& actor
         }
     }
     const registry::App* const app = registry_.find(target.id);
-    const AppState state = app != nullptr ? supervisor::public_state(app->machine.state()) : AppState::Stopped;
+    const AppState state =
+        app != nullptr ? supervisor::public_state(app->machine.state()) : AppState::Stopped;
     if (!done) {
-        target.result = failure(target.id, state, wire::code_of(done.error()), done.error().message);
+        target.result =
+            failure(target.id, state, wire::code_of(done.error()), done.error().message);
     } else if (!wait) {
         target.result = success(target.id, state, message);
     } else {
@@ -147,7 +156,8 @@ void Actions::act(Pending& pending, Target& target, const registry::Actor& actor
 void Actions::look(const Pending& pending, Target& target) const {
     const registry::App* const app = registry_.find(target.id);
     if (app == nullptr) {
-        target.result = failure(target.id, AppState::Stopped, wire::Code::NotFound, "it was removed meanwhile");
+        target.result =
+            failure(target.id, AppState::Stopped, wire::Code::NotFound, "it was removed meanwhile");
         return;
     }
     const State state = app->machine.state();
@@ -160,7 +170,8 @@ void Actions::look(const Pending& pending, Target& target) const {
     }
     if (app->machine.generation() <= target.generation) {
         if (state == State::Stopped) {
-            target.result = failure(target.id, shown, wire::Code::WrongState, app->machine.reason());
+            target.result =
+                failure(target.id, shown, wire::Code::WrongState, app->machine.reason());
         }
         return;
     }
@@ -175,7 +186,8 @@ void Actions::settle(const std::set<std::string>& changed, const std::set<std::s
     for (auto entry = pending_.begin(); entry != pending_.end();) {
         Pending& pending = entry->second;
         for (Target& target : pending.targets) {
-            if (!target.result && (changed.count(target.id) != 0 || removed.count(target.id) != 0)) {
+            if (!target.result &&
+                (changed.count(target.id) != 0 || removed.count(target.id) != 0)) {
                 look(pending, target);
             }
         }
@@ -209,7 +221,8 @@ bool Actions::answer_if_done(Pending& pending) {
         }
         results.push_back(wire::to_value(*target.result));
     }
-    const Value info = Value::Map{{"results", std::move(results)}, {"unmatched", wire::strings(pending.unmatched)}};
+    const Value info = Value::Map{{"results", std::move(results)},
+                                  {"unmatched", wire::strings(pending.unmatched)}};
     for (const auto& [client, id] : pending.askers) {
         (void)client.reply({id, wire::Code::Ok, info});  // an asker that has gone needs no answer
     }

@@ -14,18 +14,20 @@
 
 namespace berth::control {
 
-// Carries out `act` requests and answers each when its outcome is there: the state that was reached, not
-// "sent". A request that is repeated with the same key is carried out once and gets the same answer.
+// Carries out `act` requests and answers each when its outcome is there: the state that was
+// reached, not "sent". A request that is repeated with the same key is carried out once and gets
+// the same answer.
 class Actions {
-  public:
-    Actions(loop::EventLoop& loop, registry::Registry& registry) : loop_(loop), registry_(registry) {}
+public:
+    Actions(loop::EventLoop& loop, registry::Registry& registry)
+        : loop_(loop), registry_(registry) {}
 
     void handle(const Client& client, const wire::Request& request);
 
     // After each turn that changed these apps: answers what is decided now.
     void settle(const std::set<std::string>& changed, const std::set<std::string>& removed);
 
-  private:
+private:
     enum class Verb : std::uint8_t { Start, Stop, Restart, Kill, Clean, Reload };
 
     struct Target {
@@ -49,8 +51,8 @@ class Actions {
     void give_up(std::uint64_t number);
     bool answer_if_done(Pending& pending);
     void remember(const std::string& key, const wire::Value& info);
-    [[nodiscard]] Result<std::vector<std::string>> targets_of(const wire::Value& args,
-                                                              std::vector<std::string>& unmatched) const;
+    [[nodiscard]] Result<std::vector<std::string>> targets_of(
+        const wire::Value& args, std::vector<std::string>& unmatched) const;
 
     loop::EventLoop& loop_;
     registry::Registry& registry_;

@@ -16,7 +16,9 @@ struct Client {
     [[nodiscard]] bool local() const { return key.empty(); }
 
     // False: it has gone or does not read.
-    bool reply(const wire::Reply& reply) const { return router->send(route, wire::encode_reply(reply)); }
+    bool reply(const wire::Reply& reply) const {
+        return router->send(route, wire::encode_reply(reply));
+    }
 
     friend bool operator<(const Client& a, const Client& b) {
         return a.router != b.router ? a.router < b.router : a.route < b.route;

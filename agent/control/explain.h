@@ -9,6 +9,8 @@
 namespace berth::control {
 
 // Why the app is in its state: cause, evidence, who, and what happens next, in one sentence or two.
-std::string explain(const AppStatus& status, const std::vector<wire::LogLine>& last_lines, WallTime now);
+std::string explain(const AppStatus& status,
+                    const std::vector<wire::LogLine>& last_lines,
+                    WallTime now);
 
 }  // namespace berth::control

@@ -1,9 +1,9 @@
 #include "agent/control/patterns.h"
 
+#include <re2/re2.h>
+
 #include <memory>
 #include <set>
-
-#include <re2/re2.h>
 
 namespace berth::control {
 
@@ -25,7 +25,8 @@ Result<std::shared_ptr<re2::RE2>> compile(const std::string& expression) {
 
 }  // namespace
 
-Result<Matches> match_ids(const std::vector<std::string>& patterns, const std::vector<std::string>& ids) {
+Result<Matches> match_ids(const std::vector<std::string>& patterns,
+                          const std::vector<std::string>& ids) {
     Matches matches;
     std::set<std::string> chosen;
     for (const std::string& pattern : patterns) {
@@ -51,9 +52,10 @@ Result<Matches> match_ids(const std::vector<std::string>& patterns, const std::v
 
 Result<std::function<bool(std::string_view)>> line_filter(const std::string& expression) {
     BERTH_TRY(auto compiled, compile(expression));
-    return std::function<bool(std::string_view)>([compiled = std::move(compiled)](std::string_view line) {
-        return re2::RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), *compiled);
-    });
+    return std::function<bool(std::string_view)>(
+        [compiled = std::move(compiled)](std::string_view line) {
+            return re2::RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), *compiled);
+        });
 }
 
 }  // namespace berth::control

@@ -31,12 +31,21 @@ Value event_value(const store::EventRow& event) {
                       {"text", event.text}};
 }
 
-Error no_app(const std::string& id) { return {ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0}; }
+Error no_app(const std::string& id) {
+    return {ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0};
+}
 
 }  // namespace
 
-Server::Server(loop::EventLoop& loop, registry::Registry& registry, store::Store& store, Owner owner)
-    : loop_(loop), registry_(registry), store_(store), owner_(std::move(owner)), actions_(loop, registry) {}
+Server::Server(loop::EventLoop& loop,
+               registry::Registry& registry,
+               store::Store& store,
+               Owner owner)
+    : loop_(loop),
+      registry_(registry),
+      store_(store),
+      owner_(std::move(owner)),
+      actions_(loop, registry) {}
 
 Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
                                                loop::EventLoop& loop,
@@ -49,11 +58,14 @@ Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
     self.configured_keys_.insert(options.allowed.begin(), options.allowed.end());
     BERTH_TRY(self.log_watch_, logs::LogWatch::create(loop));
     const auto make_router = [&](std::unique_ptr<bus::Router>& router) -> Result<void> {
-        BERTH_TRY(router,
-                  bus::Router::create(context, loop, {wire::kMaxControlFrame, 1000},
-                                      [&self, &router](const bus::Peer& peer, std::string_view frame) {
-                                          self.received(*router, peer, frame);
-                                      }));
+        BERTH_TRY(
+            router,
+            bus::Router::create(context,
+                                loop,
+                                {wire::kMaxControlFrame, 1000},
+                                [&self, &router](const bus::Peer& peer, std::string_view frame) {
+                                    self.received(*router, peer, frame);
+                                }));
         return {};
     };
     BERTH_CHECK(make_router(self.local_));
@@ -79,7 +91,8 @@ bool Server::allowed(const std::string& key) const {
         return true;
     }
     const auto peers = store_.peers();
-    return std::any_of(peers.begin(), peers.end(), [&key](const auto& peer) { return peer.key == key; });
+    return std::any_of(
+        peers.begin(), peers.end(), [&key](const auto& peer) { return peer.key == key; });
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
@@ -106,17 +119,22 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
     std::uint64_t id = 0;
     const auto request = wire::decode_request(frame, &id);
     if (!client.local() && !allowed(peer.key)) {
-        (void)client.reply(wire::error_reply(id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0}));
+        (void)client.reply(wire::error_reply(
+            id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0}));
         return;
     }
     if (!request) {
         (void)client.reply(wire::error_reply(id, request.error()));
         return;
     }
-    const auto* const handler = std::find_if(
-        kHandlers.begin(), kHandlers.end(), [&](const auto& entry) { return entry.first == request->verb; });
+    const auto* const handler =
+        std::find_if(kHandlers.begin(), kHandlers.end(), [&](const auto& entry) {
+            return entry.first == request->verb;
+        });
     if (handler == kHandlers.end()) {
-        return refuse(client, *request, {ErrorCode::NotFound, "no verb is named \"" + request->verb + "\"", 0});
+        return refuse(client,
+                      *request,
+                      {ErrorCode::NotFound, "no verb is named \"" + request->verb + "\"", 0});
     }
     (this->*handler->second)(client, *request);
 }
@@ -147,7 +165,8 @@ Value Server::statuses(const std::vector<std::string>& ids) const {
     return apps;
 }
 
-// --- reading ---------------------------------------------------------------------------------------
+// --- reading
+// ---------------------------------------------------------------------------------------
 
 void Server::on_hello(const Client& client, const wire::Request& request) {
     ok(client, request, Value::Map{{"agent", wire::to_value(owner_.info())}});
@@ -244,7 +263,8 @@ void Server::on_explain(const Client& client, const wire::Request& request) {
        Value::Map{{"text", explain(registry_.status(*app), last_lines(id, 3), loop_.now().wall)}});
 }
 
-// --- logs and events -------------------------------------------------------------------------------
+// --- logs and events
+// -------------------------------------------------------------------------------
 
 void Server::on_logs(const Client& client, const wire::Request& request) {
     const Value& args = request.args;
@@ -256,7 +276,8 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
     query.max_lines = std::clamp<std::size_t>(args["max_lines"].as_uint(1000), 1, kMaxLines);
     query.stream = args["stream"].as_string();
     if (!query.stream.empty() && query.stream != "stdout" && query.stream != "stderr") {
-        return refuse(client, request, {ErrorCode::InvalidArgument, "stream must be stdout or stderr", 0});
+        return refuse(
+            client, request, {ErrorCode::InvalidArgument, "stream must be stdout or stderr", 0});
     }
     if (args["position"].is_array()) {
         query.from = wire::to_log_position(args["position"]);
@@ -287,7 +308,9 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
     ok(client, request, wire::to_value(*batch));
 }
 
-void Server::wait_for_log(const Client& client, const wire::Request& request, const std::string& folder) {
+void Server::wait_for_log(const Client& client,
+                          const wire::Request& request,
+                          const std::string& folder) {
     const std::uint64_t number = next_waiting_++;
     const auto again = [this, number](bool last_chance) {
         const auto found = waiting_.find(number);
@@ -309,7 +332,8 @@ void Server::wait_for_log(const Client& client, const wire::Request& request, co
     if (!waiter) {
         return refuse(client, request, waiter.error());
     }
-    const auto wait = std::chrono::milliseconds(std::min(request.args["wait_ms"].as_int(), kMaxWaitMs));
+    const auto wait =
+        std::chrono::milliseconds(std::min(request.args["wait_ms"].as_int(), kMaxWaitMs));
     Waiting waiting{client, request, *waiter, {}};
     waiting.timeout = loop_.after(wait, [again] { again(/*last_chance=*/true); });
     waiting_.emplace(number, std::move(waiting));
@@ -325,8 +349,9 @@ void Server::wait_for_log(const Client& client, const wire::Request& request, co
 bool Server::answer_events(const Client& client, const wire::Request& request, bool last_chance) {
     const Value& args = request.args;
     const auto limit = std::clamp<std::size_t>(args["limit"].as_uint(100), 1, 1000);
-    const auto events = args["after"].is_nil() ? store_.last_events(limit)
-                                               : store_.events_after(args["after"].as_uint(), limit);
+    const auto events = args["after"].is_nil()
+                            ? store_.last_events(limit)
+                            : store_.events_after(args["after"].as_uint(), limit);
     if (events.empty() && !last_chance) {
         return false;
     }
@@ -357,20 +382,26 @@ void Server::on_events(const Client& client, const wire::Request& request) {
     waiting_.emplace(number, std::move(waiting));
 }
 
-// --- changing --------------------------------------------------------------------------------------
+// --- changing
+// --------------------------------------------------------------------------------------
 
-void Server::on_act(const Client& client, const wire::Request& request) { actions_.handle(client, request); }
+void Server::on_act(const Client& client, const wire::Request& request) {
+    actions_.handle(client, request);
+}
 
 void Server::on_load(const Client& client, const wire::Request& request) {
     registry::LoadRequest load;
     load.paths = request.args["paths"].as_strings();
     load.cwd = request.args["cwd"].as_string();
     load.environment = request.args["environment"].as_strings();
-    const bool absolute = std::all_of(load.paths.begin(), load.paths.end(), [](const std::string& path) {
-        return !path.empty() && path.front() == '/';
-    });
+    load.fresh = request.args["fresh"].as_bool();
+    const bool absolute =
+        std::all_of(load.paths.begin(), load.paths.end(), [](const std::string& path) {
+            return !path.empty() && path.front() == '/';
+        });
     if (load.paths.empty() || !absolute || load.cwd.empty() || load.cwd.front() != '/') {
-        return refuse(client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
+        return refuse(
+            client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
     }
     const auto outcome = registry_.load(load, {request.args["actor"].as_string()});
     ok(client,
@@ -403,10 +434,12 @@ void Server::on_resize(const Client& client, const wire::Request& request) {
 void Server::on_authorize(const Client& client, const wire::Request& request) {
     const std::string key = request.args["key"].as_string();
     if (!client.local()) {
-        return refuse(client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
     }
     if (!bus::is_key(key)) {
-        return refuse(client, request, {ErrorCode::InvalidArgument, "a key is 40 characters of Z85", 0});
+        return refuse(
+            client, request, {ErrorCode::InvalidArgument, "a key is 40 characters of Z85", 0});
     }
     store_.add_peer({key, request.args["name"].as_string()});
     ok(client, request);
@@ -414,7 +447,8 @@ void Server::on_authorize(const Client& client, const wire::Request& request) {
 
 void Server::on_revoke(const Client& client, const wire::Request& request) {
     if (!client.local()) {
-        return refuse(client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
     }
     const std::string key = request.args["key"].as_string();
     if (!store_.remove_peer(key)) {
@@ -434,15 +468,18 @@ void Server::on_peers(const Client& client, const wire::Request& request) {
 
 void Server::on_shutdown(const Client& client, const wire::Request& request) {
     if (!client.local()) {
-        return refuse(client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
     }
     ok(client, request);
     owner_.shut_down(request.args["keep_apps"].as_bool());
 }
 
-// --- telling ---------------------------------------------------------------------------------------
+// --- telling
+// ---------------------------------------------------------------------------------------
 
-void Server::on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed) {
+void Server::on_changed(const std::set<std::string>& changed,
+                        const std::set<std::string>& removed) {
     if (!subscribers_.empty()) {
         ++sequence_;
         publish({"delta",
@@ -452,17 +489,20 @@ void Server::on_changed(const std::set<std::string>& changed, const std::set<std
     }
     actions_.settle(changed, removed);
     for (auto entry = waiting_.begin(); entry != waiting_.end();) {
-        const bool answered = entry->second.request.verb == "events" &&
-                              answer_events(entry->second.client, entry->second.request, /*last_chance=*/false);
+        const bool answered =
+            entry->second.request.verb == "events" &&
+            answer_events(entry->second.client, entry->second.request, /*last_chance=*/false);
         entry = answered ? waiting_.erase(entry) : std::next(entry);
     }
 }
 
-// A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes again.
+// A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes
+// again.
 void Server::publish(const wire::Push& push) {
     const std::string frame = wire::encode_push(push);
-    std::erase_if(subscribers_,
-                  [&frame](const Client& client) { return !client.router->send(client.route, frame); });
+    std::erase_if(subscribers_, [&frame](const Client& client) {
+        return !client.router->send(client.route, frame);
+    });
 }
 
 // Once a second while somebody is subscribed: proves that we live, and carries fresh figures.
@@ -472,7 +512,8 @@ void Server::tick() {
         if (!updated.empty()) {
             ++sequence_;
             publish({"delta",
-                     Value::Map{{"seq", sequence_}, {"apps", statuses({updated.begin(), updated.end()})}}});
+                     Value::Map{{"seq", sequence_},
+                                {"apps", statuses({updated.begin(), updated.end()})}}});
         }
     }
     publish({"tick", Value::Map{{"seq", sequence_}, {"time", wire::to_value(loop_.now().wall)}}});

@@ -20,15 +20,15 @@
 namespace berth::control {
 
 struct ServerOptions {
-    std::string local_path;      // of the unix socket
-    std::string listen;          // tcp://HOST:PORT; empty: none
+    std::string local_path;            // of the unix socket
+    std::string listen;                // tcp://HOST:PORT; empty: none
     std::vector<std::string> allowed;  // CURVE keys from agent.toml; those in the store add up
     bus::KeyPair keys;
 };
 
 // The agent's control endpoint: see shared/wire/control.h for what is said. Loop thread.
 class Server {
-  public:
+public:
     struct Owner {
         std::function<AgentInfo()> info;
         std::function<void(bool keep_apps)> shut_down;
@@ -47,7 +47,7 @@ class Server {
     // Where it listens over TCP, with the real port; "" when it does not.
     [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
 
-  private:
+private:
     using Handler = void (Server::*)(const Client&, const wire::Request&);
 
     // An answer that waits for something to happen, at most until its time is over.
@@ -78,16 +78,21 @@ class Server {
     void on_peers(const Client& client, const wire::Request& request);
     void on_shutdown(const Client& client, const wire::Request& request);
 
-    void wait_for_log(const Client& client, const wire::Request& request, const std::string& folder);
+    void wait_for_log(const Client& client,
+                      const wire::Request& request,
+                      const std::string& folder);
     bool answer_events(const Client& client, const wire::Request& request, bool last_chance);
     void publish(const wire::Push& push);
     void tick();
-    void ok(const Client& client, const wire::Request& request, wire::Value info = wire::Value::Map{}) const;
+    void ok(const Client& client,
+            const wire::Request& request,
+            wire::Value info = wire::Value::Map{}) const;
     void refuse(const Client& client, const wire::Request& request, const Error& error) const;
     [[nodiscard]] wire::Value statuses(const std::vector<std::string>& ids) const;
     [[nodiscard]] std::vector<std::string> all_ids() const;
     [[nodiscard]] bool allowed(const std::string& key) const;
-    [[nodiscard]] std::vector<wire::LogLine> last_lines(const std::string& id, std::size_t count) const;
+    [[nodiscard]] std::vector<wire::LogLine> last_lines(const std::string& id,
+                                                        std::size_t count) const;
 
     loop::EventLoop& loop_;
     registry::Registry& registry_;

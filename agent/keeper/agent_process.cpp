@@ -50,7 +50,8 @@ void AgentProcess::ended(bool killed, bool shutdown) {
     policy.delay = std::chrono::milliseconds(50);
     policy.max_delay = std::chrono::seconds(5);
     policy.jitter = 0;
-    const Duration delay = good ? Duration::zero() : backoff_delay(policy, quick_failures_ - 1, 0.5);
+    const Duration delay =
+        good ? Duration::zero() : backoff_delay(policy, quick_failures_ - 1, 0.5);
     retry_ = loop_.after(delay, [this, shutdown] { start(shutdown); });
 }
 

@@ -15,7 +15,7 @@ namespace berth::keeper {
 // The agent that works with this keeper: starts it, and again when it dies. One that was killed, or
 // ran for a while, is started again at once; one that fails at once, with growing delay.
 class AgentProcess {
-  public:
+public:
     // `started` gets our end of the new socketpair.
     AgentProcess(loop::EventLoop& loop,
                  std::vector<std::string> command,
@@ -33,9 +33,10 @@ class AgentProcess {
     void cancel() { retry_.reset(); }
 
     [[nodiscard]] pid_t pid() const { return pid_; }
+
     void forget() { pid_ = 0; }
 
-  private:
+private:
     loop::EventLoop& loop_;
     std::vector<std::string> command_;
     std::function<void(os::UniqueFd)> started_;

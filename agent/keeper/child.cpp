@@ -23,8 +23,8 @@ using keeperlink::StartStage;
     ::_exit(127);
 }
 
-// Waits until the keeper has recorded this process. A keeper that died has not: then nobody may ever
-// know of this run, so it must not begin.
+// Waits until the keeper has recorded this process. A keeper that died has not: then nobody may
+// ever know of this run, so it must not begin.
 void wait_at_gate(int gate) {
     char go = 0;
     for (;;) {
@@ -40,9 +40,11 @@ void wait_at_gate(int gate) {
 
 void reset_signals() {
     struct sigaction action {};
+
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; ++signal) {
-        (void)::sigaction(signal, &action, nullptr);  // fails for KILL, STOP and the C library's own
+        (void)::sigaction(
+            signal, &action, nullptr);  // fails for KILL, STOP and the C library's own
     }
     sigset_t none;
     (void)sigemptyset(&none);
@@ -78,6 +80,7 @@ void set_limits(const ChildPlan& plan) {
     }
     for (std::size_t i = 0; i < plan.limit_count; ++i) {
         struct rlimit limit {};
+
         limit.rlim_cur = plan.limits[i].value;
         limit.rlim_max = plan.limits[i].value;
         if (::setrlimit(static_cast<__rlimit_resource_t>(plan.limits[i].resource), &limit) != 0) {
@@ -99,7 +102,8 @@ void switch_user(const ChildPlan& plan) {
     }
     const bool privileged = ::geteuid() == 0;
     if ((privileged && ::setgroups(plan.group_count, plan.groups) != 0) ||
-        ::setresgid(plan.gid, plan.gid, plan.gid) != 0 || ::setresuid(plan.uid, plan.uid, plan.uid) != 0) {
+        ::setresgid(plan.gid, plan.gid, plan.gid) != 0 ||
+        ::setresuid(plan.uid, plan.uid, plan.uid) != 0) {
         give_up(plan.gate, StartStage::User);
     }
 }

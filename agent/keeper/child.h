@@ -30,6 +30,7 @@ struct ChildPlan {
     std::size_t group_count = 0;
     const keeperlink::ResourceLimit* limits = nullptr;
     std::size_t limit_count = 0;
+
     struct rlimit nofile {};  // what the keeper was started with; it has raised its own
 };
 

@@ -29,14 +29,16 @@ Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
     BERTH_TRY(std::optional<os::UniqueFd> lock, os::try_lock_file(path));
     if (!lock) {
         const auto pid = os::read_file(options.home + "/run/keeper.pid");
-        return fail(ErrorCode::AlreadyExists,
-                    "a keeper runs for " + options.home + " already" + (pid ? ", pid " + *pid : ""));
+        return fail(
+            ErrorCode::AlreadyExists,
+            "a keeper runs for " + options.home + " already" + (pid ? ", pid " + *pid : ""));
     }
     return std::move(*lock);
 }
 
 Result<struct rlimit> raise_descriptor_limit() {
     struct rlimit original {};
+
     if (::getrlimit(RLIMIT_NOFILE, &original) != 0) {
         return fail(os::last_error("getrlimit"));
     }
@@ -55,15 +57,21 @@ int wait_status_of(const siginfo_t& info) {
 
 }  // namespace
 
-Keeper::Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records)
+Keeper::Keeper(loop::EventLoop& loop,
+               const KeeperOptions& options,
+               os::UniqueFd lock,
+               Records records)
     : loop_(loop),
       options_(options),
       lock_(std::move(lock)),
       records_(std::move(records)),
       context_{loop, options.home + "/run/io", options.home + "/logs", {}, {}, {}},
-      agent_(loop, options.agent_command, [this](os::UniqueFd socket) { link_up(std::move(socket)); }) {}
+      agent_(loop, options.agent_command, [this](os::UniqueFd socket) {
+          link_up(std::move(socket));
+      }) {}
 
-Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop, const KeeperOptions& options) {
+Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop,
+                                               const KeeperOptions& options) {
     BERTH_CHECK(os::make_folders(options.home + "/run/io"));
     BERTH_TRY(os::UniqueFd lock, take_lock(options));
     BERTH_TRY(Records records, Records::open(options.home + "/run/keeper.records"));
@@ -81,12 +89,14 @@ Result<void> Keeper::prepare() {
     }
     (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
     BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP}));
-    signals_watch_ = loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
+    signals_watch_ =
+        loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
     auto cgroup = os::Cgroup::create("berth-" + records_.home_id().substr(0, 12));
     if (cgroup) {
         context_.cgroup = std::move(*cgroup);
     } else {
-        log::info("no cgroup, trees of processes are found by walking", {{"why", cgroup.error().message}});
+        log::info("no cgroup, trees of processes are found by walking",
+                  {{"why", cgroup.error().message}});
     }
     adopt_runs();
     if (options_.agent_fd >= 0) {
@@ -120,9 +130,11 @@ void Keeper::adopt_runs() {
             continue;
         }
         const bool was_finished = run.finished();
-        const bool alive = run.adopt([this](Run& ended) { leader_ended(ended, 0, /*status_known=*/false); });
+        const bool alive =
+            run.adopt([this](Run& ended) { leader_ended(ended, 0, /*status_known=*/false); });
         if (alive) {
-            log::info("took over a running app", {{"app", name.id}, {"pid", std::to_string(record->pid)}});
+            log::info("took over a running app",
+                      {{"app", name.id}, {"pid", std::to_string(record->pid)}});
         } else if (was_finished) {
             check_tree(run);
         } else {
@@ -210,8 +222,10 @@ void Keeper::on_children() {
             leaders_.erase(leader);
             known_children_.erase(pid);
             run.leader_ended(wait_status_of(info), /*status_known=*/true);
-            (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);  // it is there: WNOWAIT
-            report_end(run, run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
+            (void)::waitid(
+                P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);  // it is there: WNOWAIT
+            report_end(run,
+                       run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
             continue;
         }
         (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
@@ -220,7 +234,8 @@ void Keeper::on_children() {
             agent_.forget();
             agent_pidfd_.reset();
             if (!agentless_ && !leaving_) {
-                log::warning("the agent has ended, starting it again", {{"pid", std::to_string(pid)}});
+                log::warning("the agent has ended, starting it again",
+                             {{"pid", std::to_string(pid)}});
                 agent_.ended(info.si_code != CLD_EXITED && info.si_status == SIGKILL, terminating_);
             }
         }
@@ -273,12 +288,14 @@ void Keeper::on_start(const keeperlink::Start& start) {
     auto owned = std::make_unique<Run>(context_, *record, std::move(tree));
     Run& run = *owned;
     const auto spawned = run.spawn(start, [this](Run& running) {
-        send(keeperlink::Started{running.name(), running.record().pid, running.record().started_ns});
+        send(
+            keeperlink::Started{running.name(), running.record().pid, running.record().started_ns});
     });
     if (!spawned) {
         log::warning("cannot start an app", {{"app", name.id}, {"error", spawned.error().message}});
         Records::release(*record);
-        send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, spawned.error().os_errno});
+        send(keeperlink::StartFailed{
+            name, keeperlink::StartStage::Prepare, spawned.error().os_errno});
         return;
     }
     leaders_[run.record().pid] = &run;
@@ -354,7 +371,8 @@ void Keeper::report_end(Run& run, bool tree_gone) {
     if (run.phase() == RunPhase::Failed) {
         send(keeperlink::StartFailed{fact.run, fact.stage, fact.os_errno});
     } else {
-        send(keeperlink::Exited{fact.run, fact.wait_status, fact.status_known, fact.ended_ns, tree_gone});
+        send(keeperlink::Exited{
+            fact.run, fact.wait_status, fact.status_known, fact.ended_ns, tree_gone});
     }
     if (!tree_gone && run.killing) {
         kill_tree(run.tree(), tree_members(run.tree(), known_children_));

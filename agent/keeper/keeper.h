@@ -23,15 +23,16 @@ struct KeeperOptions {
 
 // The parent of every app of one home. One thread, one loop; see architecture and messages.h.
 class Keeper {
-  public:
+public:
     // Takes the home's keeper lock (waiting for a dying keeper when an agent started us), opens the
     // records and adopts what lives. Error: another keeper runs, or the home is not usable.
-    static Result<std::unique_ptr<Keeper>> create(loop::EventLoop& loop, const KeeperOptions& options);
+    static Result<std::unique_ptr<Keeper>> create(loop::EventLoop& loop,
+                                                  const KeeperOptions& options);
 
     // Until all is done: returns when the agent has left for good and no app is left.
     void run();
 
-  private:
+private:
     Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records);
 
     Result<void> prepare();
@@ -66,12 +67,12 @@ class Keeper {
     os::UniqueFd agent_pidfd_;
     std::unique_ptr<keeperlink::Link> link_;
     std::map<std::string, std::unique_ptr<Run>> runs_;
-    std::unordered_map<pid_t, Run*> leaders_;       // our children that are apps
-    std::unordered_set<pid_t> known_children_;      // those and the agent
-    bool foreign_agent_ = false;                    // the linked agent is not our child: it started us
-    bool terminating_ = false;                      // SIGTERM came: the agent is to stop everything
-    bool leaving_ = false;                          // end as soon as no app is left
-    bool agentless_ = false;                        // start no agent until SIGHUP
+    std::unordered_map<pid_t, Run*> leaders_;   // our children that are apps
+    std::unordered_set<pid_t> known_children_;  // those and the agent
+    bool foreign_agent_ = false;                // the linked agent is not our child: it started us
+    bool terminating_ = false;                  // SIGTERM came: the agent is to stop everything
+    bool leaving_ = false;                      // end as soon as no app is left
+    bool agentless_ = false;                    // start no agent until SIGHUP
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

@@ -52,7 +52,9 @@ Result<os::UniqueFd> open_current(const std::string& folder) {
 Result<LogWriter> LogWriter::open(const LogTarget& target) {
     BERTH_CHECK(os::make_folders(target.folder));
     BERTH_TRY(os::UniqueFd fd, open_current(target.folder));
+
     struct stat info {};
+
     if (::fstat(fd.get(), &info) != 0) {
         return fail(os::last_error(target.folder));
     }
@@ -66,7 +68,8 @@ void LogWriter::append(Stream stream, std::string_view bytes, WallTime when) {
     if (lost_bytes_ > 0) {
         report_loss(when);
     }
-    const std::string prefix = rfc3339_utc(when) + (stream == Stream::Stdout ? " stdout " : " stderr ");
+    const std::string prefix =
+        rfc3339_utc(when) + (stream == Stream::Stdout ? " stdout " : " stderr ");
     std::string block;
     block.reserve(bytes.size() + prefix.size() + 16);
     std::uint64_t lines = 0;
@@ -74,7 +77,8 @@ void LogWriter::append(Stream stream, std::string_view bytes, WallTime when) {
         const void* const found = std::memchr(bytes.data(), '\n', bytes.size());
         const bool whole = found != nullptr;
         const std::size_t length =
-            whole ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data()) : bytes.size();
+            whole ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data())
+                  : bytes.size();
         block += prefix;
         block += whole ? "F " : "P ";
         block += bytes.substr(0, length);
@@ -134,7 +138,8 @@ void LogWriter::rotate() {
     }
     auto fresh = open_current(target_.folder);
     if (!fresh) {
-        log::warning("cannot open a new log, the old one grows on", {{"error", fresh.error().message}});
+        log::warning("cannot open a new log, the old one grows on",
+                     {{"error", fresh.error().message}});
         (void)::rename(rotated.c_str(), current.c_str());  // fd_ still writes to it
         return;
     }

@@ -24,7 +24,7 @@ struct LogTarget {
 // its limit is renamed to 00000001.log, 00000002.log … and the oldest are deleted. Nothing is kept
 // in memory: what append() got is in the file, or counted as lost when the disk is full.
 class LogWriter {
-  public:
+public:
     // Opens or goes on with the folder's current file.
     static Result<LogWriter> open(const LogTarget& target);
 
@@ -34,7 +34,7 @@ class LogWriter {
     // A remark of the keeper in the app's log, as a line of stderr.
     void remark(std::string_view text, WallTime when);
 
-  private:
+private:
     LogWriter(LogTarget target, os::UniqueFd fd, std::uint64_t size, std::uint64_t next_number)
         : target_(std::move(target)), fd_(std::move(fd)), size_(size), next_number_(next_number) {}
 

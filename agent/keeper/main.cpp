@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
     }
     const auto agent = berth::os::sibling_executable("berth-agent");
     if (!agent) {
-        berth::log::error("berth-agent is not beside this program", {{"error", agent.error().message}});
+        berth::log::error("berth-agent is not beside this program",
+                          {{"error", agent.error().message}});
         return 1;
     }
     options.agent_command = {*agent, "--home", options.home};

@@ -26,7 +26,9 @@ constexpr std::size_t kHomeAt = 64;
 
 // Keeps the compiler from moving stores of a record over each other: after kill -9 the kernel has
 // those that were made, in program order.
-void store_barrier() { std::atomic_signal_fence(std::memory_order_seq_cst); }
+void store_barrier() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
 
 struct Header {
     std::array<char, 8> magic;
@@ -49,10 +51,12 @@ Result<Records> Records::open(const std::string& path) {
     BERTH_TRY(os::UniqueFd fd, os::open_file(path, O_RDWR | O_CREAT, 0600));
     const int allocated = ::posix_fallocate(fd.get(), 0, kFileSize);
     if (allocated != 0) {
-        return fail(os::error_of(allocated, "reserve " + std::to_string(kFileSize) + " bytes for " + path));
+        return fail(
+            os::error_of(allocated, "reserve " + std::to_string(kFileSize) + " bytes for " + path));
     }
     void* const base = ::mmap(nullptr, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-    if (base == MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr,cppcoreguidelines-pro-type-cstyle-cast)
+    if (base ==
+        MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr,cppcoreguidelines-pro-type-cstyle-cast)
         return fail(os::last_error("map " + path));
     }
     Records records(std::move(fd), static_cast<char*>(base));
@@ -96,7 +100,9 @@ Result<void> Records::initialise(const std::string& boot) {
 }
 
 Records::Records(Records&& other) noexcept
-    : fd_(std::move(other.fd_)), base_(std::exchange(other.base_, nullptr)), search_from_(other.search_from_) {}
+    : fd_(std::move(other.fd_)),
+      base_(std::exchange(other.base_, nullptr)),
+      search_from_(other.search_from_) {}
 
 Records::~Records() {
     if (base_ != nullptr) {
@@ -144,7 +150,9 @@ void Records::release(Record& record) {
     store_barrier();
 }
 
-std::string Records::home_id() const { return {base_ + kHomeAt, 32}; }
+std::string Records::home_id() const {
+    return {base_ + kHomeAt, 32};
+}
 
 std::string Records::marker(const keeperlink::RunName& run) const {
     return "BERTH_RUN=" + home_id() + "/" + run.id + "/" + std::to_string(run.generation);

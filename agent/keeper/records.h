@@ -11,14 +11,15 @@
 
 namespace berth::keeper {
 
-// Bump when the layout of the file changes; a file of another version is refused while its apps run.
+// Bump when the layout of the file changes; a file of another version is refused while its apps
+// run.
 inline constexpr std::uint32_t kRecordsVersion = 1;
 
 // One slot of the file: what is known of one run. 256 bytes.
 struct Record {
-    std::uint32_t used;       // 0: the slot is free. Written last when taken, first when freed
-    std::uint8_t phase;       // keeperlink::RunPhase
-    std::uint8_t stage;       // keeperlink::StartStage, when the phase is Failed
+    std::uint32_t used;  // 0: the slot is free. Written last when taken, first when freed
+    std::uint8_t phase;  // keeperlink::RunPhase
+    std::uint8_t stage;  // keeperlink::StartStage, when the phase is Failed
     std::uint8_t tree_gone;
     std::uint8_t status_known;
     std::uint64_t generation;
@@ -35,6 +36,7 @@ struct Record {
     std::uint32_t unused;
     std::uint64_t log_max_size;
 };
+
 static_assert(sizeof(Record) == 256);
 
 // The keeper's memory of its runs: a preallocated, memory-mapped file, so that it survives kill -9
@@ -47,7 +49,7 @@ static_assert(sizeof(Record) == 256);
 //
 // The keeper alone writes it, in one thread.
 class Records {
-  public:
+public:
     static constexpr std::uint32_t kSlots = 4096;
 
     // Opens or makes the file. Records of an earlier boot are turned into ended runs of unknown
@@ -72,8 +74,9 @@ class Records {
     [[nodiscard]] std::string marker(const keeperlink::RunName& run) const;
     [[nodiscard]] std::string home_id() const;
 
-  private:
+private:
     Records(os::UniqueFd fd, char* base) : fd_(std::move(fd)), base_(base) {}
+
     [[nodiscard]] Record* slot(std::uint32_t index) const;
     Result<void> initialise(const std::string& boot);
 

@@ -26,17 +26,21 @@ namespace {
 
 constexpr std::size_t kMaxPendingInput = 1U << 20U;
 
-// A drain reads no more than this from each stream: a survivor that writes without end must not hold
-// up the news of the leader's end. A FIFO holds at most this much.
+// A drain reads no more than this from each stream: a survivor that writes without end must not
+// hold up the news of the leader's end. A FIFO holds at most this much.
 constexpr std::size_t kMaxDrain = 1U << 20U;
 
-std::int64_t wall_ns(const loop::EventLoop& loop) { return loop.now().wall.time_since_epoch().count(); }
+std::int64_t wall_ns(const loop::EventLoop& loop) {
+    return loop.now().wall.time_since_epoch().count();
+}
 
 Result<void> make_fifo(const std::string& path) {
     if (::mkfifo(path.c_str(), 0600) == 0) {
         return {};
     }
+
     struct stat info {};
+
     if (errno == EEXIST && ::lstat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
         return {};
     }
@@ -45,13 +49,16 @@ Result<void> make_fifo(const std::string& path) {
 
 }  // namespace
 
-std::string Run::fifo(const char* which) const { return context_.io_folder + "/" + record_.id + which; }
+std::string Run::fifo(const char* which) const {
+    return context_.io_folder + "/" + record_.id + which;
+}
 
 Result<void> Run::open_fifos(bool make) {
     struct Part {
         const char* suffix;
         os::UniqueFd& fd;
     };
+
     for (const Part& part : {Part{".in", input_}, Part{".out", output_}, Part{".err", error_}}) {
         const std::string path = fifo(part.suffix);
         if (make) {
@@ -63,8 +70,10 @@ Result<void> Run::open_fifos(bool make) {
 }
 
 Result<void> Run::open_log() {
-    BERTH_TRY(LogWriter writer,
-              LogWriter::open({context_.logs_folder + "/" + record_.id, record_.log_max_size, record_.log_keep}));
+    BERTH_TRY(
+        LogWriter writer,
+        LogWriter::open(
+            {context_.logs_folder + "/" + record_.id, record_.log_max_size, record_.log_keep}));
     log_.emplace(std::move(writer));
     return {};
 }
@@ -76,7 +85,9 @@ Result<void> Run::open_terminal() {
         ::ptsname_r(master.get(), name.data(), name.size()) != 0) {
         return fail(os::last_error("open a terminal"));
     }
+
     struct winsize size {};
+
     size.ws_row = 24;
     size.ws_col = 80;
     (void)::ioctl(master.get(), TIOCSWINSZ, &size);  // a terminal of unknown size works too
@@ -118,8 +129,11 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     gate_ = std::move(spawned.gate);
     watch_streams();
     gate_watch_ = context_.loop.watch(
-        gate_.get(), Interest::Read, [this, confirmed = std::move(confirmed)](bool, bool) { read_gate(confirmed); });
-    (void)os::send_some(gate_.get(), "g");  // fails when the child was killed: its end is seen as usual
+        gate_.get(), Interest::Read, [this, confirmed = std::move(confirmed)](bool, bool) {
+            read_gate(confirmed);
+        });
+    (void)os::send_some(gate_.get(),
+                        "g");  // fails when the child was killed: its end is seen as usual
     return {};
 }
 
@@ -157,12 +171,14 @@ bool Run::adopt(Changed ended) {
     const auto logging = open_log();
     const auto opened = record_.tty != 0 ? Result<void>() : open_fifos(/*make=*/false);
     if (!logging || !opened) {
-        log::warning("cannot read on what an app writes",
-                     {{"app", record_.id}, {"error", (logging ? opened : logging).error().message}});
+        log::warning(
+            "cannot read on what an app writes",
+            {{"app", record_.id}, {"error", (logging ? opened : logging).error().message}});
     } else if (record_.tty == 0) {
         watch_streams();
     }
-    auto pidfd = record_.pid > 0 ? os::open_process({record_.pid, record_.start_ticks}) : std::nullopt;
+    auto pidfd =
+        record_.pid > 0 ? os::open_process({record_.pid, record_.start_ticks}) : std::nullopt;
     if (!pidfd) {
         return false;
     }
@@ -170,7 +186,9 @@ bool Run::adopt(Changed ended) {
     tree_.leader_alive = true;
     pidfd_ = std::move(*pidfd);
     pidfd_watch_ = context_.loop.watch(
-        pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) { ended(*this); });
+        pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) {
+            ended(*this);
+        });
     return true;
 }
 
@@ -179,13 +197,15 @@ void Run::watch_streams() {
         pump(output_, output_watch_, Stream::Stdout);
     });
     if (error_.valid()) {
-        error_watch_ = context_.loop.watch(
-            error_.get(), Interest::Read, [this](bool, bool) { pump(error_, error_watch_, Stream::Stderr); });
+        error_watch_ = context_.loop.watch(error_.get(), Interest::Read, [this](bool, bool) {
+            pump(error_, error_watch_, Stream::Stderr);
+        });
     }
 }
 
 void Run::pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream) {
-    const os::IoOutcome outcome = os::read_some(fd.get(), context_.buffer.data(), context_.buffer.size());
+    const os::IoOutcome outcome =
+        os::read_some(fd.get(), context_.buffer.data(), context_.buffer.size());
     switch (outcome.status) {
         case os::IoStatus::Done:
             log_->append(stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
@@ -203,10 +223,12 @@ void Run::drain() {
     if (!log_) {
         return;
     }
+
     struct Part {
         const os::UniqueFd& fd;
         Stream stream;
     };
+
     for (const Part& part : {Part{output_, Stream::Stdout}, Part{error_, Stream::Stderr}}) {
         std::size_t total = 0;
         while (part.fd.valid() && total < kMaxDrain) {
@@ -215,7 +237,8 @@ void Run::drain() {
             if (outcome.status != os::IoStatus::Done) {
                 break;
             }
-            log_->append(part.stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
+            log_->append(
+                part.stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
             total += outcome.bytes;
         }
     }
@@ -283,7 +306,8 @@ bool Run::input(std::string_view bytes, std::string& reason) {
         return false;
     }
     if (pending_input_.size() + bytes.size() > kMaxPendingInput) {
-        reason = "it does not read its input, " + std::to_string(pending_input_.size()) + " bytes wait";
+        reason =
+            "it does not read its input, " + std::to_string(pending_input_.size()) + " bytes wait";
         return false;
     }
     pending_input_ += bytes;
@@ -307,8 +331,8 @@ void Run::flush_input() {
         // A duplicate: the terminal's master is in the epoll set already, for reading.
         input_dup_ = os::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
         if (input_dup_.valid()) {
-            input_watch_ =
-                context_.loop.watch(input_dup_.get(), Interest::Write, [this](bool, bool) { flush_input(); });
+            input_watch_ = context_.loop.watch(
+                input_dup_.get(), Interest::Write, [this](bool, bool) { flush_input(); });
         }
     }
 }
@@ -317,7 +341,9 @@ void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
     if (record_.tty == 0 || !output_.valid()) {
         return;
     }
+
     struct winsize size {};
+
     size.ws_row = static_cast<unsigned short>(rows);
     size.ws_col = static_cast<unsigned short>(columns);
     (void)::ioctl(output_.get(), TIOCSWINSZ, &size);  // the app keeps its old size then

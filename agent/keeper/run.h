@@ -19,9 +19,11 @@ namespace berth::keeper {
 // What all runs share.
 struct RunContext {
     loop::EventLoop& loop;
-    std::string io_folder;             // where the FIFOs are
-    std::string logs_folder;           // where each app has its log folder
+    std::string io_folder;    // where the FIFOs are
+    std::string logs_folder;  // where each app has its log folder
+
     struct rlimit original_nofile {};  // before the keeper raised its own
+
     std::optional<os::Cgroup> cgroup;  // of this home
     std::string buffer;                // for reading; one for all
 };
@@ -29,14 +31,14 @@ struct RunContext {
 // One run of one app: its process, FIFOs (or terminal) and log. Owned by the Keeper, in its thread.
 // A run that has ended keeps its record until it is forgotten, but holds no descriptors.
 class Run {
-  public:
+public:
     using Changed = std::function<void(Run&)>;
 
     Run(RunContext& context, Record& record, TreeIdentity tree)
         : context_(context), record_(record), tree_(std::move(tree)) {}
 
-    // Forks. `confirmed` is called when exec has succeeded; a failure is seen when the process ends.
-    // Error: which stage failed before the fork, in os_errno.
+    // Forks. `confirmed` is called when exec has succeeded; a failure is seen when the process
+    // ends. Error: which stage failed before the fork, in os_errno.
     Result<void> spawn(const keeperlink::Start& start, Changed confirmed);
 
     // Takes over a run that an earlier keeper left: reads its FIFOs on, and calls `ended` when its
@@ -46,12 +48,12 @@ class Run {
     // Everything that the FIFOs hold goes to the log.
     void drain();
 
-    // The leader has ended: drains and records it. `failure` of the child, if one came over the gate,
-    // makes it a failed start.
+    // The leader has ended: drains and records it. `failure` of the child, if one came over the
+    // gate, makes it a failed start.
     void leader_ended(int wait_status, bool status_known);
 
-    // Whether the tree is empty; then it is recorded and all descriptors are closed. Else `again` is
-    // called when one of those left has ended.
+    // Whether the tree is empty; then it is recorded and all descriptors are closed. Else `again`
+    // is called when one of those left has ended.
     bool check_tree(const std::unordered_set<pid_t>& known_children, Changed again);
 
     // False with `reason`: not taken.
@@ -59,19 +61,25 @@ class Run {
     void resize(std::uint32_t rows, std::uint32_t columns) const;
 
     [[nodiscard]] keeperlink::RunName name() const { return {record_.id, record_.generation}; }
+
     [[nodiscard]] keeperlink::RunFact fact() const;
+
     [[nodiscard]] keeperlink::RunPhase phase() const { return keeperlink::RunPhase{record_.phase}; }
+
     [[nodiscard]] bool finished() const {
         return phase() == keeperlink::RunPhase::Exited || phase() == keeperlink::RunPhase::Failed;
     }
+
     [[nodiscard]] bool tree_gone() const { return record_.tree_gone != 0; }
+
     [[nodiscard]] Record& record() { return record_; }
+
     [[nodiscard]] const TreeIdentity& tree() const { return tree_; }
 
     bool killing = false;  // a SIGKILL to the tree is under way: repeat it until it is empty
     bool forget_when_gone = false;
 
-  private:
+private:
     Result<void> open_log();
     Result<void> open_fifos(bool make);
     Result<void> open_terminal();
@@ -79,7 +87,9 @@ class Run {
     void pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream);
     void read_gate(const Changed& confirmed);
     void flush_input();
+
     void set_phase(keeperlink::RunPhase phase) { record_.phase = static_cast<std::uint8_t>(phase); }
+
     [[nodiscard]] std::string fifo(const char* which) const;
 
     RunContext& context_;

@@ -26,8 +26,8 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
     return result;
 }
 
-// fork(2), into the cgroup where one is given and the kernel can (5.7). The keeper has one thread, so
-// the child may go on as after fork.
+// fork(2), into the cgroup where one is given and the kernel can (5.7). The keeper has one thread,
+// so the child may go on as after fork.
 pid_t fork_into(int cgroup) {
     clone_args args{};
     args.exit_signal = SIGCHLD;

@@ -14,7 +14,11 @@ bool belongs_to(const TreeIdentity& tree, pid_t pid) {
     if (!stat || stat->state == 'Z') {
         return false;
     }
-    return stat->session == tree.leader || os::has_environment_entry(pid, tree.marker);
+    // The session names a tree only among our own orphans: while one of them is in it, its number
+    // cannot be anybody else's. Among strangers it can (and 0 is that of whoever has none), so there
+    // the marker alone counts.
+    const bool in_session = !tree.adopted && tree.leader > 1 && stat->session == tree.leader;
+    return in_session || os::has_environment_entry(pid, tree.marker);
 }
 
 void add_with_descendants(pid_t pid, std::vector<pid_t>& members, std::unordered_set<pid_t>& seen) {
@@ -27,7 +31,8 @@ void add_with_descendants(pid_t pid, std::vector<pid_t>& members, std::unordered
 
 }  // namespace
 
-std::vector<pid_t> tree_members(const TreeIdentity& tree, const std::unordered_set<pid_t>& known_children) {
+std::vector<pid_t> tree_members(const TreeIdentity& tree,
+                                const std::unordered_set<pid_t>& known_children) {
     if (tree.cgroup) {
         return tree.cgroup->processes();
     }

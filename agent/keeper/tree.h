@@ -22,11 +22,13 @@ struct TreeIdentity {
 
 // The live processes of the run, zombies left out.
 //
-// With a cgroup: its members. Without: the leader with all below it, and the orphans. As a subreaper
-// we are the parent of every orphan of our children, so it is enough to look at our own children
-// that are nobody's leader; theirs are the session and the marker. Orphans of an adopted run went to
-// somebody else, so there all processes are looked at.
-std::vector<pid_t> tree_members(const TreeIdentity& tree, const std::unordered_set<pid_t>& known_children);
+// With a cgroup: its members. Without: the leader with all below it, and the orphans. As a
+// subreaper we are the parent of every orphan of our children, so it is enough to look at our own
+// children that are nobody's leader; theirs are the session and the marker. Orphans of an adopted
+// run went to somebody else, so there all processes are looked at, for
+// the marker alone.
+std::vector<pid_t> tree_members(const TreeIdentity& tree,
+                                const std::unordered_set<pid_t>& known_children);
 
 // A polite signal to everybody in the tree, and SIGCONT so that the stopped ones can act on it.
 void signal_tree(const TreeIdentity& tree, const std::vector<pid_t>& members, int signal);

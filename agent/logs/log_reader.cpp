@@ -52,6 +52,7 @@ std::uint64_t file_number(const std::string& name) {
 
 std::uint64_t size_of(int fd) {
     struct stat info {};
+
     return ::fstat(fd, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
 }
 
@@ -78,6 +79,7 @@ struct LogReader::Files {
         os::UniqueFd fd;
         std::string path;
     };
+
     std::vector<File> files;
 
     [[nodiscard]] const File* find(std::uint64_t number) const {
@@ -91,8 +93,9 @@ struct LogReader::Files {
 };
 
 LogReader::Files LogReader::list() const {
-    // `current` is opened before the folder is listed: if a rotation comes in between, its name shows up
-    // in the list as a number that is as high as the one we would give it, and we look again.
+    // `current` is opened before the folder is listed: if a rotation comes in between, its name
+    // shows up in the list as a number that is as high as the one we would give it, and we look
+    // again.
     for (int attempt = 0;; ++attempt) {
         Files result;
         auto current = os::open_file(folder_ + "/current", O_RDONLY);
@@ -110,7 +113,9 @@ LogReader::Files LogReader::list() const {
             if (!fd) {
                 continue;  // deleted meanwhile
             }
+
             struct stat info {};
+
             rotated = rotated || (::fstat(fd->get(), &info) == 0 && info.st_ino == inode);
             highest = std::max(highest, number);
             result.files.push_back({number, std::move(*fd), folder_ + "/" + name});
@@ -121,9 +126,9 @@ LogReader::Files LogReader::list() const {
         if (current && !rotated) {
             result.files.push_back({highest + 1, std::move(*current), folder_ + "/current"});
         }
-        std::sort(result.files.begin(), result.files.end(), [](const Files::File& a, const Files::File& b) {
-            return a.number < b.number;
-        });
+        std::sort(result.files.begin(),
+                  result.files.end(),
+                  [](const Files::File& a, const Files::File& b) { return a.number < b.number; });
         return result;
     }
 }
@@ -166,15 +171,18 @@ wire::LogPosition LogReader::tail_position(const Files& files, const LogQuery& q
             // Every line of `tail` but the first is whole; the first is, when the file begins here.
             std::size_t line_end = tail.size();
             while (line_end > 0) {
-                const std::size_t newline = line_end >= 2 ? tail.rfind('\n', line_end - 2) : std::string::npos;
+                const std::size_t newline =
+                    line_end >= 2 ? tail.rfind('\n', line_end - 2) : std::string::npos;
                 if (newline == std::string::npos && at > 0) {
                     break;
                 }
                 const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
-                const auto line = parse_cri(std::string_view(tail).substr(begin, line_end - begin - 1));
-                const bool counts = line && !line->partial &&
-                                    (query.stream.empty() || (query.stream == "stderr") == line->is_stderr) &&
-                                    (!query.matches || query.matches(line->text));
+                const auto line =
+                    parse_cri(std::string_view(tail).substr(begin, line_end - begin - 1));
+                const bool counts =
+                    line && !line->partial &&
+                    (query.stream.empty() || (query.stream == "stderr") == line->is_stderr) &&
+                    (!query.matches || query.matches(line->text));
                 if (counts && wanted-- == 0) {
                     return position;
                 }
@@ -200,7 +208,8 @@ Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
     }
     const std::uint64_t oldest = files.files.front().number;
     if (batch.next.file < oldest) {
-        batch.skipped_bytes = query.from && batch.next.file != 0 ? 1 : 0;  // how much is not known any more
+        batch.skipped_bytes =
+            query.from && batch.next.file != 0 ? 1 : 0;  // how much is not known any more
         batch.next = {oldest, 0};
     }
     if (batch.next.file > files.files.back().number) {
@@ -218,7 +227,8 @@ Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
         std::uint64_t read_to = batch.next.offset;
         for (;;) {
             std::string block(kBlock, '\0');
-            const ssize_t got = ::pread(file.fd.get(), block.data(), block.size(), static_cast<off_t>(read_to));
+            const ssize_t got =
+                ::pread(file.fd.get(), block.data(), block.size(), static_cast<off_t>(read_to));
             if (got <= 0) {
                 break;
             }

@@ -13,21 +13,22 @@ namespace berth::logs {
 // One line of a CRI log file, without its newline. Nothing: it is none.
 std::optional<wire::LogLine> parse_cri(std::string_view line);
 
-// What a reader wants of a log. At most one of `from` and `tail` is set; neither: from the oldest line.
+// What a reader wants of a log. At most one of `from` and `tail` is set; neither: from the oldest
+// line.
 struct LogQuery {
     std::optional<wire::LogPosition> from;
     std::optional<std::size_t> tail;  // the last so many whole lines
     std::optional<WallTime> since;
-    std::string stream;  // "stdout" or "stderr"; empty: both
+    std::string stream;                             // "stdout" or "stderr"; empty: both
     std::function<bool(std::string_view)> matches;  // on the text; empty: all
     std::size_t max_lines = 1000;
     std::size_t max_bytes = 512U << 10U;
 };
 
-// Reads the folder that the keeper writes (see keeper/log_writer.h). Opens files only while it reads;
-// any number of readers, at any pace, cost the writer nothing.
+// Reads the folder that the keeper writes (see keeper/log_writer.h). Opens files only while it
+// reads; any number of readers, at any pace, cost the writer nothing.
 class LogReader {
-  public:
+public:
     explicit LogReader(std::string folder) : folder_(std::move(folder)) {}
 
     [[nodiscard]] Result<wire::LogBatch> read(const LogQuery& query) const;
@@ -40,7 +41,7 @@ class LogReader {
 
     [[nodiscard]] const std::string& folder() const { return folder_; }
 
-  private:
+private:
     struct Files;
     [[nodiscard]] Files list() const;
     [[nodiscard]] wire::LogPosition tail_position(const Files& files, const LogQuery& query) const;

@@ -26,8 +26,10 @@ LogWatch::LogWatch(loop::EventLoop& loop, os::UniqueFd fd) : fd_(std::move(fd)) 
 
 Result<std::uint64_t> LogWatch::wait(const std::string& folder, std::function<void()> grown) {
     BERTH_CHECK(os::make_folders(folder));
-    const int watch = ::inotify_add_watch(
-        fd_.get(), folder.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONESHOT);
+    const int watch =
+        ::inotify_add_watch(fd_.get(),
+                            folder.c_str(),
+                            IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_ONESHOT);
     if (watch < 0) {
         return fail(os::last_error("watch " + folder));
     }
@@ -36,7 +38,9 @@ Result<std::uint64_t> LogWatch::wait(const std::string& folder, std::function<vo
     return number;
 }
 
-void LogWatch::cancel(std::uint64_t waiter) { waiters_.erase(waiter); }
+void LogWatch::cancel(std::uint64_t waiter) {
+    waiters_.erase(waiter);
+}
 
 void LogWatch::readable() {
     alignas(inotify_event) std::array<char, 16384> buffer{};

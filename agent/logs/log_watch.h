@@ -11,18 +11,18 @@
 
 namespace berth::logs {
 
-// Tells when an app's log has grown. Costs nothing while nobody waits, and one event per waiter at the
-// most, however fast the log grows.
+// Tells when an app's log has grown. Costs nothing while nobody waits, and one event per waiter at
+// the most, however fast the log grows.
 class LogWatch {
-  public:
+public:
     static Result<std::unique_ptr<LogWatch>> create(loop::EventLoop& loop);
 
-    // Calls `grown` once, at the next change of the folder (which is made when missing). Gives a number
-    // for cancel().
+    // Calls `grown` once, at the next change of the folder (which is made when missing). Gives a
+    // number for cancel().
     Result<std::uint64_t> wait(const std::string& folder, std::function<void()> grown);
     void cancel(std::uint64_t waiter);
 
-  private:
+private:
     LogWatch(loop::EventLoop& loop, os::UniqueFd fd);
     void readable();
 

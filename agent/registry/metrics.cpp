@@ -36,12 +36,16 @@ double age_seconds(std::uint64_t start_ticks) {
     if (text) {
         (void)std::from_chars(text->data(), text->data() + text->size(), uptime);
     }
-    return uptime - static_cast<double>(start_ticks) / static_cast<double>(os::clock_ticks_per_second());
+    return uptime -
+           static_cast<double>(start_ticks) / static_cast<double>(os::clock_ticks_per_second());
 }
 
 }  // namespace
 
-Sample take_sample(std::int32_t leader, const std::string& cgroup, const Sample& before, MonoTime now) {
+Sample take_sample(std::int32_t leader,
+                   const std::string& cgroup,
+                   const Sample& before,
+                   MonoTime now) {
     Sample sample;
     sample.leader = leader;
     sample.at = now;
@@ -63,9 +67,11 @@ Sample take_sample(std::int32_t leader, const std::string& cgroup, const Sample&
     }
     const auto ticks = static_cast<double>(os::clock_ticks_per_second());
     const bool continues = before.leader == leader && before.cpu_percent && now > before.at;
-    const double seconds = continues ? std::chrono::duration<double>(now - before.at).count() : age_seconds(leader_start);
+    const double seconds = continues ? std::chrono::duration<double>(now - before.at).count()
+                                     : age_seconds(leader_start);
     const std::uint64_t since = continues ? before.cpu_ticks : 0;
-    const double used = sample.cpu_ticks > since ? static_cast<double>(sample.cpu_ticks - since) / ticks : 0;
+    const double used =
+        sample.cpu_ticks > since ? static_cast<double>(sample.cpu_ticks - since) / ticks : 0;
     sample.cpu_percent = seconds > 0.01 ? used / seconds * 100 : 0;
     sample.rss_bytes = rss_pages * os::page_size();
     sample.processes = count;

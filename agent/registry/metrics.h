@@ -19,9 +19,12 @@ struct Sample {
     MonoTime at;
 };
 
-// Samples the tree of `leader`: the members of `cgroup` (its folder), or without one the leader with
-// all below it. CPU is that since `before` when it was of the same leader, else the mean since the
-// leader began.
-Sample take_sample(std::int32_t leader, const std::string& cgroup, const Sample& before, MonoTime now);
+// Samples the tree of `leader`: the members of `cgroup` (its folder), or without one the leader
+// with all below it. CPU is that since `before` when it was of the same leader, else the mean since
+// the leader began.
+Sample take_sample(std::int32_t leader,
+                   const std::string& cgroup,
+                   const Sample& before,
+                   MonoTime now);
 
 }  // namespace berth::registry

@@ -49,7 +49,9 @@ std::string start_problem(keeperlink::StartStage stage, int number, const AppSpe
     return problem + ": " + os::error_text(number);
 }
 
-WallTime wall_time(std::int64_t ns) { return WallTime(Duration(ns)); }
+WallTime wall_time(std::int64_t ns) {
+    return WallTime(Duration(ns));
+}
 
 }  // namespace
 
@@ -70,9 +72,12 @@ Registry::Registry(loop::EventLoop& loop,
     });
 }
 
-double Registry::random() { return std::generate_canonical<double, 53>(engine_); }
+double Registry::random() {
+    return std::generate_canonical<double, 53>(engine_);
+}
 
-// --- the registered apps ---------------------------------------------------------------------------
+// --- the registered apps
+// ---------------------------------------------------------------------------
 
 Result<void> Registry::restore() {
     const auto boot = os::boot_id();
@@ -89,16 +94,18 @@ Result<void> Registry::restore() {
             text = *present;
         }
         config::Descriptor parsed = config::parse_descriptor(row.descriptor, text);
-        const auto found = std::find_if(
-            parsed.apps.begin(), parsed.apps.end(), [&row](const AppSpec& spec) { return spec.id == row.id; });
+        const auto found = std::find_if(parsed.apps.begin(),
+                                        parsed.apps.end(),
+                                        [&row](const AppSpec& spec) { return spec.id == row.id; });
         if (found == parsed.apps.end()) {
             AppSpec broken;
             broken.id = row.id;
             broken.argv = {"/bin/false"};
             broken.autostart = false;
             row.memory.state = State::Failed;
-            row.memory.reason = parsed.problems.empty() ? row.descriptor + " does not declare it any more"
-                                                        : parsed.problems.front();
+            row.memory.reason = parsed.problems.empty()
+                                    ? row.descriptor + " does not declare it any more"
+                                    : parsed.problems.front();
             add(std::move(row), std::move(broken));
             continue;
         }
@@ -160,7 +167,8 @@ Result<void> Registry::check_cycles(const std::map<std::string, AppSpec>& added)
     // Depth first; an id that is met again while it is being visited closes a cycle.
     std::map<std::string, int> mark;
     std::vector<std::string> path;
-    std::function<std::string(const std::string&)> visit = [&](const std::string& id) -> std::string {
+    std::function<std::string(const std::string&)> visit =
+        [&](const std::string& id) -> std::string {
         if (mark[id] == 2) {
             return {};
         }
@@ -176,9 +184,10 @@ Result<void> Registry::check_cycles(const std::map<std::string, AppSpec>& added)
         const auto fresh = added.find(id);
         const App* const known = find(id);
         const AppSpec* const spec = fresh != added.end() ? &fresh->second
-                                    : known != nullptr  ? &known->machine.spec()
-                                                        : nullptr;
-        for (const std::string& need : spec != nullptr ? spec->requires_apps : std::vector<std::string>()) {
+                                    : known != nullptr   ? &known->machine.spec()
+                                                         : nullptr;
+        for (const std::string& need :
+             spec != nullptr ? spec->requires_apps : std::vector<std::string>()) {
             if (std::string cycle = visit(need); !cycle.empty()) {
                 return cycle;
             }
@@ -201,6 +210,7 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
         std::string text;
         AppSpec spec;
     };
+
     LoadOutcome outcome;
     std::map<std::string, Found> found;
     std::map<std::string, AppSpec> specs;
@@ -211,26 +221,33 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
             continue;
         }
         config::Descriptor parsed = config::read_descriptor(*file);
-        outcome.problems.insert(outcome.problems.end(), parsed.problems.begin(), parsed.problems.end());
-        outcome.warnings.insert(outcome.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
+        outcome.problems.insert(
+            outcome.problems.end(), parsed.problems.begin(), parsed.problems.end());
+        outcome.warnings.insert(
+            outcome.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
         const auto text = os::read_file(*file, 1U << 20U);
         for (const AppSpec& spec : parsed.apps) {
             if (spec.backend == BackendType::Screen) {
-                outcome.warnings.push_back(*file + ": \"" + spec.id +
-                                           "\" asks for the backend screen; it runs on the native one");
+                outcome.warnings.push_back(
+                    *file + ": \"" + spec.id +
+                    "\" asks for the backend screen; it runs on the native one");
             }
         }
-        for (AppSpec& spec : parsed.apps) {
+        for (const AppSpec& spec : parsed.apps) {
             const App* const known = find(spec.id);
             if (found.count(spec.id) != 0) {
                 outcome.problems.push_back(*file + ": id \"" + spec.id + "\" is also that of " +
                                            found[spec.id].file);
+            } else if (known != nullptr && request.fresh) {
+                outcome.problems.push_back("Manageable with ID \"" + spec.id +
+                                           "\" is already registered");
             } else if (known != nullptr && known->row.descriptor != *file) {
-                outcome.problems.push_back(*file + ": \"" + spec.id + "\" is already registered, from " +
+                outcome.problems.push_back(*file + ": \"" + spec.id +
+                                           "\" is already registered, from " +
                                            known->row.descriptor);
             } else {
                 specs[spec.id] = spec;
-                found[spec.id] = {*file, text ? *text : std::string(), std::move(spec)};
+                found[spec.id] = {*file, text ? *text : std::string(), spec};
             }
         }
     }
@@ -254,7 +271,8 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
         row.folder = spmi ? request.cwd : entry.file.substr(0, entry.file.rfind('/'));
         row.environment = spmi ? request.environment : std::vector<std::string>();
         row.memory.since = loop_.now().wall;
-        row.memory.reason = "loaded" + (actor.text.empty() ? "" : " by " + actor.text) + ", never started";
+        row.memory.reason =
+            "loaded" + (actor.text.empty() ? "" : " by " + actor.text) + ", never started";
         App& app = add(std::move(row), std::move(entry.spec));
         store_.save_app(app.row);
         note(app);
@@ -269,10 +287,12 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
     if (!parsed.problems.empty()) {
         return fail(ErrorCode::InvalidArgument, parsed.problems.front());
     }
-    const auto found = std::find_if(
-        parsed.apps.begin(), parsed.apps.end(), [&id](const AppSpec& spec) { return spec.id == id; });
+    const auto found = std::find_if(parsed.apps.begin(),
+                                    parsed.apps.end(),
+                                    [&id](const AppSpec& spec) { return spec.id == id; });
     if (found == parsed.apps.end()) {
-        return fail(ErrorCode::NotFound, app->row.descriptor + " does not declare \"" + id + "\" any more");
+        return fail(ErrorCode::NotFound,
+                    app->row.descriptor + " does not declare \"" + id + "\" any more");
     }
     BERTH_CHECK(check_cycles({{id, *found}}));
     const bool same = *found == app->machine.spec();
@@ -288,10 +308,12 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
     if (same) {
         return std::string("nothing has changed");
     }
-    return std::string(active ? "changed; holds from the next start on: berth restart " + id : "changed");
+    return std::string(active ? "changed; holds from the next start on: berth restart " + id
+                              : "changed");
 }
 
-// --- requests --------------------------------------------------------------------------------------
+// --- requests
+// --------------------------------------------------------------------------------------
 
 const App* Registry::find(const std::string& id) const {
     const auto found = apps_.find(id);
@@ -384,17 +406,19 @@ void Registry::resize(const std::string& id, std::uint32_t rows, std::uint32_t c
     }
 }
 
-// --- dependencies ----------------------------------------------------------------------------------
+// --- dependencies
+// ----------------------------------------------------------------------------------
 
 // What `app` requires and is not there: "db, cache"; "" when all is.
 std::string Registry::missing(const App& app) const {
     std::string names;
     for (const std::string& need : app.machine.spec().requires_apps) {
         const App* const needed = find(need);
-        const bool met = needed != nullptr &&
-                         (needed->machine.state() == State::Running || needed->machine.state() == State::Exited);
+        const bool met = needed != nullptr && (needed->machine.state() == State::Running ||
+                                               needed->machine.state() == State::Exited);
         if (!met) {
-            names += (names.empty() ? "" : ", ") + need + (needed == nullptr ? " (not loaded)" : "");
+            names +=
+                (names.empty() ? "" : ", ") + need + (needed == nullptr ? " (not loaded)" : "");
         }
     }
     return names;
@@ -411,7 +435,9 @@ void Registry::start_needs(const App& app, const Actor& actor) {
         const bool down = needed != nullptr && (needed->machine.state() == State::Stopped ||
                                                 needed->machine.state() == State::Failed);
         if (down) {
-            (void)request(need, Event::Start, {actor.text + (actor.text.empty() ? "" : " ") + "for " + app.row.id});
+            (void)request(need,
+                          Event::Start,
+                          {actor.text + (actor.text.empty() ? "" : " ") + "for " + app.row.id});
         }
     }
 }
@@ -433,7 +459,8 @@ void Registry::begin_waiting() {
     }
 }
 
-// --- effects ---------------------------------------------------------------------------------------
+// --- effects
+// ---------------------------------------------------------------------------------------
 
 void Registry::feed(App& app, const Input& input) {
     carry_out(app, app.machine.step(input, loop_.now(), random()));
@@ -465,8 +492,11 @@ void Registry::spawn(App& app) {
     const auto start = app.machine.spec().backend == BackendType::Slurm
                            ? Result<keeperlink::Start>(fail(ErrorCode::InvalidArgument,
                                                             "this version has no slurm backend"))
-                           : backend::plan_launch(
-        launch_, {app.machine.spec(), app.row.folder, app.row.environment, app.machine.generation()});
+                           : backend::plan_launch(launch_,
+                                                  {app.machine.spec(),
+                                                   app.row.folder,
+                                                   app.row.environment,
+                                                   app.machine.generation()});
     if (!start) {
         Input failed;
         failed.event = Event::SpawnFailed;
@@ -478,7 +508,8 @@ void Registry::spawn(App& app) {
 }
 
 void Registry::signal(App& app, int number) {
-    keeper_.send(keeperlink::Signal{{app.row.id, app.machine.generation()}, number, keeperlink::SignalScope::Tree});
+    keeper_.send(keeperlink::Signal{
+        {app.row.id, app.machine.generation()}, number, keeperlink::SignalScope::Tree});
 }
 
 void Registry::end_run(App& app) {
@@ -531,14 +562,16 @@ void Registry::arm(App& app) {
     });
 }
 
-// --- what the keeper says --------------------------------------------------------------------------
+// --- what the keeper says
+// --------------------------------------------------------------------------
 
 Input Registry::end_input(const RunFact& fact) const {
     Input input;
     const App* const app = find(fact.run.id);
     if (fact.phase == RunPhase::Failed) {
         input.event = Event::SpawnFailed;
-        input.problem = start_problem(fact.stage, fact.os_errno, app != nullptr ? app->running_spec : AppSpec());
+        input.problem = start_problem(
+            fact.stage, fact.os_errno, app != nullptr ? app->running_spec : AppSpec());
         return input;
     }
     input.event = Event::LeaderEnded;
@@ -562,8 +595,9 @@ void Registry::reconcile(const RunFact& fact) {
         return;  // Started or StartFailed follows
     }
     if (!ended) {
-        carry_out(*app, app->machine.found_running(
-                            fact.run.generation, fact.pid, wall_time(fact.started_ns), loop_.now()));
+        carry_out(*app,
+                  app->machine.found_running(
+                      fact.run.generation, fact.pid, wall_time(fact.started_ns), loop_.now()));
         return;
     }
     const bool stored = fact.run.generation == app->machine.generation() &&
@@ -573,14 +607,17 @@ void Registry::reconcile(const RunFact& fact) {
         return;
     }
     carry_out(*app,
-              app->machine.found_ended(
-                  fact.run.generation, end_input(fact), wall_time(fact.started_ns), loop_.now(), random()));
+              app->machine.found_ended(fact.run.generation,
+                                       end_input(fact),
+                                       wall_time(fact.started_ns),
+                                       loop_.now(),
+                                       random()));
 }
 
 void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper_pid) {
     const auto stat = os::read_stat(keeper_pid);
-    const std::string session =
-        boot_id_ + "/" + std::to_string(keeper_pid) + "/" + std::to_string(stat ? stat->start_ticks : 0);
+    const std::string session = boot_id_ + "/" + std::to_string(keeper_pid) + "/" +
+                                std::to_string(stat ? stat->start_ticks : 0);
     const std::string known_boot = store_.meta("boot");
     const bool booted = !known_boot.empty() && known_boot != boot_id_;
     std::set<std::string> with_facts;
@@ -600,8 +637,8 @@ void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper
         }
     }
     store_.set_meta("boot", boot_id_);
-    // A keeper that we started ourselves carries on; one that was started before us and has not seen an
-    // agent yet means a fresh start of this home.
+    // A keeper that we started ourselves carries on; one that was started before us and has not
+    // seen an agent yet means a fresh start of this home.
     const std::string last = store_.meta("session");
     store_.set_meta("session", session);
     if (!std::exchange(connected_before_, true) && last != session) {
@@ -612,7 +649,8 @@ void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper
 void Registry::autostart() {
     for (const auto& [id, app] : apps_) {
         const State state = app->machine.state();
-        const bool down = state == State::Stopped || state == State::Exited || state == State::Failed;
+        const bool down =
+            state == State::Stopped || state == State::Exited || state == State::Failed;
         if (down && app->machine.spec().autostart && !app->machine.held()) {
             (void)request(id, Event::Start, {"autostart"});  // a refusal means that it runs
         }
@@ -666,7 +704,8 @@ void Registry::on_fact(const keeperlink::Message& message) {
     }
 }
 
-// --- the end of a turn -----------------------------------------------------------------------------
+// --- the end of a turn
+// -----------------------------------------------------------------------------
 
 void Registry::flush() {
     begin_waiting();
@@ -693,7 +732,8 @@ void Registry::commit() {
     }
     if (auto committed = store_.commit(); !committed) {
         if (!std::exchange(store_broken_, true)) {
-            log::error("cannot store the state, supervision goes on", {{"error", committed.error().message}});
+            log::error("cannot store the state, supervision goes on",
+                       {{"error", committed.error().message}});
         }
         // What was rolled back is written anew; the keeper keeps the facts meanwhile.
         for (const auto& [id, app] : apps_) {
@@ -721,13 +761,15 @@ void Registry::stop_next() {
     for (const auto& [id, app] : apps_) {
         if (is_active(supervisor::public_state(app->machine.state()))) {
             any = true;
-            needed.insert(app->machine.spec().requires_apps.begin(), app->machine.spec().requires_apps.end());
+            needed.insert(app->machine.spec().requires_apps.begin(),
+                          app->machine.spec().requires_apps.end());
         }
     }
     for (const auto& [id, app] : apps_) {
         const State state = app->machine.state();
-        const bool stoppable = state == State::Spawning || state == State::Starting || state == State::Running ||
-                               state == State::Backoff || state == State::Waiting;
+        const bool stoppable = state == State::Spawning || state == State::Starting ||
+                               state == State::Running || state == State::Backoff ||
+                               state == State::Waiting;
         if (stoppable && needed.count(id) == 0) {
             Input input;
             input.event = Event::Stop;
@@ -741,7 +783,8 @@ void Registry::stop_next() {
     }
 }
 
-// --- what there is ---------------------------------------------------------------------------------
+// --- what there is
+// ---------------------------------------------------------------------------------
 
 AppStatus Registry::status(const App& app) const {
     AppStatus status;
@@ -783,7 +826,9 @@ std::set<std::string> Registry::sample(Duration fresh) {
         const std::string cgroup = keeper_.cgroup().empty() ? "" : keeper_.cgroup() + "/" + id;
         const Sample before = app->sample;
         app->sample = take_sample(*status.pid, cgroup, before, now);
-        const auto rounded = [](const Sample& s) { return std::lround(s.cpu_percent.value_or(-1) * 10); };
+        const auto rounded = [](const Sample& s) {
+            return std::lround(s.cpu_percent.value_or(-1) * 10);
+        };
         if (before.rss_bytes != app->sample.rss_bytes || rounded(before) != rounded(app->sample)) {
             updated.insert(id);
         }

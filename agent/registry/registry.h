@@ -43,17 +43,20 @@ struct LoadRequest {
     std::vector<std::string> paths;        // absolute
     std::string cwd;                       // of the shell that loads
     std::vector<std::string> environment;  // of that shell; SPMI's apps get it
+    bool fresh = false;                    // an id that is known already is a problem, as for SPMI
 };
 
-// The apps of this home: what is registered, wanted and seen. Feeds facts and requests to each app's
-// Machine and carries out its effects: starts and signals through the keeper, rows in the store,
-// timers. All changes of one turn of the loop are committed together at its end; after that the keeper
-// may forget the runs that are stored, and the observers are told.
+// The apps of this home: what is registered, wanted and seen. Feeds facts and requests to each
+// app's Machine and carries out its effects: starts and signals through the keeper, rows in the
+// store, timers. All changes of one turn of the loop are committed together at its end; after that
+// the keeper may forget the runs that are stored, and the observers are told.
 class Registry {
-  public:
+public:
     struct Observers {
         // After the commit of a turn: what has changed and what is no more.
-        std::function<void(const std::set<std::string>& changed, const std::set<std::string>& removed)> changed;
+        std::function<void(const std::set<std::string>& changed,
+                           const std::set<std::string>& removed)>
+            changed;
         // Nothing runs any more, after shut_down().
         std::function<void()> all_down;
     };
@@ -64,8 +67,8 @@ class Registry {
              backend::LaunchContext launch,
              Observers observers);
 
-    // Reads the registered apps and looks through repos/. A descriptor that no longer parses leaves its
-    // app failed, with the problem as its reason; it never hurts another.
+    // Reads the registered apps and looks through repos/. A descriptor that no longer parses leaves
+    // its app failed, with the problem as its reason; it never hurts another.
     Result<void> restore();
 
     // --- what the keeper says
@@ -89,19 +92,22 @@ class Registry {
 
     // --- what there is
     [[nodiscard]] const std::map<std::string, std::unique_ptr<App>>& apps() const { return apps_; }
+
     [[nodiscard]] const App* find(const std::string& id) const;
     [[nodiscard]] AppStatus status(const App& app) const;
 
-    // Brings CPU and memory of the active apps up to date, unless that was done within `fresh`. Gives
-    // the ids whose figures changed.
+    // Brings CPU and memory of the active apps up to date, unless that was done within `fresh`.
+    // Gives the ids whose figures changed.
     std::set<std::string> sample(Duration fresh);
 
     // The end of a turn: commits, tells. Called by the loop before it sleeps; also by tests.
     void flush();
 
-    [[nodiscard]] std::string log_folder(const std::string& id) const { return launch_.home + "/logs/" + id; }
+    [[nodiscard]] std::string log_folder(const std::string& id) const {
+        return launch_.home + "/logs/" + id;
+    }
 
-  private:
+private:
     App* find_mutable(const std::string& id);
     Result<App*> require(const std::string& id);
     App& add(store::AppRow row, AppSpec spec);

@@ -1,10 +1,10 @@
 #include "agent/store/store.h"
 
-#include <algorithm>
-#include <map>
-
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
+
+#include <algorithm>
+#include <map>
 
 #include "shared/base/ensure.h"
 #include "shared/base/text.h"
@@ -60,7 +60,9 @@ void bind_exit(SQLite::Statement& statement, int index, const std::optional<Exit
     }
 }
 
-WallTime time_of(const SQLite::Column& column) { return WallTime(Duration(column.getInt64())); }
+WallTime time_of(const SQLite::Column& column) {
+    return WallTime(Duration(column.getInt64()));
+}
 
 std::optional<WallTime> optional_time(const SQLite::Column& column) {
     return column.isNull() ? std::nullopt : std::optional(time_of(column));
@@ -77,7 +79,8 @@ std::optional<ExitStatus> read_exit(SQLite::Statement& query, int index) {
 
 std::string text_of(const SQLite::Column& column) {
     const char* const bytes = static_cast<const char*>(column.getBlob());
-    return bytes == nullptr ? std::string() : std::string(bytes, static_cast<std::size_t>(column.getBytes()));
+    return bytes == nullptr ? std::string()
+                            : std::string(bytes, static_cast<std::size_t>(column.getBytes()));
 }
 
 std::string join(const std::vector<std::string>& entries) {
@@ -121,8 +124,10 @@ void bind_memory(SQLite::Statement& statement, int first, const supervisor::Mach
 
 supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
     supervisor::Machine::Memory m;
-    m.state = supervisor::kStateNames.value(query.getColumn(first).getString()).value_or(supervisor::State::Stopped);
-    m.desired = kDesiredNames.value(query.getColumn(first + 1).getString()).value_or(Desired::Stopped);
+    m.state = supervisor::kStateNames.value(query.getColumn(first).getString())
+                  .value_or(supervisor::State::Stopped);
+    m.desired =
+        kDesiredNames.value(query.getColumn(first + 1).getString()).value_or(Desired::Stopped);
     m.generation = static_cast<std::uint64_t>(query.getColumn(first + 2).getInt64());
     m.since = time_of(query.getColumn(first + 3));
     m.reason = query.getColumn(first + 4).getString();
@@ -152,7 +157,8 @@ EventRow read_event(SQLite::Statement& query) {
 }  // namespace
 
 struct Store::Impl {
-    explicit Impl(const std::string& file) : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+    explicit Impl(const std::string& file)
+        : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
 
     // A prepared statement, made once.
     SQLite::Statement& statement(const char* sql) {
@@ -179,16 +185,17 @@ struct Store::Impl {
     std::string failure;  // of a change within the open transaction
 };
 
-// A write that fails (full disk, I/O error) is remembered and reported by commit(); supervision goes
-// on with what is in memory.
-#define BERTH_STORE_WRITE(body)                                                                  \
-    try {                                                                                        \
-        body;                                                                                    \
-    } catch (const SQLite::Exception& error) {                                                   \
-        impl_->failure = error.what();                                                           \
+// A write that fails (full disk, I/O error) is remembered and reported by commit(); supervision
+// goes on with what is in memory.
+#define BERTH_STORE_WRITE(body)                \
+    try {                                      \
+        body;                                  \
+    } catch (const SQLite::Exception& error) { \
+        impl_->failure = error.what();         \
     }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
 Store::~Store() = default;
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
@@ -201,8 +208,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
         impl->db.exec("PRAGMA trusted_schema=OFF");
         const int version = impl->db.execAndGet("PRAGMA user_version").getInt();
         if (version > kSchemaVersion) {
-            return fail(ErrorCode::InvalidArgument,
-                        file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
+            return fail(
+                ErrorCode::InvalidArgument,
+                file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
         }
         if (version == 0) {
             SQLite::Transaction transaction(impl->db);
@@ -220,8 +228,10 @@ Result<std::vector<AppRow>> Store::load_apps() {
     try {
         std::vector<AppRow> apps;
         auto& query = impl_->statement(
-            "SELECT id, descriptor, text, folder, environment, installed, state, desired, generation, since, "
-            "reason, restarts, attempt, last_pid, started, finished, exit_kind, exit_value, exit_core, "
+            "SELECT id, descriptor, text, folder, environment, installed, state, desired, "
+            "generation, since, "
+            "reason, restarts, attempt, last_pid, started, finished, exit_kind, exit_value, "
+            "exit_core, "
             "start_after, held FROM app ORDER BY id");
         while (query.executeStep()) {
             AppRow app;
@@ -243,7 +253,8 @@ Result<std::vector<AppRow>> Store::load_apps() {
 void Store::save_app(const AppRow& app) {
     BERTH_STORE_WRITE({
         auto& insert = impl_->change(
-            "INSERT OR REPLACE INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            "INSERT OR REPLACE INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+            "?, ?, ?, ?)");
         const std::string environment = join(app.environment);
         insert.bind(1, app.id);
         insert.bind(2, app.descriptor);
@@ -259,7 +270,8 @@ void Store::save_app(const AppRow& app) {
 void Store::save_memory(const std::string& id, const supervisor::Machine::Memory& memory) {
     BERTH_STORE_WRITE({
         auto& update = impl_->change(
-            "UPDATE app SET state = ?, desired = ?, generation = ?, since = ?, reason = ?, restarts = ?, "
+            "UPDATE app SET state = ?, desired = ?, generation = ?, since = ?, reason = ?, "
+            "restarts = ?, "
             "attempt = ?, last_pid = ?, started = ?, finished = ?, exit_kind = ?, exit_value = ?, "
             "exit_core = ?, start_after = ?, held = ? WHERE id = ?");
         bind_memory(update, 1, memory);
@@ -278,30 +290,29 @@ void Store::remove_app(const std::string& id) {
     })
 }
 
-void Store::add_run(const RunRow& run) {
-    BERTH_STORE_WRITE({
-        auto& insert = impl_->change("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-        insert.bind(1, run.id);
-        insert.bind(2, static_cast<std::int64_t>(run.generation));
-        bind_time(insert, 3, run.started);
-        bind_time(insert, 4, run.ended);
-        bind_exit(insert, 5, run.exit);
-        insert.bind(8, run.how);
-        (void)insert.exec();
-        if (run.generation % 64 == 0) {
-            auto& trim = impl_->change("DELETE FROM run WHERE app = ? AND generation < ?");
-            trim.bind(1, run.id);
-            trim.bind(2, static_cast<std::int64_t>(run.generation) - 5000);
-            (void)trim.exec();
-        }
-    })
-}
+void Store::add_run(const RunRow& run){BERTH_STORE_WRITE({
+    auto& insert = impl_->change("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    insert.bind(1, run.id);
+    insert.bind(2, static_cast<std::int64_t>(run.generation));
+    bind_time(insert, 3, run.started);
+    bind_time(insert, 4, run.ended);
+    bind_exit(insert, 5, run.exit);
+    insert.bind(8, run.how);
+    (void)insert.exec();
+    if (run.generation % 64 == 0) {
+        auto& trim = impl_->change("DELETE FROM run WHERE app = ? AND generation < ?");
+        trim.bind(1, run.id);
+        trim.bind(2, static_cast<std::int64_t>(run.generation) - 5000);
+        (void)trim.exec();
+    }
+})}
 
 std::vector<RunRow> Store::runs(const std::string& id, std::size_t limit) {
     std::vector<RunRow> rows;
     BERTH_STORE_WRITE({
         auto& query = impl_->statement(
-            "SELECT generation, started, ended, exit_kind, exit_value, exit_core, how FROM run WHERE app = ? "
+            "SELECT generation, started, ended, exit_kind, exit_value, exit_core, how FROM run "
+            "WHERE app = ? "
             "ORDER BY generation DESC LIMIT ?");
         query.bind(1, id);
         query.bind(2, static_cast<std::int64_t>(limit));
@@ -322,7 +333,8 @@ std::vector<RunRow> Store::runs(const std::string& id, std::size_t limit) {
 std::uint64_t Store::add_event(const EventRow& event) {
     std::uint64_t sequence = 0;
     BERTH_STORE_WRITE({
-        auto& insert = impl_->change("INSERT INTO event (time, app, state, text) VALUES (?, ?, ?, ?)");
+        auto& insert =
+            impl_->change("INSERT INTO event (time, app, state, text) VALUES (?, ?, ?, ?)");
         bind_time(insert, 1, event.time);
         insert.bind(2, event.app);
         insert.bind(3, std::string(kAppStateNames.name(event.state)));
@@ -342,7 +354,8 @@ std::vector<EventRow> Store::events_after(std::uint64_t sequence, std::size_t li
     std::vector<EventRow> events;
     BERTH_STORE_WRITE({
         auto& query = impl_->statement(
-            "SELECT sequence, time, app, state, text FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?");
+            "SELECT sequence, time, app, state, text FROM event WHERE sequence > ? ORDER BY "
+            "sequence LIMIT ?");
         query.bind(1, static_cast<std::int64_t>(sequence));
         query.bind(2, static_cast<std::int64_t>(limit));
         while (query.executeStep()) {
@@ -370,7 +383,8 @@ std::vector<EventRow> Store::events_of(const std::string& app, std::size_t limit
     std::vector<EventRow> events;
     BERTH_STORE_WRITE({
         auto& query = impl_->statement(
-            "SELECT sequence, time, app, state, text FROM event WHERE app = ? ORDER BY sequence DESC LIMIT ?");
+            "SELECT sequence, time, app, state, text FROM event WHERE app = ? ORDER BY sequence "
+            "DESC LIMIT ?");
         query.bind(1, app);
         query.bind(2, static_cast<std::int64_t>(limit));
         while (query.executeStep()) {
@@ -393,14 +407,12 @@ std::string Store::meta(const std::string& key) {
     return value;
 }
 
-void Store::set_meta(const std::string& key, const std::string& value) {
-    BERTH_STORE_WRITE({
-        auto& insert = impl_->change("INSERT OR REPLACE INTO meta VALUES (?, ?)");
-        insert.bind(1, key);
-        insert.bind(2, value);
-        (void)insert.exec();
-    })
-}
+void Store::set_meta(const std::string& key, const std::string& value){BERTH_STORE_WRITE({
+    auto& insert = impl_->change("INSERT OR REPLACE INTO meta VALUES (?, ?)");
+    insert.bind(1, key);
+    insert.bind(2, value);
+    (void)insert.exec();
+})}
 
 std::vector<Store::Peer> Store::peers() {
     std::vector<Peer> peers;
@@ -450,6 +462,8 @@ Result<void> Store::commit() {
     return {};
 }
 
-bool Store::dirty() const { return impl_->in_transaction || !impl_->failure.empty(); }
+bool Store::dirty() const {
+    return impl_->in_transaction || !impl_->failure.empty();
+}
 
 }  // namespace berth::store

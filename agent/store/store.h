@@ -18,7 +18,8 @@ struct AppRow {
     std::string descriptor;  // path of its file
     std::string text;        // what the file said when it was loaded
     std::string folder;      // the app's directory
-    std::vector<std::string> environment;  // "NAME=VALUE" of the shell that loaded it; empty: the agent's
+    std::vector<std::string>
+        environment;         // "NAME=VALUE" of the shell that loaded it; empty: the agent's
     bool installed = false;  // lives below repos/
     supervisor::Machine::Memory memory;
 };
@@ -43,10 +44,10 @@ struct EventRow {
 };
 
 // The agent's database, in the home. Used by the loop thread alone. What is written within one turn
-// of the loop is one transaction: begin() starts it when none is open, commit() ends it. A commit that
-// fails (the disk is full) keeps the changes pending in memory, see pending().
+// of the loop is one transaction: begin() starts it when none is open, commit() ends it. A commit
+// that fails (the disk is full) keeps the changes pending in memory, see pending().
 class Store {
-  public:
+public:
     // Opens or makes FILE; brings an older schema up to date in one transaction.
     static Result<std::unique_ptr<Store>> open(const std::string& file);
     ~Store();
@@ -74,16 +75,17 @@ class Store {
         std::string key;
         std::string name;
     };
+
     std::vector<Peer> peers();
     void add_peer(const Peer& peer);
     bool remove_peer(const std::string& key);
 
-    // Ends the open transaction. Error: it is not on the disk; it stays open and is tried again at the
-    // next commit.
+    // Ends the open transaction. Error: it is not on the disk; it stays open and is tried again at
+    // the next commit.
     Result<void> commit();
     [[nodiscard]] bool dirty() const;
 
-  private:
+private:
     struct Impl;
     explicit Store(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;

@@ -10,7 +10,9 @@ namespace berth::supervisor {
 
 namespace {
 
-std::string by(const std::string& actor) { return actor.empty() ? std::string() : " by " + actor; }
+std::string by(const std::string& actor) {
+    return actor.empty() ? std::string() : " by " + actor;
+}
 
 std::string times(std::uint32_t count) {
     if (count == 1) {
@@ -179,7 +181,8 @@ void Machine::confirm(const Input& input, Effects& effects) {
 void Machine::halt(const Input& input, Effects& effects) {
     actor_ = input.actor;
     const bool again = afterwards_ == Afterwards::StartAgain;
-    set_state(State::Stopping, (again ? "restarting, asked" : "stopping, asked") + by(actor_), effects);
+    set_state(
+        State::Stopping, (again ? "restarting, asked" : "stopping, asked") + by(actor_), effects);
     deadline_ = later(now_.mono, spec_.stop.timeout);
     effects.signal = spec_.stop.signal;
 }
@@ -204,7 +207,8 @@ void Machine::leader_ended(const Input& input, Effects& effects) {
         return;  // the grace time, or the kill, goes on for the others
     }
     afterwards_ = Afterwards::AskPolicy;
-    set_state(State::Reaping, berth::describe(input.exit) + ", ending what it left behind", effects);
+    set_state(
+        State::Reaping, berth::describe(input.exit) + ", ending what it left behind", effects);
     deadline_ = later(now_.mono, spec_.stop.timeout);
     effects.signal = spec_.stop.signal;
 }
@@ -243,7 +247,8 @@ bool Machine::ended_well() const {
 
 void Machine::decide(Effects& effects) {
     const bool well = ended_well();
-    const std::string ran = finished_ && started_ ? " after " + short_duration(*finished_ - *started_) : "";
+    const std::string ran =
+        finished_ && started_ ? " after " + short_duration(*finished_ - *started_) : "";
     const std::string how =
         spawn_problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : spawn_problem_;
     if (well && (spec_.restart.policy != RestartPolicy::Always || spec_.kind == AppKind::OneShot)) {
@@ -266,8 +271,8 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
     }
     if (restart.max_restarts > 0 && recent_.size() >= restart.max_restarts) {
         return set_state(State::Failed,
-                         how + "; gave up after " + std::to_string(recent_.size()) + " restarts within " +
-                             short_duration(restart.window),
+                         how + "; gave up after " + std::to_string(recent_.size()) +
+                             " restarts within " + short_duration(restart.window),
                          effects);
     }
     if (restart.max_restarts > 0) {
@@ -276,8 +281,8 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
     const Duration delay = backoff_delay(restart.backoff, attempt_, random_);
     ++attempt_;
     set_state(State::Backoff,
-              how + (attempt_ > 1 ? ", failed " + times(attempt_) + " in a row" : "") + "; next try in " +
-                  short_duration(delay),
+              how + (attempt_ > 1 ? ", failed " + times(attempt_) + " in a row" : "") +
+                  "; next try in " + short_duration(delay),
               effects);
     deadline_ = later(now_.mono, delay);
     next_try_ = now_.wall + delay;
@@ -303,30 +308,45 @@ void Machine::recall(const Memory& memory, const Now& now) {
     exit_ = memory.exit;
     held_ = memory.held;
     const bool ending = state_ == State::Stopping || state_ == State::Killing;
-    afterwards_ = memory.start_after                              ? Afterwards::StartAgain
+    afterwards_ = memory.start_after                             ? Afterwards::StartAgain
                   : ending || memory.desired == Desired::Stopped ? Afterwards::StayDown
-                                                                  : Afterwards::AskPolicy;
+                                                                 : Afterwards::AskPolicy;
     if (state_ == State::Backoff) {
-        const Duration delay = backoff_delay(spec_.restart.backoff, attempt_ > 0 ? attempt_ - 1 : 0, 0.5);
+        const Duration delay =
+            backoff_delay(spec_.restart.backoff, attempt_ > 0 ? attempt_ - 1 : 0, 0.5);
         deadline_ = later(now.mono, delay);
         next_try_ = now.wall + delay;
     }
 }
 
 Machine::Memory Machine::memory() const {
-    return {state_,    desired_, generation_, since_,    reason_, restarts_,
-            attempt_,  last_pid_, started_,   finished_, exit_,   afterwards_ == Afterwards::StartAgain,
+    return {state_,
+            desired_,
+            generation_,
+            since_,
+            reason_,
+            restarts_,
+            attempt_,
+            last_pid_,
+            started_,
+            finished_,
+            exit_,
+            afterwards_ == Afterwards::StartAgain,
             held_};
 }
 
-Effects Machine::found_running(std::uint64_t generation, std::int32_t pid, WallTime started, const Now& now) {
+Effects Machine::found_running(std::uint64_t generation,
+                               std::int32_t pid,
+                               WallTime started,
+                               const Now& now) {
     now_ = now;
     Effects effects;
     const bool known = generation_ == generation && pid_ == pid;
     if (known && is_active(public_state(state_)) && state_ != State::Spawning) {
         if (state_ != State::Running && state_ != State::Starting) {
             deadline_ = later(now.mono, spec_.stop.timeout);
-            effects.signal = spec_.stop.signal;  // the keeper that got it may have died of the same cause
+            effects.signal =
+                spec_.stop.signal;  // the keeper that got it may have died of the same cause
         }
         return effects;
     }
@@ -371,14 +391,16 @@ Effects Machine::found_ended(
     if (generation < generation_ || (generation == generation_ && !under_way)) {
         return effects;
     }
-    const bool ending = state_ == State::Stopping || state_ == State::Killing || state_ == State::Reaping;
+    const bool ending =
+        state_ == State::Stopping || state_ == State::Killing || state_ == State::Reaping;
     if (generation > generation_ || !ending) {
         generation_ = generation;
         started_ = started;
         run_began_ = later(now.mono, std::min(Duration::zero(), started - now.wall));
         if (!ending) {
             state_ = State::Running;
-            afterwards_ = desired_ == Desired::Stopped ? Afterwards::StayDown : Afterwards::AskPolicy;
+            afterwards_ =
+                desired_ == Desired::Stopped ? Afterwards::StayDown : Afterwards::AskPolicy;
         }
     }
     if (end.event == Event::SpawnFailed) {

@@ -27,7 +27,7 @@ struct Input {
 
 // What the owner is to do now. At most one each.
 struct Effects {
-    bool rejected = false;      // nothing was done; `reason` says why
+    bool rejected = false;  // nothing was done; `reason` says why
     std::string reason;
     bool changed = false;       // the state, or something else that is shown
     bool spawn = false;         // start generation()
@@ -36,11 +36,11 @@ struct Effects {
     bool run_ended = false;     // generation() has ended for good: store it, then forget it
 };
 
-// The supervision of one app: a pure function of its inputs. Reads no clock, file or socket; `now` and
-// `random` (uniform in [0, 1)) are arguments. The owner looks at deadline() after each step() and
-// feeds Event::Deadline when it has passed.
+// The supervision of one app: a pure function of its inputs. Reads no clock, file or socket; `now`
+// and `random` (uniform in [0, 1)) are arguments. The owner looks at deadline() after each step()
+// and feeds Event::Deadline when it has passed.
 class Machine {
-  public:
+public:
     explicit Machine(AppSpec spec) : spec_(std::move(spec)) {}
 
     Effects step(const Input& input, const Now& now, double random);
@@ -61,18 +61,26 @@ class Machine {
         bool start_after = false;
         bool held = false;
     };
+
     void recall(const Memory& memory, const Now& now);
     [[nodiscard]] Memory memory() const;
 
     // … and then what the keeper has: generation `generation` lives, exec done.
-    Effects found_running(std::uint64_t generation, std::int32_t pid, WallTime started, const Now& now);
+    Effects found_running(std::uint64_t generation,
+                          std::int32_t pid,
+                          WallTime started,
+                          const Now& now);
 
-    // … or that generation has ended while nobody listened. `end` is a LeaderEnded or a SpawnFailed.
-    // What is known already changes nothing.
-    Effects found_ended(std::uint64_t generation, const Input& end, WallTime started, const Now& now, double random);
+    // … or that generation has ended while nobody listened. `end` is a LeaderEnded or a
+    // SpawnFailed. What is known already changes nothing.
+    Effects found_ended(std::uint64_t generation,
+                        const Input& end,
+                        WallTime started,
+                        const Now& now,
+                        double random);
 
-    // The keeper knows nothing of the run that memory says is under way. A Start that never arrived is
-    // said again (the keeper carries each out once at most).
+    // The keeper knows nothing of the run that memory says is under way. A Start that never arrived
+    // is said again (the keeper carries each out once at most).
     Effects found_nothing(const Now& now);
 
     // The machine has been booted anew: whatever ran ended with it.
@@ -80,21 +88,26 @@ class Machine {
 
     // A changed descriptor; holds from the next start on, policies at once.
     void set_spec(AppSpec spec) { spec_ = std::move(spec); }
+
     [[nodiscard]] const AppSpec& spec() const { return spec_; }
 
     [[nodiscard]] State state() const { return state_; }
+
     [[nodiscard]] Desired desired() const { return desired_; }
 
     // The user's last word was stop or kill: no autostart.
     [[nodiscard]] bool held() const { return held_; }
+
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
+
     [[nodiscard]] std::optional<MonoTime> deadline() const { return deadline_; }
+
     [[nodiscard]] const std::string& reason() const { return reason_; }
 
     // Fills in state, since, reason, pid, times, exit and restarts.
     void describe(AppStatus& status) const;
 
-  private:
+private:
     void apply(Act act, const Input& input, Effects& effects);
     void set_state(State state, std::string reason, Effects& effects);
     void begin(const Input& input, Effects& effects);
@@ -124,8 +137,8 @@ class Machine {
     // What is done when the tree is gone.
     enum class Afterwards : std::uint8_t { AskPolicy, StayDown, StartAgain };
     Afterwards afterwards_ = Afterwards::AskPolicy;
-    std::string actor_;         // of the stop or start under way
-    std::string spawn_problem_; // why this run is a failure although no exit status says so
+    std::string actor_;          // of the stop or start under way
+    std::string spawn_problem_;  // why this run is a failure although no exit status says so
 
     std::optional<std::int32_t> pid_;
     std::optional<std::int32_t> last_pid_;
@@ -133,9 +146,9 @@ class Machine {
     std::optional<WallTime> finished_;
     std::optional<ExitStatus> exit_;
     MonoTime run_began_;
-    std::uint32_t attempt_ = 0;       // failures in a row
-    std::uint64_t restarts_ = 0;      // automatic, since the user's last start
-    std::deque<MonoTime> recent_;     // automatic restarts within the window
+    std::uint32_t attempt_ = 0;    // failures in a row
+    std::uint64_t restarts_ = 0;   // automatic, since the user's last start
+    std::deque<MonoTime> recent_;  // automatic restarts within the window
     Now now_{};
     double random_ = 0.5;
 };

@@ -12,9 +12,9 @@
 // Two things are kept apart: what is *desired* (the user said start or stop) and what is *observed*
 // (the keeper's facts). An app is in exactly one State; every State has at most one deadline, and
 // leaving the State drops it. All inputs are Events, time included (a deadline that passed is an
-// event of its own), and the table below says for each (State, Event) what is done. A pair that makes
-// no sense is written as Ignore (a late fact, harmless) or Reject (a request at the wrong moment);
-// none is left out, and the compiler checks that.
+// event of its own), and the table below says for each (State, Event) what is done. A pair that
+// makes no sense is written as Ignore (a late fact, harmless) or Reject (a request at the wrong
+// moment); none is left out, and the compiler checks that.
 //
 //   Stopped ──start──▶ Waiting ──met──▶ Spawning ──exec──▶ Starting ──ready──▶ Running
 //      ▲                                   │                  │                  │
@@ -25,9 +25,9 @@
 //      │              ▼                    └──due──▶ Waiting     ▼
 //      └────────── Killing                                    Killing ──▶ policy
 //
-// A run has ended only when its whole tree is gone. A leader that ends while others of its tree live
-// takes the app to Reaping, where they get the stop signal, then SIGKILL; only then the restart policy
-// is asked. So there are never two copies.
+// A run has ended only when its whole tree is gone. A leader that ends while others of its tree
+// live takes the app to Reaping, where they get the stop signal, then SIGKILL; only then the
+// restart policy is asked. So there are never two copies.
 namespace berth::supervisor {
 
 enum class State : std::uint8_t {
@@ -44,18 +44,26 @@ enum class State : std::uint8_t {
     Failed,
 };
 inline constexpr std::size_t kStateCount = 11;
-inline constexpr auto kStateNames = enum_names<State>(
-    "stopped", "waiting", "spawning", "starting", "running", "stopping", "killing", "reaping", "backoff",
-    "exited", "failed");
+inline constexpr auto kStateNames = enum_names<State>("stopped",
+                                                      "waiting",
+                                                      "spawning",
+                                                      "starting",
+                                                      "running",
+                                                      "stopping",
+                                                      "killing",
+                                                      "reaping",
+                                                      "backoff",
+                                                      "exited",
+                                                      "failed");
 
 enum class Event : std::uint8_t {
     Start,
     Stop,
     Kill,
     Restart,
-    NeedsMet,     // everything it requires is ready
-    NeedsLost,    // something it requires is not ready any more
-    Spawned,      // exec succeeded
+    NeedsMet,   // everything it requires is ready
+    NeedsLost,  // something it requires is not ready any more
+    Spawned,    // exec succeeded
     SpawnFailed,
     Ready,
     Deadline,     // of the present state
@@ -63,9 +71,18 @@ enum class Event : std::uint8_t {
     TreeGone,
 };
 inline constexpr std::size_t kEventCount = 12;
-inline constexpr auto kEventNames = enum_names<Event>(
-    "start", "stop", "kill", "restart", "needs-met", "needs-lost", "spawned", "spawn-failed", "ready",
-    "deadline", "leader-ended", "tree-gone");
+inline constexpr auto kEventNames = enum_names<Event>("start",
+                                                      "stop",
+                                                      "kill",
+                                                      "restart",
+                                                      "needs-met",
+                                                      "needs-lost",
+                                                      "spawned",
+                                                      "spawn-failed",
+                                                      "ready",
+                                                      "deadline",
+                                                      "leader-ended",
+                                                      "tree-gone");
 
 // What is done about an event.
 enum class Act : std::uint8_t {
@@ -76,37 +93,159 @@ enum class Act : std::uint8_t {
     Begin,           // go to Waiting, or to Spawning when nothing is missing
     Wait,            // as Begin, but keep the restart count: a retry
     Spawn,
-    Rest,            // settle in Stopped: nothing of it runs
-    Confirm,         // exec worked: Starting, or Running when there is no ready check
-    Refuse,          // the spawn failed: ask the policy
+    Rest,     // settle in Stopped: nothing of it runs
+    Confirm,  // exec worked: Starting, or Running when there is no ready check
+    Refuse,   // the spawn failed: ask the policy
     BeReady,
-    Unready,         // the ready check ran out of time: end the tree, then the policy
-    Halt,            // stop signal, grace time
-    Slay,            // SIGKILL at once
-    Escalate,        // the grace time is over: SIGKILL
-    HaltAgain,       // stop, then start
-    StartAfter,      // when it is gone, start it
-    StayDown,        // when it is gone, leave it
-    Bury,            // the leader ended: the policy when the tree is gone, else Reaping
-    Mourn,           // the leader ended while being stopped: settle when the tree is gone
-    Settle,          // the tree is gone
+    Unready,     // the ready check ran out of time: end the tree, then the policy
+    Halt,        // stop signal, grace time
+    Slay,        // SIGKILL at once
+    Escalate,    // the grace time is over: SIGKILL
+    HaltAgain,   // stop, then start
+    StartAfter,  // when it is gone, start it
+    StayDown,    // when it is gone, leave it
+    Bury,        // the leader ended: the policy when the tree is gone, else Reaping
+    Mourn,       // the leader ended while being stopped: settle when the tree is gone
+    Settle,      // the tree is gone
 };
 
 inline constexpr std::array<std::array<Act, kEventCount>, kStateCount> kTable = [] {
     using enum Act;
     return std::array<std::array<Act, kEventCount>, kStateCount>{{
-        // Start        Stop            Kill            Restart     NeedsMet NeedsLost Spawned  SpawnFailed Ready    Deadline  LeaderEnded TreeGone
-        {Begin,         RejectInactive, RejectInactive, Begin,      Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Ignore,   Ignore,     Ignore},  // Stopped
-        {Ignore,        Rest,           Rest,           Ignore,     Spawn,   Ignore,   Ignore,  Ignore,     Ignore,  Ignore,   Ignore,     Ignore},  // Waiting
-        {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Confirm, Refuse,     Ignore,  Ignore,   Bury,       Ignore},  // Spawning
-        {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Ignore,  Refuse,     BeReady, Unready,  Bury,       Ignore},  // Starting
-        {RejectActive,  Halt,           Slay,           HaltAgain,  Ignore,  Ignore,   Ignore,  Refuse,     Ignore,  Ignore,   Bury,       Ignore},  // Running
-        {StartAfter,    StayDown,       Slay,           StartAfter, Ignore,  Ignore,   Ignore,  Settle,     Ignore,  Escalate, Mourn,      Settle},  // Stopping
-        {StartAfter,    StayDown,       Slay,           StartAfter, Ignore,  Ignore,   Ignore,  Settle,     Ignore,  Ignore,   Mourn,      Settle},  // Killing
-        {StartAfter,    StayDown,       Slay,           StartAfter, Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Escalate, Ignore,     Settle},  // Reaping
-        {Begin,         Rest,           Rest,           Begin,      Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Wait,     Ignore,     Ignore},  // Backoff
-        {Begin,         RejectInactive, RejectInactive, Begin,      Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Ignore,   Ignore,     Ignore},  // Exited
-        {Begin,         RejectInactive, RejectInactive, Begin,      Ignore,  Ignore,   Ignore,  Ignore,     Ignore,  Ignore,   Ignore,     Ignore},  // Failed
+        // Start        Stop            Kill            Restart     NeedsMet NeedsLost Spawned
+        // SpawnFailed Ready    Deadline  LeaderEnded TreeGone
+        {Begin,
+         RejectInactive,
+         RejectInactive,
+         Begin,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore},  // Stopped
+        {Ignore,
+         Rest,
+         Rest,
+         Ignore,
+         Spawn,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore},  // Waiting
+        {RejectActive,
+         Halt,
+         Slay,
+         HaltAgain,
+         Ignore,
+         Ignore,
+         Confirm,
+         Refuse,
+         Ignore,
+         Ignore,
+         Bury,
+         Ignore},  // Spawning
+        {RejectActive,
+         Halt,
+         Slay,
+         HaltAgain,
+         Ignore,
+         Ignore,
+         Ignore,
+         Refuse,
+         BeReady,
+         Unready,
+         Bury,
+         Ignore},  // Starting
+        {RejectActive,
+         Halt,
+         Slay,
+         HaltAgain,
+         Ignore,
+         Ignore,
+         Ignore,
+         Refuse,
+         Ignore,
+         Ignore,
+         Bury,
+         Ignore},  // Running
+        {StartAfter,
+         StayDown,
+         Slay,
+         StartAfter,
+         Ignore,
+         Ignore,
+         Ignore,
+         Settle,
+         Ignore,
+         Escalate,
+         Mourn,
+         Settle},  // Stopping
+        {StartAfter,
+         StayDown,
+         Slay,
+         StartAfter,
+         Ignore,
+         Ignore,
+         Ignore,
+         Settle,
+         Ignore,
+         Ignore,
+         Mourn,
+         Settle},  // Killing
+        {StartAfter,
+         StayDown,
+         Slay,
+         StartAfter,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Escalate,
+         Ignore,
+         Settle},  // Reaping
+        {Begin,
+         Rest,
+         Rest,
+         Begin,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Wait,
+         Ignore,
+         Ignore},  // Backoff
+        {Begin,
+         RejectInactive,
+         RejectInactive,
+         Begin,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore},  // Exited
+        {Begin,
+         RejectInactive,
+         RejectInactive,
+         Begin,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore,
+         Ignore},  // Failed
     }};
 }();
 
@@ -120,6 +259,7 @@ consteval bool complete() {
     }
     return true;
 }
+
 static_assert(complete(), "every (State, Event) pair has its act");
 
 constexpr Act act_for(State state, Event event) {

@@ -11,13 +11,13 @@ namespace berth {
 // The outcome of something that may fail as expected. Dropping one is a compile error.
 template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
-  public:
+public:
     using tl::expected<T, Error>::expected;
 };
 
 template <>
 class [[nodiscard]] Result<void> : public tl::expected<void, Error> {
-  public:
+public:
     using tl::expected<void, Error>::expected;
 };
 
@@ -26,7 +26,9 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message, int os_er
     return tl::unexpected<Error>(Error{code, std::move(message), os_errno});
 }
 
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+    return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace berth
 
@@ -36,18 +38,18 @@ inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(st
 // BERTH_TRY(auto x, f()): x is f's value, or the function returns f's error. Several statements:
 // never the body of an unbraced `if`.
 #define BERTH_TRY(decl, expr) BERTH_TRY_INNER(BERTH_CONCAT(berth_try_, __LINE__), decl, expr)
-#define BERTH_TRY_INNER(tmp, decl, expr)                      \
-    auto tmp = (expr);                                        \
-    if (!tmp) {                                               \
+#define BERTH_TRY_INNER(tmp, decl, expr)                               \
+    auto tmp = (expr);                                                 \
+    if (!tmp) {                                                        \
         return tl::unexpected<::berth::Error>(std::move(tmp).error()); \
-    }                                                         \
+    }                                                                  \
     decl = *std::move(tmp)
 
 // BERTH_CHECK(f()): returns f's error, if it has one.
-#define BERTH_CHECK(expr)                                               \
-    do {                                                                \
-        auto berth_check_result = (expr);                               \
-        if (!berth_check_result) {                                      \
+#define BERTH_CHECK(expr)                                                                 \
+    do {                                                                                  \
+        auto berth_check_result = (expr);                                                 \
+        if (!berth_check_result) {                                                        \
             return tl::unexpected<::berth::Error>(std::move(berth_check_result).error()); \
-        }                                                               \
+        }                                                                                 \
     } while (false)

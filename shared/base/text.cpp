@@ -8,7 +8,9 @@ namespace berth {
 
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 bool is_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -90,8 +92,9 @@ Result<std::vector<std::string>> split_words(std::string_view text) {
         if (c == '\'' || c == '"') {
             const std::size_t start = i;
             if (!take_quoted(text, i, word)) {
-                return fail(ErrorCode::InvalidArgument,
-                            "the quote at character " + std::to_string(start + 1) + " is not closed");
+                return fail(
+                    ErrorCode::InvalidArgument,
+                    "the quote at character " + std::to_string(start + 1) + " is not closed");
             }
         } else if (c == '\\') {
             if (++i == text.size()) {

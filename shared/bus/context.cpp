@@ -19,12 +19,14 @@ constexpr std::size_t kKeyLength = 40;
 
 Result<void> check_private(const std::string& path) {
     struct stat info {};
+
     if (::stat(path.c_str(), &info) != 0) {
         return fail(os::last_error(path));
     }
     if (info.st_uid != ::geteuid() || (info.st_mode & 077U) != 0) {
-        return fail(ErrorCode::PermissionDenied,
-                    path + ": a secret key must belong to the user of this process, with mode 0600");
+        return fail(
+            ErrorCode::PermissionDenied,
+            path + ": a secret key must belong to the user of this process, with mode 0600");
     }
     return {};
 }

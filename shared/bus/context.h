@@ -25,7 +25,7 @@ Result<KeyPair> load_or_make_keys(const std::string& folder, const std::string& 
 
 // Owns ZeroMQ's I/O threads; sockets must be gone before it. One a process.
 class Context {
-  public:
+public:
     Context();
     ~Context();
     Context(const Context&) = delete;
@@ -33,7 +33,7 @@ class Context {
 
     [[nodiscard]] zmq::context_t& get() { return *context_; }
 
-  private:
+private:
     std::unique_ptr<zmq::context_t> context_;
 };
 

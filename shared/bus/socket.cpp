@@ -18,8 +18,9 @@ constexpr const char* kZapDomain = "berth";
 constexpr int kEnforceZapDomain = 93;
 
 Error zmq_error(const zmq::error_t& error, const std::string& context) {
-    const ErrorCode code = error.num() == EADDRINUSE || error.num() == EADDRNOTAVAIL ? ErrorCode::AlreadyExists
-                                                                                     : ErrorCode::Io;
+    const ErrorCode code = error.num() == EADDRINUSE || error.num() == EADDRNOTAVAIL
+                               ? ErrorCode::AlreadyExists
+                               : ErrorCode::Io;
     return {code, context + ": " + error.what(), error.num()};
 }
 
@@ -46,7 +47,7 @@ struct SocketImpl {
         hook = loop.before_sleep([this] { return drain(); });
     }
 
-    // True: there is more.
+    // True: something was received, so the loop must not sleep on what it knew before.
     bool drain() {
         const std::weak_ptr<bool> living = alive;
         for (int i = 0; i < kMaxPerTurn; ++i) {
@@ -54,7 +55,7 @@ struct SocketImpl {
             do {
                 zmq::message_t part;
                 if (!socket.recv(part, zmq::recv_flags::dontwait)) {
-                    return false;
+                    return i > 0;
                 }
                 parts.push_back(std::move(part));
             } while (parts.back().more());
@@ -87,6 +88,7 @@ std::string key_of(zmq::message_t& message) {
 }  // namespace
 
 Router::Router(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
+
 Router::~Router() = default;
 
 Result<std::unique_ptr<Router>> Router::create(Context& context,
@@ -126,7 +128,8 @@ Result<std::string> Router::bind_curve(const std::string& endpoint, const KeyPai
         impl_->socket.set(zmq::sockopt::zap_domain, kZapDomain);
         // Without it, a context that has no Authenticator would let everybody in.
         const int enforce = 1;
-        if (zmq_setsockopt(impl_->socket.handle(), kEnforceZapDomain, &enforce, sizeof enforce) != 0) {
+        if (zmq_setsockopt(impl_->socket.handle(), kEnforceZapDomain, &enforce, sizeof enforce) !=
+            0) {
             throw zmq::error_t();
         }
         impl_->socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
@@ -151,6 +154,7 @@ bool Router::send(const std::string& route, std::string_view frame) {
 }
 
 Dealer::Dealer(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
+
 Dealer::~Dealer() = default;
 
 Result<std::unique_ptr<Dealer>> Dealer::create(Context& context,
@@ -192,6 +196,7 @@ bool Dealer::send(std::string_view frame) {
 }
 
 Authenticator::Authenticator(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
+
 Authenticator::~Authenticator() = default;
 
 Result<std::unique_ptr<Authenticator>> Authenticator::create(Context& context,
@@ -208,10 +213,12 @@ Result<std::unique_ptr<Authenticator>> Authenticator::create(Context& context,
                          std::vector<zmq::message_t>& parts) {
             ENSURE(parts.size() >= 6, "ZeroMQ itself makes these requests");
             std::string key;
-            const bool curve = parts[5].to_string_view() == "CURVE" && parts.size() == 7 && parts[6].size() == 32;
+            const bool curve =
+                parts[5].to_string_view() == "CURVE" && parts.size() == 7 && parts[6].size() == 32;
             if (curve) {
                 std::string text(41, '\0');
-                (void)zmq_z85_encode(text.data(), parts[6].data<std::uint8_t>(), 32);  // 32 is divisible by 4
+                (void)zmq_z85_encode(
+                    text.data(), parts[6].data<std::uint8_t>(), 32);  // 32 is divisible by 4
                 text.resize(40);
                 key = text;
             }
@@ -220,8 +227,9 @@ Result<std::unique_ptr<Authenticator>> Authenticator::create(Context& context,
                 refused(key, parts[3].to_string());
             }
             const auto reply = [&socket](std::string_view part, bool last) {
-                (void)socket.send(zmq::buffer(part),
-                                  last ? zmq::send_flags::none : zmq::send_flags::sndmore);  // inproc
+                (void)socket.send(
+                    zmq::buffer(part),
+                    last ? zmq::send_flags::none : zmq::send_flags::sndmore);  // inproc
             };
             reply("1.0", false);
             reply(parts[1].to_string_view(), false);

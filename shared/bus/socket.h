@@ -14,15 +14,16 @@
 
 namespace berth::bus {
 
-// Who has sent a frame to a Router. `route` only says where an answer goes; `key` is the CURVE public
-// key that the sender has proved to own, "" on a local socket.
+// Who has sent a frame to a Router. `route` only says where an answer goes; `key` is the CURVE
+// public key that the sender has proved to own, "" on a local socket.
 struct Peer {
     std::string route;
     std::string key;
 };
 
-// The endpoints of this project. One frame a message. All calls and callbacks are in the thread of the
-// loop; a socket drains at most some hundred messages a turn, so that no peer can starve the others.
+// The endpoints of this project. One frame a message. All calls and callbacks are in the thread of
+// the loop; a socket drains at most some hundred messages a turn, so that no peer can starve the
+// others.
 struct SocketImpl;
 
 struct SocketLimits {
@@ -31,7 +32,7 @@ struct SocketLimits {
 };
 
 class Router {
-  public:
+public:
     using Received = std::function<void(const Peer& peer, std::string_view frame)>;
 
     static Result<std::unique_ptr<Router>> create(Context& context,
@@ -52,13 +53,13 @@ class Router {
     // False: the peer is gone, or its queue is full.
     bool send(const std::string& route, std::string_view frame);
 
-  private:
+private:
     explicit Router(std::unique_ptr<SocketImpl> impl);
     std::unique_ptr<SocketImpl> impl_;
 };
 
 class Dealer {
-  public:
+public:
     using Received = std::function<void(std::string_view frame)>;
 
     struct Target {
@@ -79,7 +80,7 @@ class Dealer {
     // False: nobody is connected (nothing is queued for nobody), or the queue is full.
     bool send(std::string_view frame);
 
-  private:
+private:
     explicit Dealer(std::unique_ptr<SocketImpl> impl);
     std::unique_ptr<SocketImpl> impl_;
 };
@@ -87,7 +88,7 @@ class Dealer {
 // Decides which CURVE keys may connect (ZAP, RFC 27). Without one every TCP socket of the context
 // refuses everybody.
 class Authenticator {
-  public:
+public:
     // `allowed` is asked at each handshake; `refused` is told of the others.
     using Allowed = std::function<bool(const std::string& key)>;
     using Refused = std::function<void(const std::string& key, const std::string& address)>;
@@ -100,7 +101,7 @@ class Authenticator {
     Authenticator(const Authenticator&) = delete;
     Authenticator& operator=(const Authenticator&) = delete;
 
-  private:
+private:
     explicit Authenticator(std::unique_ptr<SocketImpl> impl);
     std::unique_ptr<SocketImpl> impl_;
 };

@@ -30,7 +30,8 @@ Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view
         report.problem(tree.error().at, tree.error().reason);
     } else {
         TableReader root(report, *tree, "");
-        root.read_table("agent", [&](TableReader& table) { table.read("name", config.name, Id{}); });
+        root.read_table("agent",
+                        [&](TableReader& table) { table.read("name", config.name, Id{}); });
         root.read_table("control", [&](TableReader& table) {
             table.read("listen", config.listen, Endpoint{});
             table.read_list("allow", config.allow, Filled{});

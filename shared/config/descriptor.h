@@ -10,9 +10,10 @@
 namespace berth::config {
 
 // What reading one descriptor found. `problems` and `warnings` read "line:column: …" prefixed with
-// the file: `web/berth.toml:3:11: restart.policy: "sometimes" is none of never, on-failure, always`.
+// the file: `web/berth.toml:3:11: restart.policy: "sometimes" is none of never, on-failure,
+// always`.
 struct Descriptor {
-    std::vector<AppSpec> apps;          // one, or one per line of a Procfile; empty when there are problems
+    std::vector<AppSpec> apps;  // one, or one per line of a Procfile; empty when there are problems
     std::vector<std::string> problems;  // all of them, not only the first
     std::vector<std::string> warnings;  // unknown keys, with the nearest known one
 };

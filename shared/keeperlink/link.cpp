@@ -8,8 +8,12 @@
 namespace berth::keeperlink {
 
 Link::Link(loop::EventLoop& loop, os::UniqueFd socket, Received received, Closed closed)
-    : loop_(loop), socket_(std::move(socket)), received_(std::move(received)), closed_(std::move(closed)) {
-    (void)os::set_nonblocking(socket_.get());  // fails on a closed descriptor only, and then reading says so
+    : loop_(loop),
+      socket_(std::move(socket)),
+      received_(std::move(received)),
+      closed_(std::move(closed)) {
+    (void)os::set_nonblocking(
+        socket_.get());  // fails on a closed descriptor only, and then reading says so
     watch_ = loop_.watch(socket_.get(), loop::Interest::Read, [this](bool in, bool out) {
         const std::weak_ptr<bool> alive = alive_;
         if (out) {
@@ -49,7 +53,8 @@ void Link::flush() {
 }
 
 void Link::readable() {
-    std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
+    std::array<char, 65536>
+        buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
     const os::IoOutcome outcome = os::read_some(socket_.get(), buffer.data(), buffer.size());
     switch (outcome.status) {
         case os::IoStatus::WouldBlock:
@@ -78,7 +83,8 @@ void Link::readable() {
         if (!greeted_) {
             const Hello* const hello = std::get_if<Hello>(&*message);
             if (hello == nullptr || hello->version != kProtocolVersion) {
-                return fail_link({ErrorCode::InvalidArgument, "keeper link: the other side speaks another version"});
+                return fail_link({ErrorCode::InvalidArgument,
+                                  "keeper link: the other side speaks another version"});
             }
             greeted_ = true;
         }

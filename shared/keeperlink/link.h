@@ -14,7 +14,7 @@ namespace berth::keeperlink {
 // One end of the socketpair between agent and keeper, on the owner's loop. Frames that cannot be
 // written at once wait in memory: each run has at most a handful of facts, so that is bounded.
 class Link {
-  public:
+public:
     using Received = std::function<void(const Message&)>;
 
     // Called once, from the loop, when the other side has gone or sent what cannot be understood
@@ -29,7 +29,7 @@ class Link {
     // Tries to write what waits; for the last words before an exit.
     void flush();
 
-  private:
+private:
     void readable();
     void fail_link(const Error& why);
 

@@ -6,21 +6,30 @@ namespace berth::keeperlink {
 
 namespace {
 
-// One list of fields per message, used in both directions: `fields(io, message)` visits them in wire
-// order, and io is a Writing or a Reading.
+// One list of fields per message, used in both directions: `fields(io, message)` visits them in
+// wire order, and io is a Writing or a Reading.
 struct Writing {
     PacketWriter out;
+
     void operator()(const bool& v) { out.u8(v ? 1 : 0); }
+
     void operator()(const std::uint32_t& v) { out.u32(v); }
+
     void operator()(const std::uint64_t& v) { out.u64(v); }
+
     void operator()(const std::int32_t& v) { out.i32(v); }
+
     void operator()(const std::int64_t& v) { out.i64(v); }
+
     void operator()(const std::string& v) { out.text(v); }
+
     void operator()(const std::vector<std::string>& v) { out.texts(v); }
+
     template <class E>
     void choice(const E& v, E /*last*/) {
         out.u8(static_cast<std::uint8_t>(v));
     }
+
     void operator()(const std::vector<ResourceLimit>& v) {
         out.u32(static_cast<std::uint32_t>(v.size()));
         for (const ResourceLimit& limit : v) {
@@ -33,19 +42,28 @@ struct Writing {
 struct Reading {
     PacketReader in;
     bool in_range = true;
+
     void operator()(bool& v) { v = in.u8() != 0; }
+
     void operator()(std::uint32_t& v) { v = in.u32(); }
+
     void operator()(std::uint64_t& v) { v = in.u64(); }
+
     void operator()(std::int32_t& v) { v = in.i32(); }
+
     void operator()(std::int64_t& v) { v = in.i64(); }
+
     void operator()(std::string& v) { v = in.text(); }
+
     void operator()(std::vector<std::string>& v) { v = in.texts(); }
+
     template <class E>
     void choice(E& v, E last) {
         const std::uint8_t value = in.u8();
         in_range = in_range && value <= static_cast<std::uint8_t>(last);
         v = static_cast<E>(value);
     }
+
     void operator()(std::vector<ResourceLimit>& v) {
         const std::uint32_t count = in.u32();
         if (count > 64) {
@@ -160,12 +178,13 @@ Result<Message> decode_kind(std::size_t kind, std::string_view body) {
         Reading io{PacketReader(body)};
         fields(io, message);
         if (!io.in.complete() || !io.in_range) {
-            return fail(ErrorCode::InvalidArgument, "keeper link: a frame of kind " + std::to_string(kind) +
-                                                        " is malformed");
+            return fail(ErrorCode::InvalidArgument,
+                        "keeper link: a frame of kind " + std::to_string(kind) + " is malformed");
         }
         return Message(std::move(message));
     } else {
-        return fail(ErrorCode::InvalidArgument, "keeper link: no frame has kind " + std::to_string(kind));
+        return fail(ErrorCode::InvalidArgument,
+                    "keeper link: no frame has kind " + std::to_string(kind));
     }
 }
 
@@ -223,7 +242,8 @@ Result<std::optional<std::string_view>> FrameBuffer::next() {
     PacketReader length(rest.substr(0, 4));
     const std::uint32_t size = length.u32();
     if (size > kMaxFrame) {
-        return fail(ErrorCode::TooLarge, "keeper link: a frame of " + std::to_string(size) + " bytes");
+        return fail(ErrorCode::TooLarge,
+                    "keeper link: a frame of " + std::to_string(size) + " bytes");
     }
     if (rest.size() - 4 < size) {
         return std::optional<std::string_view>();

@@ -10,8 +10,8 @@
 
 // What the agent and its keeper say to each other over their socketpair.
 //
-// A frame is a u32 length, then one byte of kind and the fields in the order of the structs below, as
-// written by PacketWriter. Both sides begin with Hello; a different version ends the link.
+// A frame is a u32 length, then one byte of kind and the fields in the order of the structs below,
+// as written by PacketWriter. Both sides begin with Hello; a different version ends the link.
 //
 // The agent says what to do; the keeper answers with facts. A run of an app is named by (id,
 // generation): the agent counts generations up, and the keeper starts each at most once. So any
@@ -142,6 +142,7 @@ struct InputRefused {
 
 // One per run in the keeper's records, right after Hello, then SnapshotEnd.
 enum class RunPhase : std::uint8_t { Spawned, Running, Exited, Failed };
+
 struct RunFact {
     RunName run;
     RunPhase phase = RunPhase::Running;
@@ -154,31 +155,44 @@ struct RunFact {
     StartStage stage = StartStage::Prepare;
     std::int32_t os_errno = 0;
 };
+
 struct SnapshotEnd {
     std::uint32_t runs = 0;
     std::string cgroup;  // of this home; empty: trees are found by walking
 };
 
-using Message = std::variant<Hello, Start, Signal, Input, Resize, Forget, Leave, Started, StartFailed,
-                             Exited, TreeGone, InputRefused, RunFact, SnapshotEnd>;
+using Message = std::variant<Hello,
+                             Start,
+                             Signal,
+                             Input,
+                             Resize,
+                             Forget,
+                             Leave,
+                             Started,
+                             StartFailed,
+                             Exited,
+                             TreeGone,
+                             InputRefused,
+                             RunFact,
+                             SnapshotEnd>;
 
 // The whole frame, length included.
 std::string encode(const Message& message);
 
-// `frame` is what stands behind the length. Error: unknown kind, missing or extra bytes, a value out
-// of range.
+// `frame` is what stands behind the length. Error: unknown kind, missing or extra bytes, a value
+// out of range.
 Result<Message> decode(std::string_view frame);
 
 // Cuts a byte stream into frames.
 class FrameBuffer {
-  public:
+public:
     void append(std::string_view bytes) { bytes_ += bytes; }
 
     // The next whole frame without its length; nothing: more bytes are needed. Error: longer than
     // kMaxFrame, the stream is of no use any more. Valid until the next call.
     Result<std::optional<std::string_view>> next();
 
-  private:
+private:
     std::string bytes_;
     std::size_t read_ = 0;
 };

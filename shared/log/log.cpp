@@ -11,7 +11,8 @@ namespace berth::log {
 
 namespace {
 
-std::atomic<Level> threshold{Level::Info};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+std::atomic<Level> threshold{
+    Level::Info};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 std::string_view level_name(Level level) {
     switch (level) {
@@ -28,7 +29,8 @@ std::string_view level_name(Level level) {
 }
 
 void append_value(std::string& line, std::string_view value) {
-    const bool plain = !value.empty() && value.find_first_of(" \"=\\\n\t\r") == std::string_view::npos;
+    const bool plain =
+        !value.empty() && value.find_first_of(" \"=\\\n\t\r") == std::string_view::npos;
     const std::string safe = printable(value);
     if (plain) {
         line += safe;
@@ -46,7 +48,9 @@ void append_value(std::string& line, std::string_view value) {
 
 }  // namespace
 
-void set_level(Level level) { threshold = level; }
+void set_level(Level level) {
+    threshold = level;
+}
 
 void write(Level level, std::string_view text, std::initializer_list<Field> fields) {
     if (level < threshold.load()) {

@@ -17,19 +17,22 @@ struct Field {
 // Lines below `level` are not written. Set once at start, before threads.
 void set_level(Level level);
 
-// Writes one line to stderr in one write(2): `TIME level=info msg="text" key=value`. A broken stderr
-// is ignored: a log that nobody can read must not stop a supervisor.
+// Writes one line to stderr in one write(2): `TIME level=info msg="text" key=value`. A broken
+// stderr is ignored: a log that nobody can read must not stop a supervisor.
 void write(Level level, std::string_view text, std::initializer_list<Field> fields = {});
 
 inline void debug(std::string_view text, std::initializer_list<Field> fields = {}) {
     write(Level::Debug, text, fields);
 }
+
 inline void info(std::string_view text, std::initializer_list<Field> fields = {}) {
     write(Level::Info, text, fields);
 }
+
 inline void warning(std::string_view text, std::initializer_list<Field> fields = {}) {
     write(Level::Warning, text, fields);
 }
+
 inline void error(std::string_view text, std::initializer_list<Field> fields = {}) {
     write(Level::Error, text, fields);
 }

@@ -101,7 +101,8 @@ Registration EventLoop::at(MonoTime when, Callback callback) {
 }
 
 Registration EventLoop::after(Duration delay, Callback callback) {
-    return at(now_.mono + std::chrono::duration_cast<MonoClock::duration>(delay), std::move(callback));
+    return at(now_.mono + std::chrono::duration_cast<MonoClock::duration>(delay),
+              std::move(callback));
 }
 
 Registration EventLoop::before_sleep(std::function<bool()> hook) {
@@ -115,7 +116,8 @@ void EventLoop::unregister(Registration::Kind kind, std::uint64_t key) {
         case Registration::Kind::Fd: {
             const auto found = watches_.find(key);
             if (found != watches_.end()) {
-                (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second->fd, nullptr);  // may be closed
+                (void)::epoll_ctl(
+                    epoll_.get(), EPOLL_CTL_DEL, found->second->fd, nullptr);  // may be closed
                 watches_.erase(found);
             }
             break;
@@ -216,8 +218,8 @@ bool EventLoop::turn(Duration limit) {
         }
     }
     std::array<epoll_event, 64> events{};
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms(limit, more));
+    const int count = ::epoll_wait(
+        epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms(limit, more));
     ENSURE(count >= 0 || errno == EINTR, "epoll_wait fails on a bad descriptor only");
     now_ = read_clocks();
     for (int i = 0; i < count; ++i) {

@@ -16,23 +16,28 @@ namespace berth::loop {
 
 class EventLoop;
 
-// Keeps a watch, timer or hook registered; unregisters it when destroyed. Must not outlive its loop.
+// Keeps a watch, timer or hook registered; unregisters it when destroyed. Must not outlive its
+// loop.
 class Registration {
-  public:
+public:
     Registration() = default;
     Registration(Registration&& other) noexcept;
     Registration& operator=(Registration&& other) noexcept;
     Registration(const Registration&) = delete;
     Registration& operator=(const Registration&) = delete;
+
     ~Registration() { reset(); }
 
     void reset();
+
     [[nodiscard]] bool active() const { return loop_ != nullptr; }
 
-  private:
+private:
     friend class EventLoop;
     enum class Kind : std::uint8_t { Fd, Timer, Hook };
-    Registration(EventLoop& loop, Kind kind, std::uint64_t key) : loop_(&loop), kind_(kind), key_(key) {}
+
+    Registration(EventLoop& loop, Kind kind, std::uint64_t key)
+        : loop_(&loop), kind_(kind), key_(key) {}
 
     EventLoop* loop_ = nullptr;
     Kind kind_ = Kind::Fd;
@@ -45,7 +50,7 @@ enum class Interest : std::uint8_t { Read = 1, Write = 2, ReadWrite = 3, Edge = 
 // thread that runs it. Callbacks may register and unregister anything, themselves included; each is
 // called with the loop's clock already read (now()).
 class EventLoop {
-  public:
+public:
     using Callback = std::function<void()>;
     using FdCallback = std::function<void(bool readable, bool writable)>;
 
@@ -65,8 +70,8 @@ class EventLoop {
     [[nodiscard]] Registration at(MonoTime when, Callback callback);
     [[nodiscard]] Registration after(Duration delay, Callback callback);
 
-    // Calls `hook` at the end of every turn, before the loop sleeps. It returns whether it has more
-    // to do at once.
+    // Calls `hook` before the loop sleeps. It returns whether it did something that others may wait
+    // for: then this turn does not sleep.
     [[nodiscard]] Registration before_sleep(std::function<bool()> hook);
 
     // Runs `job` in the loop's thread, soon. From any thread.
@@ -86,12 +91,14 @@ class EventLoop {
 
     [[nodiscard]] std::size_t pending_timers() const { return timers_.size(); }
 
-  private:
+private:
     friend class Registration;
+
     struct Watch {
         int fd;
         FdCallback callback;
     };
+
     using TimerKey = std::pair<MonoTime, std::uint64_t>;
 
     EventLoop(os::UniqueFd epoll, os::UniqueFd wake);

@@ -20,7 +20,8 @@ inline constexpr auto kDescriptorKindNames =
     enum_names<DescriptorKind>("berth", "pytainer", "spmi", "procfile");
 
 enum class RestartPolicy : std::uint8_t { Never, OnFailure, Always };
-inline constexpr auto kRestartPolicyNames = enum_names<RestartPolicy>("never", "on-failure", "always");
+inline constexpr auto kRestartPolicyNames =
+    enum_names<RestartPolicy>("never", "on-failure", "always");
 
 enum class BackendType : std::uint8_t { Native, Screen, Slurm };
 inline constexpr auto kBackendTypeNames = enum_names<BackendType>("native", "screen", "slurm");
@@ -35,8 +36,9 @@ inline constexpr auto kConfigTypeNames =
 struct RestartSpec {
     RestartPolicy policy = RestartPolicy::OnFailure;
     BackoffPolicy backoff;
-    Duration reset_after = std::chrono::seconds(10);  // a run this long is good: the delay starts anew
-    std::uint32_t max_restarts = 0;                   // in `window`; 0: no limit
+    Duration reset_after =
+        std::chrono::seconds(10);    // a run this long is good: the delay starts anew
+    std::uint32_t max_restarts = 0;  // in `window`; 0: no limit
     Duration window = std::chrono::minutes(10);
     std::vector<int> success_codes = {0};
 
@@ -127,7 +129,7 @@ struct InfoSpec {
 // What a descriptor says, whatever its format: validated, with every default filled in.
 struct AppSpec {
     std::string id;
-    std::string name;     // empty: the id
+    std::string name;  // empty: the id
     std::string comment;
     DescriptorKind descriptor = DescriptorKind::Berth;
     AppKind kind = AppKind::Service;

@@ -15,11 +15,12 @@ struct SignalName {
 
 // Linux, x86 and arm numbering (signal(7)).
 constexpr std::array<SignalName, 31> kSignals = {{
-    {1, "SIGHUP"},   {2, "SIGINT"},   {3, "SIGQUIT"},  {4, "SIGILL"},    {5, "SIGTRAP"},  {6, "SIGABRT"},
-    {7, "SIGBUS"},   {8, "SIGFPE"},   {9, "SIGKILL"},  {10, "SIGUSR1"},  {11, "SIGSEGV"}, {12, "SIGUSR2"},
-    {13, "SIGPIPE"}, {14, "SIGALRM"}, {15, "SIGTERM"}, {16, "SIGSTKFLT"}, {17, "SIGCHLD"}, {18, "SIGCONT"},
-    {19, "SIGSTOP"}, {20, "SIGTSTP"}, {21, "SIGTTIN"}, {22, "SIGTTOU"},  {23, "SIGURG"},  {24, "SIGXCPU"},
-    {25, "SIGXFSZ"}, {26, "SIGVTALRM"}, {27, "SIGPROF"}, {28, "SIGWINCH"}, {29, "SIGIO"}, {30, "SIGPWR"},
+    {1, "SIGHUP"},     {2, "SIGINT"},   {3, "SIGQUIT"},   {4, "SIGILL"},   {5, "SIGTRAP"},
+    {6, "SIGABRT"},    {7, "SIGBUS"},   {8, "SIGFPE"},    {9, "SIGKILL"},  {10, "SIGUSR1"},
+    {11, "SIGSEGV"},   {12, "SIGUSR2"}, {13, "SIGPIPE"},  {14, "SIGALRM"}, {15, "SIGTERM"},
+    {16, "SIGSTKFLT"}, {17, "SIGCHLD"}, {18, "SIGCONT"},  {19, "SIGSTOP"}, {20, "SIGTSTP"},
+    {21, "SIGTTIN"},   {22, "SIGTTOU"}, {23, "SIGURG"},   {24, "SIGXCPU"}, {25, "SIGXFSZ"},
+    {26, "SIGVTALRM"}, {27, "SIGPROF"}, {28, "SIGWINCH"}, {29, "SIGIO"},   {30, "SIGPWR"},
     {31, "SIGSYS"},
 }};
 
@@ -53,7 +54,8 @@ std::string describe(const ExitStatus& status) {
         case ExitKind::Code:
             return "exited " + std::to_string(status.value);
         case ExitKind::Signal:
-            return "killed by " + signal_name(status.value) + (status.core_dumped ? " (core dumped)" : "");
+            return "killed by " + signal_name(status.value) +
+                   (status.core_dumped ? " (core dumped)" : "");
         case ExitKind::Unknown:
             break;
     }

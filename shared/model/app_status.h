@@ -64,16 +64,16 @@ struct AppStatus {
     std::string comment;
     AppState state = AppState::Stopped;
     Desired desired = Desired::Stopped;
-    WallTime since;                      // when `state` began
-    std::string reason;                  // why it is in `state`, one sentence
-    std::optional<std::int32_t> pid;     // of the running leader
+    WallTime since;                   // when `state` began
+    std::string reason;               // why it is in `state`, one sentence
+    std::optional<std::int32_t> pid;  // of the running leader
     std::optional<std::int32_t> last_pid;
-    std::optional<WallTime> started;     // begin of the present or last run
-    std::optional<WallTime> finished;    // end of the last run
-    std::optional<ExitStatus> exit;      // of the last run that ended
-    std::optional<WallTime> next_try;    // in backoff
-    std::uint64_t restarts = 0;          // automatic ones since the user's last start
-    std::optional<double> cpu_percent;   // of one core, the tree summed; unset: not sampled
+    std::optional<WallTime> started;    // begin of the present or last run
+    std::optional<WallTime> finished;   // end of the last run
+    std::optional<ExitStatus> exit;     // of the last run that ended
+    std::optional<WallTime> next_try;   // in backoff
+    std::uint64_t restarts = 0;         // automatic ones since the user's last start
+    std::optional<double> cpu_percent;  // of one core, the tree summed; unset: not sampled
     std::optional<std::uint64_t> rss_bytes;
     std::optional<std::uint32_t> processes;
     std::string command;

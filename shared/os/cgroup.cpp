@@ -68,7 +68,9 @@ Result<Cgroup> Cgroup::child(const std::string& name) const {
     return Cgroup(path);
 }
 
-Result<UniqueFd> Cgroup::open() const { return open_file(path_, O_RDONLY | O_DIRECTORY); }
+Result<UniqueFd> Cgroup::open() const {
+    return open_file(path_, O_RDONLY | O_DIRECTORY);
+}
 
 std::vector<pid_t> Cgroup::processes() const {
     std::vector<pid_t> pids;
@@ -91,6 +93,8 @@ bool Cgroup::kill() const {
     return fd && write_some(fd->get(), "1").status == IoStatus::Done;
 }
 
-bool Cgroup::remove() const { return ::rmdir(path_.c_str()) == 0 || errno == ENOENT; }
+bool Cgroup::remove() const {
+    return ::rmdir(path_.c_str()) == 0 || errno == ENOENT;
+}
 
 }  // namespace berth::os

@@ -11,10 +11,10 @@
 
 namespace berth::os {
 
-// A folder of the cgroup v2 hierarchy that this process may write to. Groups in it only keep trees of
-// processes together; controllers are not touched here.
+// A folder of the cgroup v2 hierarchy that this process may write to. Groups in it only keep trees
+// of processes together; controllers are not touched here.
 class Cgroup {
-  public:
+public:
     // The group `name` below this process's own group. Error: no cgroup v2 mount, or not writable.
     static Result<Cgroup> create(const std::string& name);
 
@@ -35,8 +35,9 @@ class Cgroup {
 
     [[nodiscard]] const std::string& path() const { return path_; }
 
-  private:
+private:
     explicit Cgroup(std::string path) : path_(std::move(path)) {}
+
     std::string path_;
 };
 

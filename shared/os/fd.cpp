@@ -134,7 +134,8 @@ IoOutcome send_some(int fd, std::string_view data) {
 void signal_eventfd(int fd) {
     const std::uint64_t one = 1;
     const ssize_t put = ::write(fd, &one, sizeof one);
-    ENSURE(put == static_cast<ssize_t>(sizeof one) || errno == EAGAIN, "an eventfd takes eight bytes");
+    ENSURE(put == static_cast<ssize_t>(sizeof one) || errno == EAGAIN,
+           "an eventfd takes eight bytes");
 }
 
 void clear_eventfd(int fd) {
@@ -144,7 +145,9 @@ void clear_eventfd(int fd) {
 
 Result<std::optional<UniqueFd>> try_lock_file(const std::string& path) {
     BERTH_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT, 0600));
+
     struct flock lock {};
+
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) {
@@ -158,7 +161,9 @@ Result<std::optional<UniqueFd>> try_lock_file(const std::string& path) {
 
 Result<UniqueFd> lock_file(const std::string& path) {
     BERTH_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT, 0600));
+
     struct flock lock {};
+
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     while (::fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) {

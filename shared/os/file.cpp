@@ -54,7 +54,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
             return fail(error_of(outcome.os_errno, path));
         }
         if (content.size() + outcome.bytes > limit) {
-            return fail(ErrorCode::TooLarge, path + ": larger than " + std::to_string(limit) + " bytes");
+            return fail(ErrorCode::TooLarge,
+                        path + ": larger than " + std::to_string(limit) + " bytes");
         }
         content.append(buffer.data(), outcome.bytes);
     }
@@ -63,7 +64,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
 Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode) {
     const std::string staged = path + ".new";
     {
-        BERTH_TRY(const UniqueFd fd, open_file(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+        BERTH_TRY(const UniqueFd fd,
+                  open_file(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
         BERTH_CHECK(write_all(fd.get(), content, staged));
         if (::fsync(fd.get()) != 0) {
             return fail(last_error("sync " + staged));
@@ -109,10 +111,13 @@ Result<void> remove_tree(const std::string& path) {
     return {};
 }
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool exists(const std::string& path) {
+    return ::access(path.c_str(), F_OK) == 0;
+}
 
 bool is_folder(const std::string& path) {
     struct stat info {};
+
     return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 

@@ -12,8 +12,8 @@ namespace berth::os {
 // The whole of a regular file or FIFO-less special file (such as /proc). TooLarge beyond `limit`.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 16U << 20U);
 
-// Replaces `path` in one step: a crash leaves the old content or the new, never a part. The file and
-// its folder are synced.
+// Replaces `path` in one step: a crash leaves the old content or the new, never a part. The file
+// and its folder are synced.
 Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode = 0600);
 
 // Makes the folder and what is missing above it, with mode 0700.

@@ -102,7 +102,8 @@ std::optional<UniqueFd> open_process(const ProcessId& id) {
     if (!pidfd) {
         return std::nullopt;
     }
-    // The descriptor holds the process; whose start time is read now is the one it holds, or it died.
+    // The descriptor holds the process; whose start time is read now is the one it holds, or it
+    // died.
     const auto stat = read_stat(id.pid);
     if (!stat || stat->start_ticks != id.start_ticks || stat->state == 'Z') {
         return std::nullopt;
@@ -114,9 +115,13 @@ bool send_signal(const UniqueFd& pidfd, int signal) {
     return ::pidfd_send_signal(pidfd.get(), signal, nullptr, 0) == 0;
 }
 
-bool send_signal_to(pid_t pid, int signal) { return pid > 1 && ::kill(pid, signal) == 0; }
+bool send_signal_to(pid_t pid, int signal) {
+    return pid > 1 && ::kill(pid, signal) == 0;
+}
 
-bool send_signal_to_group(pid_t leader, int signal) { return leader > 1 && ::kill(-leader, signal) == 0; }
+bool send_signal_to_group(pid_t leader, int signal) {
+    return leader > 1 && ::kill(-leader, signal) == 0;
+}
 
 std::vector<pid_t> children_of(pid_t pid) {
     std::vector<pid_t> children;
@@ -149,7 +154,9 @@ std::vector<pid_t> descendants_of(pid_t root) {
     return found;
 }
 
-std::vector<pid_t> all_processes() { return numeric_entries("/proc"); }
+std::vector<pid_t> all_processes() {
+    return numeric_entries("/proc");
+}
 
 bool has_environment_entry(pid_t pid, std::string_view entry) {
     const auto text = read_file("/proc/" + std::to_string(pid) + "/environ", 4U << 20U);
@@ -164,9 +171,13 @@ bool has_environment_entry(pid_t pid, std::string_view entry) {
     return false;
 }
 
-std::uint64_t clock_ticks_per_second() { return static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)); }
+std::uint64_t clock_ticks_per_second() {
+    return static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+}
 
-std::uint64_t page_size() { return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)); }
+std::uint64_t page_size() {
+    return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
 
 std::string host_name() {
     std::array<char, 256> name{};

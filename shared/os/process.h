@@ -73,8 +73,9 @@ struct HelperSpec {
     std::vector<std::string> argv;  // argv[0] is the path
     int inherit = -1;               // becomes descriptor 3; -1: none
     bool new_session = false;
-    std::string output;             // stdout and stderr are appended to this file; empty: inherited
+    std::string output;  // stdout and stderr are appended to this file; empty: inherited
 };
+
 Result<pid_t> start_helper(const HelperSpec& spec);
 
 // How the child ended, when it has: a raw wait status. Does not block.

@@ -1,17 +1,17 @@
 #include "shared/time/clock.h"
 
+#include <fmt/format.h>
 #include <time.h>
 
 #include <array>
-
-#include <fmt/format.h>
 
 namespace berth {
 
 namespace {
 
 std::tm broken_down(WallTime time, bool local) {
-    const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+    const std::time_t seconds =
+        std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
     std::tm parts{};
     if (local) {
         (void)localtime_r(&seconds, &parts);  // fails only for years beyond int
@@ -24,7 +24,8 @@ std::tm broken_down(WallTime time, bool local) {
 }  // namespace
 
 Now read_clocks() {
-    return {MonoClock::now(), std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())};
+    return {MonoClock::now(),
+            std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())};
 }
 
 std::string rfc3339_utc(WallTime time, int fraction_digits) {
@@ -57,7 +58,8 @@ std::string local_time(WallTime time) {
 }
 
 std::string elapsed_text(Duration duration) {
-    auto seconds = std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(duration).count());
+    auto seconds =
+        std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(duration).count());
     const std::int64_t days = seconds / 86400;
     seconds %= 86400;
     const std::string clock =

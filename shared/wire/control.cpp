@@ -64,8 +64,8 @@ std::string encode_request(const Request& request) {
 }
 
 std::string encode_reply(const Reply& reply) {
-    return encode(
-        Value::Array{kProtocolVersion, reply.id, static_cast<std::uint64_t>(reply.code), reply.info});
+    return encode(Value::Array{
+        kProtocolVersion, reply.id, static_cast<std::uint64_t>(reply.code), reply.info});
 }
 
 std::string encode_push(const Push& push) {
@@ -87,8 +87,8 @@ Result<Request> decode_request(std::string_view frame, std::uint64_t* id) {
     }
     if (value.at(0).as_uint() != kProtocolVersion) {
         return fail(ErrorCode::InvalidArgument,
-                    "version " + std::to_string(value.at(0).as_uint()) + " is not spoken here, only " +
-                        std::to_string(kProtocolVersion));
+                    "version " + std::to_string(value.at(0).as_uint()) +
+                        " is not spoken here, only " + std::to_string(kProtocolVersion));
     }
     if (value.at(1).as_uint() == 0) {
         return fail(ErrorCode::InvalidArgument, "a request's id must be greater than 0");
@@ -108,7 +108,8 @@ Result<Answer> decode_answer(std::string_view frame) {
     if (value.at(1).as_uint() == 0) {
         answer.push = Push{value.at(2).as_string(), value.at(3)};
     } else {
-        answer.reply = Reply{value.at(1).as_uint(), static_cast<Code>(value.at(2).as_uint()), value.at(3)};
+        answer.reply =
+            Reply{value.at(1).as_uint(), static_cast<Code>(value.at(2).as_uint()), value.at(3)};
     }
     return answer;
 }
@@ -138,16 +139,23 @@ ActResult to_act_result(const Value& value) {
     return result;
 }
 
-Value to_value(const LogPosition& position) { return Value::Array{position.file, position.offset}; }
+Value to_value(const LogPosition& position) {
+    return Value::Array{position.file, position.offset};
+}
 
-LogPosition to_log_position(const Value& value) { return {value.at(0).as_uint(), value.at(1).as_uint()}; }
+LogPosition to_log_position(const Value& value) {
+    return {value.at(0).as_uint(), value.at(1).as_uint()};
+}
 
 Value to_value(const LogLine& line) {
     return Value::Array{to_value(line.time), line.is_stderr, line.partial, line.text};
 }
 
 LogLine to_log_line(const Value& value) {
-    return {to_wall_time(value.at(0)), value.at(1).as_bool(), value.at(2).as_bool(), value.at(3).as_string()};
+    return {to_wall_time(value.at(0)),
+            value.at(1).as_bool(),
+            value.at(2).as_bool(),
+            value.at(3).as_string()};
 }
 
 Value to_value(const LogBatch& batch) {

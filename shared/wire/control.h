@@ -18,9 +18,10 @@
 //
 // Verbs and their args:
 //   hello                                     -> agent
-//   subscribe                                 -> agent, seq, apps; then a push "delta" for each change
-//             {seq, apps, removed} and a push "tick" {seq} every second. seq counts up by one; a gap
-//             means: subscribe again
+//   subscribe                                 -> agent, seq, apps; then a push "delta" for each
+//   change
+//             {seq, apps, removed} and a push "tick" {seq} every second. seq counts up by one; a
+//             gap means: subscribe again
 //   list      patterns, metrics               -> agent, apps, unmatched
 //   act       verb, patterns, actor, deadline_ms, wait, key   -> results (see ActResult), unmatched
 //   load      paths, cwd, environment, actor  -> loaded (ids), warnings; error: problems
@@ -79,8 +80,8 @@ std::string encode_push(const Push& push);
 
 Reply error_reply(std::uint64_t id, const Error& error);
 
-// Error: malformed, or another version. `id`, when given, gets the request's id as far as it could be
-// read, for the answer.
+// Error: malformed, or another version. `id`, when given, gets the request's id as far as it could
+// be read, for the answer.
 Result<Request> decode_request(std::string_view frame, std::uint64_t* id = nullptr);
 
 // A reply or a push: exactly one of both.
@@ -88,6 +89,7 @@ struct Answer {
     std::optional<Reply> reply;
     std::optional<Push> push;
 };
+
 Result<Answer> decode_answer(std::string_view frame);
 
 // The reply's error as ours; nothing when its code is 0.
@@ -101,6 +103,7 @@ struct ActResult {
     std::string message;  // why not
     AppState state = AppState::Stopped;
 };
+
 Value to_value(const ActResult& result);
 ActResult to_act_result(const Value& value);
 
@@ -112,6 +115,7 @@ struct LogPosition {
     friend bool operator==(const LogPosition&, const LogPosition&) = default;
     friend auto operator<=>(const LogPosition&, const LogPosition&) = default;
 };
+
 Value to_value(const LogPosition& position);
 LogPosition to_log_position(const Value& value);
 
@@ -123,17 +127,19 @@ struct LogLine {
 
     friend bool operator==(const LogLine&, const LogLine&) = default;
 };
+
 Value to_value(const LogLine& line);
 LogLine to_log_line(const Value& value);
 
-// An answer to `logs`. `next` is where to go on. `skipped_bytes`: what was rotated away before it was
-// read. `truncated`: there is more now.
+// An answer to `logs`. `next` is where to go on. `skipped_bytes`: what was rotated away before it
+// was read. `truncated`: there is more now.
 struct LogBatch {
     std::vector<LogLine> lines;
     LogPosition next;
     std::uint64_t skipped_bytes = 0;
     bool truncated = false;
 };
+
 Value to_value(const LogBatch& batch);
 LogBatch to_log_batch(const Value& value);
 

@@ -4,7 +4,9 @@ namespace berth::wire {
 
 namespace {
 
-Value time_value(const std::optional<WallTime>& time) { return time ? to_value(*time) : Value(); }
+Value time_value(const std::optional<WallTime>& time) {
+    return time ? to_value(*time) : Value();
+}
 
 std::optional<WallTime> optional_time(const Value& value) {
     return value.is_nil() ? std::nullopt : std::optional(to_wall_time(value));
@@ -47,9 +49,13 @@ std::optional<ExitStatus> read_exit(const Value& value) {
 
 }  // namespace
 
-Value to_value(WallTime time) { return std::int64_t{time.time_since_epoch().count()}; }
+Value to_value(WallTime time) {
+    return std::int64_t{time.time_since_epoch().count()};
+}
 
-WallTime to_wall_time(const Value& value) { return WallTime(Duration(value.as_int())); }
+WallTime to_wall_time(const Value& value) {
+    return WallTime(Duration(value.as_int()));
+}
 
 Value to_value(const AppStatus& s) {
     return Value::Map{
@@ -119,8 +125,12 @@ Result<AppStatus> to_app_status(const Value& v) {
 }
 
 Value to_value(const AgentInfo& info) {
-    return Value::Map{{"name", info.name},       {"version", info.version}, {"home", info.home},
-                      {"host", info.host},       {"pid", int{info.pid}},    {"keeper_pid", int{info.keeper_pid}},
+    return Value::Map{{"name", info.name},
+                      {"version", info.version},
+                      {"home", info.home},
+                      {"host", info.host},
+                      {"pid", int{info.pid}},
+                      {"keeper_pid", int{info.keeper_pid}},
                       {"started", to_value(info.started)}};
 }
 

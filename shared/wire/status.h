@@ -4,8 +4,8 @@
 #include "shared/model/app_status.h"
 #include "shared/wire/value.h"
 
-// The model as values of the control protocol. A field that is not there keeps its default, one that
-// is not known is ignored; an unknown name of an enum is an error.
+// The model as values of the control protocol. A field that is not there keeps its default, one
+// that is not known is ignored; an unknown name of an enum is an error.
 namespace berth::wire {
 
 Value to_value(const AppStatus& status);

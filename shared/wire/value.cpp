@@ -10,20 +10,20 @@ namespace berth::wire {
 
 namespace {
 
-const Value kNil;                // NOLINT(cert-err58-cpp): no allocation
-const std::string kNoString;     // NOLINT(cert-err58-cpp)
-const Value::Array kNoArray;     // NOLINT(cert-err58-cpp)
-const Value::Map kNoMap;         // NOLINT(cert-err58-cpp)
+const Value kNil;             // NOLINT(cert-err58-cpp): no allocation
+const std::string kNoString;  // NOLINT(cert-err58-cpp)
+const Value::Array kNoArray;  // NOLINT(cert-err58-cpp)
+const Value::Map kNoMap;      // NOLINT(cert-err58-cpp)
 
 template <class T>
 const T* get(const Value& value) {
     return std::get_if<T>(&value.data());
 }
 
-// Walks the headers of a msgpack value without allocating (msgpack's own limits still let 93 bytes ask
-// for 69 MiB). Format: https://github.com/msgpack/msgpack/blob/master/spec.md
+// Walks the headers of a msgpack value without allocating (msgpack's own limits still let 93 bytes
+// ask for 69 MiB). Format: https://github.com/msgpack/msgpack/blob/master/spec.md
 class Scanner {
-  public:
+public:
     Scanner(std::string_view bytes, const Limits& limits) : bytes_(bytes), limits_(limits) {}
 
     Result<void> scan() {
@@ -34,9 +34,10 @@ class Scanner {
         return {};
     }
 
-  private:
+private:
     tl::unexpected<Error> broken(const std::string& what) const {
-        return fail(ErrorCode::InvalidArgument, "msgpack: " + what + " at byte " + std::to_string(at_));
+        return fail(ErrorCode::InvalidArgument,
+                    "msgpack: " + what + " at byte " + std::to_string(at_));
     }
 
     Result<std::uint64_t> number(std::size_t size) {
@@ -73,7 +74,8 @@ class Scanner {
         }
         for (std::uint64_t i = 0; i < count; ++i) {
             if (map) {
-                const auto type = at_ < bytes_.size() ? static_cast<unsigned char>(bytes_[at_]) : 0U;
+                const auto type =
+                    at_ < bytes_.size() ? static_cast<unsigned char>(bytes_[at_]) : 0U;
                 if ((type & 0xE0U) != 0xA0U && (type < 0xD9U || type > 0xDBU)) {
                     return broken("a map key that is no string");
                 }
@@ -161,18 +163,26 @@ void pack(Packer& out, const Value& value);
 
 struct PackVisitor {
     Packer& out;
+
     void operator()(std::monostate) const { out.pack_nil(); }
+
     void operator()(bool v) const { out.pack(v); }
+
     void operator()(std::int64_t v) const { out.pack(v); }
+
     void operator()(std::uint64_t v) const { out.pack(v); }
+
     void operator()(double v) const { out.pack(v); }
+
     void operator()(const std::string& v) const { out.pack(v); }
+
     void operator()(const Value::Array& v) const {
         out.pack_array(static_cast<std::uint32_t>(v.size()));
         for (const Value& element : v) {
             pack(out, element);
         }
     }
+
     void operator()(const Value::Map& v) const {
         out.pack_map(static_cast<std::uint32_t>(v.size()));
         for (const auto& [key, member] : v) {
@@ -182,7 +192,9 @@ struct PackVisitor {
     }
 };
 
-void pack(Packer& out, const Value& value) { std::visit(PackVisitor{out}, value.data()); }
+void pack(Packer& out, const Value& value) {
+    std::visit(PackVisitor{out}, value.data());
+}
 
 Value convert(const msgpack::object& object) {
     switch (object.type) {
@@ -212,7 +224,8 @@ Value convert(const msgpack::object& object) {
             map.reserve(object.via.map.size);
             for (std::uint32_t i = 0; i < object.via.map.size; ++i) {
                 const msgpack::object_kv& member = object.via.map.ptr[i];
-                map.emplace_back(std::string(member.key.via.str.ptr, member.key.via.str.size), convert(member.val));
+                map.emplace_back(std::string(member.key.via.str.ptr, member.key.via.str.size),
+                                 convert(member.val));
             }
             return map;
         }
@@ -256,7 +269,8 @@ std::int64_t Value::as_int(std::int64_t fallback) const {
         return *v;
     }
     const auto* const u = get<std::uint64_t>(*this);
-    const bool fits = u != nullptr && *u <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    const bool fits =
+        u != nullptr && *u <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     return fits ? static_cast<std::int64_t>(*u) : fallback;
 }
 
@@ -336,7 +350,8 @@ std::string encode(const Value& value) {
 
 Result<Value> decode(std::string_view bytes, const Limits& limits) {
     if (bytes.size() > limits.bytes) {
-        return fail(ErrorCode::TooLarge, "msgpack: larger than " + std::to_string(limits.bytes) + " bytes");
+        return fail(ErrorCode::TooLarge,
+                    "msgpack: larger than " + std::to_string(limits.bytes) + " bytes");
     }
     BERTH_CHECK(Scanner(bytes, limits).scan());
     try {

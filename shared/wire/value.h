@@ -13,36 +13,52 @@
 namespace berth::wire {
 
 // One decoded msgpack value: what every header and body of the control protocol is made of. Strings
-// and binaries are both std::string. Asking for what is not there gives the fallback, so an older or
-// newer peer's message is read as far as it is understood.
+// and binaries are both std::string. Asking for what is not there gives the fallback, so an older
+// or newer peer's message is read as far as it is understood.
 class Value {
-  public:
+public:
     using Array = std::vector<Value>;
     using Map = std::vector<std::pair<std::string, Value>>;
 
     Value() = default;
-    Value(bool v) : data_(v) {}                       // NOLINT(google-explicit-constructor): literals
-    Value(int v) : data_(std::int64_t{v}) {}          // NOLINT(google-explicit-constructor)
-    Value(std::int64_t v) : data_(v) {}               // NOLINT(google-explicit-constructor)
-    Value(std::uint64_t v) : data_(v) {}              // NOLINT(google-explicit-constructor)
+
+    Value(bool v) : data_(v) {}  // NOLINT(google-explicit-constructor): literals
+
+    Value(int v) : data_(std::int64_t{v}) {}  // NOLINT(google-explicit-constructor)
+
+    Value(std::int64_t v) : data_(v) {}  // NOLINT(google-explicit-constructor)
+
+    Value(std::uint64_t v) : data_(v) {}  // NOLINT(google-explicit-constructor)
+
     Value(std::uint32_t v) : data_(std::uint64_t{v}) {}  // NOLINT(google-explicit-constructor)
-    Value(double v) : data_(v) {}                     // NOLINT(google-explicit-constructor)
-    Value(std::string v) : data_(std::move(v)) {}     // NOLINT(google-explicit-constructor)
+
+    Value(double v) : data_(v) {}  // NOLINT(google-explicit-constructor)
+
+    Value(std::string v) : data_(std::move(v)) {}  // NOLINT(google-explicit-constructor)
+
     Value(std::string_view v) : data_(std::string(v)) {}  // NOLINT(google-explicit-constructor)
-    Value(const char* v) : data_(std::string(v)) {}   // NOLINT(google-explicit-constructor)
-    Value(Array v) : data_(std::move(v)) {}           // NOLINT(google-explicit-constructor)
-    Value(Map v) : data_(std::move(v)) {}             // NOLINT(google-explicit-constructor)
+
+    Value(const char* v) : data_(std::string(v)) {}  // NOLINT(google-explicit-constructor)
+
+    Value(Array v) : data_(std::move(v)) {}  // NOLINT(google-explicit-constructor)
+
+    Value(Map v) : data_(std::move(v)) {}  // NOLINT(google-explicit-constructor)
+
     template <class T>
-    Value(const std::optional<T>& v) {                // NOLINT(google-explicit-constructor)
+    Value(const std::optional<T>& v) {  // NOLINT(google-explicit-constructor)
         if (v) {
             *this = Value(*v);
         }
     }
 
     [[nodiscard]] bool is_nil() const { return std::holds_alternative<std::monostate>(data_); }
+
     [[nodiscard]] bool is_string() const { return std::holds_alternative<std::string>(data_); }
+
     [[nodiscard]] bool is_array() const { return std::holds_alternative<Array>(data_); }
+
     [[nodiscard]] bool is_map() const { return std::holds_alternative<Map>(data_); }
+
     [[nodiscard]] bool is_unsigned() const;
 
     [[nodiscard]] bool as_bool(bool fallback = false) const;
@@ -66,8 +82,9 @@ class Value {
 
     friend bool operator==(const Value&, const Value&) = default;
 
-  private:
-    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Map> data_;
+private:
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Map>
+        data_;
 };
 
 Value strings(const std::vector<std::string>& values);
@@ -82,8 +99,8 @@ struct Limits {
 std::string encode(const Value& value);
 
 // Exactly one msgpack value. Errors name what is wrong and where: cut short, over a limit, more
-// elements declared than bytes left, duplicate map keys, extension types, trailing bytes. Map keys are
-// strings.
+// elements declared than bytes left, duplicate map keys, extension types, trailing bytes. Map keys
+// are strings.
 Result<Value> decode(std::string_view bytes, const Limits& limits = {});
 
 }  // namespace berth::wire

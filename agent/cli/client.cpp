@@ -1,0 +1,118 @@
+#include "agent/cli/client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/os_error.h"
+
+namespace berth::cli {
+
+namespace {
+
+constexpr Duration kRestartWait = std::chrono::seconds(10);
+constexpr Duration kSendWait = std::chrono::seconds(5);
+
+// Whether somebody listens there; ZeroMQ itself would wait for ever.
+bool answers(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return false;
+    }
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    const os::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return probe.valid() &&
+           ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+bool is_held(const std::string& lock_file) {
+    if (!os::exists(lock_file)) {
+        return false;
+    }
+    const auto lock = os::try_lock_file(lock_file);
+    return lock && !*lock;
+}
+
+// A keeper or an agent lives for that home: each starts the other, so in a moment one answers.
+bool home_lives(const std::string& agent_home) {
+    return is_held(agent_home + "/run/keeper.lock") || is_held(agent_home + "/run/agent.lock");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
+                                                bus::Context& context,
+                                                const std::string& agent_home) {
+    const std::string path = agent_home + "/run/control.sock";
+    if (!answers(path) && !home_lives(agent_home)) {
+        return fail(ErrorCode::Unavailable,
+                    "no agent runs at " + agent_home + "; start one with: berth up --detach");
+    }
+    std::unique_ptr<Client> client(new Client(loop, agent_home));
+    Client* const self = client.get();
+    BERTH_TRY(client->dealer_,
+              bus::Dealer::create(context,
+                                  loop,
+                                  {wire::kMaxControlFrame, 1000},
+                                  {"ipc://" + path, {}, {}},
+                                  [self](std::string_view frame) { self->received(frame); }));
+    return client;
+}
+
+void Client::received(std::string_view frame) {
+    auto answer = wire::decode_answer(frame);
+    if (!answer || !answer->reply) {
+        return;  // a push: the CLI subscribes to nothing
+    }
+    const auto found = pending_.find(answer->reply->id);
+    if (found == pending_.end()) {
+        return;  // its time was over
+    }
+    const Answered answered = std::move(found->second);
+    pending_.erase(found);
+    if (auto error = wire::error_of(*answer->reply)) {
+        answered(fail(std::move(*error)));
+    } else {
+        answered(std::move(answer->reply->info));
+    }
+}
+
+void Client::send(const std::string& verb, wire::Value args, Answered answered) {
+    const std::uint64_t id = next_++;
+    const std::string frame = wire::encode_request({id, verb, std::move(args)});
+    // Connecting happens behind our back; until it has, there is nobody to send to.
+    const MonoTime give_up =
+        MonoClock::now() + (home_lives(agent_home_) ? kRestartWait : kSendWait);
+    while (!dealer_->send(frame)) {
+        if (MonoClock::now() > give_up || !loop_.turn(std::chrono::milliseconds(2))) {
+            return answered(
+                fail(ErrorCode::Unavailable, "the agent at " + agent_home_ + " does not answer"));
+        }
+    }
+    pending_[id] = std::move(answered);
+}
+
+Result<wire::Value> Client::ask(const std::string& verb, wire::Value args, Duration timeout) {
+    std::optional<Result<wire::Value>> result;
+    const std::uint64_t id = next_;
+    send(verb, std::move(args), [&result](Result<wire::Value> answer) {
+        result = std::move(answer);
+    });
+    const MonoTime give_up =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(timeout);
+    while (!result && MonoClock::now() < give_up) {
+        (void)loop_.turn(give_up - MonoClock::now());
+    }
+    if (!result) {
+        pending_.erase(id);
+        return fail(ErrorCode::TimedOut,
+                    "the agent at " + agent_home_ + " has not answered in time");
+    }
+    return std::move(*result);
+}
+
+}  // namespace berth::cli

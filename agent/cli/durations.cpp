@@ -1,0 +1,61 @@
+#include "agent/cli/durations.h"
+
+#include <time.h>
+
+#include <charconv>
+#include <utility>
+
+namespace berth::cli {
+
+Result<Duration> parse_duration(const std::string& text) {
+    constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {{
+        {"ms", 1'000'000},
+        {"s", 1'000'000'000},
+        {"m", 60'000'000'000},
+        {"h", 3'600'000'000'000},
+        {"d", 86'400'000'000'000},
+    }};
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    for (const auto& [name, nanoseconds] : kUnits) {
+        if (error == std::errc() && unit == name && number >= 0 && number < 1e6) {
+            return Duration(static_cast<std::int64_t>(number * static_cast<double>(nanoseconds)));
+        }
+    }
+    return fail(ErrorCode::InvalidArgument,
+                "\"" + text + "\" is not a duration like 500ms, 10s, 5m, 1h or 2d");
+}
+
+Result<WallTime> parse_moment(const std::string& text, WallTime now) {
+    if (const auto ago = parse_duration(text)) {
+        return now - *ago;
+    }
+    std::tm parts{};
+    const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    if (end != nullptr && *end == '\0') {
+        return WallTime(std::chrono::seconds(::timegm(&parts)));
+    }
+    parts = {};
+    parts.tm_isdst = -1;
+    end = ::strptime(text.c_str(), "%Y-%m-%d %H:%M:%S", &parts);
+    if (end != nullptr && *end == '\0') {
+        return WallTime(std::chrono::seconds(::mktime(&parts)));
+    }
+    return fail(
+        ErrorCode::InvalidArgument,
+        "\"" + text +
+            "\" is not a time like 10m (ago), 2026-11-24T10:00:00Z or \"2026-11-24 10:00:00\"");
+}
+
+Result<std::size_t> parse_count(const std::string& text) {
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc() || end != text.data() + text.size() || count > 1'000'000) {
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + text + "\" is not a number from 0 to 1000000");
+    }
+    return count;
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,124 @@
+#include "agent/cli/instance.h"
+
+#include <signal.h>
+#include <sys/inotify.h>
+
+#include <array>
+#include <charconv>
+
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/os_error.h"
+#include "shared/os/process.h"
+
+namespace berth::cli {
+
+Service keeper_service(const std::string& agent_home) {
+    return {agent_home + "/run/keeper.lock", agent_home + "/run/keeper.pid"};
+}
+
+Service agent_service(const std::string& agent_home) {
+    return {agent_home + "/run/agent.lock", agent_home + "/run/agent.pid"};
+}
+
+Service controller_service(const std::string& home) {
+    return {home + "/controller/run/controller.lock", home + "/controller/run/controller.pid"};
+}
+
+Service up_service(const std::string& home) {
+    return {home + "/up.lock", home + "/up.pid"};
+}
+
+std::optional<int> running_pid(const Service& service) {
+    if (!os::exists(service.lock)) {
+        return std::nullopt;
+    }
+    const auto lock = os::try_lock_file(service.lock);
+    if (!lock || *lock) {
+        return std::nullopt;  // free
+    }
+    const auto text = os::read_file(service.pid_file);
+    int pid = 0;
+    if (text) {
+        (void)std::from_chars(text->data(), text->data() + text->size(), pid);
+    }
+    return pid > 1 ? std::optional(pid) : std::nullopt;
+}
+
+std::optional<os::UniqueFd> watch_end(const Service& service) {
+    const auto pid = running_pid(service);
+    if (!pid) {
+        return std::nullopt;
+    }
+    auto fd = os::open_pidfd(*pid);
+    // Looked at again: the pid was that of the lock's holder both before and after.
+    if (!fd || running_pid(service) != pid) {
+        return std::nullopt;
+    }
+    return std::move(*fd);
+}
+
+bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit) {
+    const auto fd = watch_end(service);
+    if (!fd) {
+        return true;
+    }
+    bool ended = false;
+    const auto watch =
+        loop.watch(fd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
+    const MonoTime give_up =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+    while (!ended && MonoClock::now() < give_up && loop.turn(give_up - MonoClock::now())) {
+    }
+    return ended;
+}
+
+bool wait_for_file(loop::EventLoop& loop,
+                   const std::string& path,
+                   Duration limit,
+                   const std::function<bool()>& broken) {
+    const std::string folder = path.substr(0, path.rfind('/'));
+    const os::UniqueFd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!inotify.valid() || !os::make_folders(folder) ||
+        ::inotify_add_watch(inotify.get(), folder.c_str(), IN_CREATE | IN_MOVED_TO) < 0) {
+        return os::exists(path);
+    }
+    const auto watch = loop.watch(inotify.get(), loop::Interest::Read, [&inotify](bool, bool) {
+        std::array<char, 4096> buffer{};
+        while (os::read_some(inotify.get(), buffer.data(), buffer.size()).status ==
+               os::IoStatus::Done) {
+        }
+    });
+    const MonoTime give_up =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+    while (!os::exists(path)) {
+        if (broken() || MonoClock::now() >= give_up || !loop.turn(give_up - MonoClock::now())) {
+            return os::exists(path);
+        }
+    }
+    return true;
+}
+
+Result<void> ensure_agent(const std::string& agent_home,
+                          const std::string& name,
+                          const std::string& log_file) {
+    if (running_pid(agent_service(agent_home))) {
+        return {};
+    }
+    if (const auto keeper = running_pid(keeper_service(agent_home))) {
+        (void)os::send_signal_to(*keeper,
+                                 SIGHUP);  // it is left alone with its apps, or starting an agent
+        return {};
+    }
+    BERTH_CHECK(os::make_folders(agent_home + "/run"));
+    BERTH_CHECK(os::remove_tree(agent_home + "/run/control.sock"));  // of an earlier life
+    os::HelperSpec spec;
+    BERTH_TRY(const std::string keeper, os::sibling_executable("berth-keeper"));
+    spec.argv = {keeper, "--home", agent_home, "--name", name};
+    spec.new_session = true;
+    spec.output = log_file;
+    BERTH_CHECK(os::start_helper(spec));
+    return {};
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/loop/event_loop.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::cli {
+
+// A program of ours that runs as a service of this home: who holds LOCK, and the pid in PID_FILE.
+struct Service {
+    std::string lock;
+    std::string pid_file;
+};
+
+Service keeper_service(const std::string& agent_home);
+Service agent_service(const std::string& agent_home);
+Service controller_service(const std::string& home);
+Service up_service(const std::string& home);
+
+// The pid of the process that holds the lock now. Nothing: nobody does.
+std::optional<int> running_pid(const Service& service);
+
+// A descriptor that is readable when the process has ended. Nothing: it does not run.
+std::optional<os::UniqueFd> watch_end(const Service& service);
+
+// Runs the loop until the service has ended. False: not within `limit`.
+bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit);
+
+// Waits, by inotify on its folder, until `path` exists. False: not within `limit`, or `broken` says
+// so.
+bool wait_for_file(loop::EventLoop& loop,
+                   const std::string& path,
+                   Duration limit,
+                   const std::function<bool()>& broken);
+
+// The keeper of an agent, started in a session of its own; an agentless one is told to start its
+// agent.
+Result<void> ensure_agent(const std::string& agent_home,
+                          const std::string& name,
+                          const std::string& log_file);
+
+}  // namespace berth::cli

@@ -1,0 +1,324 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <queue>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/durations.h"
+#include "agent/cli/terminal.h"
+#include "shared/base/text.h"
+#include "shared/os/fd.h"
+#include "shared/wire/status.h"
+
+namespace berth::cli {
+
+using wire::Value;
+
+namespace {
+
+constexpr std::int64_t kFollowWaitMs = 25'000;
+
+// One app whose log is read on and on by long polls.
+struct Follow {
+    AppStatus app;
+    Client* client = nullptr;
+    wire::LogPosition position;
+    bool mid_line = false;
+};
+
+struct LogView {
+    bool json = false;
+    bool timestamps = false;
+    bool prefix = false;  // more than one app
+    Value::Map filters;
+};
+
+void print_lines(const LogView& view, Follow& follow, const std::vector<wire::LogLine>& lines) {
+    for (const wire::LogLine& line : lines) {
+        if (view.json) {
+            json::JsonWriter json;
+            json.begin_object().field("app", follow.app.id).field("agent", follow.app.agent);
+            json.field("time", rfc3339_utc(line.time))
+                .field("stream", line.is_stderr ? "stderr" : "stdout");
+            json.field("text", line.text).field("partial", line.partial).end_object();
+            print(json.take() + "\n");
+            continue;
+        }
+        std::string text;
+        if (!follow.mid_line) {
+            text += view.timestamps ? local_time(line.time) + " " : "";
+            text += view.prefix ? shown_id(follow.app) + " | " : "";
+        }
+        text += line.text;
+        text += line.partial ? "" : "\n";
+        follow.mid_line = line.partial;
+        print(text);
+    }
+    (void)std::fflush(stdout);
+}
+
+Value::Map with(Value::Map base, Value::Map more) {
+    base.insert(base.end(), more.begin(), more.end());
+    return base;
+}
+
+// Reads the log on, and again when that is answered.
+void follow_on(const LogView& view, Follow& follow, std::optional<Error>& failure) {
+    Value::Map args = with(view.filters,
+                           {{"id", follow.app.id},
+                            {"position", wire::to_value(follow.position)},
+                            {"wait_ms", kFollowWaitMs}});
+    follow.client->send("logs", std::move(args), [&view, &follow, &failure](Result<Value> info) {
+        if (!info) {
+            failure = info.error();
+            return;
+        }
+        const wire::LogBatch batch = wire::to_log_batch(*info);
+        if (batch.skipped_bytes > 0) {
+            print_error(shown_id(follow.app) + ": lines were rotated away before they were read");
+        }
+        print_lines(view, follow, batch.lines);
+        follow.position = batch.next;
+        follow_on(view, follow, failure);
+    });
+}
+
+Result<LogView> view_of(const Session& session, std::size_t apps) {
+    LogView view;
+    view.json = session.style.json;
+    view.timestamps = session.arguments.has("--timestamps");
+    view.prefix = apps > 1;
+    if (session.arguments.has("--grep")) {
+        view.filters.emplace_back("grep", session.arguments.get("--grep"));
+    }
+    if (session.arguments.has("--stream")) {
+        view.filters.emplace_back("stream", session.arguments.get("--stream"));
+    }
+    if (session.arguments.has("--since")) {
+        BERTH_TRY(const WallTime since,
+                  parse_moment(session.arguments.get("--since"), read_clocks().wall));
+        view.filters.emplace_back("since_ns", wire::to_value(since));
+    }
+    return view;
+}
+
+// What is there already: the last lines, or all since a time.
+Result<void> print_past(const Session& session, const LogView& view, Follow& follow) {
+    const bool all = session.arguments.has("--since") && !session.arguments.has("--lines");
+    BERTH_TRY(const std::size_t count, parse_count(session.arguments.get("--lines", "100")));
+    Value::Map args = with(view.filters, {{"id", follow.app.id}});
+    if (!all) {
+        args.emplace_back("tail", std::uint64_t{count});
+    }
+    for (bool more = true; more;) {
+        BERTH_TRY(const Value info, follow.client->ask("logs", args));
+        const wire::LogBatch batch = wire::to_log_batch(info);
+        print_lines(view, follow, batch.lines);
+        follow.position = batch.next;
+        more = batch.truncated;
+        args =
+            with(view.filters, {{"id", follow.app.id}, {"position", wire::to_value(batch.next)}});
+    }
+    return {};
+}
+
+}  // namespace
+
+int run_logs(Session& session) {
+    const auto listing = list_apps(session, session.arguments.words, 0);
+    if (!listing) {
+        return report(listing.error());
+    }
+    for (const std::string& pattern : listing->unmatched) {
+        print_error("no app matches \"" + pattern + "\"");
+    }
+    if (listing->apps.empty()) {
+        return kNothing;
+    }
+    const auto view = view_of(session, listing->apps.size());
+    if (!view) {
+        return report(view.error());
+    }
+    std::vector<Follow> follows;
+    for (const AppStatus& app : listing->apps) {
+        const auto client = session.client(app.agent);
+        if (!client) {
+            return report(client.error());
+        }
+        follows.push_back({app, *client, {}, false});
+    }
+    for (Follow& follow : follows) {
+        if (auto printed = print_past(session, *view, follow); !printed) {
+            return report(printed.error());
+        }
+    }
+    if (!session.arguments.has("--follow")) {
+        return kDone;
+    }
+    std::optional<Error> failure;
+    for (Follow& follow : follows) {
+        follow_on(*view, follow, failure);
+    }
+    while (!failure && session.loop->turn(std::chrono::seconds(60))) {
+    }
+    return failure ? report(*failure) : kDone;
+}
+
+int run_events(Session& session) {
+    const auto count = parse_count(session.arguments.get("--lines", "20"));
+    const auto client = session.client(session.agent);
+    if (!count || !client) {
+        return report(count ? client.error() : count.error());
+    }
+    Value::Map args = {{"limit", std::uint64_t{*count}}};
+    const bool follow = session.arguments.has("--follow");
+    for (;;) {
+        const auto info = (*client)->ask("events", args, std::chrono::seconds(60));
+        if (!info) {
+            return report(info.error());
+        }
+        for (const Value& event : (*info)["events"].as_array()) {
+            const WallTime time = wire::to_wall_time(event["time"]);
+            if (session.style.json) {
+                json::JsonWriter json;
+                json.begin_object()
+                    .field("seq", event["seq"].as_uint())
+                    .field("time", rfc3339_utc(time, 3));
+                json.field("app", event["app"].as_string())
+                    .field("state", event["state"].as_string());
+                json.field("text", event["text"].as_string()).end_object();
+                print(json.take() + "\n");
+            } else {
+                print(local_time(time) + "  " + event["app"].as_string() + "  " +
+                      event["state"].as_string() + ": " + event["text"].as_string() + "\n");
+            }
+        }
+        (void)std::fflush(stdout);
+        if (!follow) {
+            return kDone;
+        }
+        args = {{"after", (*info)["last"].as_uint()},
+                {"limit", std::uint64_t{1000}},
+                {"wait_ms", kFollowWaitMs}};
+    }
+}
+
+namespace {
+
+constexpr char kDetachFirst = 0x10;   // Ctrl-P
+constexpr char kDetachSecond = 0x11;  // Ctrl-Q
+
+// Sends what is typed; knows the way out.
+class Keyboard {
+public:
+    Keyboard(Session& session, const AppStatus& app, Client& client, std::optional<Error>& failure)
+        : loop_(*session.loop), app_(app), client_(client), failure_(failure) {}
+
+    void begin() {
+        watch_ =
+            loop_.watch(STDIN_FILENO, loop::Interest::Read, [this](bool, bool) { readable(); });
+    }
+
+    [[nodiscard]] bool left() const { return left_; }
+
+private:
+    void readable() {
+        std::array<char, 4096> buffer{};
+        const os::IoOutcome outcome = os::read_some(STDIN_FILENO, buffer.data(), buffer.size());
+        if (outcome.status != os::IoStatus::Done) {
+            left_ = true;
+            watch_.reset();
+            loop_.post([] {});
+            return;
+        }
+        std::string typed;
+        for (const char c : std::string_view(buffer.data(), outcome.bytes)) {
+            if (half_way_out_ && c == kDetachSecond) {
+                left_ = true;
+                return;
+            }
+            if (std::exchange(half_way_out_, c == kDetachFirst)) {
+                typed += kDetachFirst;
+            }
+            if (c != kDetachFirst) {
+                typed += c;
+            }
+        }
+        if (!typed.empty()) {
+            client_.send(
+                "input", Value::Map{{"id", app_.id}, {"data", typed}}, [this](Result<Value> done) {
+                    if (!done) {
+                        failure_ = done.error();
+                    }
+                });
+        }
+    }
+
+    loop::EventLoop& loop_;
+    const AppStatus& app_;
+    Client& client_;
+    std::optional<Error>& failure_;
+    bool half_way_out_ = false;
+    bool left_ = false;
+    loop::Registration watch_;
+};
+
+// Input that is no terminal goes to the app line by line; then connect ends.
+int send_piped_input(Session& session, const AppStatus& app, Client& client) {
+    (void)session;
+    std::array<char, 65536> buffer{};
+    for (;;) {
+        const os::IoOutcome outcome = os::read_some(STDIN_FILENO, buffer.data(), buffer.size());
+        if (outcome.status != os::IoStatus::Done) {
+            return kDone;
+        }
+        const auto sent = client.ask(
+            "input",
+            Value::Map{{"id", app.id}, {"data", std::string(buffer.data(), outcome.bytes)}});
+        if (!sent) {
+            return report(sent.error());
+        }
+    }
+}
+
+}  // namespace
+
+int run_connect(Session& session) {
+    const auto app = one_app(session, session.arguments.words.front());
+    const auto client = app ? session.client(app->agent) : Result<Client*>(fail(app.error()));
+    if (!client) {
+        return report(client.error());
+    }
+    LogView view;
+    Follow follow{*app, *client, {}, false};
+    session.arguments.options["--lines"] = "1000";
+    if (auto printed = print_past(session, view, follow); !printed) {
+        return report(printed.error());
+    }
+    if (!is_active(app->state)) {
+        print_error(app->id + " is " + std::string(kAppStateNames.name(app->state)) +
+                    ", this is what it wrote last");
+        return kDone;
+    }
+    if (::isatty(STDIN_FILENO) == 0) {
+        return send_piped_input(session, *app, **client);
+    }
+    const RawTerminal terminal(app->tty ? RawTerminal::Mode::Raw : RawTerminal::Mode::Lines);
+    if (app->tty) {
+        const auto [rows, columns] = terminal_size();
+        (*client)->send("resize",
+                        Value::Map{{"id", app->id}, {"rows", rows}, {"columns", columns}},
+                        [](auto&&) {});
+    }
+    print_error("connected to " + app->id + "; Ctrl-P Ctrl-Q leaves");
+    std::optional<Error> failure;
+    Keyboard keyboard(session, *app, **client, failure);
+    keyboard.begin();
+    follow_on(view, follow, failure);
+    while (!failure && !keyboard.left() && session.loop->turn(std::chrono::seconds(60))) {
+    }
+    return failure ? report(*failure) : kDone;
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,64 @@
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "agent/cli/commands.h"
+#include "shared/os/file.h"
+
+namespace {
+
+using namespace std::string_view_literals;
+namespace cli = berth::cli;
+
+std::string user_name() {
+    const passwd* const entry =
+        ::getpwuid(::geteuid());  // NOLINT(concurrency-mt-unsafe): one thread
+    return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
+}
+
+int run_berth(const std::vector<std::string>& words) {
+    auto arguments = cli::parse_arguments(words);
+    if (!arguments) {
+        cli::print_error(arguments.error().message);
+        return cli::kUsage;
+    }
+    auto loop = berth::loop::EventLoop::create();
+    if (!loop) {
+        return cli::report(loop.error());
+    }
+    cli::Session session;
+    session.loop = std::move(*loop);
+    session.arguments = std::move(*arguments);
+    const cli::Arguments& given = session.arguments;
+    session.home =
+        given.has("--home") ? berth::os::absolute_path(given.get("--home")) : cli::default_home();
+    session.agent = given.get("--agent", "default");
+    session.actor = user_name() + " on the command line";
+    session.style.json = given.has("--json");
+    const bool no_color =
+        std::getenv("NO_COLOR") != nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
+    session.style.color = !no_color && !given.has("--no-color") && ::isatty(STDOUT_FILENO) != 0;
+    if (given.command == nullptr && !given.has("--help")) {
+        (void)cli::run_help(session);
+        return words.empty() ? cli::kUsage : cli::kDone;
+    }
+    if (given.has("--help")) {
+        session.arguments.words = {given.command != nullptr ? std::string(given.command->name)
+                                                            : std::string()};
+        return cli::run_help(session);
+    }
+    const cli::Run run = cli::find_run(given.command->name);
+    return run != nullptr ? run(session) : cli::kUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    const std::string_view called = argv[0];
+    const std::string_view name = called.substr(called.rfind('/') + 1);
+    return name == "spmi"sv ? cli::run_spmi(words) : run_berth(words);
+}

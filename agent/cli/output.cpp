@@ -1,0 +1,157 @@
+#include "agent/cli/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace berth::cli {
+
+namespace {
+
+const char* color_of(AppState state) {
+    switch (state) {
+        case AppState::Running:
+            return "\x1b[32m";
+        case AppState::Starting:
+        case AppState::Stopping:
+        case AppState::Waiting:
+        case AppState::Backoff:
+            return "\x1b[33m";
+        case AppState::Failed:
+            return "\x1b[31m";
+        case AppState::Stopped:
+        case AppState::Exited:
+            break;
+    }
+    return "\x1b[2m";
+}
+
+// Characters that show; escape sequences and UTF-8 continuation bytes do not count.
+std::size_t width_of(const std::string& text) {
+    std::size_t width = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\x1b') {
+            while (i < text.size() && text[i] != 'm') {
+                ++i;
+            }
+        } else if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) {
+            ++width;
+        }
+    }
+    return width;
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_error(std::string_view text) {
+    const std::string line = "berth: " + std::string(text) + "\n";
+    (void)std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+std::string colored(const Style& style, AppState state, const std::string& text) {
+    return style.color ? color_of(state) + text + "\x1b[0m" : text;
+}
+
+std::string size_text(std::uint64_t bytes) {
+    constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+    auto value = static_cast<double>(bytes);
+    std::size_t unit = 0;
+    while (value >= 1024 && unit + 1 < kUnits.size()) {
+        value /= 1024;
+        ++unit;
+    }
+    return unit == 0 ? fmt::format("{} B", bytes)
+                     : fmt::format("{:.1f} {}", value, kUnits.at(unit));
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            widths[i] = std::max(widths[i], width_of(row[i]));
+        }
+    }
+    std::string text;
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line += row[i];
+            if (i + 1 < row.size()) {
+                line.append(widths[i] - width_of(row[i]) + 2, ' ');
+            }
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text;
+}
+
+std::string shown_id(const AppStatus& status) {
+    return status.agent.empty() || status.agent == "default" ? status.id
+                                                             : status.agent + "/" + status.id;
+}
+
+std::vector<std::string> list_header() {
+    return {"ID", "STATE", "SINCE", "PID", "CPU", "MEMORY", "RESTARTS", "COMMENT"};
+}
+
+std::vector<std::string> list_row(const Style& style, const AppStatus& status, WallTime now) {
+    return {shown_id(status),
+            colored(style, status.state, std::string(kAppStateNames.name(status.state))),
+            short_duration(now - status.since),
+            status.pid ? std::to_string(*status.pid) : "-",
+            status.cpu_percent ? fmt::format("{:.1f}%", *status.cpu_percent) : "-",
+            status.rss_bytes ? size_text(*status.rss_bytes) : "-",
+            std::to_string(status.restarts),
+            status.comment};
+}
+
+std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
+    std::string text = s.id + " (task) - " + s.comment + "\n";
+    const auto line = [&text](std::string_view label, const std::string& value) {
+        if (!value.empty()) {
+            text += fmt::format("{:>12}: {}\n", label, value);
+        }
+    };
+    const bool active = is_active(s.state);
+    const std::optional<WallTime> since = active ? s.started : s.finished;
+    std::string activity = colored(
+        style, active ? AppState::Running : AppState::Failed, active ? "active" : "inactive");
+    if (since) {
+        activity += " since " + local_time(*since) + " (" + elapsed_text(now - *since) + " ago)";
+    }
+    const auto code = spmi_exit_code(s.exit);
+    line("Active", activity);
+    line("State", colored(style, s.state, std::string(kAppStateNames.name(s.state))));
+    line("Reason", s.reason);
+    line("Path", "\"" + s.path + "\"");
+    line("Backend type", std::string(kBackendTypeNames.name(s.backend)));
+    line("Backend ID", s.backend_id);
+    line("Wrapper type", "default");
+    line("Command", s.command);
+    line("PID", s.last_pid ? std::to_string(*s.last_pid) : "");
+    line("Exit code", code && !active ? std::to_string(*code) : "");
+    line("Restarts", std::to_string(s.restarts));
+    line("Memory", s.rss_bytes ? size_text(*s.rss_bytes) : "");
+    line("CPU", s.cpu_percent ? fmt::format("{:.1f}%", *s.cpu_percent) : "");
+    return text;
+}
+
+std::string joined_text(const std::vector<wire::LogLine>& lines) {
+    std::string text;
+    for (const wire::LogLine& line : lines) {
+        text += line.text;
+        if (!line.partial) {
+            text += '\n';
+        }
+    }
+    return text;
+}
+
+}  // namespace berth::cli

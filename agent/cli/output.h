@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/json/json_writer.h"
+#include "shared/model/app_status.h"
+#include "shared/wire/control.h"
+
+namespace berth::cli {
+
+// How results are shown. Colour only on a terminal and without NO_COLOR.
+struct Style {
+    bool json = false;
+    bool color = false;
+};
+
+void print(std::string_view text);        // to stdout
+void print_error(std::string_view text);  // to stderr, with "berth: " and a newline
+
+// `text` in the colour of the state, when there is colour.
+std::string colored(const Style& style, AppState state, const std::string& text);
+
+// "12.3 MiB"
+std::string size_text(std::uint64_t bytes);
+
+// Columns padded to their widest cell (colour codes do not count), two blanks between.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+// One app as a row of `list`; its id with its agent where that is not the default one.
+std::vector<std::string> list_row(const Style& style, const AppStatus& status, WallTime now);
+std::vector<std::string> list_header();
+
+// The block of `status`, without its tail.
+std::string status_block(const Style& style, const AppStatus& status, WallTime now);
+
+// AGENT/ID, or ID when the agent is the default one.
+std::string shown_id(const AppStatus& status);
+
+// What an app wrote, as it wrote it: partial lines are joined.
+std::string joined_text(const std::vector<wire::LogLine>& lines);
+
+}  // namespace berth::cli

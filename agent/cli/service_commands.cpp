@@ -1,0 +1,160 @@
+#include <unistd.h>
+
+#include <vector>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/instance.h"
+#include "agent/cli/terminal.h"
+#include "shared/base/text.h"
+#include "shared/os/cgroup.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/os_error.h"
+#include "shared/os/process.h"
+
+namespace berth::cli {
+
+using wire::Value;
+
+int run_agent_keys(Session& session) {
+    const std::string verb(session.arguments.command->name.substr(6));
+    Value::Map args;
+    if (verb != "peers") {
+        args = {{"key", session.arguments.words.front()},
+                {"name", session.arguments.get("--name")}};
+    }
+    const auto client = session.client(session.agent);
+    const auto info = client ? (*client)->ask(verb, args) : Result<Value>(fail(client.error()));
+    if (!info) {
+        return report(info.error());
+    }
+    const auto key = os::read_file(session.agent_home(session.agent) + "/keys/agent.pub");
+    if (verb != "peers") {
+        print(verb == "authorize" ? "authorized\n" : "revoked\n");
+        return kDone;
+    }
+    if (session.style.json) {
+        json::JsonWriter json;
+        json.begin_object().field("endpoint", (*info)["endpoint"].as_string());
+        json.field("public_key", std::string(key ? trim(*key) : "")).key("peers").begin_array();
+        for (const Value& peer : (*info)["peers"].as_array()) {
+            json.begin_object()
+                .field("name", peer["name"].as_string())
+                .field("key", peer["key"].as_string())
+                .end_object();
+        }
+        json.end_array().end_object();
+        print(json.take() + "\n");
+        return kDone;
+    }
+    const std::string endpoint = (*info)["endpoint"].as_string();
+    print("endpoint: " +
+          (endpoint.empty() ? "none; set [control] listen in agent.toml" : endpoint) + "\n");
+    print("public key: " + std::string(key ? trim(*key) : "") + "\n");
+    for (const Value& peer : (*info)["peers"].as_array()) {
+        print("allowed: " + peer["key"].as_string() + " " + peer["name"].as_string() + "\n");
+    }
+    return kDone;
+}
+
+namespace {
+
+// Becomes berth-controller with these arguments.
+int exec_controller(const Session& session, std::vector<std::string> words) {
+    const auto program = os::sibling_executable("berth-controller");
+    if (!program) {
+        return report(program.error());
+    }
+    words.insert(words.begin(), *program);
+    words.insert(words.end(), {"--home", session.home});
+    std::vector<char*> argv;
+    for (std::string& word : words) {
+        argv.push_back(word.data());
+    }
+    argv.push_back(nullptr);
+    (void)::execv(program->c_str(), argv.data());
+    return report(os::last_error("run " + *program));
+}
+
+// Hands a line to a program that reads it from stdin, which then becomes ours.
+Result<void> offer_on_stdin(const std::string& line) {
+    BERTH_TRY(os::FdPair pair, os::make_socketpair(os::SocketKind::Stream));
+    if (os::write_some(pair.first.get(), line + "\n").status != os::IoStatus::Done ||
+        ::dup2(pair.second.get(), STDIN_FILENO) < 0) {
+        return fail(os::last_error("hand over the password"));
+    }
+    return {};
+}
+
+}  // namespace
+
+int run_controller(Session& session) {
+    const Arguments& arguments = session.arguments;
+    const std::string verb(arguments.command->name.substr(11));
+    std::vector<std::string> words;
+    if (verb != "run") {
+        words.push_back(verb);
+    }
+    words.insert(words.end(), arguments.words.begin(), arguments.words.end());
+    for (const char* option : {"--listen", "--panel-dir", "--role", "--endpoint", "--key"}) {
+        if (arguments.has(option)) {
+            words.insert(words.end(), {option, arguments.get(option)});
+        }
+    }
+    if (verb == "add-user" && ::isatty(STDIN_FILENO) != 0) {
+        const auto password = read_password("Password for " + arguments.words.front() + ": ");
+        const auto again = password ? read_password("Again: ") : password;
+        if (!again) {
+            return report(again.error());
+        }
+        if (*again != *password) {
+            return report({ErrorCode::InvalidArgument, "the two passwords differ", 0});
+        }
+        if (auto offered = offer_on_stdin(*password); !offered) {
+            return report(offered.error());
+        }
+    }
+    return exec_controller(session, std::move(words));
+}
+
+int run_doctor(Session& session) {
+    bool all_good = true;
+    const auto check = [&all_good](bool good, const std::string& what, const std::string& remedy) {
+        print((good ? "ok    " : "NOTE  ") + what + (good || remedy.empty() ? "" : ": " + remedy) +
+              "\n");
+        all_good = all_good && good;
+    };
+    const bool home_there = os::is_folder(session.home);
+    check(home_there, "home " + session.home, "it is made by: berth up");
+    check(::access(session.home.c_str(), W_OK) == 0 || !home_there,
+          "home is writable",
+          "belongs to another user");
+    const auto cgroup = os::Cgroup::create("berth-doctor");
+    if (cgroup) {
+        (void)cgroup->remove();
+    }
+    check(cgroup.has_value(),
+          "cgroup v2 is writable",
+          cgroup ? ""
+                 : cgroup.error().message +
+                       "; trees of processes are found through the subreaper instead");
+    for (const char* program : {"berth-keeper", "berth-agent", "berth-controller"}) {
+        const auto found = os::sibling_executable(program);
+        check(found.has_value(), program, found ? "" : found.error().message);
+    }
+    const auto agents = session.running_agents();
+    check(!agents.empty(), "an agent runs", "start one with: berth up --detach");
+    for (const std::string& name : agents) {
+        const auto client = session.client(name);
+        const auto answer =
+            client ? (*client)->ask("hello", Value::Map{}) : Result<Value>(fail(client.error()));
+        check(
+            answer.has_value(), "agent " + name + " answers", answer ? "" : answer.error().message);
+    }
+    check(running_pid(controller_service(session.home)).has_value(),
+          "a controller runs",
+          "start one with: berth up --detach");
+    return all_good ? kDone : kFailed;
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,147 @@
+#include "agent/cli/session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/wire/status.h"
+
+namespace berth::cli {
+
+int exit_code_of(const Error& error) {
+    switch (error.code) {
+        case ErrorCode::InvalidArgument:
+            return kUsage;
+        case ErrorCode::NotFound:
+            return kNothing;
+        case ErrorCode::Unavailable:
+        case ErrorCode::TimedOut:
+            return kUnreachable;
+        case ErrorCode::PermissionDenied:
+        case ErrorCode::Unauthenticated:
+            return kForbidden;
+        case ErrorCode::AlreadyExists:
+        case ErrorCode::WrongState:
+        case ErrorCode::TooLarge:
+        case ErrorCode::Exhausted:
+        case ErrorCode::Io:
+        case ErrorCode::Internal:
+            break;
+    }
+    return kFailed;
+}
+
+int report(const Error& error) {
+    print_error(error.message);
+    return exit_code_of(error);
+}
+
+std::string default_home() {
+    const auto variable = [](const char* name) {
+        const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread
+        return std::string(value != nullptr ? value : "");
+    };
+    if (const std::string home = variable("BERTH_HOME"); !home.empty()) {
+        return os::absolute_path(home);
+    }
+    if (::geteuid() == 0) {
+        return "/var/lib/berth";
+    }
+    const std::string data = variable("XDG_DATA_HOME");
+    return data.empty() ? variable("HOME") + "/.local/share/berth" : data + "/berth";
+}
+
+Result<Client*> Session::client(const std::string& agent_name) {
+    auto& slot = clients_[agent_name];
+    if (!slot) {
+        BERTH_TRY(slot, Client::connect(*loop, context, agent_home(agent_name)));
+    }
+    return slot.get();
+}
+
+std::vector<std::string> Session::running_agents() const {
+    std::vector<std::string> names;
+    const auto folders = os::list_folder(home + "/agents");
+    for (const std::string& name : folders ? *folders : std::vector<std::string>()) {
+        if (!os::exists(agent_home(name) + "/run/keeper.lock")) {
+            continue;
+        }
+        const auto lock = os::try_lock_file(agent_home(name) + "/run/keeper.lock");
+        if (lock && !*lock) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+std::map<std::string, std::vector<std::string>> by_agent(const Session& session,
+                                                         const std::vector<std::string>& patterns) {
+    std::map<std::string, std::vector<std::string>> result;
+    for (const std::string& pattern : patterns) {
+        const std::size_t slash = pattern.find('/');
+        if (slash == std::string::npos) {
+            result[session.agent].push_back(pattern);
+        } else {
+            result[pattern.substr(0, slash)].push_back(pattern.substr(slash + 1));
+        }
+    }
+    return result;
+}
+
+Result<Listing> list_apps(Session& session,
+                          const std::vector<std::string>& patterns,
+                          std::size_t tail_lines) {
+    auto asked = by_agent(session, patterns);
+    if (patterns.empty()) {
+        const bool one = session.arguments.has("--agent");
+        for (const std::string& name :
+             one ? std::vector<std::string>{session.agent} : session.running_agents()) {
+            asked[name] = {};
+        }
+        if (asked.empty()) {
+            asked[session.agent] = {};  // says that nothing runs
+        }
+    }
+    Listing listing;
+    for (const auto& [name, wanted] : asked) {
+        BERTH_TRY(Client * client, session.client(name));
+        BERTH_TRY(const wire::Value info,
+                  client->ask("list",
+                              wire::Value::Map{{"patterns", wire::strings(wanted)},
+                                               {"lines", std::uint64_t{tail_lines}}}));
+        for (const wire::Value& value : info["apps"].as_array()) {
+            BERTH_TRY(AppStatus status, wire::to_app_status(value));
+            status.agent = name;
+            const std::string key = name + "/" + status.id;
+            for (const wire::Value& line : info["tails"][status.id].as_array()) {
+                listing.tails[key].push_back(wire::to_log_line(line));
+            }
+            listing.apps.push_back(std::move(status));
+        }
+        for (const std::string& pattern : info["unmatched"].as_strings()) {
+            listing.unmatched.push_back(name == session.agent ? pattern : name + "/" + pattern);
+        }
+    }
+    return listing;
+}
+
+Result<AppStatus> one_app(Session& session, const std::string& pattern) {
+    BERTH_TRY(Listing listing, list_apps(session, {pattern}, 0));
+    if (listing.apps.empty()) {
+        return fail(ErrorCode::NotFound, "no app matches \"" + pattern + "\"");
+    }
+    if (listing.apps.size() > 1) {
+        std::string names;
+        for (const AppStatus& app : listing.apps) {
+            names += (names.empty() ? "" : ", ") + app.id;
+        }
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + pattern + "\" matches several apps: " + names);
+    }
+    return listing.apps.front();
+}
+
+}  // namespace berth::cli

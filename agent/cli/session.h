@@ -1,0 +1,76 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/cli/arguments.h"
+#include "agent/cli/client.h"
+#include "agent/cli/output.h"
+#include "shared/base/result.h"
+#include "shared/bus/context.h"
+#include "shared/loop/event_loop.h"
+#include "shared/model/app_status.h"
+
+namespace berth::cli {
+
+enum Exit : int {
+    kDone = 0,
+    kFailed = 1,
+    kUsage = 2,
+    kNothing = 3,
+    kUnreachable = 4,
+    kForbidden = 5
+};
+
+int exit_code_of(const Error& error);
+
+// Says the error on stderr and gives its exit code.
+int report(const Error& error);
+
+// What all commands of one run share.
+struct Session {
+    Arguments arguments;
+    Style style;
+    std::string home;   // $BERTH_HOME
+    std::string agent;  // --agent, else "default"
+    std::string actor;  // "root on the command line"
+    bus::Context context;
+    std::unique_ptr<loop::EventLoop> loop;
+
+    [[nodiscard]] std::string agent_home(const std::string& name) const {
+        return home + "/agents/" + name;
+    }
+
+    Result<Client*> client(const std::string& agent_name);
+
+    // Agents below the home that are running.
+    [[nodiscard]] std::vector<std::string> running_agents() const;
+
+private:
+    std::map<std::string, std::unique_ptr<Client>> clients_;
+};
+
+std::string default_home();
+
+// Patterns by the agent that they are for: "lab/sensor.*" is for lab, others for --agent.
+std::map<std::string, std::vector<std::string>> by_agent(const Session& session,
+                                                         const std::vector<std::string>& patterns);
+
+// The apps that match, of every agent that was asked; without patterns those of all running agents
+// (or of --agent, when it is given).
+struct Listing {
+    std::vector<AppStatus> apps;
+    std::map<std::string, std::vector<wire::LogLine>> tails;  // by AGENT/ID
+    std::vector<std::string> unmatched;
+};
+
+Result<Listing> list_apps(Session& session,
+                          const std::vector<std::string>& patterns,
+                          std::size_t tail_lines);
+
+// Exactly one app. Error: none or several match.
+Result<AppStatus> one_app(Session& session, const std::string& pattern);
+
+}  // namespace berth::cli

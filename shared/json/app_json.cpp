@@ -1,0 +1,49 @@
+#include "shared/json/app_json.h"
+
+namespace berth::json {
+
+namespace {
+
+void write_time(JsonWriter& json, std::string_view key, const std::optional<WallTime>& time) {
+    json.key(key);
+    if (time) {
+        json.value(rfc3339_utc(*time, 3));
+    } else {
+        json.null();
+    }
+}
+
+}  // namespace
+
+void write_app_members(JsonWriter& json, const AppStatus& status) {
+    json.field("id", status.id);
+    json.field("agent", status.agent);
+    json.field("name", status.name);
+    json.field("comment", status.comment);
+    json.field("state", kAppStateNames.name(status.state));
+    json.field("active", is_active(status.state));
+    json.field("desired", kDesiredNames.name(status.desired));
+    json.field("reason", status.reason);
+    write_time(json, "since", status.since);
+    json.field("pid", status.pid);
+    json.field("exit_code", spmi_exit_code(status.exit));
+    const bool signalled = status.exit && status.exit->kind == ExitKind::Signal;
+    json.field("signal", signalled ? std::optional(signal_name(status.exit->value)) : std::nullopt);
+    write_time(json, "started", status.started);
+    write_time(json, "finished", status.finished);
+    write_time(json, "next_try", status.next_try);
+    json.field("restarts", status.restarts);
+    json.field("cpu_percent", status.cpu_percent);
+    json.field("rss_bytes", status.rss_bytes);
+    json.field("processes", status.processes);
+    json.field("command", status.command);
+    json.field("path", status.path);
+    json.field("descriptor", status.descriptor);
+    json.field("backend", kBackendTypeNames.name(status.backend));
+    json.field("backend_id", status.backend_id);
+    json.field("tty", status.tty);
+    json.field("tags", status.tags);
+    json.field("changed_on_disk", status.changed_on_disk);
+}
+
+}  // namespace berth::json

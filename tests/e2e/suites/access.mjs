@@ -1,0 +1,83 @@
+import { assert, eventually, equal } from "../lib/harness.mjs";
+
+export const USER = "admin";
+export const PASSWORD = "correct horse battery";
+
+export async function logIn(page, password = PASSWORD) {
+    await page.fill("#username", USER);
+    await page.fill("#password", password);
+    await page.click("button[type=submit]");
+}
+
+async function setUp(t) {
+    const { page } = t;
+    await t.check("set-up: without a user every address leads to it", async () => {
+        await t.goto("/agents");
+        await page.waitForURL("**/setup");
+        await page.getByLabel("Setup token").waitFor();
+    });
+    await t.check("set-up: accessible", () => t.axe());
+    await t.check("set-up: a short password is refused before it is sent", async () => {
+        await t.goto(`/setup#token=${t.token}`);
+        await page.getByRole("heading", { name: "Welcome to Berth" }).waitFor();
+        await t.shot("setup");
+        await page.fill("#password", "short");
+        await page.click("button[type=submit]");
+        await page.getByText("needs at least 8 characters").waitFor();
+    });
+    await t.check("set-up: a wrong token is refused with its reason", async () => {
+        await t.goto("/login");
+        await t.goto("/setup#token=wrong");
+        await page.fill("#password", PASSWORD);
+        await page.click("button[type=submit]");
+        await eventually(async () => (await page.locator("[role=alert]").textContent()).length > 5, "a reason");
+    });
+    await t.check("set-up: the link makes the first user and logs in", async () => {
+        await t.goto("/login");
+        await t.goto(`/setup#token=${t.token}`);
+        await page.fill("#username", USER);
+        await page.fill("#password", PASSWORD);
+        await page.click("button[type=submit]");
+        await page.getByRole("heading", { name: "Apps", exact: true }).waitFor();
+        assert(!page.url().includes(t.token), "the token stays in the address");
+    });
+}
+
+export default async function access(t) {
+    const { page } = t;
+    await setUp(t);
+    await t.check("log out: leads to the log in page", async () => {
+        await page.getByRole("button", { name: "Log out" }).click();
+        await page.waitForURL("**/login");
+        equal((await page.evaluate(() => fetch("/api/v1/apps").then((r) => r.status))), 401, "the API after log out");
+    });
+    await t.check("log in: a wrong password is refused in words", async () => {
+        await t.goto("/login");
+        await logIn(page, "wrong password");
+        await page.getByText("User name or password is wrong").waitFor();
+        await t.shot("login-wrong");
+    });
+    await t.check("login page: accessible", () => t.axe());
+    await t.check("login page: leads back to the address that was asked for", async () => {
+        await t.goto("/apps/default/web");
+        await page.waitForURL("**/login?next=**");
+        await t.shot("login");
+        await logIn(page);
+        await page.waitForURL("**/apps/default/web");
+    });
+    await t.check("login page: leads to no other site", async () => {
+        await page.getByRole("button", { name: "Log out" }).click();
+        await page.waitForURL("**/login");
+        await t.goto("/login?next=//example.org/");
+        await logIn(page);
+        await page.getByRole("heading", { name: "Apps", exact: true }).waitFor();
+        equal(new URL(page.url()).origin, t.base, "the origin");
+    });
+    await t.check("log in: survives a reload", async () => {
+        await page.reload();
+        await page.getByRole("heading", { name: "Apps", exact: true }).waitFor();
+    });
+    await t.check("session: the cookie cannot be read by scripts", async () => {
+        equal(await page.evaluate(() => document.cookie), "", "document.cookie");
+    });
+}

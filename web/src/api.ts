@@ -1,0 +1,137 @@
+// The only file that talks to the network.
+import type { AppDetails, App, AppKey, BulkResult, ClientFrame, ServerFrame, Session, VerbName } from "./types";
+
+const BASE = "/api/v1";
+
+/** A problem document (RFC 9457), or the lack of an answer (status 0). */
+export class Problem extends Error {
+    constructor(
+        readonly status: number,
+        readonly title: string,
+        readonly detail: string,
+        readonly setupRequired = false,
+        readonly retryAfter: number | null = null,
+    ) {
+        super(detail || title);
+    }
+}
+
+let csrf = "";
+let onSignedOut: () => void = () => {};
+
+export function setCsrf(token: string): void {
+    csrf = token;
+}
+
+/** Called when any request but log in itself finds the session gone. */
+export function setSignedOutHandler(handler: () => void): void {
+    onSignedOut = handler;
+}
+
+function idempotencyKey(): string {
+    // Not crypto.randomUUID: the panel is also served over plain HTTP, where that does not exist.
+    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+    const retry = Number(response.headers.get("Retry-After"));
+    let body: Record<string, unknown> = {};
+    try {
+        body = (await response.json()) as Record<string, unknown>;
+    } catch {
+        // A proxy may answer with HTML; the status still says enough.
+    }
+    const text = (name: string) => (typeof body[name] === "string" ? (body[name] as string) : "");
+    return new Problem(
+        response.status,
+        text("title") || response.statusText || `HTTP ${response.status}`,
+        text("detail"),
+        body["setup_required"] === true,
+        Number.isFinite(retry) && retry > 0 ? retry : null,
+    );
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const headers: Record<string, string> = { Accept: "application/json" };
+    if (method !== "GET") {
+        headers["Content-Type"] = "application/json";
+        headers["X-CSRF-Token"] = csrf;
+        headers["Idempotency-Key"] = idempotencyKey();
+    }
+    let response: Response;
+    try {
+        response = await fetch(BASE + path, {
+            method,
+            headers,
+            credentials: "same-origin",
+            cache: "no-store",
+            body: body === undefined ? null : JSON.stringify(body),
+        });
+    } catch {
+        throw new Problem(0, "No answer", "The controller does not answer. Apps keep running without it.");
+    }
+    if (!response.ok) {
+        const problem = await problemOf(response);
+        if (problem.status === 401 && path !== "/session") onSignedOut();
+        throw problem;
+    }
+    return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+function appPath(key: AppKey): string {
+    const slash = key.indexOf("/");
+    return `/agents/${encodeURIComponent(key.slice(0, slash))}/apps/${encodeURIComponent(key.slice(slash + 1))}`;
+}
+
+export const api = {
+    session: () => request<Session>("GET", "/session"),
+    logIn: (username: string, password: string) => request<Session>("POST", "/session", { username, password }),
+    logOut: () => request<void>("DELETE", "/session"),
+    setUp: (token: string, username: string, password: string) =>
+        request<Session>("POST", "/setup", { token, username, password }),
+    details: (key: AppKey) => request<AppDetails>("GET", appPath(key)),
+    explain: (key: AppKey) => request<{ explanation: string }>("GET", `${appPath(key)}/explain`),
+    act: (key: AppKey, verb: VerbName) =>
+        request<{ app?: App; operation?: unknown }>("POST", `${appPath(key)}/${verb}`, {}),
+    actAll: (verb: VerbName, apps: AppKey[]) =>
+        request<{ results: BulkResult[] }>("POST", "/apps/actions", { verb, apps }),
+    stdin: (key: AppKey, data: string) => request<void>("POST", `${appPath(key)}/stdin`, { data }),
+    downloadUrl: (key: AppKey) => `${BASE}${appPath(key)}/logs/download`,
+};
+
+export interface LiveSocket {
+    send(frame: ClientFrame): void;
+    close(): void;
+}
+
+export interface LiveHandlers {
+    frame(frame: ServerFrame): void;
+    closed(): void;
+}
+
+export function openLive(handlers: LiveHandlers): LiveSocket {
+    const url = new URL(`${BASE}/live`, location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(url);
+    let over = false;
+    const finish = () => {
+        if (over) return;
+        over = true;
+        handlers.closed();
+    };
+    socket.onmessage = (event) => {
+        if (!over) handlers.frame(JSON.parse(event.data as string) as ServerFrame);
+    };
+    socket.onclose = finish;
+    socket.onerror = finish;
+    return {
+        send(frame) {
+            if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+        },
+        // Silent: who closes knows it. A socket to a dead peer may take minutes to report its own close.
+        close() {
+            over = true;
+            socket.close();
+        },
+    };
+}

@@ -1,0 +1,77 @@
+// History routes. The filter of a list is part of its address, so that a link shows what its sender saw.
+import { computed, signal } from "@preact/signals";
+import type { AppKey } from "./types";
+
+export type Route =
+    | { page: "apps" }
+    | { page: "app"; agent: string; id: string }
+    | { page: "agents" }
+    | { page: "setup" }
+    | { page: "login" }
+    | { page: "unknown" };
+
+export function parseRoute(path: string): Route {
+    const parts = path.split("/").filter(Boolean).map(decodePart);
+    const [first, agent, id] = parts;
+    if (parts.length === 0) return { page: "apps" };
+    if (parts.length === 1 && (first === "agents" || first === "setup" || first === "login")) return { page: first };
+    if (parts.length === 3 && first === "apps" && agent && id) return { page: "app", agent, id };
+    return { page: "unknown" };
+}
+
+function decodePart(part: string): string {
+    try {
+        return decodeURIComponent(part);
+    } catch {
+        return part;
+    }
+}
+
+const here = signal({ path: location.pathname, search: location.search, hash: location.hash });
+
+export const route = computed(() => parseRoute(here.value.path));
+export const fragment = computed(() => new URLSearchParams(here.value.hash.slice(1)));
+export const query = computed(() => new URLSearchParams(here.value.search));
+
+function sync(): void {
+    here.value = { path: location.pathname, search: location.search, hash: location.hash };
+}
+
+export function navigate(to: string, replace = false): void {
+    const before = location.pathname;
+    history[replace ? "replaceState" : "pushState"](null, "", to);
+    sync();
+    if (location.pathname !== before) scrollTo(0, 0);
+}
+
+/** Sets or removes (empty value) parameters of the present page without a new history entry. */
+export function setQuery(changes: Record<string, string>): void {
+    const next = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(changes)) {
+        if (value) next.set(name, value);
+        else next.delete(name);
+    }
+    const text = next.toString();
+    navigate(location.pathname + (text ? `?${text}` : ""), true);
+}
+
+export function appHref(key: AppKey): string {
+    const slash = key.indexOf("/");
+    return `/apps/${encodeURIComponent(key.slice(0, slash))}/${encodeURIComponent(key.slice(slash + 1))}`;
+}
+
+/** Plain clicks on links of our own stay in the page; everything else is the browser's. */
+function onClick(event: MouseEvent): void {
+    if (event.defaultPrevented || event.button !== 0) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = event.target instanceof Element ? event.target.closest("a") : null;
+    if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download")) return;
+    if (link.pathname.startsWith("/api/")) return;
+    event.preventDefault();
+    navigate(link.pathname + link.search + link.hash);
+}
+
+export function startRouter(): void {
+    addEventListener("popstate", sync);
+    document.addEventListener("click", onClick);
+}

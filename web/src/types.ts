@@ -1,0 +1,113 @@
+// What the API speaks. Names are those of the wire.
+
+export const STATES = [
+    "running", "starting", "waiting", "backoff", "stopping", "failed", "exited", "stopped",
+] as const;
+export type State = (typeof STATES)[number];
+
+export type AgentState = "connected" | "connecting" | "unreachable" | "refused";
+
+export interface Agent {
+    name: string;
+    endpoint: string;
+    local: boolean;
+    state: AgentState;
+    since: string;
+    last_seen: string | null;
+    error: string | null;
+    version: string | null;
+    host: string | null;
+    home: string | null;
+    pid: number | null;
+    apps: number;
+}
+
+export interface App {
+    id: string;
+    agent: string;
+    name: string;
+    comment: string;
+    state: State;
+    active: boolean;
+    desired: "running" | "stopped";
+    reason: string;
+    since: string;
+    pid: number | null;
+    exit_code: number | null;
+    signal: string | null;
+    started: string | null;
+    finished: string | null;
+    next_try: string | null;
+    restarts: number;
+    cpu_percent: number | null;
+    rss_bytes: number | null;
+    processes: number | null;
+    command: string;
+    path: string;
+    descriptor: string;
+    backend: string;
+    backend_id: string;
+    tty: boolean;
+    tags: string[];
+    stale: boolean;
+    changed_on_disk: boolean;
+}
+
+export interface HistoryEntry {
+    time: string;
+    state: State;
+    reason: string;
+}
+
+export interface AppDetails extends App {
+    spec: Record<string, unknown>;
+    history: HistoryEntry[];
+}
+
+export interface LogLine {
+    time: string;
+    stream: "stdout" | "stderr";
+    text: string;
+    partial: boolean;
+}
+
+export interface Session {
+    user: { name: string; role: string };
+    csrf: string;
+    version: string;
+}
+
+export type VerbName = "start" | "stop" | "restart" | "kill" | "clean";
+
+export interface BulkResult {
+    app: string;
+    ok: boolean;
+    error: string | null;
+}
+
+export type ServerFrame =
+    | { type: "hello"; version: string; seq: number }
+    | { type: "snapshot"; seq: number; agents: Agent[]; apps: App[] }
+    | {
+          type: "delta";
+          seq: number;
+          agents?: Agent[];
+          apps?: App[];
+          removed?: string[];
+          removed_agents?: string[];
+      }
+    | { type: "log"; app: string; lines: LogLine[]; skipped?: number; reset?: boolean }
+    | { type: "log_error"; app: string; error: string }
+    | { type: "ping" }
+    | { type: "bye"; reason: string };
+
+export type ClientFrame =
+    | { type: "follow"; app: string; tail: number }
+    | { type: "unfollow"; app: string };
+
+/** "agent/id": how an app is named across agents. */
+export type AppKey = string;
+
+export function keyOf(app: { agent: string; id: string }): AppKey {
+    return `${app.agent}/${app.id}`;
+}

@@ -1,0 +1,152 @@
+import { useEffect, useState } from "preact/hooks";
+import { act, VERBS } from "../actions";
+import { api } from "../api";
+import { ago, bytes, duration, percent, until } from "../format";
+import { fleet, mayAct, now } from "../state";
+import type { App, AppKey } from "../types";
+import { Button, Command, Empty } from "../ui/controls";
+import { Icon } from "../ui/icons";
+import { Spark } from "../ui/spark";
+import { StateMark } from "../ui/state_mark";
+import { Facts, HistoryList } from "./app_facts";
+import { PendingMark, Uptime } from "./app_table";
+import { LogPanel } from "./log_panel";
+import { Stdin } from "./stdin";
+
+/** The agent's own account of the state, asked for again whenever the state changes. */
+function useExplanation(app: App, key: AppKey): string {
+    const [text, setText] = useState("");
+    useEffect(() => {
+        let current = true;
+        api.explain(key).then(
+            ({ explanation }) => current && setText(explanation),
+            // The one-sentence reason of the stream stays; an agent that is away has said no more.
+            () => current && setText(""),
+        );
+        return () => {
+            current = false;
+        };
+    }, [key, app.state, app.since]);
+    return text;
+}
+
+const TONE: Partial<Record<App["state"], string>> = { failed: "bad", backoff: "warn", running: "good" };
+
+function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
+    const explanation = useExplanation(app, app_key);
+    const more = explanation.trim();
+    return (
+        <section class={`reason reason-${TONE[app.state] ?? "calm"}`} aria-label="Why it is in this state">
+            <div class="reason-head">
+                <StateMark state={app.state} />
+                <span class="muted">for {duration(now.value - Date.parse(app.since))}</span>
+                <PendingMark app={app_key} />
+            </div>
+            <p class="reason-text">{app.reason || "No reason was recorded."}</p>
+            {app.state === "backoff" && <p class="num">Next try {until(app.next_try, now.value)}.</p>}
+            {more && more !== app.reason && (
+                <details open={app.state === "failed"}>
+                    <summary>Explain</summary>
+                    <pre class="explanation" tabIndex={0} aria-label="Explanation">{more}</pre>
+                </details>
+            )}
+        </section>
+    );
+}
+
+function Actions({ app, app_key }: { app: App; app_key: AppKey }) {
+    if (!mayAct.value) return <p class="muted">You may look, not touch: your role is viewer.</p>;
+    const busy = fleet.pending.value.has(app_key);
+    const main = app.active || app.state === "backoff" || app.state === "waiting" ? "restart" : "start";
+    return (
+        <div class="actions" role="group" aria-label="Actions">
+            {VERBS.map((verb) => (
+                <Button key={verb.name} icon={verb.icon} disabled={busy || app.stale || !verb.allowed(app)}
+                    kind={verb.name === main ? "primary" : undefined}
+                    onClick={() => act(verb.name, app_key)}>{verb.label}</Button>
+            ))}
+        </div>
+    );
+}
+
+function Notes({ app }: { app: App }) {
+    const agent = fleet.agents.value.find(({ name }) => name === app.agent);
+    return (
+        <>
+            {app.stale && (
+                <div class="note note-warn" role="status">
+                    <Icon name="warn" />
+                    <span>
+                        Agent <a href="/agents">{app.agent}</a> is {agent?.state ?? "away"}, last
+                        seen {ago(agent?.last_seen ?? null, now.value)}. This is what it said last; the app itself keeps running.
+                    </span>
+                </div>
+            )}
+            {app.changed_on_disk && (
+                <div class="note">
+                    <Icon name="clock" />
+                    <span>The descriptor changed on disk since it was loaded. Load it again to use it:</span>
+                    <Command text={`berth load ${app.descriptor}`} />
+                </div>
+            )}
+        </>
+    );
+}
+
+function Metrics({ app, app_key }: { app: App; app_key: AppKey }) {
+    const { cpu, rss } = fleet.samplesOf(app_key);
+    return (
+        <div class="metrics">
+            <div class="metric">
+                <span class="metric-name">CPU</span><span class="metric-value num">{percent(app.cpu_percent)}</span>
+                <Spark values={cpu} floor={25} label={`CPU, last ${cpu.length} samples`} />
+            </div>
+            <div class="metric">
+                <span class="metric-name">Memory</span><span class="metric-value num">{bytes(app.rss_bytes)}</span>
+                <Spark values={rss} floor={8 << 20} label={`Memory, last ${rss.length} samples`} />
+            </div>
+            <div class="metric">
+                <span class="metric-name">Uptime</span><span class="metric-value num"><Uptime app={app} /></span>
+            </div>
+            <div class="metric">
+                <span class="metric-name">Restarts</span><span class="metric-value num">{app.restarts}</span>
+            </div>
+        </div>
+    );
+}
+
+export function AppView({ app: key }: { app: AppKey }) {
+    const app = fleet.app(key).value;
+    if (!app) {
+        if (!fleet.loaded.value) return <div class="opening" role="status">Loading {key}…</div>;
+        return <Empty title={`No app ${key}`} command="berth list"
+            text="It was removed, or never loaded. This lists what the agent knows." />;
+    }
+    return (
+        <div class="page app-page">
+            <div class="app-head">
+                <nav class="crumbs" aria-label="Where you are">
+                    <a href="/">Apps</a><Icon name="right" />
+                    <a href={`/?agent=${encodeURIComponent(app.agent)}`}>{app.agent}</a>
+                </nav>
+                <h1>{app.name}{app.tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}</h1>
+                {app.comment && <p class="muted">{app.comment}</p>}
+                <Actions app={app} app_key={key} />
+            </div>
+            <Notes app={app} />
+            <div class="app-top">
+                <Reason app={app} app_key={key} />
+                <Metrics app={app} app_key={key} />
+            </div>
+            <div class="app-main">
+                <div class="app-log">
+                    <LogPanel app={key} name={app.name} stdin={(echo) => <Stdin app={app} app_key={key} echo={echo} />} />
+                </div>
+                <aside class="app-side" aria-label="Details">
+                    <Facts app={app} />
+                    <HistoryList app={app} app_key={key} />
+                </aside>
+            </div>
+        </div>
+    );
+}

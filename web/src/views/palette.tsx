@@ -1,0 +1,108 @@
+import { useState } from "preact/hooks";
+import { act, VERBS } from "../actions";
+import { score } from "../fuzzy";
+import { logOut, overlay } from "../panel";
+import { appHref, navigate, route } from "../router";
+import { fleet, mayAct } from "../state";
+import { theme } from "../theme";
+import { keyOf, type App } from "../types";
+import { Dialog } from "../ui/dialog";
+import { Icon, type IconName } from "../ui/icons";
+
+interface Entry {
+    label: string;
+    hint: string;
+    icon: IconName;
+    /** Found by this too, though it is not shown. */
+    also?: string;
+    /** The app on whose page we are comes first. */
+    bonus: number;
+    run(): void;
+}
+
+const SHOWN = 12;
+
+function pageEntries(): Entry[] {
+    const go = (label: string, icon: IconName, to: string): Entry =>
+        ({ label, hint: "page", icon, bonus: 2, run: () => navigate(to) });
+    return [
+        go("Apps", "apps", "/"),
+        go("Agents", "agents", "/agents"),
+        go("Apps that failed or back off", "filter", "/?state=failed,backoff"),
+        ...(["light", "dark", "auto"] as const).map((name): Entry => ({
+            label: `Theme: ${name}`, hint: "setting", icon: name === "light" ? "sun" : name === "dark" ? "moon" : "auto",
+            bonus: 0, run: () => (theme.value = name),
+        })),
+        { label: "Keyboard help", hint: "help", icon: "help", bonus: 0, run: () => (overlay.value = "help") },
+        { label: "Notifications", hint: "page", icon: "bell", bonus: 0, run: () => (overlay.value = "notices") },
+        { label: "Log out", hint: "session", icon: "out", bonus: 0, run: () => void logOut() },
+    ];
+}
+
+function appEntries(app: App, current: boolean): Entry[] {
+    const key = keyOf(app);
+    const open: Entry = {
+        label: app.name, hint: `${app.agent} · ${app.state}`, also: app.id, icon: "right", bonus: current ? 0 : 3,
+        run: () => navigate(appHref(key)),
+    };
+    const verbs = mayAct.value ? VERBS.filter((verb) => verb.allowed(app)) : [];
+    return [open, ...verbs.map((verb): Entry => ({
+        label: `${verb.label} ${app.name}`, hint: app.agent, also: app.id, icon: verb.icon, bonus: current ? 20 : 0,
+        run: () => act(verb.name, key),
+    }))];
+}
+
+function find(text: string): Entry[] {
+    const at = route.value;
+    const here = at.page === "app" ? `${at.agent}/${at.id}` : "";
+    const all = [...pageEntries(), ...fleet.list.value.flatMap((app) => appEntries(app, keyOf(app) === here))];
+    return all
+        .map((entry) => ({ entry, rank: score(text, `${entry.label} ${entry.hint} ${entry.also ?? ""}`) }))
+        .filter(({ rank }) => rank > 0)
+        .sort((a, b) => b.rank + b.entry.bonus - (a.rank + a.entry.bonus))
+        .slice(0, SHOWN)
+        .map(({ entry }) => entry);
+}
+
+export function Palette() {
+    const [text, setText] = useState("");
+    const [at, setAt] = useState(0);
+    const entries = find(text);
+    const chosen = Math.min(at, entries.length - 1);
+    const close = () => (overlay.value = "none");
+    const run = (entry: Entry | undefined) => {
+        if (!entry) return;
+        close();
+        entry.run();
+    };
+    const onKey = (event: KeyboardEvent) => {
+        const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+        if (step !== 0) setAt((chosen + step + entries.length) % Math.max(1, entries.length));
+        else if (event.key === "Enter") run(entries[chosen]);
+        else return;
+        event.preventDefault();
+    };
+    return (
+        <Dialog label="Command palette" class="palette" onClose={close}>
+            <div class="palette-input">
+                <Icon name="search" />
+                <input autofocus value={text} placeholder="App, action or page" aria-label="App, action or page"
+                    role="combobox" aria-expanded="true" aria-controls="palette-list" autocomplete="off"
+                    aria-activedescendant={entries.length ? `palette-${chosen}` : undefined} spellcheck={false}
+                    onKeyDown={onKey} onInput={(event) => {
+                        setText(event.currentTarget.value);
+                        setAt(0);
+                    }} />
+            </div>
+            <ul id="palette-list" role="listbox" aria-label="Found">
+                {entries.map((entry, index) => (
+                    <li key={`${entry.label}/${entry.hint}`} id={`palette-${index}`} role="option"
+                        aria-selected={index === chosen} onClick={() => run(entry)} onMouseMove={() => setAt(index)}>
+                        <Icon name={entry.icon} /><span>{entry.label}</span><small>{entry.hint}</small>
+                    </li>
+                ))}
+            </ul>
+            {entries.length === 0 && <p class="muted">Nothing is called “{text}”.</p>}
+        </Dialog>
+    );
+}

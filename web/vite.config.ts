@@ -1,0 +1,15 @@
+import { defineConfig } from "vite";
+
+export default defineConfig({
+    esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+    build: {
+        target: "es2022",
+        // The Content-Security-Policy knows no data: scripts or styles, so nothing may be inlined.
+        assetsInlineLimit: 0,
+        modulePreload: { polyfill: false },
+        reportCompressedSize: true,
+    },
+    server: {
+        proxy: { "/api": { target: "http://127.0.0.1:8088", ws: true } },
+    },
+});
