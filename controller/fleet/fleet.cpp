@@ -133,6 +133,11 @@ void Fleet::request(const std::string& agent,
     found->second.link->request(verb, std::move(args), deadline, std::move(answer));
 }
 
+std::shared_ptr<const AppView> Fleet::find_app(const std::string& key) const {
+    const auto found = next_.apps.find(key);
+    return found == next_.apps.end() ? nullptr : found->second;
+}
+
 FleetViewPtr Fleet::view() const {
     return view_.with([](const FleetViewPtr& view) { return view; });
 }

@@ -53,6 +53,9 @@ public:
                  Duration deadline,
                  AgentLink::Answer answer);
 
+    // The app as it is known now; view() may be 20 ms behind. Null: there is none.
+    [[nodiscard]] std::shared_ptr<const AppView> find_app(const std::string& key) const;
+
     // The newest view. Any thread.
     [[nodiscard]] FleetViewPtr view() const;
 

@@ -58,6 +58,10 @@ bool same_origin(std::string_view origin, std::string_view host) {
 
 std::optional<std::map<std::string, std::string>> match_pattern(std::string_view pattern,
                                                                 std::string_view path) {
+    if (pattern == kEverythingElse) {
+        const bool in_api = path == "/api" || path.substr(0, 5) == "/api/";
+        return in_api ? std::nullopt : std::optional(std::map<std::string, std::string>());
+    }
     const auto wanted = split(pattern, '/');
     const auto given = split(path, '/');
     if (wanted.size() != given.size()) {

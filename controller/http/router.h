@@ -32,6 +32,9 @@ struct Exchange {
 };
 using Handler = std::function<void(Exchange exchange)>;
 
+// The pattern of whatever is not below /api and matches nothing else: the panel's pages and files.
+inline constexpr std::string_view kEverythingElse = "/{path}";
+
 // What the OpenAPI document says of a route; schemas are names of components, "" for none.
 struct RouteDoc {
     std::string_view summary;
