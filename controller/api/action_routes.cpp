@@ -13,7 +13,8 @@ using http::Exchange;
 using http::Method;
 using http::Where;
 
-constexpr std::array<std::string_view, 6> kVerbs = {"start", "stop", "restart", "kill", "clean", "reload"};
+constexpr std::array<std::string_view, 6> kVerbs = {
+    "start", "stop", "restart", "kill", "clean", "reload"};
 constexpr double kDefaultTimeout = 30;
 constexpr double kMaxTimeout = 300;
 constexpr Duration kAgentTimeout = std::chrono::seconds(300);  // how long an operation is followed
@@ -29,9 +30,9 @@ struct Command {
     std::string verb;
     std::vector<std::string> ids;
     std::string actor;
-    std::string key;     // idempotency key, "" for none
+    std::string key;        // idempotency key, "" for none
     Duration start_within;  // later the agent must not begin
-    Duration timeout;    // how long the agent waits for the outcome
+    Duration timeout;       // how long the agent waits for the outcome
 };
 
 wire::Value act_args(const Command& command) {
@@ -43,7 +44,9 @@ wire::Value act_args(const Command& command) {
         {"key", command.key},
         {"wait", true},
         {"deadline_ns", std::int64_t{deadline}},
-        {"timeout_ms", std::int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(command.timeout).count()}}};
+        {"timeout_ms",
+         std::int64_t{
+             std::chrono::duration_cast<std::chrono::milliseconds>(command.timeout).count()}}};
 }
 
 // What the agent said of one app, as an error; nothing: it went well.
@@ -51,8 +54,9 @@ std::optional<Error> outcome_of(const wire::Value& info, const std::string& id) 
     for (const wire::Value& value : info["results"].as_array()) {
         const wire::ActResult result = wire::to_act_result(value);
         if (result.id == id) {
-            return result.ok ? std::nullopt
-                             : std::optional(Error{wire::error_code_of(result.code), result.message, 0});
+            return result.ok
+                       ? std::nullopt
+                       : std::optional(Error{wire::error_code_of(result.code), result.message, 0});
         }
     }
     return Error{ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0};
@@ -70,7 +74,8 @@ http::Response acted_response(const Services& services, const AppAddress& addres
 
 http::Response operation_response(const std::string& operation) {
     json::JsonWriter json;
-    return http::json_response(json.begin_object().field("operation", operation).end_object().take(), 202);
+    return http::json_response(
+        json.begin_object().field("operation", operation).end_object().take(), 202);
 }
 
 Result<Duration> timeout_of(const http::Request& request) {
@@ -83,8 +88,8 @@ Result<Duration> timeout_of(const http::Request& request) {
         std::chrono::duration<double>(seconds.value_or(kDefaultTimeout)));
 }
 
-// Runs on the fleet loop: sends the command and answers with what is first, the outcome or the end of
-// the time that the client would wait.
+// Runs on the fleet loop: sends the command and answers with what is first, the outcome or the end
+// of the time that the client would wait.
 void carry_out(const Services& services,
                const Exchange& exchange,
                const AppAddress& address,
@@ -92,23 +97,32 @@ void carry_out(const Services& services,
                Duration client_timeout) {
     const std::string operation = services.operations.begin(address.key(), command.verb);
     const auto waiting = std::make_shared<loop::Registration>();
-    *waiting = services.fleet_loop.after(client_timeout, [responder = exchange.responder, operation] {
-        responder.send(operation_response(operation));
-    });
-    services.fleet.request(
-        address.agent, "act", act_args(command), command.timeout + kGrace,
-        [&services, exchange, address, operation, waiting, verb = command.verb](
-            const Result<wire::Value>& answer) {
-            waiting->reset();
-            const auto error = answer ? outcome_of(*answer, address.id) : std::optional(answer.error());
-            services.operations.end(operation, error ? error->message : "");
-            http::Response response = acted_response(services, address);
-            if (error) {
-                response = answer ? http::problem_of(*error) : http::problem_of_agent(*error);
-            }
-            audit_and_send(services, exchange, verb, address.key(),
-                           error ? "failed: " + error->message : "done", std::move(response));
+    *waiting =
+        services.fleet_loop.after(client_timeout, [responder = exchange.responder, operation] {
+            responder.send(operation_response(operation));
         });
+    services.fleet.request(address.agent,
+                           "act",
+                           act_args(command),
+                           command.timeout + kGrace,
+                           [&services, exchange, address, operation, waiting, verb = command.verb](
+                               const Result<wire::Value>& answer) {
+                               waiting->reset();
+                               const auto error = answer ? outcome_of(*answer, address.id)
+                                                         : std::optional(answer.error());
+                               services.operations.end(operation, error ? error->message : "");
+                               http::Response response = acted_response(services, address);
+                               if (error) {
+                                   response = answer ? http::problem_of(*error)
+                                                     : http::problem_of_agent(*error);
+                               }
+                               audit_and_send(services,
+                                              exchange,
+                                              verb,
+                                              address.key(),
+                                              error ? "failed: " + error->message : "done",
+                                              std::move(response));
+                           });
 }
 
 void act(const Services& services, const Exchange& exchange) {
@@ -119,17 +133,23 @@ void act(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     const auto timeout = timeout_of(exchange.request);
     if (!address || !timeout) {
-        return exchange.responder.send(http::problem_of(address ? timeout.error() : address.error()));
+        return exchange.responder.send(
+            http::problem_of(address ? timeout.error() : address.error()));
     }
     const std::string key(exchange.request.header("idempotency-key").value_or(""));
     if (key.size() > 128) {
-        return exchange.responder.send(http::problem(400, "an Idempotency-Key has at most 128 characters"));
+        return exchange.responder.send(
+            http::problem(400, "an Idempotency-Key has at most 128 characters"));
     }
     // Two users must not get each other's answers, nor one command that of another.
     const std::string own_key =
         key.empty() ? "" : exchange.who->user + ' ' + verb + ' ' + address->id + ' ' + key;
-    const Command command{verb, {address->id}, exchange.who->actor(), own_key,
-                          std::max<Duration>(*timeout, std::chrono::seconds(10)), kAgentTimeout};
+    const Command command{verb,
+                          {address->id},
+                          exchange.who->actor(),
+                          own_key,
+                          std::max<Duration>(*timeout, std::chrono::seconds(10)),
+                          kAgentTimeout};
     const bool posted = services.fleet_poster->post(
         [&services, exchange, address = *address, command, timeout = *timeout] {
             carry_out(services, exchange, address, command, timeout);
@@ -139,15 +159,16 @@ void act(const Services& services, const Exchange& exchange) {
     }
 }
 
-// --- many at once ----------------------------------------------------------------------------------
+// --- many at once
+// ----------------------------------------------------------------------------------
 
 struct Bulk {
     explicit Bulk(Exchange exchange_in) : exchange(std::move(exchange_in)) {}
 
     Exchange exchange;
     std::string verb;
-    std::vector<std::string> apps;                    // as they were asked for
-    std::map<std::string, std::string> errors;        // by app; "" is success
+    std::vector<std::string> apps;              // as they were asked for
+    std::map<std::string, std::string> errors;  // by app; "" is success
     std::map<std::string, std::vector<std::string>> by_agent;
     std::size_t missing = 0;
 };
@@ -197,9 +218,13 @@ void finish_bulk(const Services& services, Bulk& bulk) {
     for (const std::string& app : bulk.apps) {
         target += (target.empty() ? "" : " ") + app;
     }
-    const std::string result = std::to_string(bulk.apps.size() - failed) + " done, " +
-                               std::to_string(failed) + " failed";
-    audit_and_send(services, bulk.exchange, bulk.verb, target, result,
+    const std::string result =
+        std::to_string(bulk.apps.size() - failed) + " done, " + std::to_string(failed) + " failed";
+    audit_and_send(services,
+                   bulk.exchange,
+                   bulk.verb,
+                   target,
+                   result,
                    http::json_response(json.end_array().end_object().take()));
 }
 
@@ -228,7 +253,11 @@ void act_on_many(const Services& services, const Exchange& exchange) {
     constexpr Duration kTimeout = std::chrono::seconds(30);
     for (const auto& [agent, ids] : bulk->by_agent) {
         const Command command{bulk->verb, ids, exchange.who->actor(), "", kTimeout, kTimeout};
-        ask(services, agent, "act", act_args(command), kTimeout + kGrace,
+        ask(services,
+            agent,
+            "act",
+            act_args(command),
+            kTimeout + kGrace,
             [&services, bulk, agent = agent, ids = ids](const Result<wire::Value>& answer) {
                 bulk_answered(*bulk, agent, ids, answer);
                 if (--bulk->missing == 0) {
@@ -238,12 +267,14 @@ void act_on_many(const Services& services, const Exchange& exchange) {
     }
 }
 
-// --- operations and input --------------------------------------------------------------------------
+// --- operations and input
+// --------------------------------------------------------------------------
 
 void get_operation(const Services& services, const Exchange& exchange) {
     const auto operation = services.operations.find(exchange.param("id"));
-    exchange.responder.send(operation ? http::json_response(operation->json())
-                                      : http::problem(404, "this operation is not known (any more)"));
+    exchange.responder.send(operation
+                                ? http::json_response(operation->json())
+                                : http::problem(404, "this operation is not known (any more)"));
 }
 
 void write_stdin(const Services& services, const Exchange& exchange) {
@@ -257,11 +288,20 @@ void write_stdin(const Services& services, const Exchange& exchange) {
         return exchange.responder.send(http::problem(413, "at most 64 KiB of input at once"));
     }
     const wire::Value args = wire::Value::Map{{"id", address->id}, {"data", *data}};
-    ask(services, address->agent, "input", args, std::chrono::seconds(5),
-        [&services, exchange, address = *address, size = data->size()](const Result<wire::Value>& answer) {
-            const std::string result = answer ? std::to_string(size) + " bytes"
-                                              : "failed: " + answer.error().message;
-            audit_and_send(services, exchange, "stdin", address.key(), result,
+    ask(services,
+        address->agent,
+        "input",
+        args,
+        std::chrono::seconds(5),
+        [&services, exchange, address = *address, size = data->size()](
+            const Result<wire::Value>& answer) {
+            const std::string result =
+                answer ? std::to_string(size) + " bytes" : "failed: " + answer.error().message;
+            audit_and_send(services,
+                           exchange,
+                           "stdin",
+                           address.key(),
+                           result,
                            answer ? http::no_content() : http::problem_of_agent(answer.error()));
         });
 }
@@ -275,8 +315,13 @@ std::vector<http::Route> action_routes(const Services& services) {
          Access::Operator,
          Where::Loop,
          [&services](const Exchange& exchange) { act(services, exchange); },
-         {"start, stop, restart, kill, clean or reload: waits for the outcome up to timeout seconds "
-          "(30), then 202 with an operation", "", "Action", "ActionResult", 200}},
+         {"start, stop, restart, kill, clean or reload: waits for the outcome up to timeout "
+          "seconds "
+          "(30), then 202 with an operation",
+          "",
+          "Action",
+          "ActionResult",
+          200}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/stdin",
          Access::Operator,
@@ -288,8 +333,11 @@ std::vector<http::Route> action_routes(const Services& services) {
          Access::Operator,
          Where::Loop,
          [&services](const Exchange& exchange) { act_on_many(services, exchange); },
-         {"One verb for many apps, all agents at once, with a result for each", "", "BulkAction",
-          "BulkResult", 200}},
+         {"One verb for many apps, all agents at once, with a result for each",
+          "",
+          "BulkAction",
+          "BulkResult",
+          200}},
         {Method::Get,
          "/api/v1/operations/{id}",
          Access::Viewer,

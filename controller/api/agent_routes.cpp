@@ -73,7 +73,10 @@ void remove_agent(const Services& services, const Exchange& exchange) {
             http::problem(409, "a local agent is there as long as its folder is"));
     }
     const auto done = services.store.remove_agent(name);
-    audit(services, exchange, "remove agent", is_valid_id(name) ? name : "-",
+    audit(services,
+          exchange,
+          "remove agent",
+          is_valid_id(name) ? name : "-",
           done ? "done" : done.error().message);
     if (!done) {
         return exchange.responder.send(http::problem_of(done.error()));
@@ -82,7 +85,8 @@ void remove_agent(const Services& services, const Exchange& exchange) {
     exchange.responder.send(http::no_content());
 }
 
-// --- events of several agents ----------------------------------------------------------------------
+// --- events of several agents
+// ----------------------------------------------------------------------
 
 struct EventsGathering {
     struct Event {
@@ -146,7 +150,11 @@ void get_events(const Services& services, const Exchange& exchange) {
         return finish_events(*gathering);
     }
     for (const std::string& agent : agents) {
-        ask(services, agent, "events", args, kEventsDeadline,
+        ask(services,
+            agent,
+            "events",
+            args,
+            kEventsDeadline,
             [gathering, agent](const Result<wire::Value>& answer) {
                 if (answer) {
                     for (const wire::Value& event : (*answer)["events"].as_array()) {
@@ -168,8 +176,8 @@ Result<void> check_agent(const store::AgentRow& agent) {
     }
     const bool tcp = agent.endpoint.rfind("tcp://", 0) == 0 && agent.endpoint.size() <= 300;
     const std::size_t colon = agent.endpoint.rfind(':');
-    const std::string_view port = tcp && colon > 6 ? std::string_view(agent.endpoint).substr(colon + 1)
-                                                   : std::string_view();
+    const std::string_view port =
+        tcp && colon > 6 ? std::string_view(agent.endpoint).substr(colon + 1) : std::string_view();
     if (port.empty() || port.size() > 5 ||
         port.find_first_not_of("0123456789") != std::string_view::npos) {
         return fail(ErrorCode::InvalidArgument, "an endpoint is tcp://HOST:PORT");
@@ -212,7 +220,10 @@ std::vector<http::Route> agent_routes(const Services& services) {
          Where::Loop,
          [&services](const Exchange& exchange) { get_events(services, exchange); },
          {"What has happened: the newest of all agents, or those after a number of one",
-          "agent,after,limit", "", "Events", 200}},
+          "agent,after,limit",
+          "",
+          "Events",
+          200}},
     };
 }
 

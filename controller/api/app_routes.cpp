@@ -56,7 +56,8 @@ void list_apps(const Services& services, const Exchange& exchange) {
     std::size_t count = 0;
     std::string last;
     bool more = false;
-    for (auto app = view->apps.upper_bound(request.parameter("cursor")); app != view->apps.end(); ++app) {
+    for (auto app = view->apps.upper_bound(request.parameter("cursor")); app != view->apps.end();
+         ++app) {
         if (!is_wanted(*app->second, request, words)) {
             continue;
         }
@@ -127,8 +128,13 @@ void get_app(const Services& services, const Exchange& exchange) {
     if (!address) {
         return exchange.responder.send(http::problem_of(address.error()));
     }
-    ask(services, address->agent, "show", wire::Value::Map{{"id", address->id}}, kReadDeadline,
-        [responder = exchange.responder, agent = address->agent](const Result<wire::Value>& answer) {
+    ask(services,
+        address->agent,
+        "show",
+        wire::Value::Map{{"id", address->id}},
+        kReadDeadline,
+        [responder = exchange.responder,
+         agent = address->agent](const Result<wire::Value>& answer) {
             responder.send(answer ? details_response(agent, *answer)
                                   : http::problem_of_agent(answer.error()));
         });
@@ -139,7 +145,11 @@ void explain_app(const Services& services, const Exchange& exchange) {
     if (!address) {
         return exchange.responder.send(http::problem_of(address.error()));
     }
-    ask(services, address->agent, "explain", wire::Value::Map{{"id", address->id}}, kReadDeadline,
+    ask(services,
+        address->agent,
+        "explain",
+        wire::Value::Map{{"id", address->id}},
+        kReadDeadline,
         [responder = exchange.responder](const Result<wire::Value>& answer) {
             if (!answer) {
                 return responder.send(http::problem_of_agent(answer.error()));
@@ -159,7 +169,11 @@ std::vector<http::Route> app_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          [&services](const Exchange& exchange) { list_apps(services, exchange); },
-         {"All apps of all agents, from memory", "agent,state,tag,q,limit,cursor", "", "Apps", 200}},
+         {"All apps of all agents, from memory",
+          "agent,state,tag,q,limit,cursor",
+          "",
+          "Apps",
+          200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}",
          Access::Viewer,

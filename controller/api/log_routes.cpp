@@ -94,14 +94,19 @@ void get_logs(const Services& services, const Exchange& exchange) {
         return exchange.responder.send(http::problem_of(query.error()));
     }
     const wire::Value args = query->args;
-    ask(services, address->agent, "logs", args, kDeadline,
+    ask(services,
+        address->agent,
+        "logs",
+        args,
+        kDeadline,
         [responder = exchange.responder, query = *query](const Result<wire::Value>& answer) {
             responder.send(answer ? logs_response(query, *answer)
                                   : http::problem_of_agent(answer.error()));
         });
 }
 
-// --- the download ----------------------------------------------------------------------------------
+// --- the download
+// ----------------------------------------------------------------------------------
 
 // Fetches the next part of a log each time the connection has written the one before: however long
 // the log and slow the reader, one part is in memory.
@@ -118,10 +123,13 @@ public:
         if (position_) {
             args.emplace_back("position", wire::to_value(*position_));
         }
-        ask(services_, address_.agent, "logs", args, kDeadline,
-            [self = shared_from_this(), taken = std::move(taken)](const Result<wire::Value>& answer) {
-                taken(self->piece_of(answer));
-            });
+        ask(services_,
+            address_.agent,
+            "logs",
+            args,
+            kDeadline,
+            [self = shared_from_this(), taken = std::move(taken)](
+                const Result<wire::Value>& answer) { taken(self->piece_of(answer)); });
     }
 
 private:
@@ -192,9 +200,13 @@ std::vector<http::Route> log_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          [&services](const Exchange& exchange) { get_logs(services, exchange); },
-         {"Lines of the log: the last (tail), from a time on (since), up to a time (before, looked for "
+         {"Lines of the log: the last (tail), from a time on (since), up to a time (before, looked "
+          "for "
           "in the last 20000 lines), or on from a cursor (after)",
-          "tail,before,after,since,grep,stream", "", "Logs", 200}},
+          "tail,before,after,since,grep,stream",
+          "",
+          "Logs",
+          200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/logs/download",
          Access::Viewer,

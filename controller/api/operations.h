@@ -41,6 +41,7 @@ private:
         std::map<std::string, Operation> operations;
         std::deque<std::string> order;
     };
+
     Guarded<State> state_;
 };
 

@@ -149,8 +149,13 @@ void audit_and_send(const Services& services,
 
 std::vector<http::Route> all_routes(const Services& services) {
     std::vector<http::Route> routes;
-    for (auto* const make : {&session_routes, &agent_routes, &app_routes, &action_routes, &log_routes,
-                             &user_routes, &panel_routes}) {
+    for (auto* const make : {&session_routes,
+                             &agent_routes,
+                             &app_routes,
+                             &action_routes,
+                             &log_routes,
+                             &user_routes,
+                             &panel_routes}) {
         for (http::Route& route : make(services)) {
             routes.push_back(std::move(route));
         }

@@ -20,7 +20,7 @@ namespace berth::api {
 
 // What the handlers work with. All of it outlives them.
 struct Services {
-    fleet::Fleet& fleet;  // but view(): only in jobs posted to fleet_poster
+    fleet::Fleet& fleet;          // but view(): only in jobs posted to fleet_poster
     loop::EventLoop& fleet_loop;  // the same
     loop::PosterPtr fleet_poster;
     store::Store& store;
@@ -58,6 +58,7 @@ struct AppAddress {
 
     [[nodiscard]] std::string key() const { return agent + '/' + id; }
 };
+
 Result<AppAddress> app_address(const http::Exchange& exchange);
 
 // A whole number in the query, `fallback` when it is not there, at most `most`. Error: it is none.
@@ -84,8 +85,8 @@ void audit(const Services& services,
            const std::string& target,
            const std::string& result);
 
-// The same from a loop: a worker writes it, then the response goes out, so that what was answered is
-// in the log.
+// The same from a loop: a worker writes it, then the response goes out, so that what was answered
+// is in the log.
 void audit_and_send(const Services& services,
                     const http::Exchange& exchange,
                     const std::string& verb,

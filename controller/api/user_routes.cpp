@@ -41,7 +41,10 @@ void finish(const Services& services,
             const std::string& name,
             const Result<void>& done,
             http::Response response) {
-    audit(services, exchange, verb, is_valid_id(name) ? name : "-",
+    audit(services,
+          exchange,
+          verb,
+          is_valid_id(name) ? name : "-",
           done ? "done" : "failed: " + done.error().message);
     exchange.responder.send(done ? std::move(response) : http::problem_of(done.error()));
 }
@@ -111,7 +114,12 @@ void change_user(const Services& services, const Exchange& exchange) {
 
 void remove_user(const Services& services, const Exchange& exchange) {
     const std::string& name = exchange.param("name");
-    finish(services, exchange, "remove user", name, services.auth.remove_user(name), http::no_content());
+    finish(services,
+           exchange,
+           "remove user",
+           name,
+           services.auth.remove_user(name),
+           http::no_content());
 }
 
 void get_audit(const Services& services, const Exchange& exchange) {

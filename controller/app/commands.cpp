@@ -27,8 +27,10 @@ void tell_running(const Paths& paths) {
     }
     const auto text = os::read_file(paths.pid());
     pid_t pid = 0;
-    if (text && std::from_chars(text->data(), text->data() + text->size(), pid).ec == std::errc() && pid > 1) {
-        (void)os::send_signal_to(pid, SIGHUP);  // it has ended meanwhile: it reads the files at its start
+    if (text && std::from_chars(text->data(), text->data() + text->size(), pid).ec == std::errc() &&
+        pid > 1) {
+        (void)os::send_signal_to(
+            pid, SIGHUP);  // it has ended meanwhile: it reads the files at its start
     }
 }
 

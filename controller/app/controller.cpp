@@ -63,7 +63,8 @@ Result<void> Controller::open_files() {
     BERTH_CHECK(os::make_folders(paths_.agents));
     BERTH_TRY(auto lock, os::try_lock_file(paths_.lock()));
     if (!lock) {
-        return fail(ErrorCode::AlreadyExists, "a controller runs in \"" + paths_.root + "\" already");
+        return fail(ErrorCode::AlreadyExists,
+                    "a controller runs in \"" + paths_.root + "\" already");
     }
     lock_ = std::move(*lock);
     BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
@@ -93,9 +94,8 @@ Result<void> Controller::make_parts() {
             fleet_->request(agent, verb, std::move(args), deadline, std::move(answer));
         },
         [this](std::vector<fleet::FollowerId> to, std::shared_ptr<const fleet::LogPiece> piece) {
-            (void)http_poster_->post([this, to = std::move(to), piece = std::move(piece)] {
-                hub_->deliver(to, piece);
-            });
+            (void)http_poster_->post(
+                [this, to = std::move(to), piece = std::move(piece)] { hub_->deliver(to, piece); });
         });
     hub_ = std::make_unique<live::Hub>(*http_loop_, *auth_, log_source());
     return {};
@@ -103,13 +103,16 @@ Result<void> Controller::make_parts() {
 
 live::LogSource Controller::log_source() {
     live::LogSource source;
-    source.follow = [this](live::Viewer::Id viewer, std::string agent, std::string id, std::uint64_t tail) {
-        (void)fleet_poster_->post([this, viewer, agent = std::move(agent), id = std::move(id), tail] {
-            follows_->follow(viewer, agent, id, tail);
-        });
-    };
+    source.follow =
+        [this](live::Viewer::Id viewer, std::string agent, std::string id, std::uint64_t tail) {
+            (void)fleet_poster_->post(
+                [this, viewer, agent = std::move(agent), id = std::move(id), tail] {
+                    follows_->follow(viewer, agent, id, tail);
+                });
+        };
     source.unfollow = [this](live::Viewer::Id viewer, std::string app) {
-        (void)fleet_poster_->post([this, viewer, app = std::move(app)] { follows_->unfollow(viewer, app); });
+        (void)fleet_poster_->post(
+            [this, viewer, app = std::move(app)] { follows_->unfollow(viewer, app); });
     };
     source.drop = [this](live::Viewer::Id viewer) {
         (void)fleet_poster_->post([this, viewer] { follows_->drop(viewer); });
@@ -143,17 +146,20 @@ Result<void> Controller::listen() {
     if (front.listen.is_loopback()) {
         router.hosts = {"localhost", "127.0.0.1", "[::1]", front.listen.host};
     } else if (!options_.allow_remote) {
-        return fail(ErrorCode::PermissionDenied,
-                    "\"" + options_.listen +
-                        "\" can be reached from other machines, and passwords would travel in clear text; "
-                        "listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say --allow-remote");
+        return fail(
+            ErrorCode::PermissionDenied,
+            "\"" + options_.listen +
+                "\" can be reached from other machines, and passwords would travel in clear text; "
+                "listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say --allow-remote");
     }
     router.hosts.insert(router.hosts.end(), options_.hosts.begin(), options_.hosts.end());
     const std::uint64_t descriptors = os::raise_descriptor_limit();
     if (descriptors < front.max_connections + kSpareDescriptors) {
-        front.max_connections = std::max<std::size_t>(64, descriptors - std::min(descriptors, kSpareDescriptors));
+        front.max_connections =
+            std::max<std::size_t>(64, descriptors - std::min(descriptors, kSpareDescriptors));
     }
-    router_ = std::make_unique<http::Router>(*auth_, *workers_, router, api::all_routes(*services_));
+    router_ =
+        std::make_unique<http::Router>(*auth_, *workers_, router, api::all_routes(*services_));
     BERTH_TRY(front_,
               http::Front::create(*http_loop_,
                                   http_poster_,

@@ -14,9 +14,9 @@
 
 namespace berth::controller {
 
-// The controller of one home. Three kinds of threads: the one that calls run() owns the links to the
-// agents and the signals; the http thread owns all connections; two workers hash passwords and use
-// the database. They talk by posting to each other's loops, and share the views of the fleet.
+// The controller of one home. Three kinds of threads: the one that calls run() owns the links to
+// the agents and the signals; the http thread owns all connections; two workers hash passwords and
+// use the database. They talk by posting to each other's loops, and share the views of the fleet.
 class Controller {
 public:
     // Listens when it returns, but answers only within run(). Error: another one runs in this home,

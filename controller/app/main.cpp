@@ -33,8 +33,10 @@ int main(int argc, char** argv) {
     const auto options =
         berth::controller::parse_options(std::vector<std::string>(argv + 1, argv + argc));
     if (!options) {
-        (void)std::fprintf(
-            stderr, "berth-controller: %s\n%s", options.error().message.c_str(), berth::controller::kUsage);
+        (void)std::fprintf(stderr,
+                           "berth-controller: %s\n%s",
+                           options.error().message.c_str(),
+                           berth::controller::kUsage);
         return 2;
     }
     if (options->help) {

@@ -22,8 +22,8 @@ const char* const kUsage =
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kCommands = {"add-user", "add-agent", "remove-agent",
-                                                       "public-key"};
+constexpr std::array<std::string_view, 4> kCommands = {
+    "add-user", "add-agent", "remove-agent", "public-key"};
 
 // Where the value of a flag goes; null: no such flag.
 std::string* value_of(Options& options, const std::string& flag) {
@@ -36,12 +36,14 @@ std::string* value_of(Options& options, const std::string& flag) {
         {"--endpoint", &options.endpoint},
         {"--key", &options.key},
     }};
-    const auto* const found =
-        std::find_if(flags.begin(), flags.end(), [&](const auto& entry) { return entry.first == flag; });
+    const auto* const found = std::find_if(
+        flags.begin(), flags.end(), [&](const auto& entry) { return entry.first == flag; });
     return found == flags.end() ? nullptr : found->second;
 }
 
-Result<void> take_flag(Options& options, const std::vector<std::string>& arguments, std::size_t& i) {
+Result<void> take_flag(Options& options,
+                       const std::vector<std::string>& arguments,
+                       std::size_t& i) {
     const std::string& flag = arguments[i];
     if (flag == "--help" || flag == "-h") {
         options.help = true;
@@ -71,7 +73,8 @@ Result<void> finish(Options& options) {
         return fail(ErrorCode::InvalidArgument, options.command + " needs a NAME");
     }
     if (options.home.empty()) {
-        const char* const home = std::getenv("BERTH_HOME");  // NOLINT(concurrency-mt-unsafe): no threads yet
+        const char* const home =
+            std::getenv("BERTH_HOME");  // NOLINT(concurrency-mt-unsafe): no threads yet
         options.home = home == nullptr ? "" : home;
     }
     if (options.home.empty()) {

@@ -61,7 +61,8 @@ bool Auth::setup_required() const {
     return state_.with([](const State& state) { return state.users.empty(); });
 }
 
-// --- sessions --------------------------------------------------------------------------------------
+// --- sessions
+// --------------------------------------------------------------------------------------
 
 std::optional<Identity> Auth::use(State& state, const std::string& hash) {
     const auto found = state.sessions.find(hash);
@@ -95,7 +96,8 @@ Result<Opened> Auth::open_session(const std::string& user, Role role, const std:
     Opened opened;
     opened.token = random_token();
     opened.identity = {user, role, random_token(), token_hash(opened.token)};
-    const store::SessionRow row{opened.identity.session, user, opened.identity.csrf, now, now, address};
+    const store::SessionRow row{
+        opened.identity.session, user, opened.identity.csrf, now, now, address};
     BERTH_CHECK(store_.add_session(row));
     std::vector<std::string> over;
     state_.with([&](State& state) {
@@ -161,7 +163,8 @@ void Auth::end_sessions_of(const std::string& user) {
     }
 }
 
-// --- logging in ------------------------------------------------------------------------------------
+// --- logging in
+// ------------------------------------------------------------------------------------
 
 Duration Auth::throttled(const Credentials& credentials) {
     const MonoTime now = clock_().mono;
@@ -221,7 +224,8 @@ Result<Opened> Auth::set_up(const std::string& token,
     BERTH_TRY(const std::string expected, store_.setup_token_hash());
     if (!setup_required() || expected.empty() || !same_secret(expected, hash)) {
         note_failure(credentials);
-        return fail(ErrorCode::PermissionDenied, "this setup link is not valid, or was used already");
+        return fail(ErrorCode::PermissionDenied,
+                    "this setup link is not valid, or was used already");
     }
     BERTH_TRY(const store::UserRow user,
               make_user(credentials.user, credentials.password, Role::Admin));
@@ -230,7 +234,8 @@ Result<Opened> Auth::set_up(const std::string& token,
     return open_session(user.name, Role::Admin, credentials.address);
 }
 
-// --- users -----------------------------------------------------------------------------------------
+// --- users
+// -----------------------------------------------------------------------------------------
 
 Result<store::UserRow> Auth::make_user(const std::string& name,
                                        const std::string& password,

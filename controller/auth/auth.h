@@ -34,7 +34,8 @@ struct Opened {
 
 // Users and sessions. A session ends 60 minutes after it was used last and 12 hours after it began,
 // at log out, and when its user's password or role changes. What reads sessions takes a lock for
-// microseconds, from any thread; what changes users or sessions hashes and writes, in worker threads.
+// microseconds, from any thread; what changes users or sessions hashes and writes, in worker
+// threads.
 class Auth {
 public:
     static constexpr Duration kIdle = std::chrono::minutes(60);
@@ -71,7 +72,9 @@ public:
     Result<std::optional<std::string>> make_setup_token();
 
     // Makes the first admin and opens a session. PermissionDenied: not the token, or used already.
-    Result<Opened> set_up(const std::string& token, const Credentials& credentials, Duration& retry_after);
+    Result<Opened> set_up(const std::string& token,
+                          const Credentials& credentials,
+                          Duration& retry_after);
 
     Result<void> add_user(const std::string& name, const std::string& password, Role role);
     Result<void> change_user(const std::string& name,
@@ -83,7 +86,9 @@ public:
     Result<void> reload();
 
     // Called, in the thread that ended them, when sessions end by log out or by a change of users.
-    void on_sessions_ended(std::function<void()> callback) { sessions_ended_ = std::move(callback); }
+    void on_sessions_ended(std::function<void()> callback) {
+        sessions_ended_ = std::move(callback);
+    }
 
 private:
     struct Session {
@@ -100,7 +105,9 @@ private:
 
     Auth(store::Store& store, Clock clock) : store_(store), clock_(std::move(clock)) {}
 
-    Result<store::UserRow> make_user(const std::string& name, const std::string& password, Role role) const;
+    Result<store::UserRow> make_user(const std::string& name,
+                                     const std::string& password,
+                                     Role role) const;
     Result<Opened> open_session(const std::string& user, Role role, const std::string& address);
     Duration throttled(const Credentials& credentials);
     void note_failure(const Credentials& credentials);

@@ -34,30 +34,34 @@ public:
 // What people choose first, of those with at least eight characters (shorter ones are refused
 // anyway). Lower case; compared without regard to case.
 constexpr auto kCommon = std::to_array<std::string_view>({
-    "00000000",   "11111111",   "1111111111", "11223344",   "12121212",   "123123123",  "1234512345",
-    "12341234",   "12345678",   "123456789",  "1234567890", "12345678910", "123456abc", "1234qwer",
-    "123654789",  "123qweasd",  "147258369",  "1q2w3e4r",   "1q2w3e4r5t", "1qaz2wsx",   "1qazxsw2",
-    "22222222",   "55555555",   "66666666",   "77777777",   "87654321",   "88888888",   "987654321",
-    "9876543210", "99999999",   "aa123456",   "aaaaaaaa",   "abc12345",   "abcd1234",   "abcdefgh",
-    "access14",   "admin123",   "admin1234",  "admin12345", "administrator", "adminadmin", "asdf1234",
-    "asdfasdf",   "asdfghjk",   "asdfghjkl",  "babygirl",   "baseball",   "basketball", "berthberth",
-    "berth123",   "berth1234",  "blink182",   "butterfly",  "changeme",   "changeme1",  "charlie1",
-    "chocolate",  "christian",  "computer",   "controller", "corvette",   "december",   "default1",
-    "dragon123",  "einstein",   "elephant",   "fernando",   "football",   "football1",  "football123",
-    "freedom1",   "fuckyou1",   "garfield",   "iloveyou",   "iloveyou1",  "internet",   "jennifer",
-    "jonathan",   "jordan23",   "letmein1",   "letmein123", "liverpool",  "liverpool1", "london123",
-    "lovelove",   "manchester", "marlboro",   "master123",  "maverick",   "metallica",  "michael1",
-    "michelle",   "midnight",   "minecraft",  "mustang1",   "november",   "p@ssw0rd",   "p@ssword",
-    "pa55word",   "pass1234",   "passw0rd",   "passw0rd1",  "password",   "password!",  "password0",
-    "password01", "password1",  "password1!", "password11", "password12", "password123", "password1234",
-    "password2",  "password99", "passwort",   "passwort1",  "pokemon1",   "princess",   "princess1",
-    "q1w2e3r4",   "q1w2e3r4t5", "qazwsxedc",  "qwer1234",   "qwerasdf",   "qwert123",   "qwerty12",
-    "qwerty123",  "qwerty1234", "qwertyui",   "qwertyuiop", "remember",   "rootroot",   "samantha",
-    "secret123",  "september",  "slipknot",   "soccer123",  "spiderman",  "starwars",   "steelers",
-    "summer2024", "summer2025", "summer2026", "sunshine",   "sunshine1",  "superman",   "superman1",
-    "superuser",  "swordfish",  "test1234",   "testtest",   "trustno1",   "victoria",   "welcome1",
-    "welcome123", "whatever",   "william1",   "winter2024", "winter2025", "winter2026", "zaq12wsx",
-    "zaq1zaq1",   "zxcvbnm1",   "zxcvbnm123",
+    "00000000",   "11111111",   "1111111111",  "11223344",      "12121212",   "123123123",
+    "1234512345", "12341234",   "12345678",    "123456789",     "1234567890", "12345678910",
+    "123456abc",  "1234qwer",   "123654789",   "123qweasd",     "147258369",  "1q2w3e4r",
+    "1q2w3e4r5t", "1qaz2wsx",   "1qazxsw2",    "22222222",      "55555555",   "66666666",
+    "77777777",   "87654321",   "88888888",    "987654321",     "9876543210", "99999999",
+    "aa123456",   "aaaaaaaa",   "abc12345",    "abcd1234",      "abcdefgh",   "access14",
+    "admin123",   "admin1234",  "admin12345",  "administrator", "adminadmin", "asdf1234",
+    "asdfasdf",   "asdfghjk",   "asdfghjkl",   "babygirl",      "baseball",   "basketball",
+    "berthberth", "berth123",   "berth1234",   "blink182",      "butterfly",  "changeme",
+    "changeme1",  "charlie1",   "chocolate",   "christian",     "computer",   "controller",
+    "corvette",   "december",   "default1",    "dragon123",     "einstein",   "elephant",
+    "fernando",   "football",   "football1",   "football123",   "freedom1",   "fuckyou1",
+    "garfield",   "iloveyou",   "iloveyou1",   "internet",      "jennifer",   "jonathan",
+    "jordan23",   "letmein1",   "letmein123",  "liverpool",     "liverpool1", "london123",
+    "lovelove",   "manchester", "marlboro",    "master123",     "maverick",   "metallica",
+    "michael1",   "michelle",   "midnight",    "minecraft",     "mustang1",   "november",
+    "p@ssw0rd",   "p@ssword",   "pa55word",    "pass1234",      "passw0rd",   "passw0rd1",
+    "password",   "password!",  "password0",   "password01",    "password1",  "password1!",
+    "password11", "password12", "password123", "password1234",  "password2",  "password99",
+    "passwort",   "passwort1",  "pokemon1",    "princess",      "princess1",  "q1w2e3r4",
+    "q1w2e3r4t5", "qazwsxedc",  "qwer1234",    "qwerasdf",      "qwert123",   "qwerty12",
+    "qwerty123",  "qwerty1234", "qwertyui",    "qwertyuiop",    "remember",   "rootroot",
+    "samantha",   "secret123",  "september",   "slipknot",      "soccer123",  "spiderman",
+    "starwars",   "steelers",   "summer2024",  "summer2025",    "summer2026", "sunshine",
+    "sunshine1",  "superman",   "superman1",   "superuser",     "swordfish",  "test1234",
+    "testtest",   "trustno1",   "victoria",    "welcome1",      "welcome123", "whatever",
+    "william1",   "winter2024", "winter2025",  "winter2026",    "zaq12wsx",   "zaq1zaq1",
+    "zxcvbnm1",   "zxcvbnm123",
 });
 
 std::string lower(std::string_view text) {
@@ -113,7 +117,8 @@ Result<std::string> hash_password(const std::string& password) {
 bool verify_password(const std::string& hash, const std::string& password) {
     const Slot slot;
     const std::string& against = hash.empty() ? nobodys_hash() : hash;
-    const bool same = crypto_pwhash_str_verify(against.c_str(), password.data(), password.size()) == 0;
+    const bool same =
+        crypto_pwhash_str_verify(against.c_str(), password.data(), password.size()) == 0;
     return same && !hash.empty();
 }
 

@@ -8,7 +8,8 @@ namespace berth::auth {
 // A new random token of `bytes` bytes, in URL-safe base64 without padding.
 std::string random_token(std::size_t bytes = 32);
 
-// What is stored instead of a token: BLAKE2b of it, in hex. Tokens are random, so no salt is needed.
+// What is stored instead of a token: BLAKE2b of it, in hex. Tokens are random, so no salt is
+// needed.
 std::string token_hash(std::string_view token);
 
 // Whether both are the same, in a time that tells nothing but the lengths.

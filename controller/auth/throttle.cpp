@@ -43,9 +43,10 @@ void Throttle::make_room(MonoTime now) {
         return plus(entry.second.last, policy_.forget_after) < now;
     });
     if (entries_.size() >= policy_.max_entries) {
-        entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-            return a.second.last < b.second.last;
-        }));
+        entries_.erase(
+            std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+                return a.second.last < b.second.last;
+            }));
     }
 }
 

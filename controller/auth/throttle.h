@@ -7,10 +7,10 @@
 
 namespace berth::auth {
 
-// Slows down who guesses: after some free tries each failure doubles the wait until the next, up to a
-// minute, for an account or an address, whatever the key names. Never a lock-out for ever, so nobody
-// can shut another out for longer than that. Success forgets. Bounded: the entries that were quiet
-// longest go first. One thread at a time.
+// Slows down who guesses: after some free tries each failure doubles the wait until the next, up to
+// a minute, for an account or an address, whatever the key names. Never a lock-out for ever, so
+// nobody can shut another out for longer than that. Success forgets. Bounded: the entries that were
+// quiet longest go first. One thread at a time.
 class Throttle {
 public:
     struct Policy {
@@ -29,6 +29,7 @@ public:
     [[nodiscard]] Duration wait(const std::string& key, MonoTime now) const;
 
     void failed(const std::string& key, MonoTime now);
+
     void succeeded(const std::string& key) { entries_.erase(key); }
 
     [[nodiscard]] std::size_t entries() const { return entries_.size(); }

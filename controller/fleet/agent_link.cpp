@@ -65,8 +65,8 @@ void AgentLink::check_at(MonoTime when) {
     check_ = loop_.at(when, [this] { check(); });
 }
 
-// The link's only timer. It alone replaces the transport, so that none is destroyed by a frame of its
-// own.
+// The link's only timer. It alone replaces the transport, so that none is destroyed by a frame of
+// its own.
 void AgentLink::check() {
     const MonoTime now = loop_.now().mono;
     if (!transport_) {
@@ -80,7 +80,8 @@ void AgentLink::check() {
         transport_.reset();
         subscription_ = 0;
         fail_pending(away());
-        const Duration wait = std::min<Duration>(kMaxRetry, (1U << std::min(tries_, 4U)) * kAskAgain / 4);
+        const Duration wait =
+            std::min<Duration>(kMaxRetry, (1U << std::min(tries_, 4U)) * kAskAgain / 4);
         ++tries_;
         return check_at(plus(now, wait));
     }
@@ -136,8 +137,8 @@ void AgentLink::on_reply(const wire::Reply& reply) {
 
 void AgentLink::on_subscribed(const wire::Reply& reply) {
     if (const auto error = wire::error_of(reply)) {
-        const bool refused = error->code == ErrorCode::PermissionDenied ||
-                             error->code == ErrorCode::Unauthenticated;
+        const bool refused =
+            error->code == ErrorCode::PermissionDenied || error->code == ErrorCode::Unauthenticated;
         return set_state(refused ? LinkState::Refused : LinkState::Unreachable, error->message);
     }
     take_snapshot(reply.info);
@@ -223,7 +224,10 @@ void AgentLink::set_state(LinkState state, std::string error) {
     listener_.state_changed();
 }
 
-void AgentLink::request(const std::string& verb, wire::Value args, Duration deadline, Answer answer) {
+void AgentLink::request(const std::string& verb,
+                        wire::Value args,
+                        Duration deadline,
+                        Answer answer) {
     if (state_ != LinkState::Connected || !transport_) {
         return answer(fail(away()));
     }

@@ -36,10 +36,11 @@ public:
 using Received = std::function<void(std::string_view frame)>;
 using Connect = std::function<Result<std::unique_ptr<Transport>>(Received received)>;
 
-// Keeps the picture of one agent up to date: a snapshot, then numbered deltas; a gap in the numbers,
-// or a tick that names another one, means: subscribe again. An agent ticks every second; one that
-// was silent for kSilence is unreachable, its last known apps stay, and it is tried again with a new
-// transport, waiting at most two seconds between tries. Fleet loop thread; owned by the Fleet.
+// Keeps the picture of one agent up to date: a snapshot, then numbered deltas; a gap in the
+// numbers, or a tick that names another one, means: subscribe again. An agent ticks every second;
+// one that was silent for kSilence is unreachable, its last known apps stay, and it is tried again
+// with a new transport, waiting at most two seconds between tries. Fleet loop thread; owned by the
+// Fleet.
 class AgentLink {
 public:
     static constexpr Duration kSilence = std::chrono::milliseconds(3500);
@@ -58,8 +59,8 @@ public:
 
     void start();
 
-    // Asks the agent. `answer` is called exactly once, later or at once: with what it said, its error,
-    // Unavailable when it is not connected (any more), or TimedOut.
+    // Asks the agent. `answer` is called exactly once, later or at once: with what it said, its
+    // error, Unavailable when it is not connected (any more), or TimedOut.
     void request(const std::string& verb, wire::Value args, Duration deadline, Answer answer);
 
     [[nodiscard]] LinkState state() const { return state_; }

@@ -4,7 +4,9 @@ namespace berth::fleet {
 
 namespace {
 
-void write_time(json::JsonWriter& json, std::string_view name, const std::optional<WallTime>& time) {
+void write_time(json::JsonWriter& json,
+                std::string_view name,
+                const std::optional<WallTime>& time) {
     json.key(name);
     if (time) {
         json.value(api_time(*time));
@@ -62,7 +64,10 @@ void write_agent(json::JsonWriter& json, const AgentView& agent) {
 }
 
 void write_app(json::JsonWriter& json, const AppStatus& s, bool stale) {
-    json.field("id", s.id).field("agent", s.agent).field("name", s.name).field("comment", s.comment);
+    json.field("id", s.id)
+        .field("agent", s.agent)
+        .field("name", s.name)
+        .field("comment", s.comment);
     json.field("state", kAppStateNames.name(s.state)).field("active", is_active(s.state));
     json.field("desired", kDesiredNames.name(s.desired)).field("reason", s.reason);
     json.field("since", api_time(s.since)).field("pid", s.pid);

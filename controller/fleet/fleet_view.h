@@ -39,6 +39,7 @@ struct FleetView {
     std::map<std::string, std::shared_ptr<const AgentView>> agents;
     std::map<std::string, std::shared_ptr<const AppView>> apps;
 };
+
 using FleetViewPtr = std::shared_ptr<const FleetView>;
 
 std::string app_key(const std::string& agent, const std::string& id);

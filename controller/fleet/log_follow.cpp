@@ -85,9 +85,11 @@ void LogFollows::read(std::uint64_t number) {
         args.emplace_back("tail", reading.tail);
     }
     const std::string agent = reading.agent;  // the answer may come at once and erase the reading
-    ask_(agent, "logs", std::move(args), kDeadline, [this, number](const Result<wire::Value>& answer) {
-        answered(number, answer);
-    });
+    ask_(agent,
+         "logs",
+         std::move(args),
+         kDeadline,
+         [this, number](const Result<wire::Value>& answer) { answered(number, answer); });
 }
 
 void LogFollows::answered(std::uint64_t number, const Result<wire::Value>& answer) {

@@ -31,9 +31,9 @@ struct LogPiece {
 // `lines` as the API shows them: a JSON array.
 std::string log_lines_json(const std::vector<wire::LogLine>& lines);
 
-// Reads the logs that somebody follows: one long-poll request for each app, whose answer goes to all
-// its followers. A new follower first gets the last lines; it joins the common reading as soon as its
-// place is the same. Fleet loop thread.
+// Reads the logs that somebody follows: one long-poll request for each app, whose answer goes to
+// all its followers. A new follower first gets the last lines; it joins the common reading as soon
+// as its place is the same. Fleet loop thread.
 class LogFollows {
 public:
     using Ask = std::function<void(const std::string& agent,
@@ -47,7 +47,10 @@ public:
     LogFollows(loop::EventLoop& loop, Ask ask, Deliver deliver);
 
     // Begins with the last `tail` lines. Following the same app again starts over.
-    void follow(FollowerId follower, const std::string& agent, const std::string& id, std::uint64_t tail);
+    void follow(FollowerId follower,
+                const std::string& agent,
+                const std::string& id,
+                std::uint64_t tail);
     void unfollow(FollowerId follower, const std::string& app);
     void drop(FollowerId follower);
 

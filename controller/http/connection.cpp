@@ -114,7 +114,8 @@ bool Connection::on_progress() {
         }
         if (reader_.expects_continue() && !continued_) {
             continued_ = true;
-            // So few bytes nearly always fit; if not, the client sends the body after a while anyway.
+            // So few bytes nearly always fit; if not, the client sends the body after a while
+            // anyway.
             (void)os::send_some(socket_.get(), "HTTP/1.1 100 Continue\r\n\r\n");
         }
     } else if (reader_.began() && !began_) {

@@ -24,9 +24,10 @@ struct Deadlines {
     Duration lingering = std::chrono::seconds(2);
 };
 
-// One connection: reads a request, has it handled, writes the response, and starts over. Does not read
-// ahead of the request it answers, so what a client costs is bounded: one request, one response (or
-// one piece of a stream). Http loop thread; owned by the front, which drops it in `closed`.
+// One connection: reads a request, has it handled, writes the response, and starts over. Does not
+// read ahead of the request it answers, so what a client costs is bounded: one request, one
+// response (or one piece of a stream). Http loop thread; owned by the front, which drops it in
+// `closed`.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     struct Environment {

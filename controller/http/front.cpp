@@ -75,8 +75,8 @@ void Front::add(os::Accepted accepted) {
         return;
     }
     ++per_address_[accepted.address];
-    const auto connection = std::make_shared<Connection>(
-        environment_, std::move(accepted.socket), accepted.address);
+    const auto connection =
+        std::make_shared<Connection>(environment_, std::move(accepted.socket), accepted.address);
     connections_.emplace(connection.get(), connection);
     connection->start();
 }
@@ -112,8 +112,8 @@ bool Front::make_room() {
     return true;
 }
 
-// The connection that cannot be taken would wake the loop for ever: with the reserve it is taken and
-// closed, and others are left waiting for a moment.
+// The connection that cannot be taken would wake the loop for ever: with the reserve it is taken
+// and closed, and others are left waiting for a moment.
 void Front::without_descriptors() {
     log::warning("no descriptors are left for new connections");
     reserve_.reset();
@@ -121,8 +121,8 @@ void Front::without_descriptors() {
     reserve_ = open_reserve();
     watch_.reset();
     pause_ = loop_.after(kPauseWithoutDescriptors, [this] {
-        watch_ = loop_.watch(
-            listening_.get(), loop::Interest::Read, [this](bool, bool) { accept(); });
+        watch_ =
+            loop_.watch(listening_.get(), loop::Interest::Read, [this](bool, bool) { accept(); });
     });
 }
 

@@ -19,8 +19,8 @@ struct FrontOptions {
 
 // Accepts connections and keeps them, without a thread for any of them: thousands that send half a
 // request, or do not read their answer, cost memory only. When all places are taken the connection
-// that has proved least makes room: one that never sent a request, then one that waits for its next.
-// Http loop thread. Destroyed after the loop has ended.
+// that has proved least makes room: one that never sent a request, then one that waits for its
+// next. Http loop thread. Destroyed after the loop has ended.
 class Front {
 public:
     using Handle = std::function<void(Request request, Responder responder)>;

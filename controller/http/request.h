@@ -24,7 +24,7 @@ constexpr bool is_change(Method method) {
 // One whole request, read and checked.
 struct Request {
     Method method = Method::Get;
-    std::string path;  // before the "?", as it was sent
+    std::string path;                          // before the "?", as it was sent
     std::map<std::string, std::string> query;  // decoded; of repeated names the first
     std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
     std::string body;
@@ -42,7 +42,8 @@ struct Request {
     [[nodiscard]] const std::string& parameter(const std::string& name) const;
 };
 
-// "%41b" as "Ab". Nothing: a "%" without two hex digits, or what comes out holds control characters.
+// "%41b" as "Ab". Nothing: a "%" without two hex digits, or what comes out holds control
+// characters.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank = false);
 
 }  // namespace berth::http

@@ -1,11 +1,11 @@
 #include "controller/http/request_reader.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include <Poco/Exception.h>
 #include <Poco/MemoryStream.h>
 #include <Poco/Net/HTTPRequest.h>
+
+#include <algorithm>
+#include <charconv>
 
 #include "shared/base/text.h"
 

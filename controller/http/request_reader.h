@@ -17,9 +17,9 @@ struct RequestLimits {
 };
 
 // Takes requests out of the bytes of one connection. Strict, because what two programs read
-// differently is how requests are smuggled past one of them: lines end with CR LF, names stand right
-// before their colon, no folded lines, one Host, at most one Content-Length in plain digits, no
-// Transfer-Encoding. Bytes behind a request belong to the next one.
+// differently is how requests are smuggled past one of them: lines end with CR LF, names stand
+// right before their colon, no folded lines, one Host, at most one Content-Length in plain digits,
+// no Transfer-Encoding. Bytes behind a request belong to the next one.
 class RequestReader {
 public:
     enum class Progress : std::uint8_t { Head, Body, Complete, Rejected };

@@ -8,9 +8,9 @@
 
 namespace berth::http {
 
-// Answers one request, once, from any thread, at any time later. Copies are the same responder; what
-// is sent after the first answer is dropped, and when the last copy goes without an answer the client
-// gets a 500: no request is left hanging by a handler that forgot it.
+// Answers one request, once, from any thread, at any time later. Copies are the same responder;
+// what is sent after the first answer is dropped, and when the last copy goes without an answer the
+// client gets a 500: no request is left hanging by a handler that forgot it.
 class Responder {
 public:
     using Deliver = std::function<void(Response response)>;

@@ -1,8 +1,8 @@
 #include "controller/http/response.h"
 
-#include <algorithm>
-
 #include <Poco/Net/HTTPResponse.h>
+
+#include <algorithm>
 
 #include "shared/json/json_writer.h"
 
@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kSecurityHeaders =
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; object-src 'none'; "
+    "connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; object-src "
+    "'none'; "
     "frame-ancestors 'none'; form-action 'self'\r\n"
     "X-Content-Type-Options: nosniff\r\n"
     "X-Frame-Options: DENY\r\n"
@@ -155,8 +156,8 @@ Response problem_of_agent(const Error& error) {
     int status = status_of(error.code);
     if (error.code == ErrorCode::Unavailable) {
         status = 504;
-    } else if (error.code == ErrorCode::Unauthenticated || error.code == ErrorCode::PermissionDenied ||
-               status == 500) {
+    } else if (error.code == ErrorCode::Unauthenticated ||
+               error.code == ErrorCode::PermissionDenied || status == 500) {
         status = 502;  // between the controller and the agent; not this user's doing
     }
     return problem(status, error.message);

@@ -36,6 +36,7 @@ struct StreamPiece {
     bool last = false;
     bool failed = false;  // the connection is cut, so that the reader notices
 };
+
 using StreamAnswer = std::function<void(StreamPiece piece)>;  // from any thread, once
 using StreamSource = std::function<void(StreamAnswer answer)>;
 

@@ -88,10 +88,7 @@ Router::Router(auth::Auth& auth,
                WorkerPool& workers,
                RouterOptions options,
                std::vector<Route> routes)
-    : auth_(auth),
-      workers_(workers),
-      options_(std::move(options)),
-      routes_(std::move(routes)) {
+    : auth_(auth), workers_(workers), options_(std::move(options)), routes_(std::move(routes)) {
     std::stable_sort(routes_.begin(), routes_.end(), [](const Route& a, const Route& b) {
         return fixed_parts(a.pattern) > fixed_parts(b.pattern);
     });

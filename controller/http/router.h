@@ -28,8 +28,11 @@ struct Exchange {
     Responder responder;
 
     // The parameter of this name, which the route's pattern has.
-    [[nodiscard]] const std::string& param(const std::string& name) const { return params.at(name); }
+    [[nodiscard]] const std::string& param(const std::string& name) const {
+        return params.at(name);
+    }
 };
+
 using Handler = std::function<void(Exchange exchange)>;
 
 // The pattern of whatever is not below /api and matches nothing else: the panel's pages and files.
@@ -74,6 +77,7 @@ private:
         const Route* route = nullptr;
         std::map<std::string, std::string> params;
     };
+
     using Who = std::optional<auth::Identity>;
 
     [[nodiscard]] std::optional<Response> refuse_host(const Request& request) const;

@@ -9,8 +9,8 @@
 
 namespace berth::http {
 
-// Threads for the work that blocks: hashing passwords, the database. Its queue is bounded. Started by
-// the constructor, joined by stop() or the destructor; what still waits then is dropped.
+// Threads for the work that blocks: hashing passwords, the database. Its queue is bounded. Started
+// by the constructor, joined by stop() or the destructor; what still waits then is dropped.
 class WorkerPool {
 public:
     using Job = std::function<void()>;

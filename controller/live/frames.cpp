@@ -1,9 +1,9 @@
 #include "controller/live/frames.h"
 
-#include <sstream>
-
 #include <Poco/Base64Encoder.h>
 #include <Poco/SHA1Engine.h>
+
+#include <sstream>
 
 #include "shared/json/json_writer.h"
 
@@ -38,7 +38,10 @@ Frame make_frame(Opcode opcode, std::string_view payload) {
 // The members of two maps of pointers that differ: JSON of those that are new or changed, and the
 // names of those that are gone.
 template <class Map>
-bool write_changes(json::JsonWriter& changed, json::JsonWriter& removed, const Map& before, const Map& now) {
+bool write_changes(json::JsonWriter& changed,
+                   json::JsonWriter& removed,
+                   const Map& before,
+                   const Map& now) {
     bool any = false;
     changed.begin_array();
     for (const auto& [name, view] : now) {
@@ -97,7 +100,11 @@ std::string hello_text(std::uint64_t sequence) {
 
 std::string snapshot_text(std::uint64_t sequence, const fleet::FleetView& view) {
     json::JsonWriter json;
-    json.begin_object().field("type", "snapshot").field("seq", sequence).key("agents").begin_array();
+    json.begin_object()
+        .field("type", "snapshot")
+        .field("seq", sequence)
+        .key("agents")
+        .begin_array();
     for (const auto& [name, agent] : view.agents) {
         json.raw(agent->json);
     }

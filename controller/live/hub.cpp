@@ -20,9 +20,10 @@ constexpr Duration kSilence = std::chrono::seconds(50);
 bool has_word(std::string_view list, std::string_view word) {
     for (const std::string_view item : split(list, ',')) {
         const std::string_view trimmed = trim(item);
-        if (std::equal(trimmed.begin(), trimmed.end(), word.begin(), word.end(), [](char a, char b) {
-                return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-            })) {
+        if (std::equal(
+                trimmed.begin(), trimmed.end(), word.begin(), word.end(), [](char a, char b) {
+                    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+                })) {
             return true;
         }
     }
@@ -76,7 +77,8 @@ void Hub::accept(const http::Exchange& exchange) {
     response.status = 101;
     const auto key = exchange.request.header("sec-websocket-key").value_or("");
     response.with("Sec-WebSocket-Accept", accept_key(key));
-    response.upgrade = [this, session = exchange.who->session](os::UniqueFd socket, std::string rest) {
+    response.upgrade = [this, session = exchange.who->session](os::UniqueFd socket,
+                                                               std::string rest) {
         open(session, std::move(socket), std::move(rest));
     };
     exchange.responder.send(std::move(response));
@@ -159,8 +161,10 @@ void Hub::stop() {
 
 void Hub::on_message(Viewer& viewer, std::string_view text) {
     const auto message = json::parse_json(text);
-    const auto type = message ? message->get<std::string>("type") : Result<std::string>(std::string());
-    const auto app = message ? message->get<std::string>("app") : Result<std::string>(std::string());
+    const auto type =
+        message ? message->get<std::string>("type") : Result<std::string>(std::string());
+    const auto app =
+        message ? message->get<std::string>("app") : Result<std::string>(std::string());
     if (!message || !type || !app) {
         return viewer.dismiss("a message that is not understood");
     }
@@ -180,7 +184,8 @@ void Hub::on_follow(Viewer& viewer, const std::string& app, std::uint64_t tail) 
         return viewer.send(text_frame(log_error_text(app, "an app is named AGENT/ID")));
     }
     if (viewer.follows.count(app) == 0 && viewer.follows.size() >= kMaxFollows) {
-        return viewer.send(text_frame(log_error_text(app, "at most 20 logs can be followed at once")));
+        return viewer.send(
+            text_frame(log_error_text(app, "at most 20 logs can be followed at once")));
     }
     viewer.follows[app] = 0;
     logs_.follow(viewer.id(), agent, id, tail);

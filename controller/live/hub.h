@@ -18,14 +18,15 @@ namespace berth::live {
 
 // Where the hub gets logs from; called on the http loop, must not block.
 struct LogSource {
-    std::function<void(Viewer::Id viewer, std::string agent, std::string id, std::uint64_t tail)> follow;
+    std::function<void(Viewer::Id viewer, std::string agent, std::string id, std::uint64_t tail)>
+        follow;
     std::function<void(Viewer::Id viewer, std::string app)> unfollow;
     std::function<void(Viewer::Id viewer)> drop;
 };
 
-// All open panels. Each gets "hello", a snapshot, and numbered deltas, at most ten a second; a delta
-// is written once and shared. Logs are dropped, and counted, for a viewer that is slow; one that is
-// slower still is closed. Http loop thread; destroyed after the loop has ended.
+// All open panels. Each gets "hello", a snapshot, and numbered deltas, at most ten a second; a
+// delta is written once and shared. Logs are dropped, and counted, for a viewer that is slow; one
+// that is slower still is closed. Http loop thread; destroyed after the loop has ended.
 class Hub {
 public:
     Hub(loop::EventLoop& loop, auth::Auth& auth, LogSource logs);

@@ -23,7 +23,8 @@ constexpr unsigned kTryAgainLater = 1013;
 // wslay reads and checks what the client sends, and answers its pings and closes; what it wants to
 // send joins the queue.
 struct Viewer::Callbacks {
-    static ssize_t receive(wslay_event_context* context, std::uint8_t* buffer, std::size_t size, int, void* user) {
+    static ssize_t receive(
+        wslay_event_context* context, std::uint8_t* buffer, std::size_t size, int, void* user) {
         auto& self = *static_cast<Viewer*>(user);
         if (self.input_.empty()) {
             wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
@@ -35,13 +36,16 @@ struct Viewer::Callbacks {
         return static_cast<ssize_t>(taken);
     }
 
-    static ssize_t send(wslay_event_context*, const std::uint8_t* data, std::size_t size, int, void* user) {
+    static ssize_t send(
+        wslay_event_context*, const std::uint8_t* data, std::size_t size, int, void* user) {
         auto& self = *static_cast<Viewer*>(user);
         self.push(std::make_shared<const std::string>(data, data + size));
         return static_cast<ssize_t>(size);
     }
 
-    static void message(wslay_event_context*, const wslay_event_on_msg_recv_arg* message, void* user) {
+    static void message(wslay_event_context*,
+                        const wslay_event_on_msg_recv_arg* message,
+                        void* user) {
         auto& self = *static_cast<Viewer*>(user);
         if (message->opcode == WSLAY_CONNECTION_CLOSE) {
             self.ending_ = true;
@@ -117,11 +121,12 @@ bool Viewer::read() {
 
 void Viewer::parse() {
     const auto self = shared_from_this();
-    if (wslay_event_recv(context_.get()) != 0 || wslay_event_get_read_enabled(context_.get()) == 0) {
+    if (wslay_event_recv(context_.get()) != 0 ||
+        wslay_event_get_read_enabled(context_.get()) == 0) {
         ending_ = true;  // wslay has queued a close frame that says why
     }
     (void)wslay_event_send(context_.get());  // into our queue, which cannot fail
-    input_.clear();  // wslay takes all, unless it has stopped reading
+    input_.clear();                          // wslay takes all, unless it has stopped reading
     if (ending_ && !deadline_.active()) {
         deadline_ = loop_.after(kGoodbye, [this] { close(); });
     }

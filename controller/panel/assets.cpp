@@ -38,8 +38,15 @@ std::string_view content_type(std::string_view path) {
 
 // Whether the panel itself shows this address, so that it is index.html.
 bool is_page(std::string_view path) {
-    static constexpr std::array<std::string_view, 9> kPages = {
-        "/login", "/setup", "/agents", "/apps", "/events", "/audit", "/users", "/settings", "/help"};
+    static constexpr std::array<std::string_view, 9> kPages = {"/login",
+                                                               "/setup",
+                                                               "/agents",
+                                                               "/apps",
+                                                               "/events",
+                                                               "/audit",
+                                                               "/users",
+                                                               "/settings",
+                                                               "/help"};
     return path == "/" || std::any_of(kPages.begin(), kPages.end(), [path](std::string_view page) {
                return path.substr(0, page.size()) == page &&
                       (path.size() == page.size() || path[page.size()] == '/');

@@ -20,8 +20,8 @@ struct EmbeddedFile {
 // What the build has embedded; defined by the generated source.
 const std::vector<EmbeddedFile>& embedded_files();
 
-// Answers the requests for pages and files of the panel. Immutable after its construction; any thread,
-// but a folder is read when it is asked for, which blocks.
+// Answers the requests for pages and files of the panel. Immutable after its construction; any
+// thread, but a folder is read when it is asked for, which blocks.
 class Assets {
 public:
     // `folder`: serves this folder instead of the embedded files, for development; "" for none.
@@ -34,7 +34,8 @@ public:
     [[nodiscard]] bool reads_folder() const { return !folder_.empty(); }
 
 private:
-    [[nodiscard]] http::Response embedded(const http::Request& request, const std::string& path) const;
+    [[nodiscard]] http::Response embedded(const http::Request& request,
+                                          const std::string& path) const;
     [[nodiscard]] http::Response from_folder(const std::string& path) const;
 
     std::string folder_;

@@ -1,8 +1,8 @@
 #include "controller/store/store.h"
 
-#include <map>
-
 #include <SQLiteCpp/SQLiteCpp.h>
+
+#include <map>
 
 #include "shared/base/ensure.h"
 
@@ -143,8 +143,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
         SQLite::Transaction transaction(impl->db, SQLite::TransactionBehavior::IMMEDIATE);
         const int version = impl->db.execAndGet("PRAGMA user_version").getInt();
         if (version > kSchemaVersion) {
-            return fail(ErrorCode::InvalidArgument,
-                        file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
+            return fail(
+                ErrorCode::InvalidArgument,
+                file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
         }
         for (int step = version; step < kSchemaVersion; ++step) {
             impl->db.exec(kMigrations[step]);
@@ -157,7 +158,8 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
     }
 }
 
-// --- users -----------------------------------------------------------------------------------------
+// --- users
+// -----------------------------------------------------------------------------------------
 
 Result<std::vector<UserRow>> Store::users() {
     return guarded<std::vector<UserRow>>("read the users", [](Impl& impl) {
@@ -185,7 +187,8 @@ Result<void> Store::add_first_user(const UserRow& user, const std::string& setup
         const bool empty = impl.db.execAndGet("SELECT count(*) FROM user").getInt() == 0;
         if (!empty || impl.run("DELETE FROM meta WHERE key = ? AND value = ?",
                                {kSetupKey, setup_token_hash}) == 0) {
-            return fail(ErrorCode::PermissionDenied, "this setup link is not valid, or was used already");
+            return fail(ErrorCode::PermissionDenied,
+                        "this setup link is not valid, or was used already");
         }
         BERTH_CHECK(impl.add_user(user));
         transaction.commit();
@@ -230,7 +233,8 @@ Result<void> Store::remove_user(const std::string& name) {
     });
 }
 
-// --- sessions --------------------------------------------------------------------------------------
+// --- sessions
+// --------------------------------------------------------------------------------------
 
 Result<std::vector<SessionRow>> Store::sessions() {
     return guarded<std::vector<SessionRow>>("read the sessions", [](Impl& impl) {
@@ -287,7 +291,8 @@ Result<void> Store::remove_sessions_of(const std::string& user) {
     });
 }
 
-// --- setup, agents, audit --------------------------------------------------------------------------
+// --- setup, agents, audit
+// --------------------------------------------------------------------------
 
 Result<std::string> Store::setup_token_hash() {
     return guarded<std::string>("read the setup token", [](Impl& impl) {
@@ -326,7 +331,8 @@ Result<void> Store::add_agent(const AgentRow& agent) {
     return guarded<void>("add an agent", [&](Impl& impl) -> Result<void> {
         if (impl.run("INSERT OR IGNORE INTO agent VALUES (?, ?, ?)",
                      {agent.name, agent.endpoint, agent.public_key}) == 0) {
-            return fail(ErrorCode::AlreadyExists, "an agent is named \"" + agent.name + "\" already");
+            return fail(ErrorCode::AlreadyExists,
+                        "an agent is named \"" + agent.name + "\" already");
         }
         return {};
     });
@@ -344,7 +350,8 @@ Result<void> Store::remove_agent(const std::string& name) {
 Result<void> Store::add_audit(const AuditRow& row) {
     return guarded<void>("write the audit log", [&](Impl& impl) -> Result<void> {
         auto& insert = impl.statement(
-            "INSERT INTO audit (time, actor, address, verb, target, result) VALUES (?, ?, ?, ?, ?, ?)");
+            "INSERT INTO audit (time, actor, address, verb, target, result) VALUES (?, ?, ?, ?, ?, "
+            "?)");
         bind_time(insert, 1, row.time);
         insert.bind(2, row.actor);
         insert.bind(3, row.address);

@@ -49,8 +49,9 @@ struct AuditRow {
     std::string result;
 };
 
-// controller.db. Durable when a call has returned (WAL, FULL). Any thread: calls are serialised by a
-// lock, and made by worker threads and at start, never by the loops, because a sync may take long.
+// controller.db. Durable when a call has returned (WAL, FULL). Any thread: calls are serialised by
+// a lock, and made by worker threads and at start, never by the loops, because a sync may take
+// long.
 class Store {
 public:
     // Makes the file and migrates it. ":memory:" for tests.
@@ -81,8 +82,8 @@ public:
     Result<std::string> setup_token_hash();
     Result<void> set_setup_token_hash(const std::string& hash);
 
-    // Adds the first user and uses the setup token up, both or none. PermissionDenied: it is not the
-    // token, or there are users.
+    // Adds the first user and uses the setup token up, both or none. PermissionDenied: it is not
+    // the token, or there are users.
     Result<void> add_first_user(const UserRow& user, const std::string& setup_token_hash);
 
     Result<std::vector<AgentRow>> agents();

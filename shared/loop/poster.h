@@ -10,7 +10,7 @@ namespace berth::loop {
 
 // A loop's post() for those who may outlive it: after close() jobs are dropped. Any thread.
 class Poster {
-  public:
+public:
     explicit Poster(EventLoop& loop) : loop_(std::in_place, &loop) {}
 
     // False: the loop has ended, the job will not run.
@@ -29,9 +29,10 @@ class Poster {
         loop_.with([](EventLoop*& loop) { loop = nullptr; });
     }
 
-  private:
+private:
     Guarded<EventLoop*> loop_;
 };
+
 using PosterPtr = std::shared_ptr<Poster>;
 
 }  // namespace berth::loop

@@ -83,7 +83,8 @@ Result<TcpAddress> parse_tcp_address(const std::string& text) {
         if (address.host.size() > 2 && address.host.front() == '[' && address.host.back() == ']') {
             address.host = address.host.substr(1, address.host.size() - 2);
         }
-        if (begin != end && parsed.ec == std::errc() && parsed.ptr == end && socket_address(address)) {
+        if (begin != end && parsed.ec == std::errc() && parsed.ptr == end &&
+            socket_address(address)) {
             return address;
         }
     }
@@ -119,10 +120,12 @@ Accepted accept_tcp(const UniqueFd& listening) {
     for (;;) {
         SocketAddress peer;
         peer.length = sizeof peer.storage;
-        UniqueFd socket(::accept4(listening.get(), peer.get(), &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        UniqueFd socket(
+            ::accept4(listening.get(), peer.get(), &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (socket.valid()) {
             const int on = 1;
-            (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // only slower without
+            (void)::setsockopt(
+                socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // only slower without
             return {AcceptStatus::Accepted, std::move(socket), host_text(peer.storage)};
         }
         switch (errno) {

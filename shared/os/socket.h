@@ -19,6 +19,7 @@ struct TcpAddress {
     // As in a URL: an IPv6 host in brackets.
     [[nodiscard]] std::string text() const;
 };
+
 Result<TcpAddress> parse_tcp_address(const std::string& text);
 
 // A listening, non-blocking TCP socket; port 0 takes a free one.
@@ -29,6 +30,7 @@ Result<std::uint16_t> bound_port(const UniqueFd& socket);
 
 // The outcome of one accept. `address` is the peer's numeric host.
 enum class AcceptStatus : std::uint8_t { Accepted, Nothing, NoDescriptors };
+
 struct Accepted {
     AcceptStatus status = AcceptStatus::Nothing;
     UniqueFd socket;  // non-blocking, without Nagle's delay
