@@ -32,6 +32,15 @@ const Option* find_option(const Command* command, std::string_view name) {
     return nullptr;
 }
 
+// Whether the word is an option of any command that takes the next word as its value.
+bool takes_value(std::string_view word) {
+    const Option* option = find_option(nullptr, word);
+    for (const Command& command : command::commands()) {
+        option = option != nullptr ? option : find_option(&command, word);
+    }
+    return option != nullptr && !option->value.empty();
+}
+
 std::vector<std::string_view> option_names(const Command* command) {
     std::vector<std::string_view> names;
     for (const Option& option : command::global_options()) {
@@ -111,14 +120,12 @@ Result<void> take_option(const std::vector<std::string>& words,
 Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     Arguments arguments;
     // The command decides which options there are, so it is looked for first: the words that are
-    // neither options nor the values of global ones.
+    // neither options nor their values.
     std::vector<std::string> plain;
     for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
-        const Option* const option =
-            words[i].rfind('-', 0) == 0 ? find_option(nullptr, words[i]) : nullptr;
         if (words[i].rfind('-', 0) != 0) {
             plain.push_back(words[i]);
-        } else if (option != nullptr && !option->value.empty()) {
+        } else if (takes_value(words[i])) {
             ++i;
         }
     }

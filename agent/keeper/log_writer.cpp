@@ -47,6 +47,14 @@ Result<os::UniqueFd> open_current(const std::string& folder) {
     return os::open_file(folder + "/current", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
 }
 
+// Whether a keeper that was killed while it wrote has left half a line at the end.
+bool ends_within_a_line(const std::string& folder, std::uint64_t size) {
+    const auto fd = os::open_file(folder + "/current", O_RDONLY | O_NOFOLLOW);
+    char last = '\n';
+    return size > 0 && fd && ::pread(fd->get(), &last, 1, static_cast<off_t>(size - 1)) == 1 &&
+           last != '\n';
+}
+
 }  // namespace
 
 Result<LogWriter> LogWriter::open(const LogTarget& target) {
@@ -58,10 +66,12 @@ Result<LogWriter> LogWriter::open(const LogTarget& target) {
     if (::fstat(fd.get(), &info) != 0) {
         return fail(os::last_error(target.folder));
     }
-    return LogWriter(target,
-                     std::move(fd),
-                     static_cast<std::uint64_t>(info.st_size),
-                     next_number_in(target.folder));
+    auto size = static_cast<std::uint64_t>(info.st_size);
+    if (ends_within_a_line(target.folder, size) &&
+        os::write_some(fd.get(), "\n").status == os::IoStatus::Done) {
+        ++size;
+    }
+    return LogWriter(target, std::move(fd), size, next_number_in(target.folder));
 }
 
 void LogWriter::append(Stream stream, std::string_view bytes, WallTime when) {

@@ -212,7 +212,9 @@ Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
             query.from && batch.next.file != 0 ? 1 : 0;  // how much is not known any more
         batch.next = {oldest, 0};
     }
-    if (batch.next.file > files.files.back().number) {
+    const Files::File* const present = files.find(batch.next.file);
+    if (batch.next.file > files.files.back().number ||
+        (present != nullptr && batch.next.offset > size_of(present->fd.get()))) {
         batch.next = {oldest, 0};  // the log was cleaned and began anew
     }
     std::size_t bytes = 0;

@@ -403,6 +403,7 @@ std::string Store::meta(const std::string& key) {
         if (query.executeStep()) {
             value = query.getColumn(0).getString();
         }
+        query.reset();  // a row that is still open would keep the write-ahead log from its end
     })
     return value;
 }

@@ -171,7 +171,8 @@ void Machine::confirm(const Input& input, Effects& effects) {
     run_began_ = now_.mono;
     const std::string reason = reason_;
     if (has_ready_check()) {
-        set_state(State::Starting, reason + ", not ready yet", effects);
+        const bool again = state_ == State::Starting;  // found after a crash of the agent
+        set_state(State::Starting, again ? reason : reason + ", not ready yet", effects);
         deadline_ = later(now_.mono, spec_.ready.timeout);
     } else {
         set_state(State::Running, reason, effects);
@@ -203,7 +204,7 @@ void Machine::leader_ended(const Input& input, Effects& effects) {
     if (input.tree_gone) {
         return settle(effects);
     }
-    if (state_ == State::Stopping || state_ == State::Killing) {
+    if (state_ == State::Stopping || state_ == State::Killing || state_ == State::Reaping) {
         return;  // the grace time, or the kill, goes on for the others
     }
     afterwards_ = Afterwards::AskPolicy;
@@ -220,18 +221,15 @@ void Machine::settle(Effects& effects) {
     if (!finished_) {
         finished_ = now_.wall;
     }
-    switch (afterwards_) {
+    switch (std::exchange(afterwards_, Afterwards::AskPolicy)) {
         case Afterwards::StayDown:
             return set_state(State::Stopped, "stopped" + by(actor_), effects);
-        case Afterwards::StartAgain: {
-            Input again;
-            again.actor = actor_;
+        case Afterwards::StartAgain:
             attempt_ = 0;
             restarts_ = 0;
             recent_.clear();
-            set_state(State::Waiting, "restarting", effects);
-            return;  // the owner answers with NeedsMet, once the run is stored
-        }
+            // The owner answers with NeedsMet, once the run is stored.
+            return set_state(State::Waiting, "restarting", effects);
         case Afterwards::AskPolicy:
             return decide(effects);
     }
@@ -280,10 +278,11 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
     }
     const Duration delay = backoff_delay(restart.backoff, attempt_, random_);
     ++attempt_;
-    set_state(State::Backoff,
-              how + (attempt_ > 1 ? ", failed " + times(attempt_) + " in a row" : "") +
-                  "; next try in " + short_duration(delay),
-              effects);
+    set_state(
+        State::Backoff,
+        how + (attempt_ > 1 && !ended_well() ? ", failed " + times(attempt_) + " in a row" : "") +
+            "; next try in " + short_duration(delay),
+        effects);
     deadline_ = later(now_.mono, delay);
     next_try_ = now_.wall + delay;
 }
@@ -307,10 +306,13 @@ void Machine::recall(const Memory& memory, const Now& now) {
     finished_ = memory.finished;
     exit_ = memory.exit;
     held_ = memory.held;
+    afterwards_ = memory.start_after                   ? Afterwards::StartAgain
+                  : memory.desired == Desired::Stopped ? Afterwards::StayDown
+                                                       : Afterwards::AskPolicy;
     const bool ending = state_ == State::Stopping || state_ == State::Killing;
-    afterwards_ = memory.start_after                             ? Afterwards::StartAgain
-                  : ending || memory.desired == Desired::Stopped ? Afterwards::StayDown
-                                                                 : Afterwards::AskPolicy;
+    if (ending && afterwards_ == Afterwards::AskPolicy) {
+        spawn_problem_ = reason_;  // it is wanted but was being ended: a failure, not its own end
+    }
     if (state_ == State::Backoff) {
         const Duration delay =
             backoff_delay(spec_.restart.backoff, attempt_ > 0 ? attempt_ - 1 : 0, 0.5);
@@ -344,9 +346,7 @@ Effects Machine::found_running(std::uint64_t generation,
     const bool known = generation_ == generation && pid_ == pid;
     if (known && is_active(public_state(state_)) && state_ != State::Spawning) {
         if (state_ != State::Running && state_ != State::Starting) {
-            deadline_ = later(now.mono, spec_.stop.timeout);
-            effects.signal =
-                spec_.stop.signal;  // the keeper that got it may have died of the same cause
+            end_again(effects);
         }
         return effects;
     }
@@ -357,14 +357,17 @@ Effects Machine::found_running(std::uint64_t generation,
     finished_.reset();
     exit_.reset();
     // How long it has run is known by the wall clock alone, as monotonic times do not outlive us.
-    run_began_ = later(now.mono, std::min(Duration::zero(), started - now.wall));
+    const MonoTime began = later(now.mono, std::min(Duration::zero(), started - now.wall));
+    run_began_ = began;
     const bool was_ending =
         state_ == State::Stopping || state_ == State::Killing || desired_ == Desired::Stopped;
     if (was_ending) {
-        const std::string reason = reason_;
-        set_state(State::Stopping, reason, effects);
-        deadline_ = later(now.mono, spec_.stop.timeout);
-        effects.signal = spec_.stop.signal;
+        if (state_ != State::Stopping && state_ != State::Killing) {
+            afterwards_ = Afterwards::StayDown;
+            set_state(State::Stopping, "found running, but it is not wanted", effects);
+        }
+        effects.changed = true;
+        end_again(effects);
         return effects;
     }
     afterwards_ = Afterwards::AskPolicy;
@@ -379,6 +382,7 @@ Effects Machine::found_running(std::uint64_t generation,
     input.pid = pid;
     input.when = started;
     confirm(input, effects);
+    run_began_ = began;
     return effects;
 }
 
@@ -393,6 +397,11 @@ Effects Machine::found_ended(
     }
     const bool ending =
         state_ == State::Stopping || state_ == State::Killing || state_ == State::Reaping;
+    if (generation > generation_) {
+        exit_.reset();
+        finished_.reset();
+        spawn_problem_.clear();
+    }
     if (generation > generation_ || !ending) {
         generation_ = generation;
         started_ = started;
@@ -404,23 +413,28 @@ Effects Machine::found_ended(
         }
     }
     if (end.event == Event::SpawnFailed) {
-        apply(act_for(state_, Event::SpawnFailed), end, effects);
+        if (!ending && afterwards_ == Afterwards::StayDown) {
+            settle(effects);
+        } else {
+            apply(act_for(state_, Event::SpawnFailed), end, effects);
+        }
         return effects;
     }
-    if (!ending) {
-        leader_ended(end, effects);
-        return effects;
-    }
-    exit_ = end.exit;
-    finished_ = end.when;
-    pid_.reset();
-    if (end.tree_gone) {
-        settle(effects);
-    } else {
-        deadline_ = later(now.mono, spec_.stop.timeout);
-        effects.signal = spec_.stop.signal;
+    leader_ended(end, effects);
+    if (ending && !end.tree_gone) {
+        end_again(effects);
     }
     return effects;
+}
+
+// The keeper that was told to end the tree may have died before it did.
+void Machine::end_again(Effects& effects) {
+    if (state_ == State::Killing) {
+        effects.kill = true;
+        return;
+    }
+    deadline_ = later(now_.mono, spec_.stop.timeout);
+    effects.signal = spec_.stop.signal;
 }
 
 Effects Machine::found_nothing(const Now& now) {
@@ -437,7 +451,9 @@ Effects Machine::found_nothing(const Now& now) {
         case State::Killing:
         case State::Reaping:
             // Its record is lost: the home was copied, or somebody deleted the file.
-            exit_ = ExitStatus{ExitKind::Unknown, 0, false};
+            if (!exit_) {
+                exit_ = ExitStatus{ExitKind::Unknown, 0, false};
+            }
             settle(effects);
             break;
         case State::Stopped:
@@ -456,8 +472,12 @@ Effects Machine::found_after_boot(const Now& now) {
     const AppState shown = public_state(state_);
     if (is_active(shown) || shown == AppState::Backoff || shown == AppState::Waiting) {
         pid_.reset();
+        if (is_active(shown)) {
+            effects.run_ended = true;
+            exit_ = exit_.value_or(ExitStatus{ExitKind::Unknown, 0, false});
+            finished_ = finished_.value_or(now.wall);
+        }
         set_state(State::Stopped, "ended when this machine was shut down", effects);
-        effects.run_ended = is_active(shown);
         afterwards_ = Afterwards::AskPolicy;
     }
     return effects;

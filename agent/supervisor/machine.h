@@ -119,6 +119,7 @@ private:
     void slay(const Input& input, Effects& effects);
     void leader_ended(const Input& input, Effects& effects);
     void settle(Effects& effects);
+    void end_again(Effects& effects);
     void decide(Effects& effects);
     void retry_or_give_up(const std::string& how, Effects& effects);
     [[nodiscard]] bool has_ready_check() const;

@@ -133,9 +133,11 @@ class Home:
 
     def destroy(self):
         """Whatever a failed test has left."""
-        subprocess.run(["pkill", "-9", "-f", f"berth-(keeper|agent|controller).*{self.path}"], check=False)
-        time.sleep(0.05)
-        subprocess.run(["pkill", "-9", "-f", f"berth-(keeper|agent|controller).*{self.path}"], check=False)
+        # They start each other again: all are held still before the first is killed.
+        pattern = f"berth-(keeper|agent|controller).*{self.path}"
+        while subprocess.run(["pkill", "-STOP", "-f", pattern], check=False).returncode == 0:
+            subprocess.run(["pkill", "-9", "-f", pattern], check=False)
+            reap()
         for pid in processes_with(f"BERTH_HOME_DIR={self.path}"):
             try:
                 os.kill(pid, signal.SIGKILL)

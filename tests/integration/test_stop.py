@@ -19,13 +19,13 @@ def spawn(name, ignore_term=False, setsid=False, stop=False, double=False):
             os._exit(0)
         if ignore_term:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print(f"{name} {os.getpid()}", flush=True)
+        os.write(1, f"{name} {os.getpid()}\\n".encode())
         if stop:
             os.kill(os.getpid(), signal.SIGSTOP)
         while True:
             time.sleep(100)
     return pid
-print(f"leader {os.getpid()}", flush=True)
+os.write(1, f"leader {os.getpid()}\\n".encode())
 spawn("child")
 spawn("stubborn", ignore_term=True)
 spawn("grandchild", setsid=True, ignore_term=True)

@@ -1,0 +1,117 @@
+#include "agent/backend/launch.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/temp_folder.h"
+
+using namespace berth;           // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::backend;  // NOLINT(google-build-using-namespace)
+using berth::test::TempFolder;
+
+namespace {
+
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+bool has(const std::vector<std::string>& environment, const std::string& entry) {
+    return std::find(environment.begin(), environment.end(), entry) != environment.end();
+}
+
+bool names(const std::vector<std::string>& environment, const std::string& name) {
+    return std::any_of(environment.begin(), environment.end(), [&name](const std::string& entry) {
+        return entry.rfind(name + "=", 0) == 0;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("env files are read line by line") {
+    const auto entries = parse_env_file("f",
+                                        "# a comment\n"
+                                        "\n"
+                                        "A=1\r\n"
+                                        "  B = two words \n"
+                                        "export C=x=y\n"
+                                        "D=\"quoted # text\"\n"
+                                        "E='it'\n"
+                                        "F=\n"
+                                        "G=\"\n"
+                                        "A=again");
+    REQUIRE(entries);
+    CHECK(*entries == Entries{{"A", "1"},
+                              {"B", "two words"},
+                              {"C", "x=y"},
+                              {"D", "quoted # text"},
+                              {"E", "it"},
+                              {"F", ""},
+                              {"G", "\""},
+                              {"A", "again"}});
+    CHECK(parse_env_file("f", "").value().empty());
+    CHECK(parse_env_file("/x/.env", "A=1\nnonsense\n").error().message ==
+          "/x/.env:2: NAME=VALUE is expected");
+    CHECK_FALSE(parse_env_file("f", "=1"));
+}
+
+TEST_CASE("a launch has the environment of its sources, in their order") {
+    const TempFolder home;
+    home.write("app.env", "FROM_FILE=1\nBOTH=file\n");
+    AppSpec spec;
+    spec.id = "web";
+    spec.argv = {"web", "--port"};
+    spec.cwd = "sub/../src";
+    spec.env_file = "app.env";
+    spec.env = {{"BOTH", "descriptor"}};
+    spec.limits.nofile = 64;
+    const LaunchContext context{"lab", home.path()};
+    const LaunchRequest request{
+        spec,
+        home.path(),
+        {"SHELL_SAYS=1", "BERTH_SECRET=x", "NOTIFY_SOCKET=/run/x", "no equals", "=x"},
+        4};
+    const auto start = plan_launch(context, request);
+    REQUIRE(start);
+    CHECK(start->run == keeperlink::RunName{"web", 4});
+    CHECK(start->argv == spec.argv);
+    CHECK(start->cwd == home / "src");
+    CHECK(has(start->environment, "FROM_FILE=1"));
+    CHECK(has(start->environment, "BOTH=descriptor"));
+    CHECK(has(start->environment, "SHELL_SAYS=1"));
+    CHECK(has(start->environment, "BERTH_APP=web"));
+    CHECK(has(start->environment, "BERTH_AGENT=lab"));
+    CHECK(has(start->environment, "PYTHONUNBUFFERED=1"));
+    CHECK(names(start->environment, "PATH"));
+    CHECK_FALSE(names(start->environment, "BERTH_SECRET"));
+    CHECK_FALSE(names(start->environment, "NOTIFY_SOCKET"));
+    CHECK_FALSE(names(start->environment, ""));
+    CHECK_FALSE(names(start->environment, "TERM"));
+    REQUIRE(start->limits.size() == 1);
+    CHECK(start->limits[0].value == 64);
+    CHECK(std::filesystem::is_directory(home / "data/web"));
+}
+
+TEST_CASE("what a launch lacks is said before anything runs") {
+    const TempFolder home;
+    AppSpec spec;
+    spec.id = "web";
+    spec.argv = {"web"};
+    const LaunchContext context{"lab", home.path()};
+    spec.env_file = "missing.env";
+    CHECK(plan_launch(context, {spec, home.path(), {}, 1}).error().message.find("env_file: ") == 0);
+    spec.descriptor = DescriptorKind::Procfile;
+    CHECK(plan_launch(context, {spec, home.path(), {}, 1}));
+    spec.env_file.clear();
+    spec.user = "no-such-user-here";
+    CHECK(plan_launch(context, {spec, home.path(), {}, 1}).error().message ==
+          "user \"no-such-user-here\" does not exist");
+    spec.user.clear();
+    spec.group = "no-such-group-here";
+    CHECK(plan_launch(context, {spec, home.path(), {}, 1}).error().message ==
+          "group \"no-such-group-here\" does not exist");
+}

@@ -1,0 +1,306 @@
+#include "agent/logs/log_reader.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "agent/keeper/log_writer.h"
+#include "tests/unit/temp_folder.h"
+
+using namespace berth;        // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::logs;  // NOLINT(google-build-using-namespace)
+using berth::test::TempFolder;
+using keeper::LogWriter;
+using keeper::Stream;
+
+namespace {
+
+WallTime second(int n) {
+    return WallTime(std::chrono::seconds(1'700'000'000 + n));
+}
+
+std::string cri(int n, const std::string& text, const std::string& kind = "stdout F") {
+    return rfc3339_utc(second(n)) + " " + kind + " " + text + "\n";
+}
+
+std::vector<std::string> texts(const wire::LogBatch& batch) {
+    std::vector<std::string> result;
+    for (const wire::LogLine& line : batch.lines) {
+        result.push_back(line.text);
+    }
+    return result;
+}
+
+using Texts = std::vector<std::string>;
+
+// Everything, read in batches of `max_lines` from `from` on.
+Texts follow(const LogReader& reader, wire::LogPosition& from, std::size_t max_lines) {
+    Texts all;
+    for (;;) {
+        LogQuery query;
+        query.from = from;
+        query.max_lines = max_lines;
+        const auto batch = reader.read(query).value();
+        const Texts part = texts(batch);
+        all.insert(all.end(), part.begin(), part.end());
+        from = batch.next;
+        if (!batch.truncated) {
+            return all;
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("CRI lines are read, everything else is none") {
+    const std::string time = "2026-11-22T10:00:00.123456789Z";
+    const auto line = parse_cri(time + " stderr P a b");
+    REQUIRE(line);
+    CHECK(rfc3339_utc(line->time) == time);
+    CHECK(line->is_stderr);
+    CHECK(line->partial);
+    CHECK(line->text == "a b");
+    CHECK(parse_cri(time + " stdout F ")->text.empty());
+    CHECK(parse_cri(time + " stdout F \xFF\x01")->text == "\xFF\x01");
+    const std::vector<std::string> none = {"",
+                                           "text",
+                                           time,
+                                           time + " stdout F",
+                                           time + " stdout X a",
+                                           time + " stdin  F a",
+                                           time + "  stdout F a",
+                                           "2026-11-22T10:00:00Z stdout F a and some more text",
+                                           "2026-xx-22T10:00:00.123456789Z stdout F a"};
+    for (const std::string& text : none) {
+        INFO(text);
+        CHECK_FALSE(parse_cri(text));
+    }
+}
+
+TEST_CASE("an app without a log has no lines") {
+    const TempFolder folder;
+    const LogReader reader(folder / "none");
+    CHECK(reader.read({}).value().lines.empty());
+    CHECK(reader.end() == wire::LogPosition{1, 0});
+    CHECK(reader.files().empty());
+}
+
+TEST_CASE("the tail goes over rotated files and counts whole lines that match") {
+    const TempFolder folder;
+    folder.write("00000001.log", cri(1, "one") + cri(2, "two", "stderr F"));
+    folder.write("00000002.log", cri(3, "three"));
+    folder.write("current", cri(4, "fo", "stdout P") + cri(4, "ur") + cri(5, "five", "stderr F"));
+    const LogReader reader(folder.path());
+    CHECK(reader.files().size() == 3);
+    const auto tail =
+        [&reader](std::size_t count, const std::string& stream = {}, const std::string& part = {}) {
+            LogQuery query;
+            query.tail = count;
+            query.stream = stream;
+            if (!part.empty()) {
+                query.matches = [part](std::string_view text) {
+                    return text.find(part) != std::string_view::npos;
+                };
+            }
+            return texts(reader.read(query).value());
+        };
+    CHECK(tail(0).empty());
+    CHECK(tail(1) == Texts{"five"});
+    CHECK(tail(2) == Texts{"fo", "ur", "five"});
+    CHECK(tail(3) == Texts{"three", "fo", "ur", "five"});
+    CHECK(tail(4) == Texts{"two", "three", "fo", "ur", "five"});
+    CHECK(tail(99) == Texts{"one", "two", "three", "fo", "ur", "five"});
+    CHECK(tail(2, "stderr") == Texts{"two", "five"});
+    CHECK(tail(1, "", "w") == Texts{"two"});
+    CHECK(tail(1, "stdout", "thr") == Texts{"three"});
+}
+
+TEST_CASE("a tail longer than a block of the file is found") {
+    const TempFolder folder;
+    std::string log;
+    for (int i = 0; i < 5000; ++i) {
+        log += cri(i, "line " + std::to_string(i));
+    }
+    folder.write("current", log);
+    const LogReader reader(folder.path());
+    for (const std::size_t count : {std::size_t{1}, std::size_t{1300}, std::size_t{4999}}) {
+        LogQuery query;
+        query.tail = count;
+        query.max_lines = 10'000;
+        const Texts lines = texts(reader.read(query).value());
+        REQUIRE(lines.size() == count);
+        CHECK(lines.front() == "line " + std::to_string(5000 - count));
+        CHECK(lines.back() == "line 4999");
+    }
+}
+
+TEST_CASE("since, stream and pattern leave lines out, and the place goes on behind them") {
+    const TempFolder folder;
+    folder.write("current", cri(1, "one") + cri(2, "two", "stderr F") + cri(3, "three"));
+    const LogReader reader(folder.path());
+    LogQuery query;
+    query.since = second(2);
+    CHECK(texts(reader.read(query).value()) == Texts{"two", "three"});
+    query.stream = "stdout";
+    CHECK(texts(reader.read(query).value()) == Texts{"three"});
+    query.matches = [](std::string_view) { return false; };
+    const auto none = reader.read(query).value();
+    CHECK(none.lines.empty());
+    CHECK(none.next == reader.end());
+}
+
+TEST_CASE("a follower loses nothing and sees nothing twice over rotations") {
+    const TempFolder folder;
+    const std::string path = folder / "app";
+    auto writer = LogWriter::open({path, 2000, 1000});
+    REQUIRE(writer);
+    const LogReader reader(path);
+    wire::LogPosition at{1, 0};
+    Texts seen;
+    for (int i = 0; i < 500; ++i) {
+        writer->append(Stream::Stdout, "line " + std::to_string(i) + "\n", second(i));
+        if (i % 7 == 0) {
+            for (const std::string& text : follow(reader, at, 3)) {
+                seen.push_back(text);
+            }
+        }
+    }
+    for (const std::string& text : follow(reader, at, 3)) {
+        seen.push_back(text);
+    }
+    REQUIRE(seen.size() == 500);
+    for (std::size_t i = 0; i < 500; ++i) {
+        CHECK(seen[i] == "line " + std::to_string(i));
+    }
+    CHECK(reader.files().size() > 5);
+    CHECK(at == reader.end());
+}
+
+TEST_CASE("a follower that is slower than the rotation is told so") {
+    const TempFolder folder;
+    const std::string path = folder / "app";
+    auto writer = LogWriter::open({path, 1000, 2});
+    REQUIRE(writer);
+    writer->append(Stream::Stdout, "first\n", second(0));
+    const LogReader reader(path);
+    LogQuery query;
+    query.from = wire::LogPosition{1, 0};
+    CHECK(reader.read(query).value().skipped_bytes == 0);
+    for (int i = 0; i < 200; ++i) {
+        writer->append(Stream::Stdout, "line " + std::to_string(i) + "\n", second(i));
+    }
+    const auto batch = reader.read(query).value();
+    CHECK(batch.skipped_bytes > 0);
+    CHECK(texts(batch).back() == "line 199");
+    CHECK(texts(batch).front() != "first");
+    CHECK(reader.files().size() == 3);
+    query.from = batch.next;
+    CHECK(reader.read(query).value().skipped_bytes == 0);
+}
+
+TEST_CASE("a log that was cleaned is read from its new beginning") {
+    const TempFolder folder;
+    folder.write("current", cri(1, "an old line that is longer than what follows"));
+    const LogReader reader(folder.path());
+    LogQuery query;
+    query.from = reader.read({}).value().next;
+    REQUIRE(query.from->offset > 0);
+
+    folder.write("current", cri(2, "new"));  // the same file number, shorter
+    CHECK(texts(reader.read(query).value()) == Texts{"new"});
+
+    query.from = wire::LogPosition{7, 100};  // there were six rotated files
+    CHECK(texts(reader.read(query).value()) == Texts{"new"});
+}
+
+TEST_CASE("half a line is left for the next time") {
+    const TempFolder folder;
+    const std::string second_line = cri(2, "two");
+    folder.write("current", cri(1, "one") + second_line.substr(0, 42));
+    const LogReader reader(folder.path());
+    const auto first = reader.read({}).value();
+    CHECK(texts(first) == Texts{"one"});
+    folder.append("current", second_line.substr(42));
+    LogQuery query;
+    query.from = first.next;
+    CHECK(texts(reader.read(query).value()) == Texts{"two"});
+}
+
+TEST_CASE("lines that are none are passed over, bytes that are no UTF-8 are kept") {
+    const TempFolder folder;
+    folder.write("current", "rubbish\n" + cri(1, std::string("a\0\xFF", 3)) + "\n" + cri(2, "b"));
+    const LogReader reader(folder.path());
+    CHECK(texts(reader.read({}).value()) == Texts{std::string("a\0\xFF", 3), "b"});
+}
+
+TEST_CASE("a batch ends at its limits and says that there is more") {
+    const TempFolder folder;
+    std::string log;
+    for (int i = 0; i < 10; ++i) {
+        log += cri(i, std::string(100, 'x'));
+    }
+    folder.write("current", log);
+    const LogReader reader(folder.path());
+    LogQuery query;
+    query.max_lines = 4;
+    CHECK(reader.read(query).value().lines.size() == 4);
+    CHECK(reader.read(query).value().truncated);
+    query.max_lines = 100;
+    query.max_bytes = 300;
+    const auto batch = reader.read(query).value();
+    CHECK(batch.lines.size() == 3);
+    CHECK(batch.truncated);
+    query.max_bytes = 1U << 20U;
+    CHECK_FALSE(reader.read(query).value().truncated);
+}
+
+TEST_CASE("what the writer marks as partial is put together by the reader's user") {
+    const TempFolder folder;
+    auto writer = LogWriter::open({folder.path(), 1U << 20U, 2});
+    REQUIRE(writer);
+    writer->append(Stream::Stdout, "ab", second(0));
+    writer->append(Stream::Stderr, "!\n", second(1));
+    writer->append(Stream::Stdout, "c\n\nlast", second(2));
+    const auto lines = LogReader(folder.path()).read({}).value().lines;
+    REQUIRE(lines.size() == 5);
+    CHECK((lines[0].text == "ab" && lines[0].partial));
+    CHECK((lines[1].text == "!" && lines[1].is_stderr));
+    CHECK((lines[2].text == "c" && !lines[2].partial));
+    CHECK((lines[3].text.empty() && !lines[3].partial));
+    CHECK((lines[4].text == "last" && lines[4].partial));
+}
+
+TEST_CASE("a log whose last line was cut by a crash goes on with a line of its own") {
+    const TempFolder folder;
+    folder.write("current", cri(1, "whole") + cri(2, "cut off here").substr(0, 45));
+    auto writer = LogWriter::open({folder.path(), 1U << 20U, 2});
+    REQUIRE(writer);
+    writer->append(Stream::Stdout, "next\n", second(3));
+    CHECK(texts(LogReader(folder.path()).read({}).value()) == Texts{"whole", "cut o", "next"});
+}
+
+TEST_CASE("rotation keeps what it should and numbers go on after a restart") {
+    const TempFolder folder;
+    for (int round = 0; round < 3; ++round) {
+        auto writer = LogWriter::open({folder.path(), 200, 2});
+        REQUIRE(writer);
+        for (int i = 0; i < 10; ++i) {
+            writer->append(Stream::Stdout, std::string(80, 'x') + "\n", second(i));
+        }
+    }
+    const auto files = LogReader(folder.path()).files();
+    REQUIRE(files.size() == 3);
+    CHECK(files.back() == folder / "current");
+    CHECK(files.front() > folder / "00000010.log");
+    for (const std::string& file : files) {
+        CHECK(std::filesystem::file_size(file) <= 200);
+    }
+    // None besides the current one.
+    const TempFolder alone;
+    auto writer = LogWriter::open({alone.path(), 200, 0});
+    for (int i = 0; i < 10; ++i) {
+        writer->append(Stream::Stdout, std::string(80, 'x') + "\n", second(i));
+    }
+    CHECK(LogReader(alone.path()).files() == Texts{alone / "current"});
+}

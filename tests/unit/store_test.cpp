@@ -1,0 +1,229 @@
+#include "agent/store/store.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <filesystem>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/temp_folder.h"
+
+using namespace berth;         // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::store;  // NOLINT(google-build-using-namespace)
+using berth::test::TempFolder;
+using supervisor::State;
+
+namespace {
+
+WallTime at(std::int64_t ns) {
+    return WallTime(Duration(ns));
+}
+
+AppRow full_row(const std::string& id) {
+    AppRow row;
+    row.id = id;
+    row.descriptor = "/srv/" + id + "/berth.toml";
+    row.text = std::string("a\0b\xFF", 4);
+    row.folder = "/srv/" + id;
+    row.environment = {"A=1", "B=x=y"};
+    row.installed = true;
+    row.memory.state = State::Reaping;
+    row.memory.desired = Desired::Running;
+    row.memory.generation = 7;
+    row.memory.since = at(1);
+    row.memory.reason = "it's so";
+    row.memory.restarts = 3;
+    row.memory.attempt = 2;
+    row.memory.last_pid = 99;
+    row.memory.started = at(2);
+    row.memory.finished = at(3);
+    row.memory.exit = ExitStatus{ExitKind::Signal, 11, true};
+    row.memory.start_after = true;
+    row.memory.held = true;
+    return row;
+}
+
+void check_same(const AppRow& a, const AppRow& b) {
+    CHECK(a.id == b.id);
+    CHECK(a.descriptor == b.descriptor);
+    CHECK(a.text == b.text);
+    CHECK(a.folder == b.folder);
+    CHECK(a.environment == b.environment);
+    CHECK(a.installed == b.installed);
+    CHECK(a.memory.state == b.memory.state);
+    CHECK(a.memory.desired == b.memory.desired);
+    CHECK(a.memory.generation == b.memory.generation);
+    CHECK(a.memory.since == b.memory.since);
+    CHECK(a.memory.reason == b.memory.reason);
+    CHECK(a.memory.restarts == b.memory.restarts);
+    CHECK(a.memory.attempt == b.memory.attempt);
+    CHECK(a.memory.last_pid == b.memory.last_pid);
+    CHECK(a.memory.started == b.memory.started);
+    CHECK(a.memory.finished == b.memory.finished);
+    CHECK(a.memory.exit == b.memory.exit);
+    CHECK(a.memory.start_after == b.memory.start_after);
+    CHECK(a.memory.held == b.memory.held);
+}
+
+}  // namespace
+
+TEST_CASE("apps survive a reopening, every field and every state") {
+    const TempFolder folder;
+    const std::string file = folder / "agent.db";
+    {
+        auto store = Store::open(file).value();
+        store->save_app(full_row("web"));
+        AppRow bare;
+        bare.id = "bare";
+        store->save_app(bare);
+        for (std::size_t s = 0; s < supervisor::kStateCount; ++s) {
+            AppRow row;
+            row.id = "state" + std::to_string(10 + s);
+            row.memory.state = static_cast<State>(s);
+            store->save_app(row);
+        }
+        CHECK(store->dirty());
+        CHECK(store->commit());
+        CHECK_FALSE(store->dirty());
+    }
+    auto store = Store::open(file).value();
+    auto rows = store->load_apps().value();
+    REQUIRE(rows.size() == 2 + supervisor::kStateCount);
+    AppRow bare;
+    bare.id = "bare";
+    check_same(rows.front(), bare);
+    check_same(rows.back(), full_row("web"));
+    for (std::size_t s = 0; s < supervisor::kStateCount; ++s) {
+        CHECK(rows.at(1 + s).memory.state == static_cast<State>(s));
+    }
+    AppRow changed = full_row("web");
+    changed.memory.exit.reset();
+    changed.memory.last_pid.reset();
+    changed.memory.finished.reset();
+    changed.memory.state = State::Running;
+    store->save_memory("web", changed.memory);
+    CHECK(store->commit());
+    rows = store->load_apps().value();
+    check_same(rows.back(), changed);
+    store->remove_app("web");
+    CHECK(store->commit());
+    CHECK(store->load_apps().value().size() == 1 + supervisor::kStateCount);
+}
+
+TEST_CASE("what is not committed is not there after a crash") {
+    const TempFolder folder;
+    const std::string file = folder / "agent.db";
+    {
+        auto store = Store::open(file).value();
+        store->save_app(full_row("a"));
+        CHECK(store->commit());
+        store->save_app(full_row("b"));
+    }
+    CHECK(Store::open(file).value()->load_apps().value().size() == 1);
+}
+
+TEST_CASE("runs are kept by generation, newest first, once each") {
+    const TempFolder folder;
+    auto store = Store::open(folder / "agent.db").value();
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        store->add_run(
+            {"web", generation, at(1), at(2), ExitStatus{ExitKind::Code, 3, false}, "x"});
+    }
+    store->add_run({"web", 5, at(9), at(9), std::nullopt, "said again"});
+    store->add_run({"other", 1, at(1), at(2), std::nullopt, "cannot run it"});
+    CHECK(store->commit());
+    const auto runs = store->runs("web", 3);
+    REQUIRE(runs.size() == 3);
+    CHECK(runs[0].generation == 5);
+    CHECK(runs[0].how == "x");
+    CHECK(runs[0].exit == ExitStatus{ExitKind::Code, 3, false});
+    CHECK(runs[2].generation == 3);
+    CHECK_FALSE(store->runs("other", 9).at(0).exit);
+    store->remove_app("web");
+    CHECK(store->commit());
+    CHECK(store->runs("web", 9).empty());
+    CHECK(store->runs("other", 9).size() == 1);
+}
+
+TEST_CASE("events are numbered upwards and bounded") {
+    const TempFolder folder;
+    auto store = Store::open(folder / "agent.db").value();
+    std::uint64_t last = 0;
+    for (int i = 0; i < 20'600; ++i) {
+        const std::uint64_t number = store->add_event(
+            {0, at(i), i % 2 == 0 ? "even" : "odd", AppState::Failed, std::to_string(i)});
+        REQUIRE(number > last);
+        last = number;
+    }
+    CHECK(store->commit());
+    const auto oldest = store->events_after(0, 1);
+    REQUIRE(oldest.size() == 1);
+    CHECK(oldest[0].sequence > 400);
+    CHECK(last - oldest[0].sequence <= 20'000 + 256);
+    const auto newest = store->last_events(2);
+    REQUIRE(newest.size() == 2);
+    CHECK(newest[0].text == "20598");
+    CHECK(newest[1].sequence == last);
+    CHECK(newest[1].state == AppState::Failed);
+    CHECK(newest[1].time == at(20'599));
+    CHECK(store->events_after(last - 3, 99).size() == 3);
+    CHECK(store->events_after(last, 99).empty());
+    for (const EventRow& event : store->events_of("odd", 5)) {
+        CHECK(event.app == "odd");
+    }
+}
+
+TEST_CASE("keys and values, peers") {
+    const TempFolder folder;
+    auto store = Store::open(folder / "agent.db").value();
+    CHECK(store->meta("boot").empty());
+    store->set_meta("boot", "1");
+    store->set_meta("boot", "2");
+    store->add_peer({"k2", "b"});
+    store->add_peer({"k1", "a"});
+    CHECK(store->commit());
+    CHECK(store->meta("boot") == "2");
+    REQUIRE(store->peers().size() == 2);
+    CHECK(store->peers()[0].name == "a");
+    CHECK(store->remove_peer("k1"));
+    CHECK_FALSE(store->remove_peer("k1"));
+    CHECK(store->commit());
+    CHECK(store->peers().size() == 1);
+}
+
+TEST_CASE("a value that was asked for does not keep the write-ahead log from being reused") {
+    const TempFolder folder;
+    const std::string file = folder / "agent.db";
+    auto store = Store::open(file).value();
+    store->set_meta("boot", "1");
+    CHECK(store->commit());
+    CHECK(store->meta("boot") == "1");
+    for (int i = 0; i < 3000; ++i) {  // about 40 KiB of log each three commits
+        store->add_event({0, at(i), "web", AppState::Running, std::string(4000, 'x')});
+        CHECK(store->commit());
+    }
+    CHECK(std::filesystem::file_size(file + "-wal") < 8U << 20U);
+}
+
+TEST_CASE("a newer schema is refused and left as it is") {
+    const TempFolder folder;
+    const std::string file = folder / "agent.db";
+    { auto store = Store::open(file).value(); }
+    {
+        SQLite::Database db(file, SQLite::OPEN_READWRITE);
+        db.exec("PRAGMA user_version=99");
+    }
+    const auto store = Store::open(file);
+    REQUIRE_FALSE(store);
+    CHECK(store.error().message.find("newer Berth (schema 99)") != std::string::npos);
+    SQLite::Database db(file, SQLite::OPEN_READONLY);
+    CHECK(db.execAndGet("PRAGMA user_version").getInt() == 99);
+}
+
+TEST_CASE("a file that is no database is an error, not a crash") {
+    const TempFolder folder;
+    folder.write("agent.db", std::string(5000, 'x'));
+    CHECK_FALSE(Store::open(folder / "agent.db"));
+    CHECK_FALSE(Store::open(folder / "no folder/agent.db"));
+}

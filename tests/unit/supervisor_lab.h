@@ -1,0 +1,102 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "agent/supervisor/machine.h"
+
+// A Machine with a clock that only moves when told, and short words for its inputs.
+namespace berth::supervisor {
+
+struct Lab {
+    explicit Lab(AppSpec spec = AppSpec()) : machine(std::move(spec)) {
+        now.mono = MonoTime(std::chrono::hours(1));
+        now.wall = WallTime(std::chrono::hours(24 * 365 * 50));
+    }
+
+    void advance(Duration by) {
+        now.mono += std::chrono::duration_cast<MonoClock::duration>(by);
+        now.wall += by;
+    }
+
+    const Effects& feed(const Input& input) {
+        last = machine.step(input, now, random);
+        return last;
+    }
+
+    const Effects& say(Event event, const std::string& actor = "ann") {
+        Input input;
+        input.event = event;
+        input.actor = actor;
+        return feed(input);
+    }
+
+    const Effects& start() { return say(Event::Start); }
+
+    const Effects& spawned(std::int32_t pid = 100) {
+        Input input;
+        input.event = Event::Spawned;
+        input.pid = pid;
+        input.when = now.wall;
+        return feed(input);
+    }
+
+    const Effects& spawn_failed(const std::string& problem = "cannot run \"x\"") {
+        Input input;
+        input.event = Event::SpawnFailed;
+        input.problem = problem;
+        return feed(input);
+    }
+
+    const Effects& ended(const ExitStatus& exit, bool tree_gone = true) {
+        Input input;
+        input.event = Event::LeaderEnded;
+        input.exit = exit;
+        input.when = now.wall;
+        input.tree_gone = tree_gone;
+        return feed(input);
+    }
+
+    const Effects& tree_gone() { return say(Event::TreeGone, ""); }
+
+    // Lets the clock reach the deadline and says so. The deadline must be there.
+    const Effects& due() {
+        const MonoTime at = machine.deadline().value();
+        advance(at > now.mono ? Duration(at - now.mono) : Duration::zero());
+        return say(Event::Deadline, "");
+    }
+
+    [[nodiscard]] State state() const { return machine.state(); }
+
+    [[nodiscard]] AppStatus status() const {
+        AppStatus status;
+        machine.describe(status);
+        return status;
+    }
+
+    [[nodiscard]] bool no_pending_deadline() const { return !machine.deadline(); }
+
+    Machine machine;
+    Now now{};
+    double random = 0.5;
+    Effects last;
+};
+
+inline ExitStatus code(int value) {
+    return {ExitKind::Code, value, false};
+}
+
+inline ExitStatus killed_by(int signal) {
+    return {ExitKind::Signal, signal, false};
+}
+
+inline AppSpec spec_with(RestartPolicy policy, AppKind kind = AppKind::Service) {
+    AppSpec spec;
+    spec.id = "x";
+    spec.argv = {"x"};
+    spec.kind = kind;
+    spec.restart.policy = policy;
+    return spec;
+}
+
+}  // namespace berth::supervisor

@@ -1,0 +1,486 @@
+#include <signal.h>
+
+#include <set>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/supervisor_lab.h"
+
+using namespace berth;  // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::supervisor;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr bool kIsActEqual(Act a, Act b) {
+    return a == b;
+}
+
+// A Lab in `state`, reached the way it is reached in life.
+Lab lab_in(State state) {
+    AppSpec spec = spec_with(RestartPolicy::OnFailure);
+    if (state == State::Starting) {
+        spec.ready.notify = true;
+    }
+    Lab lab(spec);
+    switch (state) {
+        case State::Stopped:
+            return lab;
+        case State::Waiting: {
+            Input input;
+            input.event = Event::Start;
+            input.needs_met = false;
+            input.missing = "db";
+            lab.feed(input);
+            return lab;
+        }
+        case State::Spawning:
+            lab.start();
+            return lab;
+        case State::Starting:
+        case State::Running:
+            lab.start();
+            lab.spawned();
+            return lab;
+        case State::Stopping:
+            lab = lab_in(State::Running);
+            lab.say(Event::Stop);
+            return lab;
+        case State::Killing:
+            lab = lab_in(State::Running);
+            lab.say(Event::Kill);
+            return lab;
+        case State::Reaping:
+            lab = lab_in(State::Running);
+            lab.ended(code(0), /*tree_gone=*/false);
+            return lab;
+        case State::Backoff:
+            lab = lab_in(State::Running);
+            lab.ended(code(1));
+            return lab;
+        case State::Exited:
+            lab = lab_in(State::Running);
+            lab.ended(code(0));
+            return lab;
+        case State::Failed:
+            lab = Lab(spec_with(RestartPolicy::Never));
+            lab.start();
+            lab.spawned();
+            lab.ended(code(1));
+            return lab;
+    }
+    return lab;
+}
+
+bool same(const Machine::Memory& a, const Machine::Memory& b) {
+    return a.state == b.state && a.desired == b.desired && a.generation == b.generation &&
+           a.since == b.since && a.reason == b.reason && a.restarts == b.restarts &&
+           a.attempt == b.attempt && a.last_pid == b.last_pid && a.started == b.started &&
+           a.finished == b.finished && a.exit == b.exit && a.start_after == b.start_after &&
+           a.held == b.held;
+}
+
+bool has_effect(const Effects& effects) {
+    return effects.changed || effects.spawn || effects.signal || effects.kill || effects.run_ended;
+}
+
+}  // namespace
+
+TEST_CASE("the whole table is walked") {
+    const std::set<State> may_have_deadline = {
+        State::Starting, State::Stopping, State::Reaping, State::Backoff};
+    for (std::size_t s = 0; s < kStateCount; ++s) {
+        for (std::size_t e = 0; e < kEventCount; ++e) {
+            const auto state = static_cast<State>(s);
+            const auto event = static_cast<Event>(e);
+            Lab lab = lab_in(state);
+            REQUIRE(lab.state() == state);
+            const auto before = lab.machine.memory();
+            const auto deadline = lab.machine.deadline();
+            lab.advance(seconds(1));
+            const Effects effects = lab.say(event);
+            INFO(kStateNames.name(state) << " × " << kEventNames.name(event));
+            const Act act = act_for(state, event);
+            CHECK(act != Act::Missing);
+            if (act == Act::RejectActive || act == Act::RejectInactive) {
+                CHECK(effects.rejected);
+                CHECK(effects.reason ==
+                      (act == Act::RejectActive ? "must be inactive" : "must be active"));
+                CHECK_FALSE(has_effect(effects));
+                CHECK(same(before, lab.machine.memory()));
+                CHECK(deadline == lab.machine.deadline());
+            } else if (kIsActEqual(act, Act::Ignore)) {
+                CHECK_FALSE(effects.rejected);
+                CHECK_FALSE(has_effect(effects));
+                CHECK(same(before, lab.machine.memory()));
+                CHECK(deadline == lab.machine.deadline());
+            } else {
+                CHECK_FALSE(effects.rejected);
+                CHECK(has_effect(effects));
+            }
+            if (may_have_deadline.count(lab.state()) == 0) {
+                CHECK(lab.no_pending_deadline());
+            } else {
+                CHECK(lab.machine.deadline().has_value());
+            }
+        }
+    }
+}
+
+TEST_CASE("a start runs, and its end asks the policy") {
+    enum class Then { Exited, Failed, Backoff };
+
+    struct Row {
+        RestartPolicy policy;
+        AppKind kind;
+        ExitStatus exit;
+        Then then;
+    };
+
+    using enum RestartPolicy;
+    const auto service = AppKind::Service;
+    const auto oneshot = AppKind::OneShot;
+    const std::vector<Row> rows = {
+        {Never, service, code(0), Then::Exited},
+        {Never, service, code(1), Then::Failed},
+        {Never, service, killed_by(SIGSEGV), Then::Failed},
+        {OnFailure, service, code(0), Then::Exited},
+        {OnFailure, service, code(1), Then::Backoff},
+        {OnFailure, service, killed_by(SIGTERM), Then::Backoff},
+        {OnFailure, service, {ExitKind::Unknown, 0, false}, Then::Backoff},
+        {Always, service, code(0), Then::Backoff},
+        {Always, service, code(1), Then::Backoff},
+        {Always, service, killed_by(SIGKILL), Then::Backoff},
+        {Never, oneshot, code(0), Then::Exited},
+        {Never, oneshot, code(1), Then::Failed},
+        {OnFailure, oneshot, code(0), Then::Exited},
+        {OnFailure, oneshot, code(1), Then::Backoff},
+        {Always, oneshot, code(0), Then::Exited},
+        {Always, oneshot, killed_by(SIGKILL), Then::Backoff},
+    };
+    for (const Row& row : rows) {
+        INFO(kRestartPolicyNames.name(row.policy)
+             << " " << kAppKindNames.name(row.kind) << " " << describe(row.exit));
+        Lab lab(spec_with(row.policy, row.kind));
+        CHECK(lab.start().spawn);
+        CHECK(lab.machine.generation() == 1);
+        CHECK(lab.machine.desired() == Desired::Running);
+        CHECK(lab.status().state == AppState::Starting);
+        lab.spawned(77);
+        CHECK(lab.state() == State::Running);
+        CHECK(lab.status().pid == 77);
+        CHECK(lab.no_pending_deadline());
+        lab.advance(seconds(3));
+        const Effects effects = lab.ended(row.exit);
+        CHECK(effects.run_ended);
+        CHECK_FALSE(effects.spawn);
+        CHECK(lab.status().exit == row.exit);
+        CHECK_FALSE(lab.status().pid);
+        CHECK(lab.status().last_pid == 77);
+        CHECK(lab.status().finished == lab.now.wall);
+        switch (row.then) {
+            case Then::Exited:
+                CHECK(lab.state() == State::Exited);
+                CHECK(lab.no_pending_deadline());
+                break;
+            case Then::Failed:
+                CHECK(lab.state() == State::Failed);
+                CHECK(lab.no_pending_deadline());
+                break;
+            case Then::Backoff:
+                CHECK(lab.state() == State::Backoff);
+                CHECK(lab.status().next_try.has_value());
+                CHECK(lab.due().spawn);
+                CHECK(lab.machine.generation() == 2);
+                CHECK(lab.status().restarts == 1);
+                CHECK_FALSE(lab.status().exit.has_value());
+                CHECK(lab.no_pending_deadline());
+        }
+    }
+}
+
+TEST_CASE("a good end that is followed by a restart is not called a failure") {
+    Lab lab(spec_with(RestartPolicy::Always));
+    lab.start();
+    for (int i = 0; i < 2; ++i) {
+        lab.spawned();
+        lab.advance(seconds(1));
+        lab.ended(code(0));
+        if (i == 0) {
+            lab.due();
+        }
+    }
+    CHECK(lab.machine.reason() == "exited 0 after 1.0 s; next try in 2.0 s");
+}
+
+TEST_CASE("exit codes that the descriptor calls good are good") {
+    AppSpec spec = spec_with(RestartPolicy::OnFailure);
+    spec.restart.success_codes = {0, 75};
+    Lab lab(spec);
+    lab.start();
+    lab.spawned();
+    lab.ended(code(75));
+    CHECK(lab.state() == State::Exited);
+    CHECK(lab.no_pending_deadline());
+}
+
+TEST_CASE("backoff grows to its cap, moves by its jitter and begins anew after a good run") {
+    AppSpec spec = spec_with(RestartPolicy::OnFailure);
+    spec.restart.backoff = {seconds(1), 2.0, seconds(5), 0.5};
+    spec.restart.reset_after = seconds(10);
+    Lab lab(spec);
+    lab.start();
+    const auto fail_after = [&lab](Duration run) {
+        lab.spawned();
+        lab.advance(run);
+        lab.ended(code(1));
+        const Duration delay = lab.machine.deadline().value() - lab.now.mono;
+        CHECK(lab.status().next_try == lab.now.wall + delay);
+        return delay;
+    };
+    CHECK(fail_after(seconds(1)) == seconds(1));
+    lab.due();
+    CHECK(fail_after(seconds(1)) == seconds(2));
+    CHECK(lab.machine.reason() == "exited 1 after 1.0 s, failed twice in a row; next try in 2.0 s");
+    lab.due();
+    CHECK(fail_after(seconds(9)) == seconds(4));
+    lab.due();
+    CHECK(fail_after(seconds(1)) == seconds(5));
+    lab.due();
+    lab.random = 0;
+    CHECK(fail_after(seconds(1)) == std::chrono::milliseconds(2500));
+    lab.due();
+    lab.random = 0.999999;
+    CHECK(fail_after(seconds(1)) == seconds(5));  // never above the cap
+    lab.due();
+    lab.random = 0.5;
+    CHECK(fail_after(seconds(10)) == seconds(1));
+    lab.due();
+    CHECK(lab.status().restarts == 7);
+    lab.spawned();
+    CHECK(lab.no_pending_deadline());
+}
+
+TEST_CASE("too many restarts within the window give up, a user's start begins anew") {
+    AppSpec spec = spec_with(RestartPolicy::Always);
+    spec.restart.backoff = {seconds(1), 1.0, seconds(1), 0};
+    spec.restart.max_restarts = 3;
+    spec.restart.window = seconds(60);
+    Lab lab(spec);
+    lab.start();
+    for (int i = 0; i < 3; ++i) {
+        lab.spawned();
+        lab.ended(code(1));
+        REQUIRE(lab.state() == State::Backoff);
+        lab.due();
+    }
+    lab.spawned();
+    lab.ended(code(1));
+    CHECK(lab.state() == State::Failed);
+    CHECK(lab.machine.reason().find("gave up after 3 restarts within 60 s") != std::string::npos);
+    CHECK(lab.no_pending_deadline());
+
+    CHECK(lab.start().spawn);
+    CHECK(lab.status().restarts == 0);
+    for (int i = 0; i < 10; ++i) {  // spread wider than the window: never gives up
+        lab.spawned();
+        lab.advance(seconds(30));
+        lab.ended(code(1));
+        REQUIRE(lab.state() == State::Backoff);
+        lab.due();
+    }
+}
+
+TEST_CASE("a stop sends the signal, waits, kills and is done when the tree is gone") {
+    AppSpec spec = spec_with(RestartPolicy::Always);
+    spec.stop.signal = SIGINT;
+    spec.stop.timeout = seconds(7);
+    Lab lab(spec);
+    lab.start();
+    lab.spawned();
+    const Effects stop = lab.say(Event::Stop);
+    CHECK(stop.signal == SIGINT);
+    CHECK_FALSE(stop.kill);
+    CHECK(lab.state() == State::Stopping);
+    CHECK(lab.machine.desired() == Desired::Stopped);
+    CHECK(lab.machine.held());
+    CHECK(lab.machine.deadline().value() - lab.now.mono == seconds(7));
+    lab.ended(code(0), /*tree_gone=*/false);
+    CHECK(lab.state() == State::Stopping);
+    CHECK(lab.machine.deadline());
+    CHECK_FALSE(lab.last.run_ended);
+    CHECK(lab.due().kill);
+    CHECK(lab.state() == State::Killing);
+    CHECK(lab.machine.reason() == "did not end within 7.0 s after SIGINT, killing its whole tree");
+    CHECK(lab.no_pending_deadline());
+    CHECK(lab.tree_gone().run_ended);
+    CHECK(lab.state() == State::Stopped);
+    CHECK(lab.machine.reason() == "stopped by ann");
+    CHECK(lab.status().exit == code(0));
+    CHECK(lab.no_pending_deadline());
+}
+
+TEST_CASE("when the leader ends and its tree lives, the tree is ended first") {
+    for (const bool stubborn : {false, true}) {
+        Lab lab(spec_with(RestartPolicy::Always));
+        lab.start();
+        lab.spawned();
+        const Effects ended = lab.ended(code(3), /*tree_gone=*/false);
+        CHECK(lab.state() == State::Reaping);
+        CHECK(ended.signal == SIGTERM);
+        CHECK_FALSE(ended.run_ended);
+        CHECK(lab.status().state == AppState::Stopping);
+        if (stubborn) {
+            CHECK(lab.due().kill);
+            CHECK(lab.state() == State::Killing);
+            CHECK(lab.no_pending_deadline());
+        }
+        CHECK(lab.tree_gone().run_ended);
+        CHECK(lab.state() == State::Backoff);
+        CHECK(lab.status().exit == code(3));
+    }
+}
+
+TEST_CASE("what people say while a tree is being ended decides what follows") {
+    Lab stop = lab_in(State::Reaping);
+    stop.say(Event::Stop);
+    stop.tree_gone();
+    CHECK(stop.state() == State::Stopped);
+    CHECK(stop.machine.held());
+    CHECK(stop.no_pending_deadline());
+
+    for (const Event event : {Event::Start, Event::Restart}) {
+        for (const State from : {State::Stopping, State::Killing, State::Reaping}) {
+            Lab lab = lab_in(from);
+            CHECK_FALSE(lab.say(event).spawn);
+            CHECK(lab.state() == from);
+            lab.tree_gone();
+            CHECK(lab.last.run_ended);
+            CHECK_FALSE(lab.last.spawn);  // the run is stored first
+            CHECK(lab.state() == State::Waiting);
+            CHECK(lab.machine.desired() == Desired::Running);
+            CHECK_FALSE(lab.machine.held());
+            CHECK(lab.say(Event::NeedsMet).spawn);
+            CHECK(lab.machine.generation() == 2);
+            lab.spawned();
+            CHECK(lab.state() == State::Running);
+            CHECK(lab.no_pending_deadline());
+        }
+    }
+
+    Lab mind = lab_in(State::Stopping);  // start, then stop again: the last word holds
+    mind.say(Event::Start);
+    mind.say(Event::Stop);
+    mind.ended(code(0));
+    CHECK(mind.state() == State::Stopped);
+    CHECK(mind.no_pending_deadline());
+}
+
+TEST_CASE("a restart stops and starts") {
+    Lab lab = lab_in(State::Running);
+    CHECK(lab.say(Event::Restart).signal == SIGTERM);
+    CHECK(lab.state() == State::Stopping);
+    CHECK(lab.machine.desired() == Desired::Running);
+    lab.ended(killed_by(SIGTERM));
+    CHECK(lab.state() == State::Waiting);
+    CHECK(lab.say(Event::NeedsMet).spawn);
+    CHECK(lab.status().restarts == 0);
+    CHECK(lab.no_pending_deadline());
+}
+
+TEST_CASE("a stop in any phase of a start ends it") {
+    Lab spawning = lab_in(State::Spawning);
+    CHECK(spawning.say(Event::Stop).signal == SIGTERM);
+    spawning.spawned();  // a late fact
+    CHECK(spawning.state() == State::Stopping);
+    spawning.ended(killed_by(SIGTERM));
+    CHECK(spawning.state() == State::Stopped);
+
+    Lab failed = lab_in(State::Spawning);
+    failed.say(Event::Stop);
+    CHECK(failed.spawn_failed().run_ended);
+    CHECK(failed.state() == State::Stopped);
+    CHECK(failed.no_pending_deadline());
+
+    for (const State from : {State::Backoff, State::Waiting}) {
+        Lab lab = lab_in(from);
+        const Effects effects = lab.say(Event::Stop);
+        CHECK_FALSE(effects.signal);
+        CHECK_FALSE(effects.run_ended);
+        CHECK(lab.state() == State::Stopped);
+        CHECK(lab.machine.held());
+        CHECK(lab.no_pending_deadline());
+    }
+}
+
+TEST_CASE("a kill needs no grace") {
+    for (const State from : {State::Spawning,
+                             State::Starting,
+                             State::Running,
+                             State::Stopping,
+                             State::Killing,
+                             State::Reaping}) {
+        Lab lab = lab_in(from);
+        const Effects effects = lab.say(Event::Kill);
+        CHECK(effects.kill);
+        CHECK_FALSE(effects.signal);
+        CHECK(lab.state() == State::Killing);
+        CHECK(lab.machine.held());
+        CHECK(lab.no_pending_deadline());
+        lab.tree_gone();
+        CHECK(lab.state() == State::Stopped);
+        CHECK(lab.no_pending_deadline());
+    }
+}
+
+TEST_CASE("the ready check decides when it runs") {
+    AppSpec spec = spec_with(RestartPolicy::Never);
+    spec.ready.tcp = ":80";
+    spec.ready.timeout = seconds(5);
+    Lab ready(spec);
+    ready.start();
+    ready.spawned();
+    CHECK(ready.state() == State::Starting);
+    CHECK(ready.machine.deadline().value() - ready.now.mono == seconds(5));
+    ready.say(Event::Ready, "");
+    CHECK(ready.state() == State::Running);
+    CHECK(ready.no_pending_deadline());
+
+    Lab late(spec);
+    late.start();
+    late.spawned();
+    CHECK(late.due().signal == SIGTERM);
+    CHECK(late.state() == State::Stopping);
+    late.ended(code(0));
+    CHECK(late.state() == State::Failed);  // code 0 does not make it good
+    CHECK(late.machine.reason() == "not ready after 5.0 s");
+    CHECK(late.no_pending_deadline());
+}
+
+TEST_CASE("a failed spawn is a failure of its run") {
+    Lab lab(spec_with(RestartPolicy::OnFailure));
+    lab.start();
+    const Effects effects = lab.spawn_failed("cannot run \"x\": Permission denied");
+    CHECK(effects.run_ended);
+    CHECK(lab.state() == State::Backoff);
+    CHECK(lab.machine.reason().find("Permission denied; next try in") != std::string::npos);
+    CHECK_FALSE(lab.status().exit.has_value());
+    lab.due();
+    CHECK(lab.state() == State::Spawning);
+
+    Lab never(spec_with(RestartPolicy::Never));
+    never.start();
+    never.spawn_failed();
+    CHECK(never.state() == State::Failed);
+    CHECK(never.no_pending_deadline());
+}
+
+TEST_CASE("what it requires is waited for") {
+    Lab lab = lab_in(State::Waiting);
+    CHECK(lab.machine.reason() == "waiting for db");
+    CHECK(lab.machine.generation() == 0);
+    CHECK(lab.say(Event::NeedsMet).spawn);
+    CHECK(lab.machine.generation() == 1);
+    CHECK(lab.no_pending_deadline());
+}
