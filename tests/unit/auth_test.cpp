@@ -1,6 +1,7 @@
+#include "controller/auth/auth.h"
+
 #include <catch2/catch.hpp>
 
-#include "controller/auth/auth.h"
 #include "controller/auth/password.h"
 #include "controller/auth/secrets.h"
 #include "controller/auth/throttle.h"
@@ -31,7 +32,8 @@ struct World {
         now.wall += time;
     }
 
-    berth::Result<berth::auth::Opened> log_in(const std::string& user, const std::string& password) {
+    berth::Result<berth::auth::Opened> log_in(const std::string& user,
+                                              const std::string& password) {
         return auth->log_in({user, password, "10.0.0.1"}, retry_after);
     }
 
@@ -42,7 +44,14 @@ struct World {
 
 TEST_CASE("passwords that everybody tries are refused") {
     using berth::auth::check_password;
-    for (const char* bad : {"", "short", "1234567", "password", "PassWord1", "12345678", "aaaaaaaaaaaa", "annannann"}) {
+    for (const char* bad : {"",
+                            "short",
+                            "1234567",
+                            "password",
+                            "PassWord1",
+                            "12345678",
+                            "aaaaaaaaaaaa",
+                            "annannann"}) {
         CAPTURE(bad);
         CHECK_FALSE(check_password("annannann", bad));
     }
@@ -203,9 +212,10 @@ TEST_CASE("the first admin is made once, with the token") {
     CHECK(world.auth->setup_required());
     const auto token = *world.auth->make_setup_token();
     REQUIRE(token);
-    const auto set_up = [&](const std::string& with, const std::string& user, const std::string& password) {
-        return world.auth->set_up(with, {user, password, "10.0.0.1"}, world.retry_after);
-    };
+    const auto set_up =
+        [&](const std::string& with, const std::string& user, const std::string& password) {
+            return world.auth->set_up(with, {user, password, "10.0.0.1"}, world.retry_after);
+        };
     CHECK_FALSE(set_up("wrong", "ann", kGood));
     CHECK_FALSE(set_up("", "ann", kGood));
     CHECK_FALSE(set_up(*token, "ann", "short"));
@@ -233,7 +243,8 @@ TEST_CASE("there is always an admin") {
 TEST_CASE("the audit log grows only, and is read from its end") {
     World world;
     for (int i = 0; i < 5; ++i) {
-        REQUIRE(world.store->add_audit({0, world.now.wall, "ann", "local", "stop", std::to_string(i), "done"}));
+        REQUIRE(world.store->add_audit(
+            {0, world.now.wall, "ann", "local", "stop", std::to_string(i), "done"}));
     }
     const auto newest = world.store->audit(0, 2);
     REQUIRE(newest);

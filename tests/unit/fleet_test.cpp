@@ -1,10 +1,11 @@
+#include "controller/fleet/fleet.h"
+
 #include <deque>
 #include <map>
 
 #include <catch2/catch.hpp>
 
 #include "controller/fleet/agent_link.h"
-#include "controller/fleet/fleet.h"
 #include "controller/fleet/log_follow.h"
 #include "controller/http/schemas.h"
 #include "controller/live/frames.h"
@@ -70,8 +71,10 @@ struct FakeAgent {
     }
 
     std::size_t asked(const std::string& verb) const {
-        return static_cast<std::size_t>(std::count_if(
-            requests.begin(), requests.end(), [&](const auto& request) { return request.verb == verb; }));
+        return static_cast<std::size_t>(
+            std::count_if(requests.begin(), requests.end(), [&](const auto& request) {
+                return request.verb == verb;
+            }));
     }
 
     void answer(const wire::Request& request, Value info) {
@@ -84,15 +87,23 @@ struct FakeAgent {
         info.pid = pid;
         const auto request = take("subscribe");
         REQUIRE(request.id != 0);
-        answer(request, Value::Map{{"agent", wire::to_value(info)}, {"seq", sequence}, {"apps", apps(statuses)}});
+        answer(request,
+               Value::Map{
+                   {"agent", wire::to_value(info)}, {"seq", sequence}, {"apps", apps(statuses)}});
     }
 
-    void delta(std::uint64_t sequence, const std::vector<AppStatus>& statuses, const std::vector<std::string>& removed = {}) {
-        received(wire::encode_push(
-            {"delta", Value::Map{{"seq", sequence}, {"apps", apps(statuses)}, {"removed", wire::strings(removed)}}}));
+    void delta(std::uint64_t sequence,
+               const std::vector<AppStatus>& statuses,
+               const std::vector<std::string>& removed = {}) {
+        received(wire::encode_push({"delta",
+                                    Value::Map{{"seq", sequence},
+                                               {"apps", apps(statuses)},
+                                               {"removed", wire::strings(removed)}}}));
     }
 
-    void tick(std::uint64_t sequence) { received(wire::encode_push({"tick", Value::Map{{"seq", sequence}}})); }
+    void tick(std::uint64_t sequence) {
+        received(wire::encode_push({"tick", Value::Map{{"seq", sequence}}}));
+    }
 
     Received received;
     std::deque<wire::Request> requests;
@@ -107,7 +118,8 @@ struct LinkWorld {
     // Turns of the real loop until `done`, at most for `limit`.
     template <class Done>
     bool until(Done done, Duration limit = 10s) {
-        const MonoTime end = MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+        const MonoTime end =
+            MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
         while (!done()) {
             if (MonoClock::now() > end) {
                 return false;
@@ -121,10 +133,11 @@ struct LinkWorld {
     FakeAgent agent;
     int states = 0;
     std::set<std::string> changed;
-    AgentLink link{*loop,
-                   agent.connect(),
-                   {[this] { ++states; },
-                    [this](const std::set<std::string>& ids) { changed.insert(ids.begin(), ids.end()); }}};
+    AgentLink link{
+        *loop,
+        agent.connect(),
+        {[this] { ++states; },
+         [this](const std::set<std::string>& ids) { changed.insert(ids.begin(), ids.end()); }}};
 };
 
 }  // namespace
@@ -199,7 +212,8 @@ TEST_CASE("requests get their answer, or an error, exactly once") {
     SECTION("refused") {
         world.link.request("show", Value::Map{}, 1s, note);
         const auto request = world.agent.take("show");
-        world.agent.received(wire::encode_reply(wire::error_reply(request.id, {ErrorCode::NotFound, "no", 0})));
+        world.agent.received(
+            wire::encode_reply(wire::error_reply(request.id, {ErrorCode::NotFound, "no", 0})));
         CHECK(answers == std::vector<std::string>{"no"});
     }
     SECTION("too late") {
@@ -251,8 +265,8 @@ TEST_CASE("a silent agent becomes unreachable, its apps stay, and it is tried ag
 TEST_CASE("an agent that lets nobody in is refused") {
     LinkWorld world;
     const auto request = world.agent.take("subscribe");
-    world.agent.received(wire::encode_reply(
-        wire::error_reply(request.id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0})));
+    world.agent.received(wire::encode_reply(wire::error_reply(
+        request.id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0})));
     CHECK(world.link.state() == LinkState::Refused);
     CHECK(world.link.error() == "this key is not allowed here");
 }
@@ -320,7 +334,8 @@ TEST_CASE("deltas hold what differs and nothing else") {
 TEST_CASE("frames are as RFC 6455 wants them") {
     CHECK(live::accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     CHECK(*live::text_frame("hi") == std::string("\x81\x02hi"));
-    CHECK(live::text_frame(std::string(126, 'a'))->substr(0, 4) == std::string("\x81\x7e\x00\x7e", 4));
+    CHECK(live::text_frame(std::string(126, 'a'))->substr(0, 4) ==
+          std::string("\x81\x7e\x00\x7e", 4));
     CHECK(live::text_frame(std::string(70'000, 'a'))->substr(0, 10) ==
           std::string("\x81\x7f\x00\x00\x00\x00\x00\x01\x11\x70", 10));
     CHECK(*live::close_frame(1000, "x") == std::string("\x88\x03\x03\xe8x"));
@@ -339,7 +354,11 @@ struct FollowWorld {
     std::vector<std::pair<std::vector<FollowerId>, LogPiece>> pieces;
     LogFollows follows{
         *loop,
-        [this](const std::string&, const std::string& verb, Value args, Duration, std::function<void(Result<Value>)> answer) {
+        [this](const std::string&,
+               const std::string& verb,
+               Value args,
+               Duration,
+               std::function<void(Result<Value>)> answer) {
             CHECK(verb == "logs");
             asked.push_back({std::move(args), std::move(answer)});
         },

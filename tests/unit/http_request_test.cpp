@@ -127,8 +127,9 @@ TEST_CASE("a head is bounded in bytes and fields") {
 
 TEST_CASE("a request is read with its parts") {
     RequestReader reader;
-    reader.feed("POST /api/v1/a%20b?x=1+2&y=%26&x=3&z HTTP/1.1\r\nHost: h:1\r\n"
-                "COOKIE: a=1; berth_session=tok; b=2\r\nContent-Length: 2\r\n\r\n{}GET / HT");
+    reader.feed(
+        "POST /api/v1/a%20b?x=1+2&y=%26&x=3&z HTTP/1.1\r\nHost: h:1\r\n"
+        "COOKIE: a=1; berth_session=tok; b=2\r\nContent-Length: 2\r\n\r\n{}GET / HT");
     REQUIRE(reader.progress() == Progress::Complete);
     const auto request = reader.take();
     CHECK(request.method == Method::Post);
