@@ -65,9 +65,6 @@ Result<void> add_user(store::Store& store, const Options& options) {
 Result<void> add_agent(store::Store& store, const Paths& paths, const Options& options) {
     const store::AgentRow agent{options.argument, options.endpoint, options.key};
     BERTH_CHECK(api::check_agent(agent));
-    if (os::is_folder(paths.agents + "/" + agent.name)) {
-        return fail(ErrorCode::AlreadyExists, "a local agent is named \"" + agent.name + "\"");
-    }
     BERTH_CHECK(store.add_agent(agent));
     write_audit(store, "add agent", agent.name);
     return {};
