@@ -125,6 +125,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     record_.started_ns = wall_ns(context_.loop);
     record_.pid = spawned.pid;
     tree_.leader = spawned.pid;
+    tree_.start_ticks = record_.start_ticks;
     tree_.leader_alive = true;
     gate_ = std::move(spawned.gate);
     confirmed_ = std::move(confirmed);
@@ -161,6 +162,7 @@ void Run::read_gate() {
 bool Run::adopt(Changed ended) {
     tree_.adopted = true;
     tree_.leader = record_.pid;
+    tree_.start_ticks = record_.start_ticks;
     if (context_.cgroup) {
         auto cgroup = context_.cgroup->child(record_.id);
         if (cgroup && !cgroup->processes().empty()) {

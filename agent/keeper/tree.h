@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -13,7 +14,8 @@ namespace berth::keeper {
 
 // What tells the processes of one run from all others.
 struct TreeIdentity {
-    pid_t leader = 0;           // also the session's id
+    pid_t leader = 0;  // also the session's id; 0: it was never forked
+    std::uint64_t start_ticks = 0;
     bool leader_alive = false;  // not reaped yet
     bool adopted = false;       // not our child: its orphans do not become ours either
     std::string marker;         // "BERTH_RUN=…" in the environment
