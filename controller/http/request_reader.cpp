@@ -61,6 +61,7 @@ void RequestReader::advance() {
         // One empty line before a request is forgiven (RFC 9112, 2.2).
         if (buffer_.compare(0, 2, "\r\n") == 0) {
             buffer_.erase(0, 2);
+            searched_ = 0;
         }
         const std::size_t from = searched_ < kHeadEnd.size() ? 0 : searched_ - kHeadEnd.size();
         const std::size_t end = buffer_.find(kHeadEnd, from);
@@ -69,7 +70,7 @@ void RequestReader::advance() {
             read_head(end);
         } else if (end != std::string::npos || buffer_.size() > limits_.head) {
             (void)reject(431, "the head of a request has at most 64 KiB");
-        } else if (!buffer_.empty() && !is_token_character(buffer_.front())) {
+        } else if (!buffer_.empty() && buffer_ != "\r" && !is_token_character(buffer_.front())) {
             (void)reject(400, "a request begins with its method");
         }
     }

@@ -1,0 +1,256 @@
+#include "controller/auth/auth.h"
+
+#include <catch2/catch.hpp>
+
+#include "controller/auth/password.h"
+#include "controller/auth/secrets.h"
+#include "controller/auth/throttle.h"
+
+using namespace std::chrono_literals;
+using berth::Duration;
+using berth::ErrorCode;
+using berth::MonoTime;
+using berth::Now;
+using berth::WallTime;
+using berth::auth::Auth;
+using berth::auth::Throttle;
+using berth::store::Role;
+using berth::store::Store;
+
+namespace {
+
+constexpr const char* kGood = "correct horse battery";
+
+// A store in memory, users and sessions on it, and a clock that the test moves.
+struct World {
+    Now now{MonoTime(1h), WallTime(24h * 20'000)};
+    std::unique_ptr<Store> store = std::move(*Store::open(":memory:"));
+    std::unique_ptr<Auth> auth = std::move(*Auth::create(*store, [this] { return now; }));
+
+    void pass(Duration time) {
+        now.mono += std::chrono::duration_cast<berth::MonoClock::duration>(time);
+        now.wall += time;
+    }
+
+    berth::Result<berth::auth::Opened> log_in(const std::string& user,
+                                              const std::string& password) {
+        return auth->log_in({user, password, "10.0.0.1"}, retry_after);
+    }
+
+    Duration retry_after = Duration::zero();
+};
+
+}  // namespace
+
+TEST_CASE("passwords that everybody tries are refused") {
+    using berth::auth::check_password;
+    for (const char* bad : {"",
+                            "short",
+                            "1234567",
+                            "password",
+                            "PassWord1",
+                            "12345678",
+                            "aaaaaaaaaaaa",
+                            "annannann"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(check_password("annannann", bad));
+    }
+    CHECK(check_password("ann", kGood));
+    CHECK(check_password("ann", std::string(64, 'a') + "b"));
+    CHECK_FALSE(check_password("ann", std::string(300, 'a') + "b"));
+}
+
+TEST_CASE("a hash is of one password") {
+    using berth::auth::verify_password;
+    const auto hash = berth::auth::hash_password(kGood);
+    REQUIRE(hash);
+    CHECK(hash->rfind("$argon2id$", 0) == 0);
+    CHECK(verify_password(*hash, kGood));
+    CHECK_FALSE(verify_password(*hash, "another one"));
+    CHECK_FALSE(verify_password("", kGood));
+    CHECK_FALSE(verify_password("garbage", kGood));
+}
+
+TEST_CASE("tokens are random and their hashes are not they") {
+    const auto token = berth::auth::random_token();
+    CHECK(token.size() == 43);
+    CHECK(token != berth::auth::random_token());
+    CHECK(berth::auth::token_hash(token).size() == 64);
+    CHECK(berth::auth::same_secret("abc", "abc"));
+    CHECK_FALSE(berth::auth::same_secret("abc", "abd"));
+    CHECK_FALSE(berth::auth::same_secret("abc", ""));
+}
+
+TEST_CASE("who guesses waits longer each time, and never for ever") {
+    Throttle throttle;
+    MonoTime now(1h);
+    for (int i = 0; i < 4; ++i) {
+        CHECK(throttle.wait("a", now) == 0s);
+        throttle.failed("a", now);
+    }
+    CHECK(throttle.wait("a", now) == 0s);
+    const Duration expected[] = {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s};
+    for (const Duration wait : expected) {
+        throttle.failed("a", now);
+        CHECK(throttle.wait("a", now) == wait);
+        now += std::chrono::duration_cast<berth::MonoClock::duration>(wait);
+        CHECK(throttle.wait("a", now) == 0s);
+    }
+    CHECK(throttle.wait("b", now) == 0s);
+    throttle.succeeded("a");
+    throttle.failed("a", now);
+    CHECK(throttle.wait("a", now) == 0s);
+}
+
+TEST_CASE("the throttle is bounded and forgets") {
+    Throttle throttle({.max_entries = 100});
+    MonoTime now(1h);
+    for (int i = 0; i < 1000; ++i) {
+        throttle.failed("key " + std::to_string(i), now);
+        now += 1ms;
+    }
+    CHECK(throttle.entries() == 100);
+    for (int i = 0; i < 9; ++i) {
+        throttle.failed("x", now);
+    }
+    CHECK(throttle.wait("x", now) > 0s);
+    now += 16min;
+    throttle.failed("x", now);
+    CHECK(throttle.wait("x", now) == 0s);
+}
+
+TEST_CASE("a session lives as long as it is used, and not for ever") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Operator));
+    const auto opened = world.log_in("ann", kGood);
+    REQUIRE(opened);
+    const auto who = world.auth->identify(opened->token);
+    REQUIRE(who);
+    CHECK(who->user == "ann");
+    CHECK(who->role == Role::Operator);
+    CHECK(who->csrf == opened->identity.csrf);
+    CHECK(who->actor() == "ann from the panel");
+    CHECK_FALSE(world.auth->identify(""));
+    CHECK_FALSE(world.auth->identify(opened->identity.session));
+    CHECK_FALSE(world.auth->identify(std::string(1000, 'a')));
+
+    SECTION("idle") {
+        world.pass(59min);
+        CHECK(world.auth->identify(opened->token));
+        world.pass(59min);
+        CHECK(world.auth->keep_alive(opened->identity.session));
+        world.pass(61min);
+        CHECK_FALSE(world.auth->identify(opened->token));
+        CHECK_FALSE(world.auth->keep_alive(opened->identity.session));
+    }
+    SECTION("at the longest") {
+        for (int i = 0; i < 24; ++i) {
+            world.pass(30min);
+            CHECK(world.auth->keep_alive(opened->identity.session));
+        }
+        world.pass(1min);
+        CHECK_FALSE(world.auth->identify(opened->token));
+    }
+    SECTION("log out") {
+        world.auth->log_out(who->session);
+        CHECK_FALSE(world.auth->identify(opened->token));
+        CHECK(world.store->sessions()->empty());
+    }
+    SECTION("over a restart") {
+        world.pass(10min);
+        auto again = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+        CHECK(again->identify(opened->token));
+        world.pass(70min);
+        again = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+        CHECK_FALSE(again->identify(opened->token));
+        CHECK(world.store->sessions()->empty());
+    }
+    SECTION("another role or password ends it") {
+        int ended = 0;
+        world.auth->on_sessions_ended([&ended] { ++ended; });
+        REQUIRE(world.auth->add_user("root", kGood, Role::Admin));
+        REQUIRE(world.auth->change_user("ann", Role::Viewer, std::nullopt));
+        CHECK_FALSE(world.auth->identify(opened->token));
+        const auto next = world.log_in("ann", kGood);
+        REQUIRE(next);
+        CHECK(next->identity.role == Role::Viewer);
+        REQUIRE(world.auth->change_user("ann", std::nullopt, std::string("a new password")));
+        CHECK_FALSE(world.auth->identify(next->token));
+        CHECK_FALSE(world.log_in("ann", kGood));
+        CHECK(world.log_in("ann", "a new password"));
+        CHECK(ended == 2);
+    }
+    SECTION("the user is removed") {
+        REQUIRE(world.auth->remove_user("ann"));
+        CHECK_FALSE(world.auth->identify(opened->token));
+        CHECK_FALSE(world.log_in("ann", kGood));
+    }
+}
+
+TEST_CASE("wrong names and wrong passwords look the same and are slowed down") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    const auto wrong = world.log_in("ann", "wrong password");
+    const auto nobody = world.log_in("nobody", "wrong password");
+    REQUIRE_FALSE(wrong);
+    REQUIRE_FALSE(nobody);
+    CHECK(wrong.error().code == ErrorCode::Unauthenticated);
+    CHECK(wrong.error().message == nobody.error().message);
+    for (int i = 0; i < 4; ++i) {
+        CHECK_FALSE(world.log_in("ann", "wrong password"));
+    }
+    const auto throttled = world.log_in("ann", kGood);
+    REQUIRE_FALSE(throttled);
+    CHECK(throttled.error().code == ErrorCode::Exhausted);
+    CHECK(world.retry_after > 0s);
+    world.pass(world.retry_after);
+    CHECK(world.log_in("ann", kGood));
+}
+
+TEST_CASE("the first admin is made once, with the token") {
+    World world;
+    CHECK(world.auth->setup_required());
+    const auto token = *world.auth->make_setup_token();
+    REQUIRE(token);
+    const auto set_up =
+        [&](const std::string& with, const std::string& user, const std::string& password) {
+            return world.auth->set_up(with, {user, password, "10.0.0.1"}, world.retry_after);
+        };
+    CHECK_FALSE(set_up("wrong", "ann", kGood));
+    CHECK_FALSE(set_up("", "ann", kGood));
+    CHECK_FALSE(set_up(*token, "ann", "short"));
+    CHECK_FALSE(set_up(*token, "../ann", kGood));
+    const auto opened = set_up(*token, "ann", kGood);
+    REQUIRE(opened);
+    CHECK(opened->identity.role == Role::Admin);
+    CHECK(world.auth->identify(opened->token));
+    CHECK_FALSE(world.auth->setup_required());
+    CHECK_FALSE(set_up(*token, "bob", kGood));
+    CHECK_FALSE(*world.auth->make_setup_token());
+}
+
+TEST_CASE("there is always an admin") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    CHECK_FALSE(world.auth->add_user("ann", kGood, Role::Admin));
+    CHECK_FALSE(world.auth->remove_user("ann"));
+    CHECK_FALSE(world.auth->change_user("ann", Role::Operator, std::nullopt));
+    CHECK_FALSE(world.auth->change_user("nobody", Role::Operator, std::nullopt));
+    REQUIRE(world.auth->add_user("bob", kGood, Role::Admin));
+    CHECK(world.auth->remove_user("ann"));
+}
+
+TEST_CASE("the audit log grows only, and is read from its end") {
+    World world;
+    for (int i = 0; i < 5; ++i) {
+        REQUIRE(world.store->add_audit(
+            {0, world.now.wall, "ann", "local", "stop", std::to_string(i), "done"}));
+    }
+    const auto newest = world.store->audit(0, 2);
+    REQUIRE(newest);
+    REQUIRE(newest->size() == 2);
+    CHECK((*newest)[0].target == "4");
+    const auto older = world.store->audit(newest->back().id, 10);
+    REQUIRE(older->size() == 3);
+    CHECK(older->front().target == "2");
+}

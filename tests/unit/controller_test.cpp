@@ -1,0 +1,487 @@
+// The whole controller in this process: front, workers, hub and fleet in their own threads, spoken
+// to over real sockets, without an agent.
+#include "controller/app/controller.h"
+
+#include <stdlib.h>
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "shared/json/json_value.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/socket.h"
+
+using namespace std::chrono_literals;
+using namespace berth;
+using controller::Controller;
+
+namespace {
+
+constexpr const char* kPassword = "correct horse battery";
+
+struct Folder {
+    Folder() {
+        std::array<char, 32> name{"/tmp/berth-test-XXXXXX"};
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path = name.data();
+    }
+
+    ~Folder() { (void)os::remove_tree(path); }
+
+    std::string path;
+};
+
+struct Reply {
+    int status = 0;
+    std::string head;
+    std::string body;
+
+    [[nodiscard]] std::string header(const std::string& name) const {
+        const auto at = head.find("\r\n" + name + ": ");
+        if (at == std::string::npos) {
+            return {};
+        }
+        const auto from = at + name.size() + 4;
+        return head.substr(from, head.find("\r\n", from) - from);
+    }
+};
+
+// A blocking client that reads to the end of the connection.
+class Client {
+public:
+    explicit Client(const std::string& url)
+        : address_(*os::parse_tcp_address(url.substr(7))), host_(url.substr(7)) {}
+
+    Reply raw(const std::string& bytes) const {
+        const auto socket = os::connect_tcp(address_);
+        REQUIRE(socket);
+        (void)os::send_some(socket->get(), bytes);
+        os::shut_down_sending(*socket);  // so that it ends after the answer, whatever that is
+        std::string all;
+        std::array<char, 65536> buffer{};
+        for (;;) {
+            const auto got = os::read_some(socket->get(), buffer.data(), buffer.size());
+            if (got.status != os::IoStatus::Done) {
+                break;
+            }
+            all.append(buffer.data(), got.bytes);
+        }
+        Reply reply;
+        const auto end = std::min(all.find("\r\n\r\n"), all.size());
+        reply.head = all.substr(0, end);
+        reply.body = all.substr(std::min(end + 4, all.size()));
+        reply.status = all.size() > 12 ? std::atoi(all.c_str() + 9) : 0;
+        return reply;
+    }
+
+    Reply ask(const std::string& method,
+              const std::string& path,
+              const std::string& body = "",
+              const std::string& extra = "") const {
+        std::string request = method + ' ' + path + " HTTP/1.1\r\nHost: " + host_ +
+                              "\r\nConnection: close\r\n" + extra;
+        if (!cookie.empty()) {
+            request += "Cookie: " + cookie + "\r\nX-CSRF-Token: " + csrf + "\r\n";
+        }
+        if (method != "GET" && extra.find("Content-Type") == std::string::npos) {
+            request += "Content-Type: application/json\r\n";
+        }
+        return raw(request + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    }
+
+    Reply open(const std::string& path, const std::string& body) {
+        Reply reply = ask("POST", path, body);
+        const std::string set = reply.header("Set-Cookie");
+        if (reply.status == 200) {
+            cookie = set.substr(0, set.find(';'));
+            csrf = *json::parse_json(reply.body)->get<std::string>("csrf");
+        }
+        return reply;
+    }
+
+    Reply log_in(const std::string& user) {
+        return open("/api/v1/session",
+                    R"({"username":")" + user + R"(","password":")" + kPassword + "\"}");
+    }
+
+    [[nodiscard]] const os::TcpAddress& address() const { return address_; }
+
+    [[nodiscard]] const std::string& host() const { return host_; }
+
+    std::string cookie;
+    std::string csrf;
+
+private:
+    os::TcpAddress address_;
+    std::string host_;
+};
+
+struct World {
+    explicit World(bool with_users = true) {
+        controller::Options options;
+        options.home = folder.path;
+        options.listen = "127.0.0.1:0";
+        auto made = Controller::create(options);
+        REQUIRE(made);
+        it = std::move(*made);
+        link = it->setup_link();
+        thread = std::thread([this] { it->run(); });
+        admin.emplace(it->url());
+        if (with_users) {
+            const std::string token = link.substr(link.find("token=") + 6);
+            REQUIRE(admin
+                        ->open("/api/v1/setup",
+                               R"({"token":")" + token + R"(","username":"ann","password":")" +
+                                   kPassword + "\"}")
+                        .status == 200);
+        }
+    }
+
+    ~World() {
+        it->stop();
+        thread.join();
+    }
+
+    Client user(const std::string& name, const std::string& role) {
+        CHECK(admin
+                  ->ask("POST",
+                        "/api/v1/users",
+                        R"({"name":")" + name + R"(","role":")" + role + R"(","password":")" +
+                            kPassword + "\"}")
+                  .status == 201);
+        Client client(it->url());
+        CHECK(client.log_in(name).status == 200);
+        return client;
+    }
+
+    Folder folder;
+    std::unique_ptr<Controller> it;
+    std::string link;
+    std::thread thread;
+    std::optional<Client> admin;
+};
+
+// One text frame from an open WebSocket; "" when it ended.
+std::string read_frame(const os::UniqueFd& socket, std::string& buffer) {
+    const auto need = [&](std::size_t size) {
+        std::array<char, 65536> chunk{};
+        while (buffer.size() < size) {
+            const auto got = os::read_some(socket.get(), chunk.data(), chunk.size());
+            if (got.status != os::IoStatus::Done) {
+                return false;
+            }
+            buffer.append(chunk.data(), got.bytes);
+        }
+        return true;
+    };
+    for (;;) {
+        if (!need(2)) {
+            return {};
+        }
+        std::size_t size = static_cast<unsigned char>(buffer[1]);
+        std::size_t head = 2;
+        if (size == 126) {
+            if (!need(4)) {
+                return {};
+            }
+            size = static_cast<unsigned char>(buffer[2]) * 256U +
+                   static_cast<unsigned char>(buffer[3]);
+            head = 4;
+        }
+        const bool text = (buffer[0] & 15) == 1;
+        if (!need(head + size)) {
+            return {};
+        }
+        std::string payload = buffer.substr(head, size);
+        buffer.erase(0, head + size);
+        if (text) {
+            return payload;
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("every route refuses whom it does not name, and all responses carry the headers") {
+    World world;
+    Client anonymous(world.it->url());
+    Client viewer = world.user("vic", "viewer");
+    Client op = world.user("oscar", "operator");
+    const auto document = json::parse_json(anonymous.ask("GET", "/api/v1/openapi.json").body);
+    REQUIRE(document);
+    const std::set<std::string> not_asked = {"/api/v1/session", "/api/v1/setup", "/api/v1/live"};
+    std::size_t routes = 0;
+    for (const auto& path : document->find("paths")->members()) {
+        if (not_asked.count(path.key) != 0) {
+            continue;
+        }
+        for (const auto& operation : path.value.members()) {
+            std::string address = path.key;
+            for (auto open = address.find('{'); open != std::string::npos;
+                 open = address.find('{')) {
+                address.replace(open, address.find('}') - open + 1, "nothing");
+            }
+            std::string method = operation.key;
+            std::transform(method.begin(), method.end(), method.begin(), [](char c) {
+                return static_cast<char>(c - 32);
+            });
+            CAPTURE(method, address);
+            const std::string role = *operation.value.get<std::string>("x-role");
+            const Reply nobody = anonymous.ask(method, address, method == "GET" ? "" : "{}");
+            CHECK((nobody.status == 401) == (role != "everybody"));
+            for (const char* name : {"Content-Security-Policy",
+                                     "X-Content-Type-Options",
+                                     "Referrer-Policy",
+                                     "Cross-Origin-Opener-Policy",
+                                     "Cross-Origin-Resource-Policy",
+                                     "Cache-Control"}) {
+                CHECK_FALSE(nobody.header(name).empty());
+            }
+            const Reply low = viewer.ask(method, address, method == "GET" ? "" : "{}");
+            CHECK((low.status == 403) == (role == "operator" || role == "admin"));
+            const Reply middle = op.ask(method, address, method == "GET" ? "" : "{}");
+            CHECK((middle.status == 403) == (role == "admin"));
+            if (method != "GET") {
+                CHECK(world.admin->ask(method, address, "{}", "Origin: http://evil.example\r\n")
+                          .status == 403);
+                CHECK(world.admin->ask(method, address, "{}", "Sec-Fetch-Site: cross-site\r\n")
+                          .status == 403);
+                CHECK(world.admin->ask(method, address, "{}", "Content-Type: text/plain\r\n")
+                          .status == 415);
+                Client forged = *world.admin;
+                forged.csrf = "guess";
+                CHECK(forged.ask(method, address, "{}").status == 403);
+            }
+            ++routes;
+        }
+    }
+    CHECK(routes >= 23);
+    // What no route names is refused.
+    for (const char* path :
+         {"/api", "/api/", "/api/v1/nothing", "/api/v1/agents/a/apps/b/c/d", "/api/v2/apps"}) {
+        CAPTURE(path);
+        CHECK(anonymous.ask("GET", path).status == (std::string(path) == "/api" ? 404 : 401));
+        CHECK(world.admin->ask("GET", path).status == 404);
+    }
+}
+
+TEST_CASE("requests that are not meant for us, or by the wrong method") {
+    World world;
+    const Client& client = *world.admin;
+    CHECK(client.raw("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").status ==
+          421);
+    CHECK(client.raw("GET / HTTP/1.1\r\nHost: localhost:1\r\nConnection: close\r\n\r\n").status ==
+          200);
+    CHECK(client.raw("GET / HTTP/1.0\r\nHost: [::1]\r\n\r\n").status == 200);
+    CHECK(client
+              .raw("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: "
+                   "chunked\r\n\r\n")
+              .status == 400);
+    CHECK(client.raw("\x16\x03\x01").status == 400);
+    const Reply wrong = client.ask("PUT", "/api/v1/agents");
+    CHECK(wrong.status == 405);
+    CHECK(wrong.header("Allow") == "GET, HEAD, POST, OPTIONS");
+    CHECK(client.ask("OPTIONS", "/api/v1/agents").status == 204);
+    const Reply head =
+        client.raw("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    CHECK(head.status == 200);
+    CHECK(head.body.empty());
+    CHECK(head.header("Content-Length") != "0");
+    const Reply page = client.ask("GET", "/apps/a/b");
+    CHECK(page.status == 200);
+    CHECK(page.header("Cache-Control") == "no-cache");
+    CHECK(client.ask("GET", "/", "", "If-None-Match: " + page.header("ETag") + "\r\n").status ==
+          304);
+    CHECK(client.ask("GET", "/nothing.js").status == 404);
+    CHECK(client.ask("GET", "/..%2f..%2fetc/passwd").status == 404);
+    CHECK(client.ask("POST", "/api/v1/apps/actions", "{nonsense").status == 400);
+    CHECK(client.ask("POST", "/api/v1/apps/actions", R"({"verb":"stop","apps":["../x"]})").status ==
+          400);
+    CHECK(client.ask("POST", "/api/v1/agents/..%2f/apps/x/stop", "{}").status == 400);
+}
+
+TEST_CASE("logging in sets a safe cookie, and wrong tries look alike") {
+    World world;
+    Client client(world.it->url());
+    const Reply in = client.log_in("ann");
+    CHECK(in.status == 200);
+    const std::string cookie = in.header("Set-Cookie");
+    for (const char* rule : {"HttpOnly", "SameSite=Strict", "Path=/"}) {
+        CHECK(cookie.find(rule) != std::string::npos);
+    }
+    const std::string before = client.cookie;
+    CHECK(client.log_in("ann").status == 200);
+    CHECK(client.cookie != before);
+    Client old(world.it->url());
+    old.cookie = before;
+    CHECK(old.ask("GET", "/api/v1/session").status == 401);  // logging in anew ended it
+    CHECK(client.ask("DELETE", "/api/v1/session").status == 204);
+    CHECK(client.ask("GET", "/api/v1/session").status == 401);
+    CHECK_FALSE(os::exists(world.folder.path + "/controller/run/setup-link"));
+
+    Client guesser(world.it->url());
+    const auto guess = [&guesser](const std::string& user) {
+        return guesser.open("/api/v1/session",
+                            R"({"username":")" + user + R"(","password":"not the password"})");
+    };
+    CHECK(guess("ann").body == guess("nobody").body);
+    Reply last;
+    for (int i = 0; i < 6; ++i) {
+        last = guess("ann");
+    }
+    CHECK(last.status == 429);
+    CHECK_FALSE(last.header("Retry-After").empty());
+}
+
+TEST_CASE("a panel gets hello, a snapshot, deltas, and a goodbye") {
+    World world;
+    const auto handshake = [&](const std::string& extra) {
+        return "GET /api/v1/live HTTP/1.1\r\nHost: " + world.admin->host() +
+               "\r\nUpgrade: websocket\r\nConnection: keep-alive, "
+               "Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+               extra + "\r\n";
+    };
+    const std::string cookie = "Cookie: " + world.admin->cookie + "\r\n";
+    CHECK(world.admin->raw(handshake("Connection: close\r\n")).status == 401);
+    CHECK(
+        world.admin->raw(handshake(cookie + "Origin: http://evil.example\r\nConnection: close\r\n"))
+            .status == 403);
+
+    const auto socket = os::connect_tcp(world.admin->address());
+    REQUIRE(socket);
+    (void)os::send_some(socket->get(),
+                        handshake(cookie + "Origin: http://" + world.admin->host() + "\r\n"));
+    std::string buffer;
+    std::array<char, 4096> chunk{};
+    while (buffer.find("\r\n\r\n") == std::string::npos) {
+        const auto got = os::read_some(socket->get(), chunk.data(), chunk.size());
+        REQUIRE(got.status == os::IoStatus::Done);
+        buffer.append(chunk.data(), got.bytes);
+    }
+    CHECK(buffer.find(" 101 ") != std::string::npos);
+    CHECK(buffer.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != std::string::npos);
+    buffer.erase(0, buffer.find("\r\n\r\n") + 4);
+    CHECK(read_frame(*socket, buffer).find("\"hello\"") != std::string::npos);
+    const auto snapshot = json::parse_json(read_frame(*socket, buffer));
+    REQUIRE(snapshot);
+    CHECK(snapshot->find("agents")->items().empty());
+
+    // An agent's folder appears: it is shown, though nobody answers there.
+    REQUIRE(os::make_folders(world.folder.path + "/agents/new"));
+    const std::string delta = read_frame(*socket, buffer);
+    CHECK(delta.find("\"delta\"") != std::string::npos);
+    CHECK(delta.find("\"new\"") != std::string::npos);
+    CHECK(world.admin->ask("GET", "/api/v1/agents/new").status == 200);
+    CHECK(world.admin->ask("POST", "/api/v1/agents/new/apps/x/stop", "{}").status == 504);
+    CHECK(world.admin->ask("DELETE", "/api/v1/agents/new").status == 409);
+
+    CHECK(world.admin->ask("DELETE", "/api/v1/session").status == 204);
+    std::string frame;
+    for (int i = 0; i < 20 && frame.find("\"bye\"") == std::string::npos; ++i) {
+        frame = read_frame(*socket, buffer);
+    }
+    CHECK(frame.find("the session has ended") != std::string::npos);
+    CHECK(read_frame(*socket, buffer).empty());
+}
+
+TEST_CASE("remote agents are added and forgotten, and only with good names and keys") {
+    World world;
+    const std::string key(40, 'a');
+    const auto add =
+        [&](const std::string& name, const std::string& endpoint, const std::string& with) {
+            return world.admin
+                ->ask("POST",
+                      "/api/v1/agents",
+                      R"({"name":")" + name + R"(","endpoint":")" + endpoint +
+                          R"(","public_key":")" + with + "\"}")
+                .status;
+        };
+    CHECK(add("../x", "tcp://127.0.0.1:1", key) == 400);
+    CHECK(add("far", "ipc:///tmp/x", key) == 400);
+    CHECK(add("far", "tcp://127.0.0.1", key) == 400);
+    CHECK(add("far", "tcp://127.0.0.1:1", "short") == 400);
+    CHECK(add("far", "tcp://127.0.0.1:1", key) == 201);
+    CHECK(add("far", "tcp://127.0.0.1:1", key) == 409);
+    Reply shown;
+    for (int i = 0; i < 200 && shown.status != 200; ++i) {
+        shown = world.admin->ask("GET", "/api/v1/agents/far");
+    }
+    CHECK(shown.status == 200);
+    CHECK(world.admin->ask("DELETE", "/api/v1/agents/far").status == 204);
+    CHECK(world.admin->ask("DELETE", "/api/v1/agents/far").status == 404);
+    CHECK(world.admin->ask("GET", "/api/v1/audit").body.find("\"remove agent\"") !=
+          std::string::npos);
+}
+
+TEST_CASE("many clients at once, good and bad, from several threads") {
+    World world;
+    std::atomic<int> good = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            const Client& client = *world.admin;
+            std::vector<os::UniqueFd> half_open;
+            for (int i = 0; i < 25; ++i) {
+                auto half = os::connect_tcp(client.address());
+                if (half) {
+                    (void)os::send_some(half->get(), "GET / HTTP/1.1\r\nHo");
+                    half_open.push_back(std::move(*half));
+                }
+                const char* const paths[] = {
+                    "/", "/api/v1/apps", "/api/v1/users", "/api/v1/openapi.json"};
+                const std::string request = "GET " + std::string(paths[(t + i) % 4]) +
+                                            " HTTP/1.1\r\nHost: " + client.host() +
+                                            "\r\nConnection: close\r\nCookie: " + client.cookie +
+                                            "\r\n\r\n";
+                // Catch's checks are for one thread, so only counting here.
+                const auto socket = os::connect_tcp(client.address());
+                if (!socket) {
+                    continue;
+                }
+                (void)os::send_some(socket->get(), request);
+                std::array<char, 64> start{};
+                const auto got = os::read_some(socket->get(), start.data(), start.size());
+                const bool ok =
+                    got.status == os::IoStatus::Done &&
+                    std::string_view(start.data(), got.bytes).substr(0, 12) == "HTTP/1.1 200";
+                good += ok ? 1 : 0;
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(good == 100);
+}
+
+TEST_CASE("one controller a home, and none on open addresses by accident") {
+    World world(/*with_users=*/false);
+    CHECK_FALSE(world.link.empty());
+    controller::Options options;
+    options.home = world.folder.path;
+    options.listen = "127.0.0.1:0";
+    const auto second = Controller::create(options);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == ErrorCode::AlreadyExists);
+
+    const Folder other;
+    options.home = other.path;
+    options.listen = "0.0.0.0:0";
+    const auto open = Controller::create(options);
+    REQUIRE_FALSE(open);
+    CHECK(open.error().message.find("--allow-remote") != std::string::npos);
+    options.listen = "nonsense";
+    CHECK_FALSE(Controller::create(options));
+    CHECK_FALSE(controller::parse_options({"--home"}));
+    CHECK_FALSE(controller::parse_options({"--home", "/x", "--what"}));
+    CHECK_FALSE(controller::parse_options({"add-user", "--home", "/x"}));
+    CHECK(controller::parse_options({"--home", "/x", "--listen", "127.0.0.1:1"})->listen ==
+          "127.0.0.1:1");
+}

@@ -1,0 +1,433 @@
+#include "controller/fleet/fleet.h"
+
+#include <deque>
+#include <map>
+
+#include <catch2/catch.hpp>
+
+#include "controller/fleet/agent_link.h"
+#include "controller/fleet/log_follow.h"
+#include "controller/http/schemas.h"
+#include "controller/live/frames.h"
+#include "shared/json/json_value.h"
+#include "shared/wire/status.h"
+
+using namespace std::chrono_literals;
+using namespace berth;
+using namespace berth::fleet;
+using wire::Value;
+
+namespace {
+
+AppStatus app(const std::string& id, AppState state = AppState::Stopped) {
+    AppStatus status;
+    status.id = id;
+    status.name = id;
+    status.state = state;
+    return status;
+}
+
+Value apps(const std::vector<AppStatus>& statuses) {
+    Value::Array values;
+    for (const AppStatus& status : statuses) {
+        values.push_back(wire::to_value(status));
+    }
+    return values;
+}
+
+// An agent as the link sees it: what is sent to it, and a way to answer.
+struct FakeAgent {
+    struct Line : Transport {
+        explicit Line(FakeAgent& agent_in) : agent(agent_in) {}
+
+        bool send(std::string_view frame) override {
+            if (agent.mute) {
+                return false;
+            }
+            agent.requests.push_back(*wire::decode_request(frame));
+            return true;
+        }
+
+        FakeAgent& agent;
+    };
+
+    Connect connect() {
+        return [this](Received received_in) -> Result<std::unique_ptr<Transport>> {
+            received = std::move(received_in);
+            ++connections;
+            return std::unique_ptr<Transport>(std::make_unique<Line>(*this));
+        };
+    }
+
+    wire::Request take(const std::string& verb) {
+        for (auto at = requests.begin(); at != requests.end(); ++at) {
+            if (at->verb == verb) {
+                wire::Request request = *at;
+                requests.erase(at);
+                return request;
+            }
+        }
+        return {};
+    }
+
+    std::size_t asked(const std::string& verb) const {
+        return static_cast<std::size_t>(
+            std::count_if(requests.begin(), requests.end(), [&](const auto& request) {
+                return request.verb == verb;
+            }));
+    }
+
+    void answer(const wire::Request& request, Value info) {
+        received(wire::encode_reply({request.id, wire::Code::Ok, std::move(info)}));
+    }
+
+    void snapshot(std::uint64_t sequence, const std::vector<AppStatus>& statuses) {
+        AgentInfo info;
+        info.name = "a";
+        info.pid = pid;
+        const auto request = take("subscribe");
+        REQUIRE(request.id != 0);
+        answer(request,
+               Value::Map{
+                   {"agent", wire::to_value(info)}, {"seq", sequence}, {"apps", apps(statuses)}});
+    }
+
+    void delta(std::uint64_t sequence,
+               const std::vector<AppStatus>& statuses,
+               const std::vector<std::string>& removed = {}) {
+        received(wire::encode_push({"delta",
+                                    Value::Map{{"seq", sequence},
+                                               {"apps", apps(statuses)},
+                                               {"removed", wire::strings(removed)}}}));
+    }
+
+    void tick(std::uint64_t sequence) {
+        received(wire::encode_push({"tick", Value::Map{{"seq", sequence}}}));
+    }
+
+    Received received;
+    std::deque<wire::Request> requests;
+    int connections = 0;
+    bool mute = false;
+    std::int32_t pid = 7;
+};
+
+struct LinkWorld {
+    LinkWorld() { link.start(); }
+
+    // Turns of the real loop until `done`, at most for `limit`.
+    template <class Done>
+    bool until(Done done, Duration limit = 10s) {
+        const MonoTime end =
+            MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+        while (!done()) {
+            if (MonoClock::now() > end) {
+                return false;
+            }
+            (void)loop->turn(20ms);
+        }
+        return true;
+    }
+
+    std::unique_ptr<loop::EventLoop> loop = std::move(*loop::EventLoop::create());
+    FakeAgent agent;
+    int states = 0;
+    std::set<std::string> changed;
+    AgentLink link{
+        *loop,
+        agent.connect(),
+        {[this] { ++states; },
+         [this](const std::set<std::string>& ids) { changed.insert(ids.begin(), ids.end()); }}};
+};
+
+}  // namespace
+
+TEST_CASE("a link follows snapshot and deltas") {
+    LinkWorld world;
+    CHECK(world.link.state() == LinkState::Connecting);
+    world.agent.snapshot(5, {app("x"), app("y")});
+    CHECK(world.link.state() == LinkState::Connected);
+    CHECK(world.link.info()->pid == 7);
+    CHECK(world.changed == std::set<std::string>{"x", "y"});
+
+    world.changed.clear();
+    world.agent.delta(6, {app("x", AppState::Running), app("z")}, {"y"});
+    CHECK(world.changed == std::set<std::string>{"x", "y", "z"});
+    CHECK(world.link.apps().at("x").state == AppState::Running);
+    CHECK(world.link.apps().count("y") == 0);
+
+    SECTION("a repetition is harmless") {
+        world.changed.clear();
+        world.agent.delta(6, {app("x", AppState::Failed)});
+        world.agent.delta(2, {app("x", AppState::Failed)});
+        CHECK(world.changed.empty());
+        CHECK(world.agent.asked("subscribe") == 0);
+    }
+    SECTION("a gap means: subscribe again") {
+        world.agent.delta(8, {app("x", AppState::Failed)});
+        CHECK(world.link.apps().at("x").state == AppState::Running);
+        REQUIRE(world.agent.asked("subscribe") == 1);
+        // What comes before the snapshot is not applied.
+        world.agent.delta(9, {app("x", AppState::Failed)});
+        world.changed.clear();
+        world.agent.snapshot(9, {app("x", AppState::Stopping), app("z")});
+        CHECK(world.link.state() == LinkState::Connected);
+        CHECK(world.link.apps().at("x").state == AppState::Stopping);
+        CHECK(world.changed == std::set<std::string>{"x"});
+        world.agent.delta(10, {app("x")});
+        CHECK(world.link.apps().at("x").state == AppState::Stopped);
+    }
+    SECTION("a tick with another number means the same") {
+        world.agent.tick(6);
+        CHECK(world.agent.asked("subscribe") == 0);
+        world.agent.tick(7);
+        CHECK(world.agent.asked("subscribe") == 1);
+    }
+    SECTION("garbage does no harm") {
+        world.agent.received("\xc1");
+        CHECK(world.link.apps().size() == 2);
+    }
+}
+
+TEST_CASE("requests get their answer, or an error, exactly once") {
+    LinkWorld world;
+    std::vector<std::string> answers;
+    const auto note = [&answers](const Result<Value>& answer) {
+        answers.push_back(answer ? (*answer)["x"].as_string() : answer.error().message);
+    };
+    world.link.request("early", Value::Map{}, 1s, note);
+    CHECK(answers == std::vector<std::string>{"the agent does not answer"});
+    answers.clear();
+    world.agent.snapshot(1, {});
+
+    SECTION("answered") {
+        world.link.request("show", Value::Map{{"id", "x"}}, 1s, note);
+        const auto request = world.agent.take("show");
+        CHECK(request.args["id"].as_string() == "x");
+        CHECK(answers.empty());
+        world.agent.answer(request, Value::Map{{"x", "yes"}});
+        world.agent.answer(request, Value::Map{{"x", "again"}});
+        CHECK(answers == std::vector<std::string>{"yes"});
+    }
+    SECTION("refused") {
+        world.link.request("show", Value::Map{}, 1s, note);
+        const auto request = world.agent.take("show");
+        world.agent.received(
+            wire::encode_reply(wire::error_reply(request.id, {ErrorCode::NotFound, "no", 0})));
+        CHECK(answers == std::vector<std::string>{"no"});
+    }
+    SECTION("too late") {
+        world.link.request("show", Value::Map{}, 50ms, note);
+        const auto request = world.agent.take("show");
+        REQUIRE(world.until([&] { return !answers.empty(); }));
+        world.agent.answer(request, Value::Map{{"x", "late"}});
+        CHECK(answers == std::vector<std::string>{"the agent did not answer in time"});
+    }
+    SECTION("the agent was replaced") {
+        world.link.request("show", Value::Map{}, 10s, note);
+        world.agent.tick(9);
+        world.agent.pid = 8;
+        world.agent.snapshot(1, {});
+        CHECK(answers == std::vector<std::string>{"the agent was started again meanwhile"});
+        CHECK(world.link.state() == LinkState::Connected);
+    }
+    SECTION("the queue is full") {
+        world.agent.mute = true;
+        world.link.request("show", Value::Map{}, 1s, note);
+        CHECK(answers.size() == 1);
+    }
+}
+
+TEST_CASE("a silent agent becomes unreachable, its apps stay, and it is tried again") {
+    LinkWorld world;
+    world.agent.snapshot(1, {app("x", AppState::Running)});
+    std::vector<std::string> answers;
+    world.link.request("act", Value::Map{}, 60s, [&answers](const Result<Value>& answer) {
+        answers.push_back(answer ? "" : answer.error().message);
+    });
+    const MonoTime begin = MonoClock::now();
+    REQUIRE(world.until([&] { return world.link.state() == LinkState::Unreachable; }));
+    CHECK(MonoClock::now() - begin > 3s);
+    CHECK(MonoClock::now() - begin < 5s);
+    CHECK(answers.size() == 1);
+    CHECK(world.link.apps().count("x") == 1);
+    CHECK(world.link.last_seen());
+    CHECK_FALSE(world.link.error().empty());
+    const int before = world.agent.connections;
+    REQUIRE(world.until([&] { return world.agent.connections > before; }));
+    world.agent.requests.clear();
+    REQUIRE(world.until([&] { return world.agent.asked("subscribe") > 0; }));
+    world.agent.snapshot(1, {app("x")});
+    CHECK(world.link.state() == LinkState::Connected);
+    CHECK(world.link.error().empty());
+}
+
+TEST_CASE("an agent that lets nobody in is refused") {
+    LinkWorld world;
+    const auto request = world.agent.take("subscribe");
+    world.agent.received(wire::encode_reply(wire::error_reply(
+        request.id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0})));
+    CHECK(world.link.state() == LinkState::Refused);
+    CHECK(world.link.error() == "this key is not allowed here");
+}
+
+TEST_CASE("the JSON of an app and an agent has the documented members") {
+    const auto schemas = json::parse_json(http::kSchemas);
+    REQUIRE(schemas);
+    const auto members_of = [&](const char* name) {
+        std::set<std::string> names;
+        for (const auto& member : schemas->find(name)->find("properties")->members()) {
+            names.insert(member.key);
+        }
+        return names;
+    };
+    const auto keys_of = [](const std::string& text) {
+        std::set<std::string> names;
+        const auto value = json::parse_json(text);
+        REQUIRE(value);
+        for (const auto& member : value->members()) {
+            names.insert(member.key);
+        }
+        return names;
+    };
+    json::JsonWriter one;
+    one.begin_object();
+    AppStatus status = app("x", AppState::Running);
+    status.exit = ExitStatus{ExitKind::Signal, 15, false};
+    write_app(one, status, true);
+    const std::string text = one.end_object().take();
+    CHECK(keys_of(text) == members_of("App"));
+    const auto value = json::parse_json(text);
+    CHECK(value->find("exit_code")->is_null());
+    CHECK(*value->get<std::string>("signal") == "SIGTERM");
+    CHECK(*value->get<bool>("stale"));
+    CHECK(*value->get<bool>("active"));
+
+    json::JsonWriter other;
+    other.begin_object();
+    write_agent(other, AgentView{});
+    CHECK(keys_of(other.end_object().take()) == members_of("Agent"));
+}
+
+TEST_CASE("deltas hold what differs and nothing else") {
+    const auto view = [](const std::string& key, const std::string& json) {
+        auto it = std::make_shared<AppView>();
+        it->key = key;
+        it->json = json;
+        return it;
+    };
+    FleetView before;
+    before.apps["a/x"] = view("a/x", "{\"n\":1}");
+    before.apps["a/y"] = view("a/y", "{\"n\":2}");
+    FleetView now = before;
+    CHECK(live::delta_text(2, before, now).empty());
+    now.apps["a/x"] = view("a/x", "{\"n\":1}");
+    CHECK(live::delta_text(2, before, now).empty());
+    now.apps["a/x"] = view("a/x", "{\"n\":3}");
+    now.apps.erase("a/y");
+    now.apps["a/z"] = view("a/z", "{\"n\":4}");
+    CHECK(live::delta_text(2, before, now) ==
+          "{\"type\":\"delta\",\"seq\":2,\"agents\":[],\"apps\":[{\"n\":3},{\"n\":4}],"
+          "\"removed\":[\"a/y\"],\"removed_agents\":[]}");
+}
+
+TEST_CASE("frames are as RFC 6455 wants them") {
+    CHECK(live::accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    CHECK(*live::text_frame("hi") == std::string("\x81\x02hi"));
+    CHECK(live::text_frame(std::string(126, 'a'))->substr(0, 4) ==
+          std::string("\x81\x7e\x00\x7e", 4));
+    CHECK(live::text_frame(std::string(70'000, 'a'))->substr(0, 10) ==
+          std::string("\x81\x7f\x00\x00\x00\x00\x00\x01\x11\x70", 10));
+    CHECK(*live::close_frame(1000, "x") == std::string("\x88\x03\x03\xe8x"));
+}
+
+namespace {
+
+struct FollowWorld {
+    struct Asked {
+        Value args;
+        std::function<void(Result<Value>)> answer;
+    };
+
+    std::unique_ptr<loop::EventLoop> loop = std::move(*loop::EventLoop::create());
+    std::deque<Asked> asked;
+    std::vector<std::pair<std::vector<FollowerId>, LogPiece>> pieces;
+    LogFollows follows{
+        *loop,
+        [this](const std::string&,
+               const std::string& verb,
+               Value args,
+               Duration,
+               std::function<void(Result<Value>)> answer) {
+            CHECK(verb == "logs");
+            asked.push_back({std::move(args), std::move(answer)});
+        },
+        [this](std::vector<FollowerId> to, const std::shared_ptr<const LogPiece>& piece) {
+            pieces.emplace_back(std::move(to), *piece);
+        }};
+
+    void answer(const std::vector<std::string>& texts, std::uint64_t offset) {
+        wire::LogBatch batch;
+        for (const std::string& text : texts) {
+            batch.lines.push_back({WallTime(), false, false, text});
+        }
+        batch.next = {1, offset};
+        const Asked first = std::move(asked.front());
+        asked.pop_front();
+        first.answer(wire::to_value(batch));
+    }
+
+    void wait_for_question() {
+        while (asked.empty()) {
+            (void)loop->turn(20ms);
+        }
+    }
+};
+
+}  // namespace
+
+TEST_CASE("followers of one log share its reading") {
+    FollowWorld world;
+    world.follows.follow(1, "a", "x", 10);
+    CHECK(world.asked.front().args["tail"].as_uint() == 10);
+    world.answer({"one"}, 100);
+    REQUIRE(world.pieces.size() == 1);
+    CHECK(world.pieces[0].second.reset);
+    CHECK(world.pieces[0].second.app == "a/x");
+    world.wait_for_question();
+    CHECK(wire::to_log_position(world.asked.front().args["position"]).offset == 100);
+    CHECK(world.asked.front().args["wait_ms"].as_int() == 25'000);
+
+    // Another comes to the same place: one reading for both.
+    world.follows.follow(2, "a", "x", 5);
+    CHECK(world.follows.readings() == 2);
+    std::swap(world.asked.front(), world.asked.back());
+    world.answer({"one"}, 100);
+    CHECK(world.follows.readings() == 1);
+    world.answer({"two"}, 200);
+    CHECK(world.pieces.back().first == std::vector<FollowerId>{1, 2});
+    CHECK_FALSE(world.pieces.back().second.reset);
+
+    world.follows.unfollow(1, "a/x");
+    CHECK(world.follows.readings() == 1);
+    world.follows.drop(2);
+    CHECK(world.follows.readings() == 0);
+}
+
+TEST_CASE("following goes on after the agent was away and ends when the app is gone") {
+    FollowWorld world;
+    world.follows.follow(1, "a", "x", 10);
+    world.answer({}, 50);
+    world.wait_for_question();
+    auto first = std::move(world.asked.front());
+    world.asked.pop_front();
+    first.answer(fail(ErrorCode::Unavailable, "away"));
+    CHECK(world.pieces.size() == 1);
+    world.wait_for_question();
+    CHECK(wire::to_log_position(world.asked.front().args["position"]).offset == 50);
+    first = std::move(world.asked.front());
+    world.asked.pop_front();
+    first.answer(fail(ErrorCode::NotFound, "no app"));
+    CHECK(world.pieces.back().second.error == "no app");
+    CHECK(world.follows.readings() == 0);
+}
