@@ -216,6 +216,12 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     for (const auto& [name, value] : spec.env) {
         environment[name] = value;
     }
+    if (const std::size_t agents = context.home.rfind("/agents/"); agents != std::string::npos) {
+        environment["BERTH_HOME"] = context.home.substr(0, agents);  // for `berth` in scripts
+    }
+    if (auto self = os::sibling_executable("berth")) {
+        environment["PATH"] += ":" + self->substr(0, self->rfind('/'));
+    }
     const std::string data = context.home + "/data/" + spec.id;
     BERTH_CHECK(os::make_folders(data));
     if (start.switch_user && ::geteuid() == 0 && ::chown(data.c_str(), start.uid, start.gid) != 0) {

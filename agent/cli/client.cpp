@@ -29,13 +29,17 @@ bool answers(const std::string& path) {
            ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-// A keeper runs for that home, so an agent is there or will be in a moment.
-bool keeper_lives(const std::string& agent_home) {
-    if (!os::exists(agent_home + "/run/keeper.lock")) {
+bool is_held(const std::string& lock_file) {
+    if (!os::exists(lock_file)) {
         return false;
     }
-    const auto lock = os::try_lock_file(agent_home + "/run/keeper.lock");
+    const auto lock = os::try_lock_file(lock_file);
     return lock && !*lock;
+}
+
+// A keeper or an agent lives for that home: each starts the other, so in a moment one answers.
+bool home_lives(const std::string& agent_home) {
+    return is_held(agent_home + "/run/keeper.lock") || is_held(agent_home + "/run/agent.lock");
 }
 
 }  // namespace
@@ -44,7 +48,7 @@ Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
                                                 bus::Context& context,
                                                 const std::string& agent_home) {
     const std::string path = agent_home + "/run/control.sock";
-    if (!answers(path) && !keeper_lives(agent_home)) {
+    if (!answers(path) && !home_lives(agent_home)) {
         return fail(ErrorCode::Unavailable,
                     "no agent runs at " + agent_home + "; start one with: berth up --detach");
     }
@@ -82,7 +86,7 @@ void Client::send(const std::string& verb, wire::Value args, Answered answered) 
     const std::string frame = wire::encode_request({id, verb, std::move(args)});
     // Connecting happens behind our back; until it has, there is nobody to send to.
     const MonoTime give_up =
-        MonoClock::now() + (keeper_lives(agent_home_) ? kRestartWait : kSendWait);
+        MonoClock::now() + (home_lives(agent_home_) ? kRestartWait : kSendWait);
     while (!dealer_->send(frame)) {
         if (MonoClock::now() > give_up || !loop_.turn(std::chrono::milliseconds(2))) {
             return answered(

@@ -7,6 +7,11 @@ namespace berth::cli {
 
 namespace {
 
+int run_home(Session& session) {
+    print(session.home + "\n");
+    return kDone;
+}
+
 int run_version(Session& session) {
     if (session.style.json) {
         json::JsonWriter json;
@@ -18,7 +23,7 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 33> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 34> kRuns = {{
     {"up", run_up},
     {"down", run_down},
     {"load", run_load},
@@ -47,6 +52,7 @@ constexpr std::array<std::pair<std::string_view, Run>, 33> kRuns = {{
     {"controller add-agent", run_controller},
     {"controller remove-agent", run_controller},
     {"controller public-key", run_controller},
+    {"home", run_home},
     {"doctor", run_doctor},
     {"completion", run_completion},
     {"help", run_help},

@@ -111,6 +111,7 @@ Result<void> ensure_agent(const std::string& agent_home,
         return {};
     }
     BERTH_CHECK(os::make_folders(agent_home + "/run"));
+    BERTH_CHECK(os::remove_tree(agent_home + "/run/control.sock"));  // of an earlier life
     os::HelperSpec spec;
     BERTH_TRY(const std::string keeper, os::sibling_executable("berth-keeper"));
     spec.argv = {keeper, "--home", agent_home, "--name", name};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "agent/cli/instance.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/wire/status.h"
@@ -60,6 +61,35 @@ Result<Client*> Session::client(const std::string& agent_name) {
         BERTH_TRY(slot, Client::connect(*loop, context, agent_home(agent_name)));
     }
     return slot.get();
+}
+
+Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::string& log_file) {
+    constexpr int kAttempts = 5;
+    constexpr Duration kWait = std::chrono::seconds(10);
+    const std::string folder = agent_home(agent_name);
+    std::string why;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        BERTH_CHECK(ensure_agent(folder, agent_name, log_file));
+        const auto gave_up = [&folder] {
+            return !running_pid(keeper_service(folder)) && !running_pid(agent_service(folder));
+        };
+        (void)wait_for_file(*loop, folder + "/run/control.sock", kWait, [] { return false; });
+        clients_.erase(agent_name);
+        const auto reached = client(agent_name);
+        auto hello = reached ? (*reached)->ask("hello", wire::Value::Map{}, kWait)
+                             : Result<wire::Value>(fail(reached.error()));
+        if (hello) {
+            return hello;
+        }
+        why = hello.error().message;
+        // One that was on its way out answers nobody; the next attempt starts anew.
+        if (!gave_up()) {
+            (void)wait_for_end(*loop, agent_service(folder), std::chrono::seconds(2));
+        }
+    }
+    return fail(ErrorCode::Unavailable,
+                "agent " + agent_name + " did not come up: " + why +
+                    (log_file.empty() ? "" : "; see " + log_file));
 }
 
 std::vector<std::string> Session::running_agents() const {

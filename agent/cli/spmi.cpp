@@ -238,13 +238,7 @@ Result<void> ensure_running(Session& session) {
         return {};
     }
     say(Level::Info, "Starting the agent for " + session.home);
-    BERTH_CHECK(ensure_agent(home, session.agent, home + "/agent.log"));
-    if (!wait_for_file(*session.loop, home + "/run/control.sock", std::chrono::seconds(20), [] {
-            return false;
-        })) {
-        return fail(ErrorCode::Unavailable,
-                    "the agent did not come up; see " + home + "/agent.log");
-    }
+    BERTH_TRY(const Value hello, session.bring_up(session.agent, home + "/agent.log"));
     return {};
 }
 

@@ -72,10 +72,8 @@ public:
         if (!wait_for_file(loop_, address_file(session_.home), kReadyWait, gone)) {
             return fail(ErrorCode::Unavailable, "the controller did not come up" + hint());
         }
-        BERTH_TRY(Client * client, session_.client("default"));
-        auto answer = client->ask("hello", wire::Value::Map{}, kReadyWait);
-        return answer ? Result<void>()
-                      : fail(answer.error().within("the agent did not come up" + hint()));
+        const auto hello = session_.bring_up("default", log_file_);
+        return hello ? Result<void>() : fail(hello.error());
     }
 
     // Until a signal ends it.
@@ -267,6 +265,39 @@ int detach(Session& session,
     return kDone;
 }
 
+// Asks the agent to leave and waits until `until` has ended. Its answer may be lost as it goes, so
+// its end counts, not its word.
+Result<void> leave(Session& session, const std::string& name, bool keep_apps) {
+    const std::string agent_home = session.agent_home(name);
+    const Service until = keep_apps ? agent_service(agent_home) : keeper_service(agent_home);
+    const auto ended = watch_end(until);
+    BERTH_TRY(Client * client, session.client(name));
+    std::optional<Error> refused;
+    bool gone = !ended;
+    client->send("shutdown",
+                 wire::Value::Map{{"keep_apps", keep_apps}},
+                 [&refused](Result<wire::Value> answer) {
+                     if (!answer) {
+                         refused = answer.error();
+                     }
+                 });
+    const auto watch =
+        ended ? session.loop->watch(
+                    ended->get(), loop::Interest::Read, [&gone](bool, bool) { gone = true; })
+              : loop::Registration();
+    const MonoTime give_up = MonoClock::now() + kDownWait;
+    while (!gone && !refused && MonoClock::now() < give_up) {
+        (void)session.loop->turn(std::chrono::seconds(1));
+    }
+    if (refused) {
+        return fail(*refused);
+    }
+    if (!gone || !wait_for_end(*session.loop, until, kDownWait)) {
+        return fail(ErrorCode::WrongState, "the agent is still stopping; see berth list");
+    }
+    return {};
+}
+
 }  // namespace
 
 int run_up(Session& session) {
@@ -324,17 +355,8 @@ int run_down(Session& session) {
         (!keep && running_pid(keeper_service(agent_home)))) {
         any = true;
         (void)ensure_agent(agent_home, "default", "/dev/null");
-        const auto client = session.client("default");
-        const auto asked = client
-                               ? (*client)->ask("shutdown", wire::Value::Map{{"keep_apps", keep}})
-                               : Result<wire::Value>(fail(client.error()));
-        if (!asked) {
-            return report(asked.error());
-        }
-        if (!wait_for_end(*session.loop, agent_service(agent_home), kDownWait) ||
-            (!keep && !wait_for_end(*session.loop, keeper_service(agent_home), kDownWait))) {
-            print_error("the agent is still stopping; see berth list");
-            return kFailed;
+        if (auto left = leave(session, "default", keep); !left) {
+            return report(left.error());
         }
     }
     if (const auto controller = running_pid(controller_service(session.home))) {
@@ -360,23 +382,12 @@ int run_agent_run(Session& session) {
         return report(made.error());
     }
     if (session.arguments.has("--detach")) {
-        if (auto started = ensure_agent(agent_home, name, agent_home + "/agent.log"); !started) {
-            return report(started.error());
+        const auto hello = session.bring_up(name, agent_home + "/agent.log");
+        if (!hello) {
+            return report(hello.error());
         }
-        if (!wait_for_file(*session.loop, agent_home + "/run/control.sock", kReadyWait, [] {
-                return false;
-            })) {
-            print_error("the agent did not come up; see " + agent_home + "/agent.log");
-            return kFailed;
-        }
-        const auto client = session.client(name);
-        const auto answer = client ? (*client)->ask("hello", wire::Value::Map{})
-                                   : Result<wire::Value>(fail(client.error()));
-        if (!answer) {
-            return report(answer.error());
-        }
-        print("agent " + name + " runs, pid " +
-              std::to_string(answer.value()["agent"]["pid"].as_int()) + "\n");
+        print("agent " + name + " runs, pid " + std::to_string((*hello)["agent"]["pid"].as_int()) +
+              "\n");
         return kDone;
     }
     const auto keeper = os::sibling_executable("berth-keeper");
@@ -396,17 +407,8 @@ int run_agent_run(Session& session) {
 
 int run_agent_stop(Session& session) {
     const bool keep = session.arguments.has("--keep-apps");
-    const std::string agent_home = session.agent_home(session.agent);
-    const auto client = session.client(session.agent);
-    const auto asked = client ? (*client)->ask("shutdown", wire::Value::Map{{"keep_apps", keep}})
-                              : Result<wire::Value>(fail(client.error()));
-    if (!asked) {
-        return report(asked.error());
-    }
-    const Service waited = keep ? agent_service(agent_home) : keeper_service(agent_home);
-    if (!wait_for_end(*session.loop, waited, kDownWait)) {
-        print_error("the agent is still stopping; see berth list");
-        return kFailed;
+    if (auto left = leave(session, session.agent, keep); !left) {
+        return report(left.error());
     }
     print("agent " + session.agent + " has ended" + (keep ? "; its apps go on\n" : "\n"));
     return kDone;

@@ -15,9 +15,11 @@ bool went_wrong(AppState state) {
 std::string explain(const AppStatus& status,
                     const std::vector<wire::LogLine>& last_lines,
                     WallTime now) {
-    std::string text = std::string(kAppStateNames.name(status.state)) + ": " + status.reason +
-                       " (since " + local_time(status.since) + ", " +
-                       elapsed_text(now - status.since) + ")";
+    const std::string state(kAppStateNames.name(status.state));
+    const bool said =
+        status.reason.rfind(state, 0) == 0;  // "stopped by admin", "exited 0 after 4 ms"
+    std::string text = (said ? "" : state + ": ") + status.reason + " (since " +
+                       local_time(status.since) + ", " + elapsed_text(now - status.since) + ")";
     if (status.next_try && *status.next_try > now) {
         text += "; the next try is in " + short_duration(*status.next_try - now);
     }

@@ -718,6 +718,16 @@ void Registry::flush() {
         const auto removed = std::exchange(removed_, {});
         observers_.changed(changed, removed);
     }
+    if (shutting_down_ && to_forget_.empty() && !anything_active() &&
+        !std::exchange(down_told_, true)) {
+        loop_.post([this] { observers_.all_down(); });
+    }
+}
+
+bool Registry::anything_active() const {
+    return std::any_of(apps_.begin(), apps_.end(), [](const auto& entry) {
+        return is_active(supervisor::public_state(entry.second->machine.state()));
+    });
 }
 
 void Registry::commit() {
@@ -757,10 +767,8 @@ void Registry::shut_down() {
 // Stops what nobody needs any more; the rest follows as these end.
 void Registry::stop_next() {
     std::set<std::string> needed;
-    bool any = false;
     for (const auto& [id, app] : apps_) {
         if (is_active(supervisor::public_state(app->machine.state()))) {
-            any = true;
             needed.insert(app->machine.spec().requires_apps.begin(),
                           app->machine.spec().requires_apps.end());
         }
@@ -777,9 +785,6 @@ void Registry::stop_next() {
             input.actor = "the end of the agent";
             feed(*app, input);
         }
-    }
-    if (!any && to_forget_.empty() && !std::exchange(down_told_, true)) {
-        loop_.post([this] { observers_.all_down(); });
     }
 }
 
@@ -813,14 +818,11 @@ AppStatus Registry::status(const App& app) const {
 std::set<std::string> Registry::sample(Duration fresh) {
     std::set<std::string> updated;
     const MonoTime now = loop_.now().mono;
-    if (now - sampled_at_ < fresh) {
-        return updated;
-    }
-    sampled_at_ = now;
     for (const auto& [id, app] : apps_) {
         AppStatus status;
         app->machine.describe(status);
-        if (!status.pid) {
+        const bool known = status.pid && app->sample.leader == *status.pid;
+        if (!status.pid || (known && now - app->sample.at < fresh)) {
             continue;
         }
         const std::string cgroup = keeper_.cgroup().empty() ? "" : keeper_.cgroup() + "/" + id;

@@ -123,6 +123,7 @@ private:
     void autostart();
     void begin_waiting();
     void stop_next();
+    [[nodiscard]] bool anything_active() const;
     void commit();
     [[nodiscard]] std::string missing(const App& app) const;
     void fill_needs(const App& app, supervisor::Input& input) const;
@@ -143,7 +144,6 @@ private:
     std::set<std::string> removed_;
     std::vector<keeperlink::RunName> to_forget_;  // once they are on the disk
     std::mt19937_64 engine_;
-    MonoTime sampled_at_;
     std::string boot_id_;
     bool connected_before_ = false;
     bool shutting_down_ = false;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kMaxPerTurn = 256;
 constexpr int kHandshakeMs = 3000;
+constexpr int kLastWordsMs = 250;  // for answers that are on their way when a server ends
 constexpr int kHeartbeatMs = 2000;
 constexpr int kHeartbeatTimeoutMs = 6000;
 constexpr const char* kZapDomain = "berth";
@@ -98,6 +99,7 @@ Result<std::unique_ptr<Router>> Router::create(Context& context,
     try {
         auto impl = std::make_unique<SocketImpl>(context, zmq::socket_type::router, loop);
         impl->limit(limits);
+        impl->socket.set(zmq::sockopt::linger, kLastWordsMs);
         impl->socket.set(zmq::sockopt::router_mandatory, 1);
         impl->attach([received = std::move(received)](std::vector<zmq::message_t>& parts) {
             if (parts.size() != 2) {

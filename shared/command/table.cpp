@@ -176,6 +176,7 @@ std::vector<Command> make_commands() {
          1,
          kMachine},
         {"controller public-key", "", "the key that `agent authorize` wants", {}, 0, 0, kMachine},
+        {"home", "", "where Berth keeps everything", {}, 0, 0, kMachine},
         {"doctor", "", "check this machine and home, and say what to do", {}, 0, 0, kMachine},
 
         {"completion", "SHELL", "a completion script for bash, zsh or fish", {}, 1, 1, kShell},

@@ -92,7 +92,11 @@ bool remove_group(const std::string& path) {
 Result<Cgroup> Cgroup::create(const std::string& name) {
     BERTH_TRY(const std::string mount, mount_point());
     BERTH_TRY(const std::string group, own_group());
-    const std::string path = mount + (group == "/" ? "" : group) + "/" + name;
+    std::string path = mount;
+    if (group != "/") {
+        path += group;
+    }
+    path += "/" + name;
     BERTH_CHECK(make_group(path));
     return Cgroup(path);
 }

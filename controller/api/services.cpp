@@ -1,0 +1,180 @@
+#include "controller/api/services.h"
+
+#include <time.h>
+
+#include <charconv>
+
+#include "shared/base/text.h"
+#include "shared/log/log.h"
+
+namespace berth::api {
+
+namespace {
+
+// The digits at text[from, from + count) as a number; -1 when they are none.
+int digits(std::string_view text, std::size_t from, std::size_t count) {
+    int value = -1;
+    const std::string_view part = text.substr(std::min(from, text.size()), count);
+    if (part.size() != count || part.find_first_not_of("0123456789") != std::string_view::npos) {
+        return -1;
+    }
+    (void)std::from_chars(part.data(), part.data() + part.size(), value);  // digits that fit
+    return value;
+}
+
+store::AuditRow audit_row(const http::Exchange& exchange,
+                          const std::string& verb,
+                          const std::string& target,
+                          const std::string& result) {
+    store::AuditRow row;
+    row.time = read_clocks().wall;
+    row.actor = exchange.who ? exchange.who->user : "-";
+    row.address = exchange.request.address;
+    row.verb = verb;
+    row.target = target;
+    row.result = result;
+    return row;
+}
+
+void write_audit(const Services& services, const store::AuditRow& row) {
+    if (const auto done = services.store.add_audit(row); !done) {
+        log::error("the audit log was not written",
+                   {{"error", done.error().message}, {"actor", row.actor}, {"verb", row.verb}});
+    }
+}
+
+}  // namespace
+
+Result<json::JsonValue> json_body(const http::Request& request) {
+    BERTH_TRY(auto value, json::parse_json(request.body.empty() ? "{}" : request.body));
+    if (!value.is_object()) {
+        return fail(ErrorCode::InvalidArgument, "the body must be a JSON object");
+    }
+    return value;
+}
+
+Result<AppAddress> app_address(const http::Exchange& exchange) {
+    AppAddress address{exchange.param("agent"), exchange.param("id")};
+    if (!is_valid_id(address.agent) || !is_valid_id(address.id)) {
+        return fail(ErrorCode::InvalidArgument, "an id is " + std::string(kIdRule));
+    }
+    return address;
+}
+
+Result<std::uint64_t> number_parameter(const http::Request& request,
+                                       const std::string& name,
+                                       std::uint64_t fallback,
+                                       std::uint64_t most) {
+    const std::string& text = request.parameter(name);
+    if (text.empty()) {
+        return fallback;
+    }
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+        return fail(ErrorCode::InvalidArgument, "\"" + name + "\" must be a whole number");
+    }
+    return std::min(number, most);
+}
+
+Result<WallTime> parse_time(std::string_view text) {
+    std::tm parts{};
+    parts.tm_year = digits(text, 0, 4) - 1900;
+    parts.tm_mon = digits(text, 5, 2) - 1;
+    parts.tm_mday = digits(text, 8, 2);
+    parts.tm_hour = digits(text, 11, 2);
+    parts.tm_min = digits(text, 14, 2);
+    parts.tm_sec = digits(text, 17, 2);
+    const bool whole = parts.tm_year >= 0 && parts.tm_mon >= 0 && parts.tm_mon < 12 &&
+                       parts.tm_mday > 0 && parts.tm_mday < 32 && parts.tm_hour >= 0 &&
+                       parts.tm_hour < 24 && parts.tm_min >= 0 && parts.tm_min < 60 &&
+                       parts.tm_sec >= 0 && parts.tm_sec < 61;
+    if (!whole || text.back() != 'Z' || text.size() > 30) {
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + std::string(text) + "\" is no time such as 2026-11-22T10:00:00Z");
+    }
+    std::int64_t nanoseconds = 0;
+    if (text.size() > 20) {
+        std::string fraction(text.substr(20, text.size() - 21));
+        fraction.resize(9, '0');
+        const int value = text[19] == '.' ? digits(fraction, 0, 9) : -1;
+        if (value < 0) {
+            return fail(ErrorCode::InvalidArgument, "the fraction of the time is no number");
+        }
+        nanoseconds = value;
+    }
+    const std::time_t seconds = timegm(&parts);
+    return WallTime(std::chrono::seconds(seconds) + Duration(nanoseconds));
+}
+
+void ask(const Services& services,
+         const std::string& agent,
+         const std::string& verb,
+         wire::Value args,
+         Duration deadline,
+         fleet::AgentLink::Answer answer) {
+    auto& fleet = services.fleet;
+    (void)services.fleet_poster->post(
+        [&fleet, agent, verb, deadline, args = std::move(args), answer = std::move(answer)] {
+            fleet.request(agent, verb, args, deadline, answer);
+        });
+}
+
+void audit(const Services& services,
+           const http::Exchange& exchange,
+           const std::string& verb,
+           const std::string& target,
+           const std::string& result) {
+    write_audit(services, audit_row(exchange, verb, target, result));
+}
+
+void audit_and_send(const Services& services,
+                    const http::Exchange& exchange,
+                    const std::string& verb,
+                    const std::string& target,
+                    const std::string& result,
+                    http::Response response) {
+    auto row = audit_row(exchange, verb, target, result);
+    auto shared = std::make_shared<http::Response>(std::move(response));
+    const auto job = [&services, row, shared, responder = exchange.responder] {
+        write_audit(services, row);
+        responder.send(std::move(*shared));
+    };
+    if (!services.workers.submit(job)) {
+        log::error("the audit log was not written: too much waits",
+                   {{"actor", row.actor}, {"verb", row.verb}, {"target", row.target}});
+        exchange.responder.send(std::move(*shared));
+    }
+}
+
+std::vector<http::Route> all_routes(const Services& services) {
+    std::vector<http::Route> routes;
+    for (auto* const make : {&session_routes,
+                             &agent_routes,
+                             &app_routes,
+                             &action_routes,
+                             &log_routes,
+                             &user_routes,
+                             &panel_routes}) {
+        for (http::Route& route : make(services)) {
+            routes.push_back(std::move(route));
+        }
+    }
+    // The document describes itself too, so its route is there before its text.
+    routes.push_back({http::Method::Get,
+                      "/api/v1/openapi.json",
+                      http::Access::Public,
+                      http::Where::Loop,
+                      {},
+                      {"This description, in OpenAPI 3.1", "", "", "", 200}});
+    const auto text = std::make_shared<const std::string>(http::openapi_document(routes));
+    routes.back().handler = [text](const http::Exchange& exchange) {
+        http::Response response;
+        response.body = http::Body::shared(text);
+        response.with("Content-Type", "application/json");
+        exchange.responder.send(std::move(response));
+    };
+    return routes;
+}
+
+}  // namespace berth::api

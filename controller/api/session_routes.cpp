@@ -1,0 +1,119 @@
+#include "controller/api/services.h"
+#include "shared/base/text.h"
+#include "shared/json/json_writer.h"
+
+namespace berth::api {
+
+namespace {
+
+using http::Access;
+using http::Exchange;
+using http::Method;
+using http::Where;
+
+constexpr const char* kCookie = "berth_session=";
+constexpr const char* kCookieRules = "; HttpOnly; SameSite=Strict; Path=/";
+
+std::string session_json(const auth::Identity& identity) {
+    json::JsonWriter json;
+    json.begin_object().key("user").begin_object();
+    json.field("name", identity.user).field("role", store::kRoleNames.name(identity.role));
+    json.end_object().field("csrf", identity.csrf).field("version", BERTH_VERSION);
+    return json.end_object().take();
+}
+
+void get_session(const Services& services, const Exchange& exchange) {
+    if (exchange.who) {
+        return exchange.responder.send(http::json_response(session_json(*exchange.who)));
+    }
+    const bool setup = services.auth.setup_required();
+    exchange.responder.send(http::problem(
+        401, "log in first", setup ? ",\"setup_required\":true" : ",\"setup_required\":false"));
+}
+
+http::Response opened_response(const auth::Opened& opened) {
+    http::Response response = http::json_response(session_json(opened.identity));
+    return std::move(response.with("Set-Cookie", kCookie + opened.token + kCookieRules));
+}
+
+http::Response refused_response(const Error& error, Duration retry_after) {
+    http::Response response = http::problem_of(error);
+    if (retry_after > Duration::zero()) {
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after).count();
+        response.with("Retry-After", std::to_string(seconds));
+    }
+    return response;
+}
+
+void open_session(const Services& services, Exchange exchange, bool is_setup) {
+    const auto body = json_body(exchange.request);
+    const auto user = body ? body->get<std::string>("username") : fail(body.error());
+    const auto password = body ? body->get<std::string>("password") : fail(body.error());
+    const auto token = body && is_setup ? body->get<std::string>("token") : Result<std::string>("");
+    for (const auto* const value : {&user, &password, &token}) {
+        if (!*value) {
+            return exchange.responder.send(http::problem_of(value->error()));
+        }
+    }
+    const auth::Auth::Credentials credentials{*user, *password, exchange.request.address};
+    Duration retry_after = Duration::zero();
+    const auto opened = is_setup ? services.auth.set_up(*token, credentials, retry_after)
+                                 : services.auth.log_in(credentials, retry_after);
+    const std::string verb = is_setup ? "set up" : "log in";
+    // What was typed as a name may be a password: only real names are written down.
+    const std::string target = is_valid_id(*user) ? *user : "-";
+    audit(services, exchange, verb, target, opened ? "done" : "refused: " + opened.error().message);
+    if (!opened) {
+        return exchange.responder.send(refused_response(opened.error(), retry_after));
+    }
+    if (is_setup) {
+        services.set_up();
+    }
+    // Who logs in anew ends the session there was, so none can be fixed beforehand.
+    if (exchange.who) {
+        services.auth.log_out(exchange.who->session);
+    }
+    exchange.responder.send(opened_response(*opened));
+}
+
+void delete_session(const Services& services, const Exchange& exchange) {
+    services.auth.log_out(exchange.who->session);
+    audit(services, exchange, "log out", exchange.who->user, "done");
+    http::Response response = http::no_content();
+    response.with("Set-Cookie", std::string(kCookie) + kCookieRules + "; Max-Age=0");
+    exchange.responder.send(std::move(response));
+}
+
+}  // namespace
+
+std::vector<http::Route> session_routes(const Services& services) {
+    constexpr std::string_view kSession = "/api/v1/session";
+    return {
+        {Method::Get,
+         kSession,
+         Access::Public,
+         Where::Loop,
+         [&services](const Exchange& exchange) { get_session(services, exchange); },
+         {"Who am I; 401 tells whether a first user has to be made", "", "", "Session", 200}},
+        {Method::Post,
+         kSession,
+         Access::Public,
+         Where::Worker,
+         [&services](Exchange exchange) { open_session(services, std::move(exchange), false); },
+         {"Log in", "", "Login", "Session", 200}},
+        {Method::Delete,
+         kSession,
+         Access::Viewer,
+         Where::Worker,
+         [&services](const Exchange& exchange) { delete_session(services, exchange); },
+         {"Log out", "", "", "", 204}},
+        {Method::Post,
+         "/api/v1/setup",
+         Access::Public,
+         Where::Worker,
+         [&services](Exchange exchange) { open_session(services, std::move(exchange), true); },
+         {"Make the first admin with the one-time token, and log in", "", "Setup", "Session", 200}},
+    };
+}
+
+}  // namespace berth::api

@@ -1,0 +1,96 @@
+#include "controller/app/commands.h"
+
+#include <signal.h>
+
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+
+#include "controller/api/services.h"
+#include "controller/auth/auth.h"
+#include "controller/store/store.h"
+#include "shared/base/text.h"
+#include "shared/bus/context.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+#include "shared/os/process.h"
+
+namespace berth::controller {
+
+namespace {
+
+// A controller that runs holds the lock; only then the pid is that of one.
+void tell_running(const Paths& paths) {
+    const auto lock = os::try_lock_file(paths.lock());
+    if (!lock || lock->has_value()) {
+        return;
+    }
+    const auto text = os::read_file(paths.pid());
+    pid_t pid = 0;
+    if (text && std::from_chars(text->data(), text->data() + text->size(), pid).ec == std::errc() &&
+        pid > 1) {
+        (void)os::send_signal_to(
+            pid, SIGHUP);  // it has ended meanwhile: it reads the files at its start
+    }
+}
+
+void write_audit(store::Store& store, const std::string& verb, const std::string& target) {
+    store::AuditRow row;
+    row.time = read_clocks().wall;
+    row.actor = "command line";
+    row.address = "local";
+    row.verb = verb;
+    row.target = target;
+    row.result = "done";
+    if (const auto done = store.add_audit(row); !done) {
+        (void)std::fprintf(stderr, "berth-controller: %s\n", done.error().message.c_str());
+    }
+}
+
+Result<void> add_user(store::Store& store, const Options& options) {
+    const auto role = store::kRoleNames.value(options.role);
+    if (!role) {
+        return fail(ErrorCode::InvalidArgument, "--role is viewer, operator or admin");
+    }
+    std::string password;
+    if (!std::getline(std::cin, password)) {
+        return fail(ErrorCode::InvalidArgument, "the password is read from the input, one line");
+    }
+    BERTH_TRY(const auto auth, auth::Auth::create(store));
+    BERTH_CHECK(auth->add_user(options.argument, password, *role));
+    write_audit(store, "add user as " + options.role, options.argument);
+    return {};
+}
+
+Result<void> add_agent(store::Store& store, const Options& options) {
+    const store::AgentRow agent{options.argument, options.endpoint, options.key};
+    BERTH_CHECK(api::check_agent(agent));
+    BERTH_CHECK(store.add_agent(agent));
+    write_audit(store, "add agent", agent.name);
+    return {};
+}
+
+}  // namespace
+
+Result<void> run_command(const Options& options) {
+    const Paths paths(options.home);
+    BERTH_CHECK(os::make_folders(paths.run));
+    if (options.command == "public-key") {
+        BERTH_TRY(const auto keys, bus::load_or_make_keys(paths.keys, "controller"));
+        (void)std::printf("%s\n", keys.public_key.c_str());
+        return {};
+    }
+    BERTH_TRY(const auto store, store::Store::open(paths.database));
+    if (options.command == "add-user") {
+        BERTH_CHECK(add_user(*store, options));
+    } else if (options.command == "add-agent") {
+        BERTH_CHECK(add_agent(*store, options));
+    } else {
+        BERTH_CHECK(store->remove_agent(options.argument));
+        write_audit(*store, "remove agent", options.argument);
+    }
+    tell_running(paths);
+    return {};
+}
+
+}  // namespace berth::controller

@@ -1,0 +1,258 @@
+#include "controller/app/controller.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shared/log/log.h"
+#include "shared/os/fd.h"
+#include "shared/os/file.h"
+
+namespace berth::controller {
+
+namespace {
+
+constexpr std::size_t kWorkers = 2;
+constexpr std::uint64_t kSpareDescriptors = 256;  // for agents, the database, panels
+
+}  // namespace
+
+Controller::Controller(const Options& options) : options_(options), paths_(options.home) {}
+
+Result<std::unique_ptr<Controller>> Controller::create(const Options& options) {
+    std::unique_ptr<Controller> controller(new Controller(options));
+    BERTH_CHECK(controller->open_files());
+    BERTH_CHECK(controller->make_parts());
+    controller->wire_up();
+    BERTH_CHECK(controller->listen());
+    BERTH_CHECK(controller->make_setup_link());
+    BERTH_CHECK(controller->write_run_files());
+    return controller;
+}
+
+// In the order of need; threads and what they hold go first.
+Controller::~Controller() {
+    if (http_loop_) {
+        http_loop_->stop();
+    }
+    if (http_thread_.joinable()) {
+        http_thread_.join();
+    }
+    if (workers_) {
+        workers_->stop();
+    }
+    if (fleet_poster_ && http_poster_) {
+        fleet_poster_->close();
+        http_poster_->close();
+    }
+    signal_watch_.reset();
+    front_.reset();
+    router_.reset();
+    hub_.reset();
+    follows_.reset();
+    fleet_.reset();
+    if (lock_.valid()) {
+        (void)::unlink(paths_.pid().c_str());  // the lock is what counts
+        (void)::unlink(paths_.address().c_str());
+    }
+}
+
+Result<void> Controller::open_files() {
+    BERTH_CHECK(os::make_folders(paths_.run));
+    BERTH_CHECK(os::make_folders(paths_.agents));
+    BERTH_TRY(auto lock, os::try_lock_file(paths_.lock()));
+    if (!lock) {
+        return fail(ErrorCode::AlreadyExists,
+                    "a controller runs in \"" + paths_.root + "\" already");
+    }
+    lock_ = std::move(*lock);
+    BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
+    BERTH_TRY(store_, store::Store::open(paths_.database));
+    BERTH_TRY(auth_, auth::Auth::create(*store_));
+    return {};
+}
+
+Result<void> Controller::make_parts() {
+    // Before the first thread, so that all of them have these signals blocked.
+    BERTH_TRY(signals_, os::make_signalfd({SIGTERM, SIGINT, SIGHUP}));
+    BERTH_TRY(fleet_loop_, loop::EventLoop::create());
+    BERTH_TRY(http_loop_, loop::EventLoop::create());
+    fleet_poster_ = std::make_shared<loop::Poster>(*fleet_loop_);
+    http_poster_ = std::make_shared<loop::Poster>(*http_loop_);
+    workers_ = std::make_unique<http::WorkerPool>(kWorkers);
+    assets_ = std::make_unique<panel::Assets>(options_.panel_dir);
+    fleet_ = std::make_unique<fleet::Fleet>(
+        *fleet_loop_, paths_.agents, fleet::zmq_connector(context_, *fleet_loop_, keys_));
+    follows_ = std::make_unique<fleet::LogFollows>(
+        *fleet_loop_,
+        [this](const std::string& agent,
+               const std::string& verb,
+               wire::Value args,
+               Duration deadline,
+               std::function<void(Result<wire::Value>)> answer) {
+            fleet_->request(agent, verb, std::move(args), deadline, std::move(answer));
+        },
+        [this](std::vector<fleet::FollowerId> to, std::shared_ptr<const fleet::LogPiece> piece) {
+            (void)http_poster_->post(
+                [this, to = std::move(to), piece = std::move(piece)] { hub_->deliver(to, piece); });
+        });
+    hub_ = std::make_unique<live::Hub>(*http_loop_, *auth_, log_source());
+    return {};
+}
+
+live::LogSource Controller::log_source() {
+    live::LogSource source;
+    source.follow =
+        [this](live::Viewer::Id viewer, std::string agent, std::string id, std::uint64_t tail) {
+            (void)fleet_poster_->post(
+                [this, viewer, agent = std::move(agent), id = std::move(id), tail] {
+                    follows_->follow(viewer, agent, id, tail);
+                });
+        };
+    source.unfollow = [this](live::Viewer::Id viewer, std::string app) {
+        (void)fleet_poster_->post(
+            [this, viewer, app = std::move(app)] { follows_->unfollow(viewer, app); });
+    };
+    source.drop = [this](live::Viewer::Id viewer) {
+        (void)fleet_poster_->post([this, viewer] { follows_->drop(viewer); });
+    };
+    return source;
+}
+
+void Controller::wire_up() {
+    fleet_->on_published([this](fleet::FleetViewPtr view) {
+        (void)http_poster_->post([this, view = std::move(view)] { hub_->show(view); });
+    });
+    auth_->on_sessions_ended(
+        [this] { (void)http_poster_->post([this] { hub_->check_sessions(); }); });
+    services_ = std::make_unique<api::Services>(api::Services{*fleet_,
+                                                              *fleet_loop_,
+                                                              fleet_poster_,
+                                                              *store_,
+                                                              *auth_,
+                                                              *workers_,
+                                                              *hub_,
+                                                              *assets_,
+                                                              operations_,
+                                                              [this] { reload_agents(); },
+                                                              [this] { remove_setup_link(); }});
+}
+
+Result<void> Controller::listen() {
+    http::FrontOptions front;
+    BERTH_TRY(front.listen, os::parse_tcp_address(options_.listen));
+    http::RouterOptions router;
+    if (front.listen.is_loopback()) {
+        router.hosts = {"localhost", "127.0.0.1", "[::1]", front.listen.host};
+    } else if (!options_.allow_remote) {
+        return fail(
+            ErrorCode::PermissionDenied,
+            "\"" + options_.listen +
+                "\" can be reached from other machines, and passwords would travel in clear text; "
+                "listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say --allow-remote");
+    }
+    router.hosts.insert(router.hosts.end(), options_.hosts.begin(), options_.hosts.end());
+    const std::uint64_t descriptors = os::raise_descriptor_limit();
+    if (descriptors < front.max_connections + kSpareDescriptors) {
+        front.max_connections =
+            std::max<std::size_t>(64, descriptors - std::min(descriptors, kSpareDescriptors));
+    }
+    router_ =
+        std::make_unique<http::Router>(*auth_, *workers_, router, api::all_routes(*services_));
+    BERTH_TRY(front_,
+              http::Front::create(*http_loop_,
+                                  http_poster_,
+                                  front,
+                                  [this](http::Request request, http::Responder responder) {
+                                      router_->dispatch(std::move(request), std::move(responder));
+                                  }));
+    url_ = "http://" + front_->address().text();
+    return {};
+}
+
+Result<void> Controller::make_setup_link() {
+    BERTH_TRY(const auto token, auth_->make_setup_token());
+    if (!token) {
+        remove_setup_link();
+        return {};
+    }
+    setup_link_ = url_ + "/setup#token=" + *token;
+    return os::replace_file(paths_.setup_link(), setup_link_ + "\n", 0600);
+}
+
+void Controller::remove_setup_link() {
+    (void)::unlink(paths_.setup_link().c_str());  // there may be none
+}
+
+Result<void> Controller::write_run_files() {
+    BERTH_CHECK(os::replace_file(paths_.pid(), std::to_string(::getpid()) + "\n", 0644));
+    BERTH_CHECK(os::replace_file(paths_.address(), url_ + "\n", 0644));
+    if (!options_.ready_file.empty()) {
+        BERTH_CHECK(os::replace_file(os::absolute_path(options_.ready_file), url_ + "\n", 0644));
+    }
+    return {};
+}
+
+void Controller::run() {
+    std::vector<fleet::AgentTarget> remote;
+    if (const auto agents = store_->agents()) {
+        for (const store::AgentRow& agent : *agents) {
+            remote.push_back({agent.name, agent.endpoint, agent.public_key, false});
+        }
+    }
+    fleet_->start(remote);
+    signal_watch_ = fleet_loop_->watch(
+        signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signal(); });
+    http_thread_ = std::thread([this] { http_loop_->run(); });
+    log::info("the controller runs", {{"address", url_}});
+    fleet_loop_->run();
+    // Panels are told while their loop still runs.
+    (void)http_poster_->post([this] {
+        hub_->stop();
+        http_loop_->stop();
+    });
+    http_thread_.join();
+    log::info("the controller has ended");
+}
+
+void Controller::stop() {
+    fleet_loop_->stop();
+}
+
+void Controller::on_signal() {
+    while (const auto signal = os::next_signal(signals_.get())) {
+        if (*signal == SIGHUP) {
+            reload();
+        } else {
+            fleet_loop_->stop();
+        }
+    }
+}
+
+// After a command has changed the database.
+void Controller::reload() {
+    (void)workers_->submit([this] {
+        if (const auto done = auth_->reload(); !done) {
+            log::error("the users were not read again", {{"error", done.error().message}});
+        }
+        if (!auth_->setup_required()) {
+            remove_setup_link();
+        }
+        reload_agents();
+    });
+}
+
+void Controller::reload_agents() {
+    const auto agents = store_->agents();
+    if (!agents) {
+        return log::error("the agents were not read again", {{"error", agents.error().message}});
+    }
+    std::vector<fleet::AgentTarget> remote;
+    for (const store::AgentRow& agent : *agents) {
+        remote.push_back({agent.name, agent.endpoint, agent.public_key, false});
+    }
+    (void)fleet_poster_->post([this, remote] { fleet_->set_remote(remote); });
+}
+
+}  // namespace berth::controller

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "controller/api/services.h"
+#include "controller/app/commands.h"
+#include "controller/app/options.h"
+#include "controller/fleet/log_follow.h"
+#include "controller/http/front.h"
+#include "shared/bus/context.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::controller {
+
+// The controller of one home. Three kinds of threads: the one that calls run() owns the links to
+// the agents and the signals; the http thread owns all connections; two workers hash passwords and
+// use the database. They talk by posting to each other's loops, and share the views of the fleet.
+class Controller {
+public:
+    // Listens when it returns, but answers only within run(). Error: another one runs in this home,
+    // the address is taken or not allowed, the files cannot be used.
+    static Result<std::unique_ptr<Controller>> create(const Options& options);
+    ~Controller();
+    Controller(const Controller&) = delete;
+    Controller& operator=(const Controller&) = delete;
+
+    // Until SIGTERM, SIGINT, or stop().
+    void run();
+
+    // From any thread.
+    void stop();
+
+    // "http://127.0.0.1:6880"
+    [[nodiscard]] const std::string& url() const { return url_; }
+
+    // With the one-time token; "" when there are users.
+    [[nodiscard]] const std::string& setup_link() const { return setup_link_; }
+
+private:
+    explicit Controller(const Options& options);
+
+    Result<void> open_files();
+    Result<void> make_parts();
+    Result<void> listen();
+    Result<void> write_run_files();
+    Result<void> make_setup_link();
+    void wire_up();
+    void on_signal();
+    void reload();
+    void reload_agents();
+    void remove_setup_link();
+    live::LogSource log_source();
+
+    Options options_;
+    Paths paths_;
+    std::string url_;
+    std::string setup_link_;
+    os::UniqueFd lock_;
+    os::UniqueFd signals_;
+    bus::Context context_;
+    bus::KeyPair keys_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<auth::Auth> auth_;
+    std::unique_ptr<loop::EventLoop> fleet_loop_;
+    std::unique_ptr<loop::EventLoop> http_loop_;
+    loop::PosterPtr fleet_poster_;
+    loop::PosterPtr http_poster_;
+    std::unique_ptr<http::WorkerPool> workers_;
+    std::unique_ptr<panel::Assets> assets_;
+    api::Operations operations_;
+    std::unique_ptr<fleet::Fleet> fleet_;
+    std::unique_ptr<fleet::LogFollows> follows_;
+    std::unique_ptr<live::Hub> hub_;
+    std::unique_ptr<api::Services> services_;
+    std::unique_ptr<http::Router> router_;
+    std::unique_ptr<http::Front> front_;
+    loop::Registration signal_watch_;
+    std::thread http_thread_;
+};
+
+}  // namespace berth::controller

@@ -1,0 +1,51 @@
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "controller/app/commands.h"
+#include "controller/app/controller.h"
+#include "controller/app/options.h"
+
+namespace {
+
+int failure(const berth::Error& error) {
+    (void)std::fprintf(stderr, "berth-controller: %s\n", error.message.c_str());
+    return 1;
+}
+
+int serve(const berth::controller::Options& options) {
+    const auto controller = berth::controller::Controller::create(options);
+    if (!controller) {
+        return failure(controller.error());
+    }
+    (void)std::printf("panel: %s\n", (*controller)->url().c_str());
+    if (!(*controller)->setup_link().empty()) {
+        (void)std::printf("setup: %s\n", (*controller)->setup_link().c_str());
+    }
+    (void)std::fflush(stdout);
+    (*controller)->run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto options =
+        berth::controller::parse_options(std::vector<std::string>(argv + 1, argv + argc));
+    if (!options) {
+        (void)std::fprintf(stderr,
+                           "berth-controller: %s\n%s",
+                           options.error().message.c_str(),
+                           berth::controller::kUsage);
+        return 2;
+    }
+    if (options->help) {
+        (void)std::fputs(berth::controller::kUsage, stdout);
+        return 0;
+    }
+    if (options->command.empty()) {
+        return serve(*options);
+    }
+    const auto done = berth::controller::run_command(*options);
+    return done ? 0 : failure(done.error());
+}

@@ -1,0 +1,110 @@
+#include "controller/app/options.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "shared/os/file.h"
+
+namespace berth::controller {
+
+const char* const kUsage =
+    "usage: berth-controller [--home DIR] [--listen HOST:PORT] [--allow-remote] [--host NAME]…\n"
+    "                        [--panel-dir DIR] [--ready-file FILE]\n"
+    "       berth-controller add-user NAME [--role viewer|operator|admin] [--home DIR]\n"
+    "       berth-controller add-agent NAME --endpoint tcp://HOST:PORT --key KEY [--home DIR]\n"
+    "       berth-controller remove-agent NAME [--home DIR]\n"
+    "       berth-controller public-key [--home DIR]\n"
+    "\n"
+    "Serves the panel and the API of the agents in DIR/agents and of those that were added.\n"
+    "DIR is $BERTH_HOME when --home is not given. add-user reads the password from its input.\n"
+    "--listen takes port 0 for a free one; another address than loopback needs --allow-remote.\n";
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kCommands = {
+    "add-user", "add-agent", "remove-agent", "public-key"};
+
+// Where the value of a flag goes; null: no such flag.
+std::string* value_of(Options& options, const std::string& flag) {
+    const std::array<std::pair<std::string_view, std::string*>, 7> flags = {{
+        {"--home", &options.home},
+        {"--listen", &options.listen},
+        {"--panel-dir", &options.panel_dir},
+        {"--ready-file", &options.ready_file},
+        {"--role", &options.role},
+        {"--endpoint", &options.endpoint},
+        {"--key", &options.key},
+    }};
+    const auto* const found = std::find_if(
+        flags.begin(), flags.end(), [&](const auto& entry) { return entry.first == flag; });
+    return found == flags.end() ? nullptr : found->second;
+}
+
+Result<void> take_flag(Options& options,
+                       const std::vector<std::string>& arguments,
+                       std::size_t& i) {
+    const std::string& flag = arguments[i];
+    if (flag == "--help" || flag == "-h") {
+        options.help = true;
+        return {};
+    }
+    if (flag == "--allow-remote") {
+        options.allow_remote = true;
+        return {};
+    }
+    std::string host;
+    std::string* const value = flag == "--host" ? &host : value_of(options, flag);
+    if (value == nullptr) {
+        return fail(ErrorCode::InvalidArgument, "unknown argument \"" + flag + "\"");
+    }
+    if (++i == arguments.size()) {
+        return fail(ErrorCode::InvalidArgument, flag + " needs a value");
+    }
+    *value = arguments[i];
+    if (!host.empty()) {
+        options.hosts.push_back(host);
+    }
+    return {};
+}
+
+Result<void> finish(Options& options) {
+    if (!options.command.empty() && options.command != "public-key" && options.argument.empty()) {
+        return fail(ErrorCode::InvalidArgument, options.command + " needs a NAME");
+    }
+    if (options.home.empty()) {
+        const char* const home =
+            std::getenv("BERTH_HOME");  // NOLINT(concurrency-mt-unsafe): no threads yet
+        options.home = home == nullptr ? "" : home;
+    }
+    if (options.home.empty()) {
+        return fail(ErrorCode::InvalidArgument, "give --home DIR, or set BERTH_HOME");
+    }
+    options.home = os::absolute_path(options.home);
+    return {};
+}
+
+}  // namespace
+
+Result<Options> parse_options(const std::vector<std::string>& arguments) {
+    Options options;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string& word = arguments[i];
+        if (!word.empty() && word.front() == '-') {
+            BERTH_CHECK(take_flag(options, arguments, i));
+        } else if (options.command.empty() &&
+                   std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end()) {
+            options.command = word;
+        } else if (!options.command.empty() && options.argument.empty()) {
+            options.argument = word;
+        } else {
+            return fail(ErrorCode::InvalidArgument, "unknown argument \"" + word + "\"");
+        }
+    }
+    if (!options.help) {
+        BERTH_CHECK(finish(options));
+    }
+    return options;
+}
+
+}  // namespace berth::controller

@@ -1,0 +1,282 @@
+#include "controller/auth/auth.h"
+
+#include <algorithm>
+
+#include "controller/auth/password.h"
+#include "controller/auth/secrets.h"
+#include "shared/base/text.h"
+#include "shared/log/log.h"
+
+namespace berth::auth {
+
+namespace {
+
+constexpr Duration kStoreUseEvery = std::chrono::minutes(5);
+constexpr std::size_t kMaxSessions = 10'000;
+
+bool is_over(const store::SessionRow& session, WallTime now) {
+    return now - session.last_used > Auth::kIdle || now - session.created > Auth::kLongest ||
+           session.created - now > Auth::kLongest;  // the clock was set back
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Auth>> Auth::create(store::Store& store, Clock clock) {
+    std::unique_ptr<Auth> auth(new Auth(store, std::move(clock)));
+    BERTH_CHECK(auth->reload());
+    BERTH_TRY(auto sessions, store.sessions());
+    const WallTime now = auth->clock_().wall;
+    for (store::SessionRow& row : sessions) {
+        if (is_over(row, now)) {
+            BERTH_CHECK(store.remove_session(row.token_hash));
+            continue;
+        }
+        auth->state_.with([&row](State& state) {
+            const WallTime used = row.last_used;
+            std::string key = row.token_hash;
+            state.sessions.insert_or_assign(std::move(key), Session{std::move(row), used});
+        });
+    }
+    return auth;
+}
+
+Result<void> Auth::reload() {
+    BERTH_TRY(const auto users, store_.users());
+    const bool ended = state_.with([&users](State& state) {
+        state.users.clear();
+        for (const store::UserRow& user : users) {
+            state.users.emplace(user.name, user.role);
+        }
+        return std::erase_if(state.sessions, [&state](const auto& entry) {
+                   return state.users.count(entry.second.row.user) == 0;
+               }) > 0;
+    });
+    if (ended && sessions_ended_) {
+        sessions_ended_();
+    }
+    return {};
+}
+
+bool Auth::setup_required() const {
+    return state_.with([](const State& state) { return state.users.empty(); });
+}
+
+// --- sessions
+// --------------------------------------------------------------------------------------
+
+std::optional<Identity> Auth::use(State& state, const std::string& hash) {
+    const auto found = state.sessions.find(hash);
+    const WallTime now = clock_().wall;
+    if (found == state.sessions.end() || is_over(found->second.row, now)) {
+        return std::nullopt;
+    }
+    store::SessionRow& row = found->second.row;
+    const auto user = state.users.find(row.user);
+    if (user == state.users.end()) {
+        return std::nullopt;
+    }
+    row.last_used = std::max(row.last_used, now);
+    return Identity{row.user, user->second, row.csrf, hash};
+}
+
+std::optional<Identity> Auth::identify(std::string_view token) {
+    if (token.empty() || token.size() > 100) {
+        return std::nullopt;
+    }
+    const std::string hash = token_hash(token);
+    return state_.with([&](State& state) { return use(state, hash); });
+}
+
+bool Auth::keep_alive(const std::string& session) {
+    return state_.with([&](State& state) { return use(state, session).has_value(); });
+}
+
+Result<Opened> Auth::open_session(const std::string& user, Role role, const std::string& address) {
+    const WallTime now = clock_().wall;
+    Opened opened;
+    opened.token = random_token();
+    opened.identity = {user, role, random_token(), token_hash(opened.token)};
+    const store::SessionRow row{
+        opened.identity.session, user, opened.identity.csrf, now, now, address};
+    BERTH_CHECK(store_.add_session(row));
+    std::vector<std::string> over;
+    state_.with([&](State& state) {
+        for (const auto& [hash, session] : state.sessions) {
+            if (is_over(session.row, now)) {
+                over.push_back(hash);
+            }
+        }
+        if (state.sessions.size() - over.size() >= kMaxSessions) {
+            const auto oldest = std::min_element(
+                state.sessions.begin(), state.sessions.end(), [](const auto& a, const auto& b) {
+                    return a.second.row.last_used < b.second.row.last_used;
+                });
+            over.push_back(oldest->first);
+        }
+        for (const std::string& hash : over) {
+            state.sessions.erase(hash);
+        }
+        state.sessions.insert_or_assign(row.token_hash, Session{row, now});
+    });
+    for (const std::string& hash : over) {
+        BERTH_CHECK(store_.remove_session(hash));
+    }
+    store_uses();
+    return opened;
+}
+
+// That sessions were used is written now and then only; a crash makes them a little older.
+void Auth::store_uses() {
+    std::map<std::string, WallTime> used;
+    state_.with([&used](State& state) {
+        for (auto& [hash, session] : state.sessions) {
+            if (session.row.last_used - session.stored_use > kStoreUseEvery) {
+                session.stored_use = session.row.last_used;
+                used.emplace(hash, session.row.last_used);
+            }
+        }
+    });
+    for (const auto& [hash, time] : used) {
+        if (const auto done = store_.touch_session(hash, time); !done) {
+            log::warning("the use of a session was not stored", {{"error", done.error().message}});
+        }
+    }
+}
+
+void Auth::log_out(const std::string& session) {
+    state_.with([&](State& state) { state.sessions.erase(session); });
+    if (const auto done = store_.remove_session(session); !done) {
+        log::warning("the end of a session was not stored", {{"error", done.error().message}});
+    }
+    if (sessions_ended_) {
+        sessions_ended_();
+    }
+}
+
+void Auth::end_sessions_of(const std::string& user) {
+    state_.with([&](State& state) {
+        std::erase_if(state.sessions,
+                      [&user](const auto& entry) { return entry.second.row.user == user; });
+    });
+    if (sessions_ended_) {
+        sessions_ended_();
+    }
+}
+
+// --- logging in
+// ------------------------------------------------------------------------------------
+
+Duration Auth::throttled(const Credentials& credentials) {
+    const MonoTime now = clock_().mono;
+    return state_.with([&](const State& state) {
+        return std::max(state.by_account.wait(credentials.user, now),
+                        state.by_address.wait(credentials.address, now));
+    });
+}
+
+void Auth::note_failure(const Credentials& credentials) {
+    const MonoTime now = clock_().mono;
+    state_.with([&](State& state) {
+        state.by_account.failed(credentials.user, now);
+        state.by_address.failed(credentials.address, now);
+    });
+}
+
+Result<Opened> Auth::log_in(const Credentials& credentials, Duration& retry_after) {
+    retry_after = throttled(credentials);
+    if (retry_after > Duration::zero()) {
+        return fail(ErrorCode::Exhausted, "too many failed tries, wait a little");
+    }
+    std::optional<store::UserRow> user;
+    if (is_valid_id(credentials.user) && credentials.password.size() <= kMaxPassword) {
+        BERTH_TRY(user, store_.user(credentials.user));
+    }
+    // The wait is counted before the work, so that tries in parallel do not all go for free.
+    note_failure(credentials);
+    if (!verify_password(user ? user->hash : "", credentials.password)) {
+        return fail(ErrorCode::Unauthenticated, "the name or the password is wrong");
+    }
+    state_.with([&](State& state) {
+        state.by_account.succeeded(credentials.user);
+        state.by_address.succeeded(credentials.address);
+        state.users[user->name] = user->role;  // another process may have added the user
+    });
+    return open_session(user->name, user->role, credentials.address);
+}
+
+Result<std::optional<std::string>> Auth::make_setup_token() {
+    if (!setup_required()) {
+        return std::optional<std::string>();
+    }
+    const std::string token = random_token();
+    BERTH_CHECK(store_.set_setup_token_hash(token_hash(token)));
+    return std::optional(token);
+}
+
+Result<Opened> Auth::set_up(const std::string& token,
+                            const Credentials& credentials,
+                            Duration& retry_after) {
+    retry_after = throttled(credentials);
+    if (retry_after > Duration::zero()) {
+        return fail(ErrorCode::Exhausted, "too many failed tries, wait a little");
+    }
+    const std::string hash = token_hash(token);
+    BERTH_TRY(const std::string expected, store_.setup_token_hash());
+    if (!setup_required() || expected.empty() || !same_secret(expected, hash)) {
+        note_failure(credentials);
+        return fail(ErrorCode::PermissionDenied,
+                    "this setup link is not valid, or was used already");
+    }
+    BERTH_TRY(const store::UserRow user,
+              make_user(credentials.user, credentials.password, Role::Admin));
+    BERTH_CHECK(store_.add_first_user(user, hash));
+    state_.with([&](State& state) { state.users[user.name] = Role::Admin; });
+    return open_session(user.name, Role::Admin, credentials.address);
+}
+
+// --- users
+// -----------------------------------------------------------------------------------------
+
+Result<store::UserRow> Auth::make_user(const std::string& name,
+                                       const std::string& password,
+                                       Role role) const {
+    if (!is_valid_id(name)) {
+        return fail(ErrorCode::InvalidArgument, "a user's name is " + std::string(kIdRule));
+    }
+    BERTH_CHECK(check_password(name, password));
+    BERTH_TRY(std::string hash, hash_password(password));
+    return store::UserRow{name, std::move(hash), role, clock_().wall};
+}
+
+Result<void> Auth::add_user(const std::string& name, const std::string& password, Role role) {
+    BERTH_TRY(const store::UserRow user, make_user(name, password, role));
+    BERTH_CHECK(store_.add_user(user));
+    state_.with([&](State& state) { state.users[name] = role; });
+    return {};
+}
+
+Result<void> Auth::change_user(const std::string& name,
+                               const std::optional<Role>& role,
+                               const std::optional<std::string>& password) {
+    std::optional<std::string> hash;
+    if (password) {
+        BERTH_CHECK(check_password(name, *password));
+        BERTH_TRY(hash, hash_password(*password));
+    }
+    BERTH_CHECK(store_.change_user(name, role, hash));
+    BERTH_CHECK(store_.remove_sessions_of(name));
+    if (role) {
+        state_.with([&](State& state) { state.users[name] = *role; });
+    }
+    end_sessions_of(name);
+    return {};
+}
+
+Result<void> Auth::remove_user(const std::string& name) {
+    BERTH_CHECK(store_.remove_user(name));
+    state_.with([&](State& state) { state.users.erase(name); });
+    end_sessions_of(name);
+    return {};
+}
+
+}  // namespace berth::auth

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "controller/auth/throttle.h"
+#include "controller/store/store.h"
+#include "shared/base/guarded.h"
+#include "shared/base/result.h"
+
+namespace berth::auth {
+
+using store::Role;
+
+// Who is behind a request.
+struct Identity {
+    std::string user;
+    Role role = Role::Viewer;
+    std::string csrf;
+    std::string session;  // the session's token hash
+
+    // As agents and the audit log name it: "NAME from the panel".
+    [[nodiscard]] std::string actor() const { return user + " from the panel"; }
+};
+
+// A session that was just opened; only here the token itself exists.
+struct Opened {
+    std::string token;
+    Identity identity;
+};
+
+// Users and sessions. A session ends 60 minutes after it was used last and 12 hours after it began,
+// at log out, and when its user's password or role changes. What reads sessions takes a lock for
+// microseconds, from any thread; what changes users or sessions hashes and writes, in worker
+// threads.
+class Auth {
+public:
+    static constexpr Duration kIdle = std::chrono::minutes(60);
+    static constexpr Duration kLongest = std::chrono::hours(12);
+
+    using Clock = std::function<Now()>;
+
+    // Reads users and sessions. `clock` is for tests.
+    static Result<std::unique_ptr<Auth>> create(store::Store& store, Clock clock = read_clocks);
+
+    // The session of this token, marked as used. Nothing: unknown or over.
+    std::optional<Identity> identify(std::string_view token);
+
+    // Marks the session as used, as a live connection does. False: it is over.
+    bool keep_alive(const std::string& session);
+
+    // Whether there is no user yet.
+    [[nodiscard]] bool setup_required() const;
+
+    struct Credentials {
+        std::string user;
+        std::string password;
+        std::string address;  // where the request came from
+    };
+
+    // Opens a session. Unauthenticated: wrong name or password. Exhausted: too many tries, and
+    // `retry_after` says how long to wait.
+    Result<Opened> log_in(const Credentials& credentials, Duration& retry_after);
+
+    // Ends one session.
+    void log_out(const std::string& session);
+
+    // A new one-time token for the first user; replaces an older one. Nothing: there are users.
+    Result<std::optional<std::string>> make_setup_token();
+
+    // Makes the first admin and opens a session. PermissionDenied: not the token, or used already.
+    Result<Opened> set_up(const std::string& token,
+                          const Credentials& credentials,
+                          Duration& retry_after);
+
+    Result<void> add_user(const std::string& name, const std::string& password, Role role);
+    Result<void> change_user(const std::string& name,
+                             const std::optional<Role>& role,
+                             const std::optional<std::string>& password);
+    Result<void> remove_user(const std::string& name);
+
+    // Reads the users again, after another process has changed them.
+    Result<void> reload();
+
+    // Called, in the thread that ended them, when sessions end by log out or by a change of users.
+    void on_sessions_ended(std::function<void()> callback) {
+        sessions_ended_ = std::move(callback);
+    }
+
+private:
+    struct Session {
+        store::SessionRow row;
+        WallTime stored_use;  // the last use that is in the store
+    };
+
+    struct State {
+        std::map<std::string, Role> users;
+        std::map<std::string, Session> sessions;  // by token hash
+        Throttle by_account;
+        Throttle by_address{{.free_tries = 20}};  // many people may share one
+    };
+
+    Auth(store::Store& store, Clock clock) : store_(store), clock_(std::move(clock)) {}
+
+    Result<store::UserRow> make_user(const std::string& name,
+                                     const std::string& password,
+                                     Role role) const;
+    Result<Opened> open_session(const std::string& user, Role role, const std::string& address);
+    Duration throttled(const Credentials& credentials);
+    void note_failure(const Credentials& credentials);
+    void end_sessions_of(const std::string& user);
+    std::optional<Identity> use(State& state, const std::string& hash);
+    void store_uses();
+
+    store::Store& store_;
+    Clock clock_;
+    std::function<void()> sessions_ended_;
+    Guarded<State> state_;
+};
+
+}  // namespace berth::auth

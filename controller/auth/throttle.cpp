@@ -1,0 +1,53 @@
+#include "controller/auth/throttle.h"
+
+#include <algorithm>
+
+namespace berth::auth {
+
+namespace {
+
+MonoTime plus(MonoTime time, Duration delay) {
+    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
+}
+
+}  // namespace
+
+Duration Throttle::wait(const std::string& key, MonoTime now) const {
+    const auto found = entries_.find(key);
+    if (found == entries_.end() || found->second.free_at <= now) {
+        return Duration::zero();
+    }
+    return found->second.free_at - now;
+}
+
+void Throttle::failed(const std::string& key, MonoTime now) {
+    if (entries_.count(key) == 0 && entries_.size() >= policy_.max_entries) {
+        make_room(now);
+    }
+    Entry& entry = entries_[key];
+    if (plus(entry.last, policy_.forget_after) < now) {
+        entry.failures = 0;
+    }
+    entry.last = now;
+    ++entry.failures;
+    Duration delay = Duration::zero();
+    if (entry.failures > policy_.free_tries) {
+        const auto doublings = std::min<std::uint32_t>(entry.failures - policy_.free_tries - 1, 20);
+        delay = std::min<Duration>(policy_.first_wait * (1U << doublings), policy_.longest_wait);
+    }
+    entry.free_at = plus(now, delay);
+}
+
+void Throttle::make_room(MonoTime now) {
+    std::erase_if(entries_, [&](const auto& entry) {
+        return plus(entry.second.last, policy_.forget_after) < now;
+    });
+    if (entries_.size() >= policy_.max_entries) {
+        entries_.erase(
+            std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+                return a.second.last < b.second.last;
+            }));
+    }
+}
+
+}  // namespace berth::auth

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "shared/time/clock.h"
+
+namespace berth::auth {
+
+// Slows down who guesses: after some free tries each failure doubles the wait until the next, up to
+// a minute, for an account or an address, whatever the key names. Never a lock-out for ever, so
+// nobody can shut another out for longer than that. Success forgets. Bounded: the entries that were
+// quiet longest go first. One thread at a time.
+class Throttle {
+public:
+    struct Policy {
+        std::uint32_t free_tries = 4;
+        Duration first_wait = std::chrono::seconds(1);
+        Duration longest_wait = std::chrono::seconds(60);
+        Duration forget_after = std::chrono::minutes(15);
+        std::size_t max_entries = 10'000;
+    };
+
+    Throttle() = default;
+
+    explicit Throttle(const Policy& policy) : policy_(policy) {}
+
+    // How long `key` has to wait before its next try; zero: it may try.
+    [[nodiscard]] Duration wait(const std::string& key, MonoTime now) const;
+
+    void failed(const std::string& key, MonoTime now);
+
+    void succeeded(const std::string& key) { entries_.erase(key); }
+
+    [[nodiscard]] std::size_t entries() const { return entries_.size(); }
+
+private:
+    struct Entry {
+        std::uint32_t failures = 0;
+        MonoTime last;
+        MonoTime free_at;
+    };
+
+    void make_room(MonoTime now);
+
+    Policy policy_;
+    std::map<std::string, Entry> entries_;
+};
+
+}  // namespace berth::auth

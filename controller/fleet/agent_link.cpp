@@ -1,0 +1,262 @@
+#include "controller/fleet/agent_link.h"
+
+#include <algorithm>
+
+#include "shared/log/log.h"
+#include "shared/wire/status.h"
+
+namespace berth::fleet {
+
+namespace {
+
+constexpr Duration kFirstSend = std::chrono::milliseconds(40);  // between tries to send at all
+constexpr Duration kMissedTick = std::chrono::milliseconds(1600);
+constexpr Duration kAskAgain = std::chrono::milliseconds(800);
+constexpr Duration kMaxRetry = std::chrono::seconds(2);
+constexpr std::size_t kMaxPending = 4096;
+
+Error away() {
+    return {ErrorCode::Unavailable, "the agent does not answer", 0};
+}
+
+MonoTime plus(MonoTime time, Duration delay) {
+    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
+}
+
+}  // namespace
+
+AgentLink::AgentLink(loop::EventLoop& loop, Connect connect, Listener listener)
+    : loop_(loop),
+      connect_(std::move(connect)),
+      listener_(std::move(listener)),
+      since_(loop.now().wall) {}
+
+AgentLink::~AgentLink() {
+    fail_pending({ErrorCode::Unavailable, "the agent was removed", 0});
+}
+
+void AgentLink::start() {
+    connect();
+}
+
+void AgentLink::connect() {
+    transport_.reset();
+    subscription_ = 0;
+    last_frame_ = loop_.now().mono;
+    auto transport = connect_([this](std::string_view frame) { received(frame); });
+    if (!transport) {
+        set_state(LinkState::Unreachable, transport.error().message);
+        return check_at(plus(loop_.now().mono, kMaxRetry));
+    }
+    transport_ = std::move(*transport);
+    subscribe();
+    check_at(plus(loop_.now().mono, kFirstSend));
+}
+
+void AgentLink::subscribe() {
+    const std::uint64_t id = next_request_++;
+    if (transport_->send(wire::encode_request({id, "subscribe", wire::Value::Map{}}))) {
+        subscription_ = id;
+        subscribed_at_ = loop_.now().mono;
+    }
+}
+
+void AgentLink::check_at(MonoTime when) {
+    check_ = loop_.at(when, [this] { check(); });
+}
+
+// The link's only timer. It alone replaces the transport, so that none is destroyed by a frame of
+// its own.
+void AgentLink::check() {
+    const MonoTime now = loop_.now().mono;
+    if (!transport_) {
+        return connect();
+    }
+    if (now >= plus(last_frame_, kSilence)) {
+        if (state_ != LinkState::Refused) {
+            set_state(LinkState::Unreachable,
+                      info_ ? "the agent has stopped answering" : "the agent does not answer");
+        }
+        transport_.reset();
+        subscription_ = 0;
+        fail_pending(away());
+        const Duration wait =
+            std::min<Duration>(kMaxRetry, (1U << std::min(tries_, 4U)) * kAskAgain / 4);
+        ++tries_;
+        return check_at(plus(now, wait));
+    }
+    if (subscription_ == 0 && state_ != LinkState::Connected) {
+        subscribe();
+        return check_at(plus(now, subscription_ == 0 ? kFirstSend : kAskAgain));
+    }
+    // A tick is missing: the agent hangs, or was replaced by one that does not know us.
+    if (now >= plus(last_frame_, kMissedTick) && now >= plus(subscribed_at_, kAskAgain)) {
+        subscribe();
+    }
+    check_at(plus(now, std::min<Duration>(kAskAgain, std::chrono::milliseconds(400))));
+}
+
+void AgentLink::received(std::string_view frame) {
+    const auto answer = wire::decode_answer(frame);
+    last_frame_ = loop_.now().mono;
+    last_seen_ = loop_.now().wall;
+    if (!answer) {
+        return set_state(LinkState::Refused, answer.error().message);
+    }
+    if (answer->reply) {
+        return on_reply(*answer->reply);
+    }
+    // While a subscribe is under way its snapshot is what counts.
+    if (subscription_ != 0 || state_ != LinkState::Connected) {
+        return;
+    }
+    if (answer->push->kind == "delta") {
+        on_delta(answer->push->info);
+    } else if (answer->push->kind == "tick" && answer->push->info["seq"].as_uint() != sequence_) {
+        subscribe();
+    }
+}
+
+void AgentLink::on_reply(const wire::Reply& reply) {
+    if (reply.id == subscription_ && subscription_ != 0) {
+        subscription_ = 0;
+        return on_subscribed(reply);
+    }
+    const auto found = pending_.find(reply.id);
+    if (found == pending_.end()) {
+        return;  // it came after its deadline
+    }
+    const Pending pending = std::move(found->second);
+    pending_.erase(found);
+    if (auto error = wire::error_of(reply)) {
+        pending.answer(fail(std::move(*error)));
+    } else {
+        pending.answer(reply.info);
+    }
+}
+
+void AgentLink::on_subscribed(const wire::Reply& reply) {
+    if (const auto error = wire::error_of(reply)) {
+        const bool refused =
+            error->code == ErrorCode::PermissionDenied || error->code == ErrorCode::Unauthenticated;
+        return set_state(refused ? LinkState::Refused : LinkState::Unreachable, error->message);
+    }
+    take_snapshot(reply.info);
+}
+
+void AgentLink::take_snapshot(const wire::Value& info) {
+    AgentInfo agent = wire::to_agent_info(info["agent"]);
+    if (info_ && (info_->pid != agent.pid || info_->started != agent.started)) {
+        fail_pending({ErrorCode::Unavailable, "the agent was started again meanwhile", 0});
+    }
+    const bool news = state_ != LinkState::Connected || info_ != agent;
+    info_ = std::move(agent);
+    sequence_ = info["seq"].as_uint();
+    tries_ = 0;
+    std::set<std::string> changed;
+    std::map<std::string, AppStatus> before;
+    before.swap(apps_);
+    for (const wire::Value& app : info["apps"].as_array()) {
+        update(app, changed);
+    }
+    for (const auto& [id, status] : before) {
+        const auto now = apps_.find(id);
+        if (now == apps_.end()) {
+            changed.insert(id);
+        } else if (now->second == status && state_ == LinkState::Connected) {
+            changed.erase(id);
+        }
+    }
+    if (news) {
+        set_state(LinkState::Connected, "");
+        listener_.state_changed();
+    }
+    if (!changed.empty()) {
+        listener_.apps_changed(changed);
+    }
+}
+
+void AgentLink::on_delta(const wire::Value& info) {
+    const std::uint64_t sequence = info["seq"].as_uint();
+    if (sequence <= sequence_) {
+        return;  // a repetition
+    }
+    if (sequence != sequence_ + 1) {
+        return subscribe();
+    }
+    sequence_ = sequence;
+    std::set<std::string> changed;
+    for (const wire::Value& app : info["apps"].as_array()) {
+        update(app, changed);
+    }
+    for (const std::string& id : info["removed"].as_strings()) {
+        if (apps_.erase(id) != 0) {
+            changed.insert(id);
+        }
+    }
+    if (!changed.empty()) {
+        listener_.apps_changed(changed);
+    }
+}
+
+void AgentLink::update(const wire::Value& app, std::set<std::string>& changed) {
+    auto status = wire::to_app_status(app);
+    if (!status) {
+        log::warning("an agent reports an app that is not understood",
+                     {{"agent", info_ ? info_->name : ""}, {"error", status.error().message}});
+        return;
+    }
+    changed.insert(status->id);
+    std::string id = status->id;
+    apps_.insert_or_assign(std::move(id), std::move(*status));
+}
+
+void AgentLink::set_state(LinkState state, std::string error) {
+    error_ = std::move(error);
+    if (state_ == state) {
+        return;
+    }
+    state_ = state;
+    since_ = loop_.now().wall;
+    if (state != LinkState::Connected) {
+        fail_pending(away());
+    }
+    listener_.state_changed();
+}
+
+void AgentLink::request(const std::string& verb,
+                        wire::Value args,
+                        Duration deadline,
+                        Answer answer) {
+    if (state_ != LinkState::Connected || !transport_) {
+        return answer(fail(away()));
+    }
+    if (pending_.size() >= kMaxPending) {
+        return answer(fail(ErrorCode::Exhausted, "too many requests to this agent are under way"));
+    }
+    const std::uint64_t id = next_request_++;
+    if (!transport_->send(wire::encode_request({id, verb, std::move(args)}))) {
+        return answer(fail(away()));
+    }
+    Pending pending;
+    pending.answer = std::move(answer);
+    pending.timeout = loop_.after(deadline, [this, id] {
+        const auto found = pending_.find(id);
+        if (found != pending_.end()) {
+            const Pending late = std::move(found->second);
+            pending_.erase(found);
+            late.answer(fail(ErrorCode::TimedOut, "the agent did not answer in time"));
+        }
+    });
+    pending_.emplace(id, std::move(pending));
+}
+
+void AgentLink::fail_pending(const Error& error) {
+    std::map<std::uint64_t, Pending> pending;
+    pending.swap(pending_);
+    for (const auto& [id, one] : pending) {
+        one.answer(fail(error));
+    }
+}
+
+}  // namespace berth::fleet

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "shared/base/enum_names.h"
+#include "shared/base/result.h"
+#include "shared/loop/event_loop.h"
+#include "shared/model/app_status.h"
+#include "shared/wire/control.h"
+
+namespace berth::fleet {
+
+// How one agent is seen. `Refused`: it answers, but does not let this controller in.
+enum class LinkState : std::uint8_t { Connected, Connecting, Unreachable, Refused };
+inline constexpr auto kLinkStateNames =
+    enum_names<LinkState>("connected", "connecting", "unreachable", "refused");
+
+// One connection to an agent, replaced by a new one when it goes silent.
+class Transport {
+public:
+    Transport() = default;
+    virtual ~Transport() = default;
+    Transport(const Transport&) = delete;
+    Transport& operator=(const Transport&) = delete;
+
+    // False: not connected yet, or its queue is full.
+    virtual bool send(std::string_view frame) = 0;
+};
+
+using Received = std::function<void(std::string_view frame)>;
+using Connect = std::function<Result<std::unique_ptr<Transport>>(Received received)>;
+
+// Keeps the picture of one agent up to date: a snapshot, then numbered deltas; a gap in the
+// numbers, or a tick that names another one, means: subscribe again. An agent ticks every second;
+// one that was silent for kSilence is unreachable, its last known apps stay, and it is tried again
+// with a new transport, waiting at most two seconds between tries. Fleet loop thread; owned by the
+// Fleet.
+class AgentLink {
+public:
+    static constexpr Duration kSilence = std::chrono::milliseconds(3500);
+
+    using Answer = std::function<void(Result<wire::Value>)>;
+
+    struct Listener {
+        std::function<void()> state_changed;  // or what the agent says of itself
+        std::function<void(const std::set<std::string>& ids)> apps_changed;  // or removed
+    };
+
+    AgentLink(loop::EventLoop& loop, Connect connect, Listener listener);
+    ~AgentLink();
+    AgentLink(const AgentLink&) = delete;
+    AgentLink& operator=(const AgentLink&) = delete;
+
+    void start();
+
+    // Asks the agent. `answer` is called exactly once, later or at once: with what it said, its
+    // error, Unavailable when it is not connected (any more), or TimedOut.
+    void request(const std::string& verb, wire::Value args, Duration deadline, Answer answer);
+
+    [[nodiscard]] LinkState state() const { return state_; }
+
+    [[nodiscard]] WallTime since() const { return since_; }
+
+    // When the last frame came; nothing before the first one.
+    [[nodiscard]] const std::optional<WallTime>& last_seen() const { return last_seen_; }
+
+    // Why it is not connected; empty when it is.
+    [[nodiscard]] const std::string& error() const { return error_; }
+
+    // Nothing before the first snapshot.
+    [[nodiscard]] const std::optional<AgentInfo>& info() const { return info_; }
+
+    [[nodiscard]] const std::map<std::string, AppStatus>& apps() const { return apps_; }
+
+private:
+    struct Pending {
+        Answer answer;
+        loop::Registration timeout;
+    };
+
+    void connect();
+    void subscribe();
+    void check();
+    void check_at(MonoTime when);
+    void received(std::string_view frame);
+    void on_reply(const wire::Reply& reply);
+    void on_subscribed(const wire::Reply& reply);
+    void on_delta(const wire::Value& info);
+    void take_snapshot(const wire::Value& info);
+    void update(const wire::Value& app, std::set<std::string>& changed);
+    void set_state(LinkState state, std::string error);
+    void fail_pending(const Error& error);
+
+    loop::EventLoop& loop_;
+    Connect connect_;
+    Listener listener_;
+    std::unique_ptr<Transport> transport_;
+    LinkState state_ = LinkState::Connecting;
+    WallTime since_;
+    std::optional<WallTime> last_seen_;
+    MonoTime last_frame_;     // or the begin of the present try
+    MonoTime subscribed_at_;  // when the last subscribe was sent
+    std::uint32_t tries_ = 0;
+    std::string error_;
+    std::optional<AgentInfo> info_;
+    std::map<std::string, AppStatus> apps_;
+    std::uint64_t sequence_ = 0;
+    std::uint64_t next_request_ = 1;
+    std::uint64_t subscription_ = 0;  // the id of a subscribe that is not answered yet
+    std::map<std::uint64_t, Pending> pending_;
+    loop::Registration check_;
+};
+
+}  // namespace berth::fleet

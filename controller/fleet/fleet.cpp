@@ -1,0 +1,240 @@
+#include "controller/fleet/fleet.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "shared/base/text.h"
+#include "shared/bus/socket.h"
+#include "shared/log/log.h"
+#include "shared/os/file.h"
+
+namespace berth::fleet {
+
+namespace {
+
+constexpr Duration kRescan = std::chrono::seconds(1);
+constexpr Duration kPublishDelay = std::chrono::milliseconds(20);
+
+class ZmqTransport : public Transport {
+public:
+    explicit ZmqTransport(std::unique_ptr<bus::Dealer> dealer) : dealer_(std::move(dealer)) {}
+
+    bool send(std::string_view frame) override { return dealer_->send(frame); }
+
+private:
+    std::unique_ptr<bus::Dealer> dealer_;
+};
+
+// A number that changes when names in the folder come or go; 0 when there is none.
+std::int64_t folder_time(const std::string& folder) {
+    std::error_code error;
+    const auto time = std::filesystem::last_write_time(folder, error);
+    return error ? 0 : time.time_since_epoch().count();
+}
+
+}  // namespace
+
+Fleet::Fleet(loop::EventLoop& loop, std::string agents_folder, Connector connector)
+    : loop_(loop),
+      agents_folder_(std::move(agents_folder)),
+      connector_(std::move(connector)),
+      view_(std::in_place, std::make_shared<const FleetView>()) {}
+
+Fleet::~Fleet() = default;
+
+void Fleet::start(const std::vector<AgentTarget>& remote) {
+    remote_ = remote;
+    rescan();
+    reconcile();
+    publish();
+}
+
+void Fleet::set_remote(const std::vector<AgentTarget>& remote) {
+    remote_ = remote;
+    reconcile();
+}
+
+void Fleet::rescan() {
+    rescan_ = loop_.after(kRescan, [this] { rescan(); });
+    const std::int64_t time = folder_time(agents_folder_);
+    if (time == scanned_) {
+        return;
+    }
+    scanned_ = time;
+    local_.clear();
+    if (const auto names = os::list_folder(agents_folder_)) {
+        for (const std::string& name : *names) {
+            const std::string home = agents_folder_ + '/' + name;
+            if (is_valid_id(name) && os::is_folder(home)) {
+                local_.push_back({name, "ipc://" + home + "/run/control.sock", "", true});
+            }
+        }
+    }
+    reconcile();
+}
+
+void Fleet::reconcile() {
+    std::map<std::string, AgentTarget> wanted;
+    for (const AgentTarget& target : remote_) {
+        wanted.emplace(target.name, target);
+    }
+    for (const AgentTarget& target : local_) {
+        wanted.emplace(target.name, target);
+    }
+    std::vector<std::string> gone;
+    for (const auto& [name, member] : members_) {
+        const auto found = wanted.find(name);
+        if (found == wanted.end() || !(found->second == member.target)) {
+            gone.push_back(name);
+        }
+    }
+    for (const std::string& name : gone) {
+        remove(name);
+    }
+    for (const auto& [name, target] : wanted) {
+        if (members_.count(name) == 0) {
+            add(target);
+        }
+    }
+}
+
+void Fleet::add(const AgentTarget& target) {
+    const std::string name = target.name;
+    Member& member = members_[name];
+    member.target = target;
+    member.link = std::make_unique<AgentLink>(
+        loop_,
+        [this, target](Received received) { return connector_(target, std::move(received)); },
+        AgentLink::Listener{
+            [this, name] { agent_changed(name); },
+            [this, name](const std::set<std::string>& ids) { apps_changed(name, ids); }});
+    member.link->start();
+    agent_changed(name);
+}
+
+void Fleet::remove(const std::string& name) {
+    members_.erase(name);
+    next_.agents.erase(name);
+    const auto first = next_.apps.lower_bound(name + '/');
+    const auto last = next_.apps.lower_bound(name + '0');  // '0' comes right after '/'
+    next_.apps.erase(first, last);
+    publish_soon();
+}
+
+void Fleet::request(const std::string& agent,
+                    const std::string& verb,
+                    wire::Value args,
+                    Duration deadline,
+                    AgentLink::Answer answer) {
+    const auto found = members_.find(agent);
+    if (found == members_.end()) {
+        return answer(fail(ErrorCode::NotFound, "no agent has the name \"" + agent + "\""));
+    }
+    found->second.link->request(verb, std::move(args), deadline, std::move(answer));
+}
+
+std::shared_ptr<const AppView> Fleet::find_app(const std::string& key) const {
+    const auto found = next_.apps.find(key);
+    return found == next_.apps.end() ? nullptr : found->second;
+}
+
+FleetViewPtr Fleet::view() const {
+    return view_.with([](const FleetViewPtr& view) { return view; });
+}
+
+// The state decides whether apps are stale, so all of them are made anew.
+void Fleet::agent_changed(const std::string& name) {
+    const auto found = members_.find(name);
+    if (found == members_.end() || !found->second.link) {
+        return;
+    }
+    const Member& member = found->second;
+    next_.agents[name] = make_agent_view(member);
+    for (const auto& [id, status] : member.link->apps()) {
+        next_.apps[app_key(name, id)] = make_app_view(member, status);
+    }
+    publish_soon();
+}
+
+void Fleet::apps_changed(const std::string& name, const std::set<std::string>& ids) {
+    const auto found = members_.find(name);
+    if (found == members_.end() || !found->second.link) {
+        return;
+    }
+    const Member& member = found->second;
+    const auto& apps = member.link->apps();
+    for (const std::string& id : ids) {
+        const auto app = apps.find(id);
+        if (app == apps.end()) {
+            next_.apps.erase(app_key(name, id));
+        } else {
+            next_.apps[app_key(name, id)] = make_app_view(member, app->second);
+        }
+    }
+    const auto& shown = next_.agents[name];
+    if (!shown || shown->apps != apps.size()) {
+        next_.agents[name] = make_agent_view(member);
+    }
+    publish_soon();
+}
+
+void Fleet::publish_soon() {
+    if (!publish_.active()) {
+        publish_ = loop_.after(kPublishDelay, [this] { publish(); });
+    }
+}
+
+void Fleet::publish() {
+    publish_.reset();
+    FleetViewPtr view = std::make_shared<const FleetView>(next_);
+    view_.with([&view](FleetViewPtr& current) { current = view; });
+    if (published_) {
+        published_(std::move(view));
+    }
+}
+
+std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) const {
+    auto view = std::make_shared<AgentView>();
+    view->name = member.target.name;
+    view->endpoint = member.target.endpoint;
+    view->local = member.target.local;
+    view->state = member.link->state();
+    view->since = member.link->since();
+    view->last_seen = member.link->last_seen();
+    view->error = member.link->error();
+    view->info = member.link->info();
+    view->apps = member.link->apps().size();
+    json::JsonWriter json;
+    json.begin_object();
+    write_agent(json, *view);
+    view->json = json.end_object().take();
+    return view;
+}
+
+std::shared_ptr<const AppView> Fleet::make_app_view(const Member& member, AppStatus status) const {
+    auto view = std::make_shared<AppView>();
+    status.agent = member.target.name;
+    view->key = app_key(status.agent, status.id);
+    view->status = std::move(status);
+    view->stale = member.link->state() != LinkState::Connected;
+    json::JsonWriter json;
+    json.begin_object();
+    write_app(json, view->status, view->stale);
+    view->json = json.end_object().take();
+    return view;
+}
+
+Fleet::Connector zmq_connector(bus::Context& context, loop::EventLoop& loop, bus::KeyPair keys) {
+    return [&context, &loop, keys = std::move(keys)](
+               const AgentTarget& target, Received received) -> Result<std::unique_ptr<Transport>> {
+        bus::Dealer::Target to{target.endpoint, target.server_key, {}};
+        if (!target.server_key.empty()) {
+            to.own = keys;
+        }
+        const bus::SocketLimits limits{static_cast<std::int64_t>(wire::kMaxControlFrame), 1000};
+        BERTH_TRY(auto dealer, bus::Dealer::create(context, loop, limits, to, std::move(received)));
+        return std::unique_ptr<Transport>(std::make_unique<ZmqTransport>(std::move(dealer)));
+    };
+}
+
+}  // namespace berth::fleet

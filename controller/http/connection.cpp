@@ -1,0 +1,322 @@
+#include "controller/http/connection.h"
+
+#include <array>
+#include <cstdio>
+
+#include "shared/os/fd.h"
+#include "shared/os/socket.h"
+
+namespace berth::http {
+
+namespace {
+
+constexpr std::size_t kReadSize = 16U << 10U;
+constexpr std::size_t kWriteStep = 64U << 10U;
+constexpr std::size_t kMaxDrained = 4U << 20U;
+
+}  // namespace
+
+Connection::Connection(const Environment& environment, os::UniqueFd socket, std::string address)
+    : environment_(environment),
+      socket_(std::move(socket)),
+      address_(std::move(address)),
+      reader_(environment.limits) {}
+
+void Connection::start() {
+    set_deadline(environment_.deadlines.head);
+    watch_ = environment_.loop.watch(
+        socket_.get(), loop::Interest::Edge, [this](bool readable, bool writable) {
+            ready(readable, writable);
+        });
+}
+
+void Connection::ready(bool readable, bool writable) {
+    readable_ = readable_ || readable;
+    writable_ = writable_ || writable;
+    pump();
+}
+
+// Does what can be done now.
+void Connection::pump() {
+    if (pumping_) {
+        return;
+    }
+    const auto self = shared_from_this();
+    pumping_ = true;
+    bool more = true;
+    while (more) {
+        switch (state_) {
+            case State::Reading:
+                more = on_progress() || read();
+                break;
+            case State::Writing:
+                more = write();
+                break;
+            case State::Lingering:
+                more = read();
+                break;
+            case State::Handling:
+            case State::WaitingForPiece:
+            case State::Closed:
+                more = false;
+                break;
+        }
+    }
+    pumping_ = false;
+}
+
+bool Connection::read() {
+    if (!readable_) {
+        return false;
+    }
+    std::array<char, kReadSize> buffer;
+    const os::IoOutcome outcome = os::read_some(socket_.get(), buffer.data(), buffer.size());
+    switch (outcome.status) {
+        case os::IoStatus::WouldBlock:
+            readable_ = false;
+            return false;
+        case os::IoStatus::Closed:
+        case os::IoStatus::Failed:
+            close();
+            return false;
+        case os::IoStatus::Done:
+            break;
+    }
+    if (state_ == State::Lingering) {
+        drained_ += outcome.bytes;
+        if (drained_ > kMaxDrained) {
+            close();
+        }
+        return state_ == State::Lingering;
+    }
+    reader_.feed({buffer.data(), outcome.bytes});
+    return true;
+}
+
+// Looks how far the reader is. True: the state has changed.
+bool Connection::on_progress() {
+    const RequestReader::Progress progress = reader_.progress();
+    if (progress == RequestReader::Progress::Complete) {
+        begin_handling();
+        return true;
+    }
+    if (progress == RequestReader::Progress::Rejected) {
+        keep_alive_ = false;
+        without_body_ = false;
+        ++exchange_;
+        respond(problem(reader_.rejection().status, reader_.rejection().detail));
+        return true;
+    }
+    if (progress == RequestReader::Progress::Body) {
+        if (!in_body_) {
+            in_body_ = true;
+            set_deadline(environment_.deadlines.body);
+        }
+        if (reader_.expects_continue() && !continued_) {
+            continued_ = true;
+            // So few bytes nearly always fit; if not, the client sends the body after a while
+            // anyway.
+            (void)os::send_some(socket_.get(), "HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    } else if (reader_.began() && !began_) {
+        began_ = true;
+        if (proved_) {  // else the time since the accept counts
+            set_deadline(environment_.deadlines.head);
+        }
+    }
+    return false;
+}
+
+void Connection::begin_handling() {
+    Request request = reader_.take();
+    request.address = address_;
+    proved_ = true;
+    began_ = false;
+    in_body_ = false;
+    continued_ = false;
+    keep_alive_ = request.keep_alive;
+    without_body_ = request.method == Method::Head;
+    http_1_0_ = request.http_1_0;
+    state_ = State::Handling;
+    set_deadline(environment_.deadlines.handling);
+    const std::uint64_t exchange = ++exchange_;
+    const std::weak_ptr<Connection> weak = weak_from_this();
+    const loop::PosterPtr poster = environment_.poster;
+    Responder responder([weak, poster, exchange](Response response) {
+        auto shared = std::make_shared<Response>(std::move(response));
+        (void)poster->post([weak, exchange, shared] {
+            const auto self = weak.lock();
+            if (self && self->exchange_ == exchange && self->state_ == State::Handling) {
+                self->respond(std::move(*shared));
+                self->pump();
+            }
+        });
+    });
+    environment_.handle(std::move(request), std::move(responder));
+}
+
+void Connection::respond(Response response) {
+    if (response.stream && http_1_0_) {
+        response = problem(505, "this needs HTTP/1.1");
+    }
+    response_ = std::move(response);
+    const bool streamed = static_cast<bool>(response_.stream);
+    head_ = head_of(response_, keep_alive_);
+    rest_of_head_ = head_;
+    rest_of_body_ = without_body_ || streamed ? std::string_view() : response_.body.bytes();
+    if (without_body_) {
+        response_.stream = nullptr;
+    }
+    state_ = State::Writing;
+    set_deadline(environment_.deadlines.writing);
+}
+
+// True: go on. False: the socket is full, or it is over.
+bool Connection::write() {
+    if (!writable_) {
+        return false;
+    }
+    std::string_view& rest = rest_of_head_.empty() ? rest_of_body_ : rest_of_head_;
+    if (rest.empty()) {
+        return written();
+    }
+    const os::IoOutcome outcome = os::send_some(socket_.get(), rest);
+    switch (outcome.status) {
+        case os::IoStatus::WouldBlock:
+            writable_ = false;
+            return false;
+        case os::IoStatus::Closed:
+        case os::IoStatus::Failed:
+            close();
+            return false;
+        case os::IoStatus::Done:
+            break;
+    }
+    rest.remove_prefix(outcome.bytes);
+    since_deadline_ += outcome.bytes;
+    if (since_deadline_ >= kWriteStep) {
+        set_deadline(environment_.deadlines.writing);
+    }
+    return true;
+}
+
+// What there was is out: the response ends, or its next piece is fetched.
+bool Connection::written() {
+    if (response_.upgrade) {
+        hand_over();
+        return false;
+    }
+    if (response_.stream) {
+        fetch_piece();
+    } else {
+        finish_response();
+    }
+    return true;
+}
+
+void Connection::hand_over() {
+    const auto upgrade = std::move(response_.upgrade);
+    watch_.reset();
+    deadline_.reset();
+    os::UniqueFd socket = std::move(socket_);
+    std::string rest = reader_.take_rest();
+    state_ = State::Closed;
+    environment_.closed(*this);
+    upgrade(std::move(socket), std::move(rest));
+}
+
+void Connection::fetch_piece() {
+    state_ = State::WaitingForPiece;
+    set_deadline(environment_.deadlines.handling);
+    const std::uint64_t exchange = exchange_;
+    const std::weak_ptr<Connection> weak = weak_from_this();
+    const loop::PosterPtr poster = environment_.poster;
+    const StreamSource source = response_.stream;
+    source([weak, poster, exchange](StreamPiece piece) {
+        auto shared = std::make_shared<StreamPiece>(std::move(piece));
+        (void)poster->post([weak, exchange, shared] {
+            const auto self = weak.lock();
+            if (self && self->exchange_ == exchange && self->state_ == State::WaitingForPiece) {
+                self->take_piece(std::move(*shared));
+                self->pump();
+            }
+        });
+    });
+}
+
+void Connection::take_piece(StreamPiece piece) {
+    if (piece.failed) {
+        return close();
+    }
+    piece_.clear();
+    if (!piece.data.empty()) {
+        std::array<char, 24> size{};
+        const int length = std::snprintf(size.data(), size.size(), "%zx\r\n", piece.data.size());
+        piece_.assign(size.data(), static_cast<std::size_t>(length));
+        piece_ += piece.data;
+        piece_ += "\r\n";
+    }
+    if (piece.last) {
+        piece_ += "0\r\n\r\n";
+        response_.stream = nullptr;
+    }
+    rest_of_body_ = piece_;
+    state_ = State::Writing;
+    set_deadline(environment_.deadlines.writing);
+}
+
+void Connection::finish_response() {
+    response_ = {};
+    head_.clear();
+    piece_ = {};
+    if (!keep_alive_) {
+        return linger();
+    }
+    state_ = State::Reading;
+    set_deadline(environment_.deadlines.idle);
+}
+
+// Closing at once with unread bytes would make the system throw the response away with them.
+void Connection::linger() {
+    os::shut_down_sending(socket_);
+    state_ = State::Lingering;
+    set_deadline(environment_.deadlines.lingering);
+}
+
+void Connection::close() {
+    if (state_ == State::Closed) {
+        return;
+    }
+    const auto self = shared_from_this();
+    state_ = State::Closed;
+    watch_.reset();
+    deadline_.reset();
+    socket_.reset();
+    response_ = {};
+    environment_.closed(*this);
+}
+
+void Connection::set_deadline(Duration delay) {
+    since_deadline_ = 0;
+    deadline_ = environment_.loop.after(delay, [this] { on_deadline(); });
+}
+
+void Connection::on_deadline() {
+    const auto self = shared_from_this();
+    if (state_ == State::Reading && reader_.began()) {
+        keep_alive_ = false;
+        without_body_ = false;
+        ++exchange_;
+        respond(problem(408, "the request did not come in time"));
+        return pump();
+    }
+    if (state_ == State::Handling) {
+        keep_alive_ = false;
+        ++exchange_;
+        respond(problem(504, "no answer was found in time"));
+        return pump();
+    }
+    close();
+}
+
+}  // namespace berth::http

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "controller/http/request_reader.h"
+#include "controller/http/responder.h"
+#include "controller/http/response.h"
+#include "shared/loop/event_loop.h"
+#include "shared/loop/poster.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::http {
+
+// How long a connection may take for what it does.
+struct Deadlines {
+    Duration head = std::chrono::seconds(5);  // from the first byte, or from the accept
+    Duration body = std::chrono::seconds(10);
+    Duration idle = std::chrono::seconds(60);  // between two requests
+    Duration handling = std::chrono::seconds(330);
+    Duration writing = std::chrono::seconds(20);  // for each 64 KiB
+    Duration lingering = std::chrono::seconds(2);
+};
+
+// One connection: reads a request, has it handled, writes the response, and starts over. Does not
+// read ahead of the request it answers, so what a client costs is bounded: one request, one
+// response (or one piece of a stream). Http loop thread; owned by the front, which drops it in
+// `closed`.
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    struct Environment {
+        loop::EventLoop& loop;
+        loop::PosterPtr poster;
+        Deadlines deadlines;
+        RequestLimits limits;
+        std::function<void(Request request, Responder responder)> handle;
+        std::function<void(Connection& connection)> closed;
+    };
+
+    Connection(const Environment& environment, os::UniqueFd socket, std::string address);
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void start();
+
+    // Cuts it, whatever it does.
+    void close();
+
+    [[nodiscard]] const std::string& address() const { return address_; }
+
+    // Whether it has ever sent a whole request; until then it is a stranger.
+    [[nodiscard]] bool proved() const { return proved_; }
+
+    // Whether it only waits for a request.
+    [[nodiscard]] bool idle() const { return state_ == State::Reading; }
+
+private:
+    enum class State : std::uint8_t {
+        Reading,
+        Handling,
+        Writing,
+        WaitingForPiece,
+        Lingering,
+        Closed
+    };
+
+    void ready(bool readable, bool writable);
+    void pump();
+    bool read();
+    bool on_progress();
+    void begin_handling();
+    void respond(Response response);
+    bool write();
+    bool written();
+    void hand_over();
+    void fetch_piece();
+    void take_piece(StreamPiece piece);
+    void finish_response();
+    void linger();
+    void set_deadline(Duration delay);
+    void on_deadline();
+
+    const Environment& environment_;
+    os::UniqueFd socket_;
+    std::string address_;
+    RequestReader reader_;
+    State state_ = State::Reading;
+    bool readable_ = false;
+    bool writable_ = true;
+    bool pumping_ = false;
+    bool proved_ = false;
+    bool keep_alive_ = true;
+    bool without_body_ = false;  // the answer to a HEAD
+    bool http_1_0_ = false;
+    bool continued_ = false;  // "100 Continue" was sent
+    bool began_ = false;      // the first byte of the next request has come
+    bool in_body_ = false;
+    std::uint64_t exchange_ = 0;  // which request an answer is for
+    Response response_;
+    std::string head_;
+    std::string_view rest_of_head_;
+    std::string_view rest_of_body_;
+    std::string piece_;
+    std::size_t since_deadline_ = 0;  // bytes written since the deadline was set
+    std::size_t drained_ = 0;
+    loop::Registration watch_;
+    loop::Registration deadline_;
+};
+
+}  // namespace berth::http

@@ -1,0 +1,110 @@
+#include <array>
+#include <set>
+
+#include "controller/http/router.h"
+#include "controller/http/schemas.h"
+#include "shared/base/text.h"
+#include "shared/json/json_writer.h"
+
+namespace berth::http {
+
+namespace {
+
+std::string lower_name(Method method) {
+    std::string name(kMethodNames.name(method));
+    for (char& c : name) {
+        c = static_cast<char>(c - 'A' + 'a');
+    }
+    return name;
+}
+
+void write_schema(json::JsonWriter& json, std::string_view media, std::string_view schema) {
+    json.key("content").begin_object().key(media).begin_object().key("schema").begin_object();
+    json.field("$ref", "#/components/schemas/" + std::string(schema));
+    json.end_object().end_object().end_object();
+}
+
+void write_parameters(json::JsonWriter& json, const Route& route) {
+    json.key("parameters").begin_array();
+    const auto write = [&json](std::string_view name, std::string_view in, bool required) {
+        json.begin_object().field("name", name).field("in", in).field("required", required);
+        json.key("schema").begin_object().field("type", "string").end_object().end_object();
+    };
+    for (const std::string_view part : split(route.pattern, '/')) {
+        if (part.size() > 2 && part.front() == '{') {
+            write(part.substr(1, part.size() - 2), "path", true);
+        }
+    }
+    for (const std::string_view name : split(route.doc.query, ',')) {
+        if (!name.empty()) {
+            write(name, "query", false);
+        }
+    }
+    if (is_change(route.method) && route.access != Access::Public) {
+        write("X-CSRF-Token", "header", true);
+    }
+    json.end_array();
+}
+
+void write_responses(json::JsonWriter& json, const Route& route) {
+    json.key("responses").begin_object();
+    json.key(std::to_string(route.doc.status)).begin_object().field("description", "done");
+    if (!route.doc.response.empty()) {
+        write_schema(json, "application/json", route.doc.response);
+    }
+    json.end_object();
+    json.key("default").begin_object().field("description", "a problem (RFC 9457)");
+    write_schema(json, "application/problem+json", "Problem");
+    json.end_object().end_object();
+}
+
+void write_operation(json::JsonWriter& json, const Route& route) {
+    static constexpr std::array<std::string_view, 4> kAccess = {
+        "everybody", "viewer", "operator", "admin"};
+    json.key(lower_name(route.method)).begin_object();
+    json.field("summary", route.doc.summary);
+    json.field("x-role", kAccess.at(static_cast<std::size_t>(route.access)));
+    write_parameters(json, route);
+    if (!route.doc.request.empty()) {
+        json.key("requestBody").begin_object().field("required", true);
+        write_schema(json, "application/json", route.doc.request);
+        json.end_object();
+    }
+    write_responses(json, route);
+    json.key("security").begin_array();
+    if (route.access != Access::Public) {
+        json.begin_object().key("session").begin_array().end_array().end_object();
+    }
+    json.end_array().end_object();
+}
+
+}  // namespace
+
+std::string openapi_document(const std::vector<Route>& routes) {
+    json::JsonWriter json;
+    json.begin_object().field("openapi", "3.1.0");
+    json.key("info").begin_object().field("title", "Berth").field("version", BERTH_VERSION);
+    json.field("description", "The HTTP API of berth-controller").end_object();
+    json.key("paths").begin_object();
+    std::set<std::string_view> patterns;
+    for (const Route& route : routes) {
+        patterns.insert(route.pattern);
+    }
+    for (const std::string_view pattern : patterns) {
+        json.key(pattern).begin_object();
+        for (const Route& route : routes) {
+            if (route.pattern == pattern) {
+                write_operation(json, route);
+            }
+        }
+        json.end_object();
+    }
+    json.end_object();
+    json.key("components").begin_object().key("schemas").raw(kSchemas);
+    json.key("securitySchemes").begin_object().key("session").begin_object();
+    json.field("type", "apiKey").field("in", "cookie").field("name", "berth_session");
+    json.end_object().end_object().end_object();
+    return json.end_object().take();
+}
+
+}  // namespace berth::http

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::http {
+
+// The bytes of a body: owned, shared with others, or static. Cheap to copy.
+class Body {
+public:
+    Body() = default;
+
+    static Body of(std::string text);
+    static Body of_static(std::string_view bytes);
+    static Body shared(std::shared_ptr<const std::string> text);
+
+    [[nodiscard]] std::string_view bytes() const { return bytes_; }
+
+private:
+    std::shared_ptr<const std::string> owner_;
+    std::string_view bytes_;
+};
+
+// A body that is made while it is sent: the front asks for the next piece when the last one is
+// written, so a slow reader slows the source and costs one piece of memory.
+struct StreamPiece {
+    std::string data;
+    bool last = false;
+    bool failed = false;  // the connection is cut, so that the reader notices
+};
+
+using StreamAnswer = std::function<void(StreamPiece piece)>;  // from any thread, once
+using StreamSource = std::function<void(StreamAnswer answer)>;
+
+struct Response {
+    int status = 200;
+    std::vector<std::pair<std::string, std::string>> headers;
+    Body body;
+    StreamSource stream;
+
+    // With status 101: gets the socket and what was read behind the request, when the head is out.
+    std::function<void(os::UniqueFd socket, std::string rest)> upgrade;
+
+    // Adds a header.
+    Response& with(std::string name, std::string value);
+};
+
+Response json_response(std::string json, int status = 200);
+Response text_response(std::string text, int status = 200);
+Response no_content();
+
+// A problem document (RFC 9457). `extra`: further members, as ",\"name\":value".
+Response problem(int status, std::string_view detail, std::string_view extra = {});
+
+// The problem that an error of our own is.
+Response problem_of(const Error& error);
+
+// The problem that an error from an agent, or on the way to it, is: 504 when it does not answer.
+Response problem_of_agent(const Error& error);
+
+// Status line and fields, with the security headers that every response has. `keep_alive`: whether
+// the connection stays.
+std::string head_of(const Response& response, bool keep_alive);
+
+}  // namespace berth::http

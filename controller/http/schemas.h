@@ -1,0 +1,107 @@
+#pragma once
+
+#include <string_view>
+
+namespace berth::http {
+
+// The objects of the API, as JSON Schema: components of the OpenAPI document.
+inline constexpr std::string_view kSchemas = R"json({
+"Problem":{"type":"object","required":["type","title","status","detail"],"properties":{
+ "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},
+ "detail":{"type":"string"},"setup_required":{"type":"boolean"}}},
+"Role":{"enum":["viewer","operator","admin"]},
+"Time":{"type":"string","format":"date-time"},
+"TimeOrNull":{"type":["string","null"],"format":"date-time"},
+"Session":{"type":"object","required":["user","csrf","version"],"properties":{
+ "user":{"type":"object","required":["name","role"],"properties":{"name":{"type":"string"},
+  "role":{"$ref":"#/components/schemas/Role"}}},
+ "csrf":{"type":"string"},"version":{"type":"string"}}},
+"Login":{"type":"object","required":["username","password"],"properties":{
+ "username":{"type":"string"},"password":{"type":"string"}}},
+"Setup":{"type":"object","required":["token","username","password"],"properties":{
+ "token":{"type":"string"},"username":{"type":"string"},"password":{"type":"string"}}},
+"Agent":{"type":"object","required":["name","endpoint","local","state","since","last_seen","error",
+ "version","host","home","pid","apps"],"properties":{
+ "name":{"type":"string"},"endpoint":{"type":"string"},"local":{"type":"boolean"},
+ "state":{"enum":["connected","connecting","unreachable","refused"]},
+ "since":{"$ref":"#/components/schemas/Time"},"last_seen":{"$ref":"#/components/schemas/TimeOrNull"},
+ "error":{"type":["string","null"]},"version":{"type":["string","null"]},
+ "host":{"type":["string","null"]},"home":{"type":["string","null"]},
+ "pid":{"type":["integer","null"]},"apps":{"type":"integer"}}},
+"Agents":{"type":"object","required":["agents"],"properties":{
+ "agents":{"type":"array","items":{"$ref":"#/components/schemas/Agent"}}}},
+"NewAgent":{"type":"object","required":["name","endpoint","public_key"],"properties":{
+ "name":{"type":"string"},"endpoint":{"type":"string","description":"tcp://HOST:PORT"},
+ "public_key":{"type":"string","minLength":40,"maxLength":40}}},
+"App":{"type":"object","required":["id","agent","name","comment","state","active","desired","reason",
+ "since","pid","exit_code","signal","started","finished","next_try","restarts","cpu_percent",
+ "rss_bytes","processes","command","path","descriptor","backend","backend_id","tty","tags","stale",
+ "changed_on_disk"],"properties":{
+ "id":{"type":"string"},"agent":{"type":"string"},"name":{"type":"string"},
+ "comment":{"type":"string"},
+ "state":{"enum":["stopped","waiting","starting","running","stopping","backoff","exited","failed"]},
+ "active":{"type":"boolean"},"desired":{"enum":["stopped","running"]},"reason":{"type":"string"},
+ "since":{"$ref":"#/components/schemas/Time"},"pid":{"type":["integer","null"]},
+ "exit_code":{"type":["integer","null"]},"signal":{"type":["string","null"]},
+ "started":{"$ref":"#/components/schemas/TimeOrNull"},
+ "finished":{"$ref":"#/components/schemas/TimeOrNull"},
+ "next_try":{"$ref":"#/components/schemas/TimeOrNull"},"restarts":{"type":"integer"},
+ "cpu_percent":{"type":["number","null"]},"rss_bytes":{"type":["integer","null"]},
+ "processes":{"type":["integer","null"]},"command":{"type":"string"},"path":{"type":"string"},
+ "descriptor":{"type":"string"},"backend":{"type":"string"},"backend_id":{"type":"string"},
+ "tty":{"type":"boolean"},"tags":{"type":"array","items":{"type":"string"}},
+ "stale":{"type":"boolean"},"changed_on_disk":{"type":"boolean"}}},
+"Apps":{"type":"object","required":["apps","next"],"properties":{
+ "apps":{"type":"array","items":{"$ref":"#/components/schemas/App"}},
+ "next":{"type":["string","null"]}}},
+"AppDetails":{"allOf":[{"$ref":"#/components/schemas/App"},{"type":"object",
+ "required":["spec","history","runs"],"properties":{"spec":{"type":"object"},
+ "history":{"type":"array","items":{"type":"object","properties":{
+  "time":{"$ref":"#/components/schemas/Time"},"state":{"type":"string"},
+  "reason":{"type":"string"}}}},
+ "runs":{"type":"array","items":{"type":"object","properties":{
+  "generation":{"type":"integer"},"started":{"$ref":"#/components/schemas/Time"},
+  "ended":{"$ref":"#/components/schemas/Time"},"exit_code":{"type":["integer","null"]},
+  "how":{"type":"string"}}}}}}]},
+"Action":{"type":"object","properties":{"timeout":{"type":"number","minimum":0,"maximum":300}}},
+"ActionResult":{"type":"object","properties":{"app":{"$ref":"#/components/schemas/App"}}},
+"BulkAction":{"type":"object","required":["verb","apps"],"properties":{
+ "verb":{"enum":["start","stop","restart","kill","clean","reload"]},
+ "apps":{"type":"array","items":{"type":"string","description":"agent/id"}}}},
+"BulkResult":{"type":"object","required":["results"],"properties":{"results":{"type":"array",
+ "items":{"type":"object","required":["app","ok","error"],"properties":{"app":{"type":"string"},
+  "ok":{"type":"boolean"},"error":{"type":["string","null"]}}}}}},
+"Operation":{"type":"object","required":["id","app","verb","state","error"],"properties":{
+ "id":{"type":"string"},"app":{"type":"string"},"verb":{"type":"string"},
+ "state":{"enum":["running","done","failed"]},"error":{"type":["string","null"]}}},
+"LogLine":{"type":"object","required":["time","stream","text","partial"],"properties":{
+ "time":{"$ref":"#/components/schemas/Time"},"stream":{"enum":["stdout","stderr"]},
+ "text":{"type":"string"},"partial":{"type":"boolean"}}},
+"Logs":{"type":"object","required":["lines","cursor"],"properties":{
+ "lines":{"type":"array","items":{"$ref":"#/components/schemas/LogLine"}},
+ "cursor":{"type":"string"}}},
+"Input":{"type":"object","required":["data"],"properties":{"data":{"type":"string"}}},
+"Explanation":{"type":"object","required":["explanation"],"properties":{
+ "explanation":{"type":"string"}}},
+"Events":{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{
+ "type":"object","required":["agent","seq","time","app","state","text"],"properties":{
+ "agent":{"type":"string"},"seq":{"type":"integer"},"time":{"$ref":"#/components/schemas/Time"},
+ "app":{"type":"string"},"state":{"type":"string"},"text":{"type":"string"}}}}}},
+"Audit":{"type":"object","required":["entries","next"],"properties":{"entries":{"type":"array",
+ "items":{"type":"object","required":["id","time","actor","address","verb","target","result"],
+ "properties":{"id":{"type":"integer"},"time":{"$ref":"#/components/schemas/Time"},
+ "actor":{"type":"string"},"address":{"type":"string"},"verb":{"type":"string"},
+ "target":{"type":"string"},"result":{"type":"string"}}}},"next":{"type":["string","null"]}}},
+"User":{"type":"object","required":["name","role","created"],"properties":{
+ "name":{"type":"string"},"role":{"$ref":"#/components/schemas/Role"},
+ "created":{"$ref":"#/components/schemas/Time"}}},
+"Users":{"type":"object","required":["users"],"properties":{
+ "users":{"type":"array","items":{"$ref":"#/components/schemas/User"}}}},
+"NewUser":{"type":"object","required":["name","password","role"],"properties":{
+ "name":{"type":"string"},"password":{"type":"string","minLength":8},
+ "role":{"$ref":"#/components/schemas/Role"}}},
+"UserChange":{"type":"object","properties":{"password":{"type":"string","minLength":8},
+ "role":{"$ref":"#/components/schemas/Role"}}}
+})json";
+
+}  // namespace berth::http

@@ -1,0 +1,222 @@
+#include "controller/live/hub.h"
+
+#include <algorithm>
+
+#include "shared/base/text.h"
+#include "shared/json/json_value.h"
+
+namespace berth::live {
+
+namespace {
+
+constexpr std::size_t kMaxViewers = 1000;
+constexpr std::size_t kMaxFollows = 20;
+constexpr std::uint64_t kMaxTail = 5000;
+constexpr std::size_t kLogMark = 512U << 10U;  // above it, log lines are dropped and counted
+constexpr Duration kFlushGap = std::chrono::milliseconds(100);
+constexpr Duration kPing = std::chrono::seconds(15);
+constexpr Duration kSilence = std::chrono::seconds(50);
+
+bool has_word(std::string_view list, std::string_view word) {
+    for (const std::string_view item : split(list, ',')) {
+        const std::string_view trimmed = trim(item);
+        if (std::equal(
+                trimmed.begin(), trimmed.end(), word.begin(), word.end(), [](char a, char b) {
+                    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+                })) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Why this is no handshake that may be accepted; nothing when it is one.
+std::optional<http::Response> refuse_handshake(const http::Request& request) {
+    if (!has_word(request.header("upgrade").value_or(""), "websocket") ||
+        !has_word(request.header("connection").value_or(""), "upgrade") ||
+        request.header("sec-websocket-key").value_or("").size() != 24) {
+        return std::move(http::problem(426, "this is a WebSocket").with("Upgrade", "websocket"));
+    }
+    if (request.header("sec-websocket-version").value_or("") != "13") {
+        http::Response response = http::problem(426, "only version 13 of WebSocket is spoken here");
+        return std::move(response.with("Sec-WebSocket-Version", "13"));
+    }
+    const auto origin = request.header("origin");
+    if (origin && !http::same_origin(*origin, request.header("host").value_or(""))) {
+        return http::problem(403, "this WebSocket comes from another site");
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Hub::Hub(loop::EventLoop& loop, auth::Auth& auth, LogSource logs)
+    : loop_(loop),
+      auth_(auth),
+      logs_(std::move(logs)),
+      events_{[this](Viewer& viewer, std::string_view text) { on_message(viewer, text); },
+              [this](Viewer& viewer) {
+                  logs_.drop(viewer.id());
+                  viewers_.erase(viewer.id());
+              }},
+      shown_(std::make_shared<const fleet::FleetView>()),
+      newest_(shown_) {
+    ping_ = loop_.after(kPing, [this] { ping(); });
+}
+
+Hub::~Hub() = default;
+
+void Hub::accept(const http::Exchange& exchange) {
+    if (auto refused = refuse_handshake(exchange.request)) {
+        return exchange.responder.send(std::move(*refused));
+    }
+    if (viewers_.size() >= kMaxViewers) {
+        return exchange.responder.send(http::problem(503, "too many panels are open"));
+    }
+    http::Response response;
+    response.status = 101;
+    const auto key = exchange.request.header("sec-websocket-key").value_or("");
+    response.with("Sec-WebSocket-Accept", accept_key(key));
+    response.upgrade = [this, session = exchange.who->session](os::UniqueFd socket,
+                                                               std::string rest) {
+        open(session, std::move(socket), std::move(rest));
+    };
+    exchange.responder.send(std::move(response));
+}
+
+void Hub::open(const std::string& session, os::UniqueFd socket, std::string rest) {
+    const auto viewer = std::make_shared<Viewer>(loop_, next_++, session, events_);
+    viewers_.emplace(viewer->id(), viewer);
+    if (!snapshot_) {
+        snapshot_ = text_frame(snapshot_text(sequence_, *shown_));
+    }
+    viewer->send(text_frame(hello_text(sequence_)));
+    viewer->send(snapshot_, snapshot_->size());
+    viewer->start(std::move(socket), std::move(rest));
+}
+
+void Hub::show(fleet::FleetViewPtr view) {
+    newest_ = std::move(view);
+    if (flush_.active()) {
+        return;
+    }
+    const MonoTime next = flushed_ + std::chrono::duration_cast<MonoClock::duration>(kFlushGap);
+    flush_ = loop_.at(std::max(next, loop_.now().mono), [this] { flush(); });
+}
+
+void Hub::flush() {
+    flush_.reset();
+    flushed_ = loop_.now().mono;
+    const std::string delta = delta_text(sequence_ + 1, *shown_, *newest_);
+    shown_ = newest_;
+    if (delta.empty()) {
+        return;
+    }
+    ++sequence_;
+    snapshot_.reset();
+    const Frame frame = text_frame(delta);
+    for (const auto& viewer : all()) {
+        viewer->send(frame);
+    }
+}
+
+std::vector<std::shared_ptr<Viewer>> Hub::all() const {
+    std::vector<std::shared_ptr<Viewer>> viewers;
+    viewers.reserve(viewers_.size());
+    for (const auto& [id, viewer] : viewers_) {
+        viewers.push_back(viewer);
+    }
+    return viewers;
+}
+
+// The text is for the panel, the frame for its WebSocket, whose answer shows that it lives.
+void Hub::ping() {
+    ping_ = loop_.after(kPing, [this] { ping(); });
+    static const Frame kPingText = text_frame(R"({"type":"ping"})");
+    static const Frame kPingFrame = ping_frame();
+    for (const auto& viewer : all()) {
+        if (loop_.now().mono - viewer->last_heard() > kSilence) {
+            viewer->close();
+        } else {
+            viewer->send(kPingText);
+            viewer->send(kPingFrame);
+        }
+    }
+    check_sessions();
+}
+
+void Hub::check_sessions() {
+    for (const auto& viewer : all()) {
+        if (!auth_.keep_alive(viewer->session())) {
+            viewer->dismiss("the session has ended");
+        }
+    }
+}
+
+void Hub::stop() {
+    for (const auto& viewer : all()) {
+        viewer->dismiss("the controller is ending");
+    }
+}
+
+void Hub::on_message(Viewer& viewer, std::string_view text) {
+    const auto message = json::parse_json(text);
+    const auto type =
+        message ? message->get<std::string>("type") : Result<std::string>(std::string());
+    const auto app =
+        message ? message->get<std::string>("app") : Result<std::string>(std::string());
+    if (!message || !type || !app) {
+        return viewer.dismiss("a message that is not understood");
+    }
+    if (*type == "follow") {
+        const auto tail = message->get_optional<std::uint64_t>("tail");
+        on_follow(viewer, *app, std::min(tail ? tail->value_or(200) : 200, kMaxTail));
+    } else if (*type == "unfollow" && viewer.follows.erase(*app) != 0) {
+        logs_.unfollow(viewer.id(), *app);
+    }
+}
+
+void Hub::on_follow(Viewer& viewer, const std::string& app, std::uint64_t tail) {
+    const std::size_t slash = std::min(app.find('/'), app.size());
+    const std::string agent = app.substr(0, slash);
+    const std::string id = app.substr(std::min(slash + 1, app.size()));
+    if (!is_valid_id(agent) || !is_valid_id(id)) {
+        return viewer.send(text_frame(log_error_text(app, "an app is named AGENT/ID")));
+    }
+    if (viewer.follows.count(app) == 0 && viewer.follows.size() >= kMaxFollows) {
+        return viewer.send(
+            text_frame(log_error_text(app, "at most 20 logs can be followed at once")));
+    }
+    viewer.follows[app] = 0;
+    logs_.follow(viewer.id(), agent, id, tail);
+}
+
+void Hub::deliver(const std::vector<fleet::FollowerId>& to,
+                  const std::shared_ptr<const fleet::LogPiece>& piece) {
+    Frame shared;
+    for (const fleet::FollowerId id : to) {
+        const auto found = viewers_.find(id);
+        if (found == viewers_.end()) {
+            continue;
+        }
+        const auto viewer = found->second;
+        const auto follow = viewer->follows.find(piece->app);
+        if (follow == viewer->follows.end()) {
+            continue;
+        }
+        if (!piece->error.empty()) {
+            viewer->follows.erase(follow);
+            viewer->send(text_frame(log_error_text(piece->app, piece->error)));
+        } else if (viewer->queued() > kLogMark) {
+            follow->second += piece->count;
+        } else if (follow->second > 0) {
+            const std::uint64_t skipped = std::exchange(follow->second, 0);
+            viewer->send(text_frame(log_text(*piece, skipped)));
+        } else {
+            shared = shared ? shared : text_frame(log_text(*piece, 0));
+            viewer->send(shared);
+        }
+    }
+}
+
+}  // namespace berth::live

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controller/http/request.h"
+#include "controller/http/response.h"
+
+namespace berth::panel {
+
+// One file of the built panel, as the build embeds it.
+struct EmbeddedFile {
+    std::string_view path;  // "/assets/index-Ab12.js"
+    std::string_view etag;  // quoted
+    std::string_view gzip;  // the content, compressed
+};
+
+// What the build has embedded; defined by the generated source.
+const std::vector<EmbeddedFile>& embedded_files();
+
+// Answers the requests for pages and files of the panel. Immutable after its construction; any
+// thread, but a folder is read when it is asked for, which blocks.
+class Assets {
+public:
+    // `folder`: serves this folder instead of the embedded files, for development; "" for none.
+    explicit Assets(std::string folder);
+
+    // The paths of the panel's own pages answer index.html; what is not there is a 404.
+    [[nodiscard]] http::Response answer(const http::Request& request) const;
+
+    // Whether answer() may block.
+    [[nodiscard]] bool reads_folder() const { return !folder_.empty(); }
+
+private:
+    [[nodiscard]] http::Response embedded(const http::Request& request,
+                                          const std::string& path) const;
+    [[nodiscard]] http::Response from_folder(const std::string& path) const;
+
+    std::string folder_;
+    std::map<std::string_view, const EmbeddedFile*> files_;
+};
+
+}  // namespace berth::panel
