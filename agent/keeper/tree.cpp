@@ -9,12 +9,16 @@ namespace berth::keeper {
 
 namespace {
 
-// The kernel gives a number out again only when no process, group or session has it. So when the
-// leader's number names another process, nobody of its session is left, and that session is a
-// stranger's. When it names none, that holds among our own orphans; of strangers it cannot be told.
+// Whether the leader's number names its session, and nobody else's. While the leader is there, yes.
+// Afterwards the kernel gives the number out again only when no process, group or session has it:
+// among our own orphans it is theirs until it names another process; among all processes of the
+// machine (an adopted run) it may be a stranger's, so there the marker alone counts.
 bool session_is_ours(const TreeIdentity& tree) {
+    if (tree.leader <= 1) {
+        return false;
+    }
     const auto stat = os::read_stat(tree.leader);
-    return tree.leader > 0 && (stat ? stat->start_ticks == tree.start_ticks : !tree.adopted);
+    return stat ? stat->start_ticks == tree.start_ticks : !tree.adopted;
 }
 
 bool belongs_to(const TreeIdentity& tree, bool session_counts, pid_t pid) {

@@ -28,7 +28,7 @@ struct TreeIdentity {
 // subreaper we are the parent of every orphan of our children, so it is enough to look at our own
 // children that are nobody's leader; theirs are the session and the marker. Orphans of an adopted
 // run went to somebody else, so there all processes are looked at, for
-// the marker alone.
+// the marker, and for the session while the leader lives.
 std::vector<pid_t> tree_members(const TreeIdentity& tree,
                                 const std::unordered_set<pid_t>& known_children);
 
