@@ -97,7 +97,7 @@ Result<void> Agent::connect_keeper() {
     if (options_.keeper_fd < 0) {
         return keeper_->start_keeper();
     }
-    keeper_->connect(os::UniqueFd(options_.keeper_fd));
+    keeper_->connect(os::take_inherited(options_.keeper_fd));
     return {};
 }
 

@@ -91,7 +91,9 @@ Result<void> Keeper::prepare() {
     BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP}));
     signals_watch_ =
         loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
-    auto cgroup = os::Cgroup::create("berth-" + records_.home_id().substr(0, 12));
+    auto cgroup = options_.use_cgroup
+                      ? os::Cgroup::create("berth-" + records_.home_id().substr(0, 12))
+                      : Result<os::Cgroup>(fail(ErrorCode::Unavailable, "--no-cgroup was given"));
     if (cgroup) {
         context_.cgroup = std::move(*cgroup);
     } else {
@@ -100,7 +102,7 @@ Result<void> Keeper::prepare() {
     }
     adopt_runs();
     if (options_.agent_fd >= 0) {
-        link_up(os::UniqueFd(options_.agent_fd));
+        link_up(os::take_inherited(options_.agent_fd));
         foreign_agent_ = true;
     } else {
         agent_.start(/*shutdown=*/false);

@@ -19,6 +19,7 @@ struct KeeperOptions {
     std::string home;
     std::vector<std::string> agent_command;
     int agent_fd = -1;  // an agent has started us and waits at the other end; -1: we start one
+    bool use_cgroup = true;
 };
 
 // The parent of every app of one home. One thread, one loop; see architecture and messages.h.

@@ -10,13 +10,14 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: berth-keeper --home DIR [--name NAME] [--agent-fd N]\n"
+    "usage: berth-keeper --home DIR [--name NAME] [--agent-fd N] [--no-cgroup]\n"
     "\n"
     "The parent of an agent's apps. It starts berth-agent and is started by `berth agent run`,\n"
     "`berth up` or a service unit.\n"
     "  --home DIR     the agent's home\n"
     "  --name NAME    the agent's name, instead of the home's last part\n"
-    "  --agent-fd N   an agent waits at this descriptor already\n";
+    "  --agent-fd N   an agent waits at this descriptor already\n"
+    "  --no-cgroup    find trees of processes by walking, even where cgroups are writable\n";
 
 int usage_error(const std::string& what) {
     (void)std::fprintf(stderr, "berth-keeper: %s\n%s", what.c_str(), kUsage);
@@ -48,6 +49,10 @@ int main(int argc, char** argv) {
         if (flag == "--help" || flag == "-h") {
             (void)std::fputs(kUsage, stdout);
             return 0;
+        }
+        if (flag == "--no-cgroup") {
+            options.use_cgroup = false;
+            continue;
         }
         if (flag != "--home" && flag != "--name" && flag != "--agent-fd") {
             return usage_error("unknown argument \"" + std::string(flag) + "\"");

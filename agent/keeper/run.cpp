@@ -125,19 +125,19 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     record_.started_ns = wall_ns(context_.loop);
     record_.pid = spawned.pid;
     tree_.leader = spawned.pid;
+    tree_.start_ticks = record_.start_ticks;
     tree_.leader_alive = true;
     gate_ = std::move(spawned.gate);
+    confirmed_ = std::move(confirmed);
     watch_streams();
-    gate_watch_ = context_.loop.watch(
-        gate_.get(), Interest::Read, [this, confirmed = std::move(confirmed)](bool, bool) {
-            read_gate(confirmed);
-        });
+    gate_watch_ =
+        context_.loop.watch(gate_.get(), Interest::Read, [this](bool, bool) { read_gate(); });
     (void)os::send_some(gate_.get(),
                         "g");  // fails when the child was killed: its end is seen as usual
     return {};
 }
 
-void Run::read_gate(const Changed& confirmed) {
+void Run::read_gate() {
     ChildFailure failure{};
     const os::IoOutcome outcome =
         os::read_some(gate_.get(), reinterpret_cast<char*>(&failure), sizeof failure);
@@ -154,14 +154,15 @@ void Run::read_gate(const Changed& confirmed) {
     gate_watch_.reset();  // closed by exec, or by a death before it, which looks like any other
     gate_.reset();
     set_phase(RunPhase::Running);
-    if (confirmed) {
-        confirmed(*this);
+    if (confirmed_) {
+        confirmed_(*this);
     }
 }
 
 bool Run::adopt(Changed ended) {
     tree_.adopted = true;
     tree_.leader = record_.pid;
+    tree_.start_ticks = record_.start_ticks;
     if (context_.cgroup) {
         auto cgroup = context_.cgroup->child(record_.id);
         if (cgroup && !cgroup->processes().empty()) {
@@ -246,7 +247,7 @@ void Run::drain() {
 
 void Run::leader_ended(int wait_status, bool status_known) {
     if (gate_.valid()) {
-        read_gate({});
+        read_gate();
     }
     drain();
     record_.wait_status = wait_status;

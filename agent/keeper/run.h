@@ -37,8 +37,9 @@ public:
     Run(RunContext& context, Record& record, TreeIdentity tree)
         : context_(context), record_(record), tree_(std::move(tree)) {}
 
-    // Forks. `confirmed` is called when exec has succeeded; a failure is seen when the process
-    // ends. Error: which stage failed before the fork, in os_errno.
+    // Forks. `confirmed` is called when exec has succeeded, and always before its end is told; a
+    // failure is seen when the process ends. Error: which stage failed before the fork, in
+    // os_errno.
     Result<void> spawn(const keeperlink::Start& start, Changed confirmed);
 
     // Takes over a run that an earlier keeper left: reads its FIFOs on, and calls `ended` when its
@@ -85,7 +86,7 @@ private:
     Result<void> open_terminal();
     void watch_streams();
     void pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream);
-    void read_gate(const Changed& confirmed);
+    void read_gate();
     void flush_input();
 
     void set_phase(keeperlink::RunPhase phase) { record_.phase = static_cast<std::uint8_t>(phase); }
@@ -101,6 +102,7 @@ private:
     os::UniqueFd error_;
     os::UniqueFd input_;
     os::UniqueFd gate_;
+    Changed confirmed_;
     os::UniqueFd pidfd_;     // of an adopted leader
     os::UniqueFd survivor_;  // pidfd of one that outlived the leader
     os::UniqueFd input_dup_;

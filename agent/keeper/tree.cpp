@@ -9,16 +9,25 @@ namespace berth::keeper {
 
 namespace {
 
-bool belongs_to(const TreeIdentity& tree, pid_t pid) {
+// Whether the leader's number names its session, and nobody else's. While the leader is there, yes.
+// Afterwards the kernel gives the number out again only when no process, group or session has it:
+// among our own orphans it is theirs until it names another process; among all processes of the
+// machine (an adopted run) it may be a stranger's, so there the marker alone counts.
+bool session_is_ours(const TreeIdentity& tree) {
+    if (tree.leader <= 1) {
+        return false;
+    }
+    const auto stat = os::read_stat(tree.leader);
+    return stat ? stat->start_ticks == tree.start_ticks : !tree.adopted;
+}
+
+bool belongs_to(const TreeIdentity& tree, bool session_counts, pid_t pid) {
     const auto stat = os::read_stat(pid);
     if (!stat || stat->state == 'Z') {
         return false;
     }
-    // The session names a tree only among our own orphans: while one of them is in it, its number
-    // cannot be anybody else's. Among strangers it can (and 0 is that of whoever has none), so there
-    // the marker alone counts.
-    const bool in_session = !tree.adopted && tree.leader > 1 && stat->session == tree.leader;
-    return in_session || os::has_environment_entry(pid, tree.marker);
+    return (session_counts && stat->session == tree.leader) ||
+           os::has_environment_entry(pid, tree.marker);
 }
 
 void add_with_descendants(pid_t pid, std::vector<pid_t>& members, std::unordered_set<pid_t>& seen) {
@@ -42,8 +51,10 @@ std::vector<pid_t> tree_members(const TreeIdentity& tree,
         add_with_descendants(tree.leader, members, seen);
     }
     const pid_t self = ::getpid();
+    const bool session_counts = session_is_ours(tree);
     for (const pid_t pid : tree.adopted ? os::all_processes() : os::children_of(self)) {
-        if (pid != self && known_children.count(pid) == 0 && belongs_to(tree, pid)) {
+        if (pid != self && known_children.count(pid) == 0 &&
+            belongs_to(tree, session_counts, pid)) {
             add_with_descendants(pid, members, seen);
         }
     }

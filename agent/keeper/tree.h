@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -13,7 +14,8 @@ namespace berth::keeper {
 
 // What tells the processes of one run from all others.
 struct TreeIdentity {
-    pid_t leader = 0;           // also the session's id
+    pid_t leader = 0;  // also the session's id; 0: it was never forked
+    std::uint64_t start_ticks = 0;
     bool leader_alive = false;  // not reaped yet
     bool adopted = false;       // not our child: its orphans do not become ours either
     std::string marker;         // "BERTH_RUN=…" in the environment
@@ -26,7 +28,7 @@ struct TreeIdentity {
 // subreaper we are the parent of every orphan of our children, so it is enough to look at our own
 // children that are nobody's leader; theirs are the session and the marker. Orphans of an adopted
 // run went to somebody else, so there all processes are looked at, for
-// the marker alone.
+// the marker, and for the session while the leader lives.
 std::vector<pid_t> tree_members(const TreeIdentity& tree,
                                 const std::unordered_set<pid_t>& known_children);
 

@@ -14,8 +14,9 @@ namespace {
 std::vector<pid_t> members_of(std::int32_t leader, const std::string& cgroup) {
     if (!cgroup.empty()) {
         std::vector<pid_t> members;
-        const auto text = os::read_file(cgroup + "/cgroup.procs");
-        for (const std::string_view line : split(text ? *text : std::string(), '\n')) {
+        const auto read = os::read_file(cgroup + "/cgroup.procs");
+        const std::string text = read ? *read : std::string();  // lives as long as its lines
+        for (const std::string_view line : split(text, '\n')) {
             pid_t pid = 0;
             (void)std::from_chars(line.data(), line.data() + line.size(), pid);
             if (pid > 0) {

@@ -62,12 +62,9 @@ Result<void> add_user(store::Store& store, const Options& options) {
     return {};
 }
 
-Result<void> add_agent(store::Store& store, const Paths& paths, const Options& options) {
+Result<void> add_agent(store::Store& store, const Options& options) {
     const store::AgentRow agent{options.argument, options.endpoint, options.key};
     BERTH_CHECK(api::check_agent(agent));
-    if (os::is_folder(paths.agents + "/" + agent.name)) {
-        return fail(ErrorCode::AlreadyExists, "a local agent is named \"" + agent.name + "\"");
-    }
     BERTH_CHECK(store.add_agent(agent));
     write_audit(store, "add agent", agent.name);
     return {};
@@ -87,7 +84,7 @@ Result<void> run_command(const Options& options) {
     if (options.command == "add-user") {
         BERTH_CHECK(add_user(*store, options));
     } else if (options.command == "add-agent") {
-        BERTH_CHECK(add_agent(*store, paths, options));
+        BERTH_CHECK(add_agent(*store, options));
     } else {
         BERTH_CHECK(store->remove_agent(options.argument));
         write_audit(*store, "remove agent", options.argument);

@@ -75,10 +75,10 @@ void Fleet::rescan() {
 
 void Fleet::reconcile() {
     std::map<std::string, AgentTarget> wanted;
-    for (const AgentTarget& target : local_) {
+    for (const AgentTarget& target : remote_) {
         wanted.emplace(target.name, target);
     }
-    for (const AgentTarget& target : remote_) {
+    for (const AgentTarget& target : local_) {
         wanted.emplace(target.name, target);
     }
     std::vector<std::string> gone;

@@ -52,6 +52,41 @@ Result<void> make_group(const std::string& path) {
     return {};
 }
 
+std::vector<std::string> groups_below(const std::string& path) {
+    std::vector<std::string> groups;
+    const auto names = list_folder(path);
+    for (const std::string& name : names ? *names : std::vector<std::string>()) {
+        if (is_folder(path + "/" + name)) {
+            groups.push_back(path + "/" + name);
+        }
+    }
+    return groups;
+}
+
+void add_processes(const std::string& path, std::vector<pid_t>& pids) {
+    const auto read = read_file(path + "/cgroup.procs");
+    const std::string text = read ? *read : std::string();
+    for (const std::string_view line : split(text, '\n')) {
+        pid_t pid = 0;
+        (void)std::from_chars(line.data(), line.data() + line.size(), pid);
+        if (pid > 0) {
+            pids.push_back(pid);
+        }
+    }
+    for (const std::string& below : groups_below(path)) {
+        add_processes(below, pids);
+    }
+}
+
+bool remove_group(const std::string& path) {
+    for (const std::string& below : groups_below(path)) {
+        if (!remove_group(below)) {
+            return false;
+        }
+    }
+    return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
 }  // namespace
 
 Result<Cgroup> Cgroup::create(const std::string& name) {
@@ -78,17 +113,7 @@ Result<UniqueFd> Cgroup::open() const {
 
 std::vector<pid_t> Cgroup::processes() const {
     std::vector<pid_t> pids;
-    const auto text = read_file(path_ + "/cgroup.procs");
-    if (!text) {
-        return pids;
-    }
-    for (const std::string_view line : split(*text, '\n')) {
-        pid_t pid = 0;
-        (void)std::from_chars(line.data(), line.data() + line.size(), pid);
-        if (pid > 0) {
-            pids.push_back(pid);
-        }
-    }
+    add_processes(path_, pids);
     return pids;
 }
 
@@ -98,7 +123,7 @@ bool Cgroup::kill() const {
 }
 
 bool Cgroup::remove() const {
-    return ::rmdir(path_.c_str()) == 0 || errno == ENOENT;
+    return ::rmdir(path_.c_str()) == 0 || errno == ENOENT || remove_group(path_);
 }
 
 }  // namespace berth::os

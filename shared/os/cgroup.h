@@ -30,7 +30,7 @@ public:
     // SIGKILL to all of them at once. False: the kernel is older than 5.14 or refuses.
     [[nodiscard]] bool kill() const;
 
-    // Removes the group. True when it is gone, false while it has processes.
+    // Removes the group and those below it. True when it is gone, false while it has processes.
     [[nodiscard]] bool remove() const;
 
     [[nodiscard]] const std::string& path() const { return path_; }

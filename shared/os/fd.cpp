@@ -54,6 +54,11 @@ Result<void> set_nonblocking(int fd) {
     return {};
 }
 
+UniqueFd take_inherited(int fd) {
+    (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // fails on one that is not open: reading will say so
+    return UniqueFd(fd);
+}
+
 Result<UniqueFd> make_signalfd(const std::vector<int>& signals) {
     sigset_t set;
     (void)sigemptyset(&set);

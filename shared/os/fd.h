@@ -34,6 +34,9 @@ Result<UniqueFd> make_eventfd();
 Result<FdPair> make_socketpair(SocketKind kind);
 Result<void> set_nonblocking(int fd);
 
+// A descriptor that a parent of ours has passed on, closed to our own children from now on.
+UniqueFd take_inherited(int fd);
+
 // Blocks `signals` in this thread and gives a descriptor that is readable when one is pending.
 Result<UniqueFd> make_signalfd(const std::vector<int>& signals);
 

@@ -13,10 +13,6 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr bool kIsActEqual(Act a, Act b) {
-    return a == b;
-}
-
 // A Lab in `state`, reached the way it is reached in life.
 Lab lab_in(State state) {
     AppSpec spec = spec_with(RestartPolicy::OnFailure);
@@ -110,7 +106,7 @@ TEST_CASE("the whole table is walked") {
                 CHECK_FALSE(has_effect(effects));
                 CHECK(same(before, lab.machine.memory()));
                 CHECK(deadline == lab.machine.deadline());
-            } else if (kIsActEqual(act, Act::Ignore)) {
+            } else if (act == Act::Ignore) {
                 CHECK_FALSE(effects.rejected);
                 CHECK_FALSE(has_effect(effects));
                 CHECK(same(before, lab.machine.memory()));

@@ -97,7 +97,7 @@ async function killed(t) {
         const pid = page.locator(".facts > div", { hasText: /^Pid/ }).locator("dd");
         const before = await pid.textContent();
         await page.getByRole("dialog").getByRole("button", { name: "Kill" }).click();
-        await eventually(async () => (await pid.count()) === 0 || (await pid.textContent()) !== before, "it to be gone", 30_000);
+        await eventually(async () => (await pid.count()) === 0 || (await pid.textContent({ timeout: 500 }).catch(() => "")) !== before, "it to be gone", 30_000);
         await t.ensure("default/echo", "running");
     });
 }

@@ -11,20 +11,20 @@ export const shown = (page) => page.locator("tr[data-app]").evaluateAll((rows) =
 async function filters(t) {
     const { page } = t;
     await t.check("filter: a state chip shows its apps only", async () => {
-        await page.getByRole("group", { name: "Filter by state" }).getByRole("button", { name: /^stopped/ }).click();
-        await page.waitForURL("**/?state=stopped");
+        await page.getByRole("group", { name: "Filter by state" }).getByRole("button", { name: /^running/ }).click();
+        await page.waitForURL("**/?state=running");
         await eventually(async () => {
             const states = await page.locator("tr[data-app] .state-word").allTextContents();
-            return states.length >= 1 && states.every((state) => state === "stopped");
-        }, "only stopped apps");
+            return states.length >= 1 && states.every((state) => state === "running");
+        }, "only running apps");
     });
     await t.check("filter: it is in the address and survives a reload", async () => {
         await page.reload();
-        await row(page, "default/cal-json").waitFor();
-        const keys = await shown(page);
-        assert(!keys.includes("default/web"), `web is shown: ${keys}`);
-        await page.getByRole("button", { name: /^All/ }).click();
         await row(page, "default/web").waitFor();
+        const keys = await shown(page);
+        assert(!keys.includes("default/cal-json"), `cal-json is shown: ${keys}`);
+        await page.getByRole("button", { name: /^All/ }).click();
+        await row(page, "default/cal-json").waitFor();
     });
     await t.check("filter: by agent", async () => {
         await page.getByLabel("Agent", { exact: true }).selectOption("lab");
@@ -36,7 +36,7 @@ async function filters(t) {
     await t.check("search: every word narrows the list", async () => {
         await t.goto("/");
         await page.getByLabel("Search apps").fill("cal-");
-        await eventually(async () => (await shown(page)).length === 3, "the three cal-* apps");
+        await eventually(async () => (await shown(page)).every((key) => key.startsWith("default/cal-")), "the cal-* apps alone");
         await page.getByLabel("Search apps").fill("cal- yaml");
         await eventually(async () => (await shown(page)).join() === "default/cal-yaml", "cal-yaml alone");
         assert(page.url().includes("q=cal"), "the search is not in the address");
@@ -78,7 +78,7 @@ async function scale(t) {
     await t.check("scale: 2,000 apps are there within 3 s", async () => {
         const start = Date.now();
         await t.goto("/", page);
-        await page.getByText(/of 2000 running/).waitFor();
+        await page.getByText(/of 2\d00 running/).waitFor();
         console.log(`      ${Date.now() - start} ms`);
         assert(Date.now() - start < 3000, `${Date.now() - start} ms`);
     });
@@ -135,19 +135,18 @@ export default async function dashboard(t) {
         await t.axe();
     });
     await t.check("dashboard: a change made elsewhere shows without a reload", async () => {
-        await t.ensure("default/cal-toml", "stopped");
+        await t.ensure("default/greeter", "stopped");
         const seen = page.evaluate(() => new Promise((resolve) => {
-            const word = () => document.querySelector('tr[data-app="default/cal-toml"] .state-word')?.textContent;
-            const before = word();
+            const word = () => document.querySelector('tr[data-app="default/greeter"] .state-word')?.textContent;
             const timer = setInterval(() => {
-                if (word() === before) return;
+                if (word() !== "running") return;
                 clearInterval(timer);
-                resolve(word());
+                resolve(true);
             }, 10);
+            setTimeout(() => resolve(false), 20_000);
         }));
-        await t.api("POST", "/agents/default/apps/cal-toml/start", {});
-        assert((await seen) !== "stopped", "no change seen");
-        await t.ensure("default/cal-toml", "stopped");
+        await t.api("POST", "/agents/default/apps/greeter/start", {});
+        assert(await seen, "no change seen");
     });
     await t.check("dashboard: start and stop from the row", async () => {
         await row(page, "default/cal-yaml").getByRole("button", { name: /^Start/ }).click();
