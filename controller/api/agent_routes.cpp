@@ -122,50 +122,60 @@ void finish_events(EventsGathering& gathering) {
     gathering.responder.send(http::json_response(json.end_array().end_object().take()));
 }
 
-// The newest events of all agents that answer, or those after number `after` of one agent.
-void get_events(const Services& services, const Exchange& exchange) {
-    const auto limit = number_parameter(exchange.request, "limit", 200, 1000);
-    const std::string& only = exchange.request.parameter("agent");
-    const auto after = number_parameter(exchange.request, "after", 0, UINT64_MAX);
-    if (!limit || !after) {
-        return exchange.responder.send(http::problem(400, "limit and after are whole numbers"));
-    }
-    if (!exchange.request.parameter("after").empty() && only.empty()) {
-        return exchange.responder.send(
-            http::problem(400, "events are numbered by each agent: after needs agent"));
-    }
+// Those that can be asked; all of them when `only` is empty.
+std::vector<std::string> connected_agents(const Services& services, const std::string& only) {
     std::vector<std::string> agents;
     for (const auto& [name, agent] : services.fleet.view()->agents) {
         if (agent->state == fleet::LinkState::Connected && (only.empty() || only == name)) {
             agents.push_back(name);
         }
     }
+    return agents;
+}
+
+void gather_events(const Services& services,
+                   const std::vector<std::string>& agents,
+                   const wire::Value::Map& args,
+                   const std::shared_ptr<EventsGathering>& gathering) {
+    for (const std::string& agent : agents) {
+        const auto take = [gathering, agent](const Result<wire::Value>& answer) {
+            if (answer) {
+                for (const wire::Value& event : (*answer)["events"].as_array()) {
+                    write_event(*gathering, agent, event);
+                }
+            }
+            if (--gathering->missing == 0) {
+                finish_events(*gathering);
+            }
+        };
+        ask(services, agent, "events", args, kEventsDeadline, take);
+    }
+}
+
+// The newest events of all agents that answer, or those after number `after` of one agent.
+void get_events(const Services& services, const Exchange& exchange) {
+    const auto limit = number_parameter(exchange.request, "limit", 200, 1000);
+    const auto after = number_parameter(exchange.request, "after", 0, UINT64_MAX);
+    const std::string& only = exchange.request.parameter("agent");
+    const bool numbered = !exchange.request.parameter("after").empty();
+    if (!limit || !after) {
+        return exchange.responder.send(http::problem(400, "limit and after are whole numbers"));
+    }
+    if (numbered && only.empty()) {
+        return exchange.responder.send(
+            http::problem(400, "events are numbered by each agent: after needs agent"));
+    }
     wire::Value::Map args{{"limit", *limit}};
-    if (!exchange.request.parameter("after").empty()) {
+    if (numbered) {
         args.emplace_back("after", *after);
     }
-    auto gathering = std::make_shared<EventsGathering>(
+    const auto agents = connected_agents(services, only);
+    const auto gathering = std::make_shared<EventsGathering>(
         EventsGathering{exchange.responder, *limit, agents.size(), {}});
     if (agents.empty()) {
         return finish_events(*gathering);
     }
-    for (const std::string& agent : agents) {
-        ask(services,
-            agent,
-            "events",
-            args,
-            kEventsDeadline,
-            [gathering, agent](const Result<wire::Value>& answer) {
-                if (answer) {
-                    for (const wire::Value& event : (*answer)["events"].as_array()) {
-                        write_event(*gathering, agent, event);
-                    }
-                }
-                if (--gathering->missing == 0) {
-                    finish_events(*gathering);
-                }
-            });
-    }
+    gather_events(services, agents, args, gathering);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ std::string Operation::json() const {
 }
 
 std::string Operations::begin(const std::string& app, const std::string& verb) {
-    const std::string id = auth::random_token(12);
+    std::string id = auth::random_token(12);
     state_.with([&](State& state) {
         state.operations[id] = {id, app, verb, OperationState::Running, {}};
         state.order.push_back(id);

@@ -23,7 +23,17 @@ struct Options {
     bool help = false;
 };
 
-extern const char* const kUsage;
+inline constexpr const char* kUsage =
+    "usage: berth-controller [--home DIR] [--listen HOST:PORT] [--allow-remote] [--host NAME]…\n"
+    "                        [--panel-dir DIR] [--ready-file FILE]\n"
+    "       berth-controller add-user NAME [--role viewer|operator|admin] [--home DIR]\n"
+    "       berth-controller add-agent NAME --endpoint tcp://HOST:PORT --key KEY [--home DIR]\n"
+    "       berth-controller remove-agent NAME [--home DIR]\n"
+    "       berth-controller public-key [--home DIR]\n"
+    "\n"
+    "Serves the panel and the API of the agents in DIR/agents and of those that were added.\n"
+    "DIR is $BERTH_HOME when --home is not given. add-user reads the password from its input.\n"
+    "--listen takes port 0 for a free one; another address than loopback needs --allow-remote.\n";
 
 // Error: what is wrong with the arguments.
 Result<Options> parse_options(const std::vector<std::string>& arguments);

@@ -237,14 +237,14 @@ void Connection::fetch_piece() {
         (void)poster->post([weak, exchange, shared] {
             const auto self = weak.lock();
             if (self && self->exchange_ == exchange && self->state_ == State::WaitingForPiece) {
-                self->take_piece(std::move(*shared));
+                self->take_piece(*shared);
                 self->pump();
             }
         });
     });
 }
 
-void Connection::take_piece(StreamPiece piece) {
+void Connection::take_piece(const StreamPiece& piece) {
     if (piece.failed) {
         return close();
     }

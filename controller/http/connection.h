@@ -76,7 +76,7 @@ private:
     bool written();
     void hand_over();
     void fetch_piece();
-    void take_piece(StreamPiece piece);
+    void take_piece(const StreamPiece& piece);
     void finish_response();
     void linger();
     void set_deadline(Duration delay);

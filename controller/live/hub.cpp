@@ -132,14 +132,14 @@ std::vector<std::shared_ptr<Viewer>> Hub::all() const {
 // The text is for the panel, the frame for its WebSocket, whose answer shows that it lives.
 void Hub::ping() {
     ping_ = loop_.after(kPing, [this] { ping(); });
-    static const Frame kPingText = text_frame(R"({"type":"ping"})");
-    static const Frame kPingFrame = ping_frame();
+    static const Frame ping_text = text_frame(R"({"type":"ping"})");
+    static const Frame ping_bytes = ping_frame();
     for (const auto& viewer : all()) {
         if (loop_.now().mono - viewer->last_heard() > kSilence) {
             viewer->close();
         } else {
-            viewer->send(kPingText);
-            viewer->send(kPingFrame);
+            viewer->send(ping_text);
+            viewer->send(ping_bytes);
         }
     }
     check_sessions();
