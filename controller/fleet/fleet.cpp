@@ -202,6 +202,9 @@ std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) co
     view->since = member.link->since();
     view->last_seen = member.link->last_seen();
     view->error = member.link->error();
+    if (!view->local && view->state == LinkState::Unreachable && !member.link->info()) {
+        view->error += "; over TCP, one that does not let this controller's key in looks the same";
+    }
     view->info = member.link->info();
     view->apps = member.link->apps().size();
     json::JsonWriter json;
