@@ -27,6 +27,7 @@ int run_doctor(Session& session);
 
 int run_completion(Session& session);
 int run_help(Session& session);
+int run_man(Session& session);
 
 // `berth NAME` for every command of the table; the test walks it.
 using Run = int (*)(Session&);

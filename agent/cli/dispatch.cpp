@@ -23,7 +23,7 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 34> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 35> kRuns = {{
     {"up", run_up},
     {"down", run_down},
     {"load", run_load},
@@ -56,6 +56,7 @@ constexpr std::array<std::pair<std::string_view, Run>, 34> kRuns = {{
     {"doctor", run_doctor},
     {"completion", run_completion},
     {"help", run_help},
+    {"man", run_man},
     {"version", run_version},
     {"", run_help},
 }};

@@ -119,7 +119,54 @@ complete -c berth -f -n "not __fish_use_subcommand; and not __fish_seen_subcomma
 complete -c berth -n "__fish_seen_subcommand_from load" -F
 )sh";
 
+// Text for roff: a leading full stop or quote would be a request, a hyphen a typographic one.
+std::string roff(std::string_view text) {
+    std::string safe;
+    for (const char c : text) {
+        if (c == '\\') {
+            safe += "\\e";
+        } else if (c == '-') {
+            safe += "\\-";
+        } else {
+            safe += c;
+        }
+    }
+    return !safe.empty() && (safe.front() == '.' || safe.front() == '\'') ? "\\&" + safe : safe;
+}
+
+std::string roff_options(const std::vector<Option>& options) {
+    std::string text;
+    for (const Option& option : options) {
+        text += ".TP\n.B " + roff(option.letter.empty() ? "" : std::string(option.letter) + ", ") +
+                roff(option.name) +
+                (option.value.empty() ? "" : " \\fI" + roff(option.value) + "\\fP") + "\n" +
+                roff(option.help) + "\n";
+    }
+    return text;
+}
+
 }  // namespace
+
+// man(7)
+int run_man(Session& /*session*/) {
+    std::string text =
+        ".TH BERTH 1 \"\" \"Berth " BERTH_VERSION
+        "\"\n.SH NAME\nberth \\- runs the programs of your projects\n"
+        ".SH SYNOPSIS\n.B berth\n\\fICOMMAND\\fP [\\fIARGUMENTS\\fP]\n.SH COMMANDS\n";
+    for (const Command& command : command::commands()) {
+        text += ".SS berth " + roff(command.name) +
+                (command.arguments.empty() ? "" : " " + roff(command.arguments)) + "\n" +
+                roff(command.summary) + "\n" + roff_options(command.options);
+    }
+    text += ".SH OPTIONS OF ALL COMMANDS\n" + roff_options(command::global_options());
+    text +=
+        ".SH EXIT STATUS\n0 done, 1 at least one target failed, 2 usage, 3 nothing matched, 4 not "
+        "reachable, "
+        "5 not allowed.\n.SH FILES\n.TP\n.I $BERTH_HOME\n/var/lib/berth for root, "
+        "~/.local/share/berth for others\n";
+    print(text);
+    return kDone;
+}
 
 int run_help(Session& session) {
     std::string name;

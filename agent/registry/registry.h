@@ -143,6 +143,7 @@ private:
     std::set<std::string> changed_;  // to be told then
     std::set<std::string> removed_;
     std::vector<keeperlink::RunName> to_forget_;  // once they are on the disk
+    std::vector<store::RunRow> unstored_runs_;    // the rows of those
     std::mt19937_64 engine_;
     std::string boot_id_;
     bool connected_before_ = false;

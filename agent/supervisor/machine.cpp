@@ -56,7 +56,9 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
             ++restarts_;
             return wait_or_spawn(input, "restarted after a failure", effects);
         case Act::Spawn:
-            return spawn("what it requires is ready", effects);
+            return spawn(afterwards_ == Afterwards::StartAgain ? "restarted" + by(actor_)
+                                                               : "what it requires is ready",
+                         effects);
         case Act::Rest:
             want_stopped(input);
             return set_state(State::Stopped, "stopped" + by(input.actor), effects);

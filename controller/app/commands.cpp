@@ -65,6 +65,7 @@ Result<void> add_user(store::Store& store, const Options& options) {
 Result<void> add_agent(store::Store& store, const Options& options) {
     const store::AgentRow agent{options.argument, options.endpoint, options.key};
     BERTH_CHECK(api::check_agent(agent));
+    (void)store.remove_agent(agent.name);  // said again, the new words hold
     BERTH_CHECK(store.add_agent(agent));
     write_audit(store, "add agent", agent.name);
     return {};

@@ -1,5 +1,7 @@
 #include "controller/fleet/fleet_view.h"
 
+#include "shared/json/app_json.h"
+
 namespace berth::fleet {
 
 namespace {
@@ -10,21 +12,6 @@ void write_time(json::JsonWriter& json,
     json.key(name);
     if (time) {
         json.value(api_time(*time));
-    } else {
-        json.null();
-    }
-}
-
-void write_exit(json::JsonWriter& json, const std::optional<ExitStatus>& exit) {
-    json.key("exit_code");
-    if (exit && exit->kind == ExitKind::Code) {
-        json.value(exit->value);
-    } else {
-        json.null();
-    }
-    json.key("signal");
-    if (exit && exit->kind == ExitKind::Signal) {
-        json.value(signal_name(exit->value));
     } else {
         json.null();
     }
@@ -64,23 +51,8 @@ void write_agent(json::JsonWriter& json, const AgentView& agent) {
 }
 
 void write_app(json::JsonWriter& json, const AppStatus& s, bool stale) {
-    json.field("id", s.id)
-        .field("agent", s.agent)
-        .field("name", s.name)
-        .field("comment", s.comment);
-    json.field("state", kAppStateNames.name(s.state)).field("active", is_active(s.state));
-    json.field("desired", kDesiredNames.name(s.desired)).field("reason", s.reason);
-    json.field("since", api_time(s.since)).field("pid", s.pid);
-    write_exit(json, s.exit);
-    write_time(json, "started", s.started);
-    write_time(json, "finished", s.finished);
-    write_time(json, "next_try", s.next_try);
-    json.field("restarts", s.restarts).field("cpu_percent", s.cpu_percent);
-    json.field("rss_bytes", s.rss_bytes).field("processes", s.processes);
-    json.field("command", s.command).field("path", s.path).field("descriptor", s.descriptor);
-    json.field("backend", kBackendTypeNames.name(s.backend)).field("backend_id", s.backend_id);
-    json.field("tty", s.tty).field("tags", s.tags);
-    json.field("stale", stale).field("changed_on_disk", s.changed_on_disk);
+    json::write_app_members(json, s);
+    json.field("stale", stale);
 }
 
 }  // namespace berth::fleet

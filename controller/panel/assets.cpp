@@ -38,19 +38,13 @@ std::string_view content_type(std::string_view path) {
 
 // Whether the panel itself shows this address, so that it is index.html.
 bool is_page(std::string_view path) {
-    static constexpr std::array<std::string_view, 9> kPages = {"/login",
-                                                               "/setup",
-                                                               "/agents",
-                                                               "/apps",
-                                                               "/events",
-                                                               "/audit",
-                                                               "/users",
-                                                               "/settings",
-                                                               "/help"};
-    return path == "/" || std::any_of(kPages.begin(), kPages.end(), [path](std::string_view page) {
-               return path.substr(0, page.size()) == page &&
-                      (path.size() == page.size() || path[page.size()] == '/');
-           });
+    const auto below = [path](std::string_view folder) {
+        return path.substr(0, folder.size()) == folder;
+    };
+    if (below("/apps/") || below("/agents/")) {
+        return true;  // names of apps and agents may have a full stop
+    }
+    return !below("/api/") && !below("/assets/") && path.find('.') == std::string_view::npos;
 }
 
 // Names of files in /assets carry a hash of their content.

@@ -181,6 +181,7 @@ std::vector<Command> make_commands() {
 
         {"completion", "SHELL", "a completion script for bash, zsh or fish", {}, 1, 1, kShell},
         {"help", "[COMMAND]", "this overview, or the help of one command", {}, 0, 2, kShell},
+        {"man", "", "the manual page: berth man | man -l -", {}, 0, 0, kShell},
         {"version", "", "which Berth this is", {}, 0, 0, kShell},
     };
 }

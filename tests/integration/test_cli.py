@@ -286,6 +286,8 @@ def test_help_of_every_command(home):
     for shell in ("bash", "zsh", "fish"):
         assert "berth" in home.berth("completion", shell, check=0).out
     assert home.berth("completion", "tcsh").code == 2
+    manual = home.berth("man", check=0).out
+    assert manual.startswith(".TH BERTH 1") and ".SS berth agent run" in manual and "\\-\\-detach" in manual
 
 
 def test_read_only_commands_write_nothing(home):

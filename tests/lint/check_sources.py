@@ -12,7 +12,7 @@ import sys
 SOURCE_FOLDERS = ["shared", "agent", "controller", "tests"]
 MAX_LINES = 500
 # Longer for a reason: one class, one reader. They may shrink, not grow past this.
-LONGER = {"agent/registry/registry.cpp": 900, "agent/control/server.cpp": 600}
+LONGER = {}
 
 # A module may include itself, those named here, and everything those may include.
 LAYERS = {

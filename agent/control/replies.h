@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "agent/store/store.h"
+#include "shared/base/error.h"
+#include "shared/wire/value.h"
+
+namespace berth::control {
+
+// An event as `events` and `show` tell it.
+wire::Value event_value(const store::EventRow& event);
+
+// "no app has the id …"
+Error no_app(const std::string& id);
+
+}  // namespace berth::control
