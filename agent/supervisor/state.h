@@ -109,145 +109,25 @@ enum class Act : std::uint8_t {
     Settle,      // the tree is gone
 };
 
+// clang-format off
 inline constexpr std::array<std::array<Act, kEventCount>, kStateCount> kTable = [] {
     using enum Act;
     return std::array<std::array<Act, kEventCount>, kStateCount>{{
-        // Start        Stop            Kill            Restart     NeedsMet NeedsLost Spawned
-        // SpawnFailed Ready    Deadline  LeaderEnded TreeGone
-        {Begin,
-         RejectInactive,
-         RejectInactive,
-         Begin,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore},  // Stopped
-        {Ignore,
-         Rest,
-         Rest,
-         Ignore,
-         Spawn,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore},  // Waiting
-        {RejectActive,
-         Halt,
-         Slay,
-         HaltAgain,
-         Ignore,
-         Ignore,
-         Confirm,
-         Refuse,
-         Ignore,
-         Ignore,
-         Bury,
-         Ignore},  // Spawning
-        {RejectActive,
-         Halt,
-         Slay,
-         HaltAgain,
-         Ignore,
-         Ignore,
-         Ignore,
-         Refuse,
-         BeReady,
-         Unready,
-         Bury,
-         Ignore},  // Starting
-        {RejectActive,
-         Halt,
-         Slay,
-         HaltAgain,
-         Ignore,
-         Ignore,
-         Ignore,
-         Refuse,
-         Ignore,
-         Ignore,
-         Bury,
-         Ignore},  // Running
-        {StartAfter,
-         StayDown,
-         Slay,
-         StartAfter,
-         Ignore,
-         Ignore,
-         Ignore,
-         Settle,
-         Ignore,
-         Escalate,
-         Mourn,
-         Settle},  // Stopping
-        {StartAfter,
-         StayDown,
-         Slay,
-         StartAfter,
-         Ignore,
-         Ignore,
-         Ignore,
-         Settle,
-         Ignore,
-         Ignore,
-         Mourn,
-         Settle},  // Killing
-        {StartAfter,
-         StayDown,
-         Slay,
-         StartAfter,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Escalate,
-         Ignore,
-         Settle},  // Reaping
-        {Begin,
-         Rest,
-         Rest,
-         Begin,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Wait,
-         Ignore,
-         Ignore},  // Backoff
-        {Begin,
-         RejectInactive,
-         RejectInactive,
-         Begin,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore},  // Exited
-        {Begin,
-         RejectInactive,
-         RejectInactive,
-         Begin,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore,
-         Ignore},  // Failed
+        // Start         Stop            Kill            Restart     NeedsMet  NeedsLost  Spawned  SpawnFailed  Ready    Deadline  LeaderEnded  TreeGone
+        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Stopped
+        {  Ignore,       Rest,           Rest,           Ignore,     Spawn,    Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Waiting
+        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Confirm, Refuse,      Ignore,  Ignore,   Bury,        Ignore},  // Spawning
+        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Ignore,  Refuse,      BeReady, Unready,  Bury,        Ignore},  // Starting
+        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Ignore,  Refuse,      Ignore,  Ignore,   Bury,        Ignore},  // Running
+        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Settle,      Ignore,  Escalate, Mourn,       Settle},  // Stopping
+        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Settle,      Ignore,  Ignore,   Mourn,       Settle},  // Killing
+        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Escalate, Ignore,      Settle},  // Reaping
+        {  Begin,        Rest,           Rest,           Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Wait,     Ignore,      Ignore},  // Backoff
+        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Exited
+        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Failed
     }};
 }();
+// clang-format on
 
 consteval bool complete() {
     for (const auto& row : kTable) {
