@@ -101,6 +101,9 @@ int run_controller(Session& session) {
             words.insert(words.end(), {option, arguments.get(option)});
         }
     }
+    if (arguments.has("--allow-remote")) {
+        words.emplace_back("--allow-remote");
+    }
     if (verb == "add-user" && ::isatty(STDIN_FILENO) != 0) {
         const auto password = read_password("Password for " + arguments.words.front() + ": ");
         const auto again = password ? read_password("Again: ") : password;

@@ -102,7 +102,10 @@ private:
         os::HelperSpec spec;
         BERTH_TRY(const std::string program, os::sibling_executable("berth-controller"));
         const std::string listen = session_.arguments.get("--listen", kDefaultListen);
-        spec.argv = {program, "--home", session_.home, "--listen", listen};
+        spec.argv = {program, "--home", session_.home, "--listen", listen, "--quiet"};
+        if (session_.arguments.has("--allow-remote")) {
+            spec.argv.emplace_back("--allow-remote");
+        }
         spec.new_session = true;
         spec.output = log_file_;
         if (!running_pid(controller_service(session_.home))) {
@@ -313,8 +316,11 @@ int run_up(Session& session) {
     const std::string ready = home + "/up.ready";
     if (session.arguments.has("--detach")) {
         const std::string listen = session.arguments.get("--listen", kDefaultListen);
-        const int code =
-            detach(session, {"up", "--home", home, "--listen", listen}, home + "/up.log", ready);
+        std::vector<std::string> words = {"up", "--home", home, "--listen", listen};
+        if (session.arguments.has("--allow-remote")) {
+            words.emplace_back("--allow-remote");
+        }
+        const int code = detach(session, words, home + "/up.log", ready);
         if (code == kDone) {
             print_address(home);
         }

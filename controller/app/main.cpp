@@ -18,9 +18,11 @@ int serve(const berth::controller::Options& options) {
     if (!controller) {
         return failure(controller.error());
     }
-    (void)std::printf("panel: %s\n", (*controller)->url().c_str());
-    if (!(*controller)->setup_link().empty()) {
-        (void)std::printf("setup: %s\n", (*controller)->setup_link().c_str());
+    if (!options.quiet) {
+        (void)std::printf("panel: %s\n", (*controller)->url().c_str());
+        if (!(*controller)->setup_link().empty()) {
+            (void)std::printf("setup: %s\n", (*controller)->setup_link().c_str());
+        }
     }
     (void)std::fflush(stdout);
     (*controller)->run();

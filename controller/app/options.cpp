@@ -41,6 +41,10 @@ Result<void> take_flag(Options& options,
         options.allow_remote = true;
         return {};
     }
+    if (flag == "--quiet") {
+        options.quiet = true;
+        return {};
+    }
     std::string host;
     std::string* const value = flag == "--host" ? &host : value_of(options, flag);
     if (value == nullptr) {

@@ -14,6 +14,7 @@ struct Options {
     std::string home;      // absolute
     std::string listen = "127.0.0.1:6880";
     bool allow_remote = false;
+    bool quiet = false;              // do not print the address: somebody else does
     std::vector<std::string> hosts;  // further names that browsers may use for it
     std::string panel_dir;
     std::string ready_file;
@@ -25,7 +26,7 @@ struct Options {
 
 inline constexpr const char* kUsage =
     "usage: berth-controller [--home DIR] [--listen HOST:PORT] [--allow-remote] [--host NAME]…\n"
-    "                        [--panel-dir DIR] [--ready-file FILE]\n"
+    "                        [--panel-dir DIR] [--ready-file FILE] [--quiet]\n"
     "       berth-controller add-user NAME [--role viewer|operator|admin] [--home DIR]\n"
     "       berth-controller add-agent NAME --endpoint tcp://HOST:PORT --key KEY [--home DIR]\n"
     "       berth-controller remove-agent NAME [--home DIR]\n"
