@@ -9,6 +9,10 @@ namespace berth::keeper {
 
 namespace {
 
+// How often a walk that found nobody is made again while the processes change.
+constexpr int kWalksOfOurs = 16;
+constexpr int kWalksOfAll = 3;  // looks at every process of the machine
+
 // Whether the leader's number names its session, and nobody else's. While the leader is there, yes.
 // Afterwards the kernel gives the number out again only when no process, group or session has it:
 // among our own orphans it is theirs until it names another process; among all processes of the
@@ -38,6 +42,30 @@ void add_with_descendants(pid_t pid, std::vector<pid_t>& members, std::unordered
     }
 }
 
+// Those that may be orphans of the tree.
+std::vector<pid_t> candidates_of(const TreeIdentity& tree,
+                                 const std::unordered_set<pid_t>& known_children) {
+    const pid_t self = ::getpid();
+    std::vector<pid_t> pids = tree.adopted ? os::all_processes() : os::children_of(self);
+    std::erase_if(pids, [&](pid_t pid) { return pid == self || known_children.count(pid) != 0; });
+    return pids;
+}
+
+std::vector<pid_t> walk(const TreeIdentity& tree, const std::vector<pid_t>& candidates) {
+    std::vector<pid_t> members;
+    std::unordered_set<pid_t> seen;
+    if (tree.leader_alive) {
+        add_with_descendants(tree.leader, members, seen);
+    }
+    const bool session_counts = session_is_ours(tree);
+    for (const pid_t pid : candidates) {
+        if (belongs_to(tree, session_counts, pid)) {
+            add_with_descendants(pid, members, seen);
+        }
+    }
+    return members;
+}
+
 }  // namespace
 
 std::vector<pid_t> tree_members(const TreeIdentity& tree,
@@ -45,20 +73,18 @@ std::vector<pid_t> tree_members(const TreeIdentity& tree,
     if (tree.cgroup) {
         return tree.cgroup->processes();
     }
-    std::vector<pid_t> members;
-    std::unordered_set<pid_t> seen;
-    if (tree.leader_alive) {
-        add_with_descendants(tree.leader, members, seen);
-    }
-    const pid_t self = ::getpid();
-    const bool session_counts = session_is_ours(tree);
-    for (const pid_t pid : tree.adopted ? os::all_processes() : os::children_of(self)) {
-        if (pid != self && known_children.count(pid) == 0 &&
-            belongs_to(tree, session_counts, pid)) {
-            add_with_descendants(pid, members, seen);
+    // A walk is no snapshot. One that ends after we have listed it and before we look at it hands
+    // its children to us unseen. So nobody is found only when the list is the same before and
+    // after.
+    std::vector<pid_t> candidates = candidates_of(tree, known_children);
+    for (int walks = tree.adopted ? kWalksOfAll : kWalksOfOurs;; --walks) {
+        std::vector<pid_t> members = walk(tree, candidates);
+        std::vector<pid_t> now = candidates_of(tree, known_children);
+        if (!members.empty() || now == candidates || walks == 0) {
+            return members;
         }
+        candidates = std::move(now);
     }
-    return members;
 }
 
 void signal_tree(const TreeIdentity& tree, const std::vector<pid_t>& members, int signal) {
