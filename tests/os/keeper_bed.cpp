@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 
 #include <catch2/catch.hpp>
 
 #include "agent/logs/log_reader.h"
+#include "shared/base/text.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/process.h"
@@ -38,9 +40,21 @@ const std::string& programs() {
 
 }  // namespace
 
+// PF_EXITING of the kernel: set when a process has begun to end, and can run nothing more of its
+// own.
+constexpr unsigned kExiting = 0x4;
+
+// A process leaves its cgroup, which is then empty, shortly before it becomes a zombie.
 bool is_gone(pid_t pid) {
-    const auto stat = os::read_stat(pid);
-    return !stat || stat->state == 'Z';
+    const auto text = os::read_file("/proc/" + std::to_string(pid) + "/stat");
+    const std::size_t name_end = text ? text->rfind(')') : std::string::npos;
+    if (name_end == std::string::npos) {
+        return true;
+    }
+    const auto fields = split(std::string_view(*text).substr(name_end + 2), ' ');
+    unsigned flags = 0;
+    (void)std::from_chars(fields[6].data(), fields[6].data() + fields[6].size(), flags);
+    return fields[0] == "Z" || (flags & kExiting) != 0;
 }
 
 std::string helper() {
