@@ -209,7 +209,8 @@ def test_keep_apps_and_take_over(home):
     home.berth("start", "a", check=0)
     pid = home.app("a")["pid"]
     home.berth("agent", "stop", "--keep-apps", check=0)
-    assert alive(pid) and home.berth("list").code == 4 or alive(pid)
+    assert alive(pid)
+    assert not alive(home.pid_of("agent")) and alive(home.pid_of("keeper"))
     home.up()
     wait_for(lambda: home.state("a") == "running", "taken over")
     assert home.app("a")["pid"] == pid

@@ -31,14 +31,13 @@ spawn("stubborn", ignore_term=True)
 spawn("grandchild", setsid=True, ignore_term=True)
 os.waitpid(spawn("daemon", double=True, ignore_term=True), 0)
 spawn("stopped", stop=True)
-%s
 while True:
     time.sleep(100)
 """
 
 
-def start_tree(home, extra=""):
-    script = home.write("tree.py", TREE % extra)
+def start_tree(home):
+    script = home.write("tree.py", TREE)
     home.load("tree.toml", f'[app]\nid = "tree"\ncommand = "/usr/bin/python3 -u {script}"\n[stop]\ntimeout = "500ms"\n')
     home.berth("start", "tree", check=0)
     names = ("leader", "child", "stubborn", "grandchild", "daemon", "stopped")
@@ -59,7 +58,7 @@ def test_nothing_is_left(home, verb):
 
 
 def test_a_leader_that_ends_alone_takes_its_tree_along(home):
-    pids = start_tree(home, "os.kill(os.getpid(), signal.SIGKILL) if False else None")
+    pids = start_tree(home)
     os.kill(int(pids["leader"]), signal.SIGKILL)
     wait_for(lambda: home.state("tree") in ("backoff", "running", "starting") and not any(
         alive(p) for p in pids.values()), "the rest was ended before the restart")
