@@ -71,14 +71,14 @@ def agent_pids(home):
     if keeper:
         try:
             children = pathlib.Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             children = []
         for child in children:
             try:
                 if os.readlink(f"/proc/{child}/exe").endswith("berth-agent"):
                     found.append(int(child))
-            except FileNotFoundError:
-                pass
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has ended meanwhile
     pid = agent_child(home)
     return found or ([pid] if pid else [])
 
