@@ -103,6 +103,8 @@ void start_fields(Io& io, M& m) {
     io(m.limits);
     io(m.log_max_size);
     io(m.log_keep);
+    io(m.pre_start);
+    io(m.notify);
 }
 
 template <class Io, class M>
@@ -117,6 +119,7 @@ void fact_fields(Io& io, M& m) {
     io(m.tree_gone);
     io.choice(m.stage, StartStage::KeeperDied);
     io(m.os_errno);
+    io(m.ready);
 }
 
 template <class Io, class M>
@@ -160,6 +163,24 @@ void fields(Io& io, M& m) {
         io(m.reason);
     } else if constexpr (kIs<M, RunFact>) {
         fact_fields(io, m);
+    } else if constexpr (kIs<M, Exec>) {
+        io(m.token);
+        start_fields(io, m.start);
+        io(m.timeout_ms);
+    } else if constexpr (kIs<M, ExecDone>) {
+        io(m.token);
+        io.choice(m.end, ExecEnd::NoRun);
+        io(m.wait_status);
+        io(m.os_errno);
+        io(m.output);
+    } else if constexpr (kIs<M, Notified>) {
+        run_name(io, m.run);
+        io(m.ready);
+        io(m.watchdog);
+        io(m.watchdog_failed);
+        io(m.stopping);
+        io(m.extend_usec);
+        io(m.status);
     } else {
         static_assert(kIs<M, SnapshotEnd>, "every message has its fields here");
         io(m.runs);
@@ -208,6 +229,8 @@ const char* stage_text(StartStage stage) {
             return "changing to its folder";
         case StartStage::Exec:
             return "running the command";
+        case StartStage::PreStart:
+            return "hooks.pre_start";
         case StartStage::KeeperDied:
             break;
     }

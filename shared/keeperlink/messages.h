@@ -21,7 +21,7 @@ namespace berth::keeperlink {
 
 // Bump when a frame's meaning or layout changes. A keeper and an agent of different versions do not
 // talk; the keeper is then asked to re-exec itself.
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 // A Start carries a whole environment; nothing comes near this.
 inline constexpr std::uint32_t kMaxFrame = 8U << 20U;
@@ -62,6 +62,8 @@ struct Start {
     std::vector<ResourceLimit> limits;
     std::uint64_t log_max_size = 0;  // bytes of one file
     std::uint32_t log_keep = 0;      // files besides the current one
+    std::string pre_start;           // a shell line that must succeed before exec; empty: none
+    bool notify = false;             // the keeper gives it a NOTIFY_SOCKET
 };
 
 enum class SignalScope : std::uint8_t { Leader, Group, Tree };
@@ -82,6 +84,16 @@ struct Resize {
     RunName run;
     std::uint32_t rows = 0;
     std::uint32_t columns = 0;
+};
+
+// Runs a command beside a living run, in its cgroup and as part of its tree: a check, or what is to
+// be done before the stop signal. `start` says what and as whom; its streams are a pipe of the
+// keeper. Answered by ExecDone. One that lasts longer than `timeout_ms` is killed with its group;
+// one whose keeper dies is killed too.
+struct Exec {
+    std::uint64_t token = 0;  // the agent's, comes back in ExecDone
+    Start start;              // start.run: the run that it belongs to
+    std::uint64_t timeout_ms = 0;
 };
 
 // The end of this run has been stored: its record may be reused. Its log folder stays.
@@ -112,6 +124,7 @@ enum class StartStage : std::uint8_t {
     User,
     Folder,
     Exec,
+    PreStart,    // os_errno is the wait status of the hook
     KeeperDied,  // between fork and exec
 };
 const char* stage_text(StartStage stage);
@@ -140,6 +153,27 @@ struct InputRefused {
     std::string reason;
 };
 
+// What an app said over its NOTIFY_SOCKET (sd_notify(3)). `ready` is kept in the run's record.
+struct Notified {
+    RunName run;
+    bool ready = false;
+    bool watchdog = false;         // it lives
+    bool watchdog_failed = false;  // WATCHDOG=trigger: it asks to be restarted
+    bool stopping = false;
+    std::uint64_t extend_usec = 0;  // it needs so much longer for what it is doing
+    std::string status;             // STATUS=…, free text
+};
+
+enum class ExecEnd : std::uint8_t { Ended, NotStarted, TimedOut, NoRun };
+
+struct ExecDone {
+    std::uint64_t token = 0;
+    ExecEnd end = ExecEnd::Ended;
+    std::int32_t wait_status = 0;  // Ended
+    std::int32_t os_errno = 0;     // NotStarted
+    std::string output;            // the last of what it wrote, at most 4 KiB
+};
+
 // One per run in the keeper's records, right after Hello, then SnapshotEnd.
 enum class RunPhase : std::uint8_t { Spawned, Running, Exited, Failed };
 
@@ -154,6 +188,7 @@ struct RunFact {
     bool tree_gone = false;
     StartStage stage = StartStage::Prepare;
     std::int32_t os_errno = 0;
+    bool ready = false;  // it has said READY=1
 };
 
 struct SnapshotEnd {
@@ -174,7 +209,10 @@ using Message = std::variant<Hello,
                              TreeGone,
                              InputRefused,
                              RunFact,
-                             SnapshotEnd>;
+                             SnapshotEnd,
+                             Exec,
+                             ExecDone,
+                             Notified>;
 
 // The whole frame, length included.
 std::string encode(const Message& message);

@@ -29,6 +29,8 @@ std::vector<Message> samples() {
     start.limits = {{7, 1024}, {4, 0xFFFF'FFFF'FFFF'FFFF}};
     start.log_max_size = 1U << 20U;
     start.log_keep = 5;
+    start.pre_start = "make cache";
+    start.notify = true;
     RunFact fact;
     fact.run = run;
     fact.phase = RunPhase::Failed;
@@ -40,6 +42,7 @@ std::vector<Message> samples() {
     fact.tree_gone = true;
     fact.stage = StartStage::KeeperDied;
     fact.os_errno = 13;
+    fact.ready = true;
     return {Hello{kProtocolVersion, 99},
             start,
             Signal{run, 15, SignalScope::Tree},
@@ -53,7 +56,10 @@ std::vector<Message> samples() {
             TreeGone{run},
             InputRefused{run, "full"},
             fact,
-            SnapshotEnd{3, "/sys/fs/cgroup/x"}};
+            SnapshotEnd{3, "/sys/fs/cgroup/x"},
+            Exec{77, start, 2000},
+            ExecDone{77, ExecEnd::TimedOut, 9, 2, "refused\n"},
+            Notified{run, true, true, true, true, 5'000'000, "loading"}};
 }
 
 std::string body_of(const Message& message) {
