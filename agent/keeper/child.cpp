@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // Everything here runs between fork and exec: no allocation, no locks, no C++ objects.
@@ -58,6 +59,12 @@ void take_over(int fd, int as, int gate, StartStage stage) {
 }
 
 void open_streams(const ChildPlan& plan) {
+    if (plan.pipe >= 0) {
+        take_over(::open("/dev/null", O_RDONLY | O_CLOEXEC), 0, plan.gate, StartStage::Prepare);
+        take_over(plan.pipe, 1, plan.gate, StartStage::Prepare);
+        take_over(plan.pipe, 2, plan.gate, StartStage::Prepare);
+        return;
+    }
     if (plan.terminal != nullptr) {
         const int terminal = ::open(plan.terminal, O_RDWR | O_CLOEXEC);
         if (terminal >= 0 && ::ioctl(terminal, TIOCSCTTY, 0) != 0) {
@@ -108,11 +115,35 @@ void switch_user(const ChildPlan& plan) {
     }
 }
 
+// Runs the hook as this app: same user, folder, environment, limits and streams. Its failure is a
+// failed start, told as its wait status in place of an errno.
+void run_pre_start(const ChildPlan& plan) {
+    if (plan.pre_start == nullptr) {
+        return;
+    }
+    const pid_t hook = ::fork();
+    if (hook < 0) {
+        give_up(plan.gate, StartStage::PreStart);
+    }
+    if (hook == 0) {
+        (void)::execle("/bin/sh", "sh", "-c", plan.pre_start, nullptr, plan.environment);
+        ::_exit(127);
+    }
+    int status = 0;
+    while (::waitpid(hook, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status != 0) {
+        errno = status;
+        give_up(plan.gate, StartStage::PreStart);
+    }
+}
+
 }  // namespace
 
 void run_child(const ChildPlan& plan) {
     wait_at_gate(plan.gate);
     reset_signals();
+    const pid_t keeper = ::getppid();
     if (::setsid() < 0) {
         give_up(plan.gate, StartStage::Session);
     }
@@ -123,6 +154,14 @@ void run_child(const ChildPlan& plan) {
         give_up(plan.gate, StartStage::Folder);
     }
     (void)::prctl(PR_SET_DUMPABLE, 1);  // as exec would have it; switching the user cleared it
+    if (plan.with_keeper) {
+        // After switching the user, which clears it. One that is orphaned already ends now.
+        (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != keeper) {
+            ::_exit(127);
+        }
+    }
+    run_pre_start(plan);
     ::environ = const_cast<char**>(plan.environment);  // PATH is the app's own
     (void)::execvp(plan.argv[0], plan.argv);
     give_up(plan.gate, StartStage::Exec);

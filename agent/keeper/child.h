@@ -19,6 +19,9 @@ struct ChildPlan {
     const char* input = nullptr;     // paths of the FIFOs
     const char* output = nullptr;
     const char* error = nullptr;
+    int pipe = -1;  // instead of the FIFOs: stdout and stderr; stdin is empty then
+    const char* pre_start = nullptr;  // a shell line to be run first; null: none
+    bool with_keeper = false;         // is killed when the keeper dies
     int gate = -1;  // socket: one byte comes when the keeper has recorded us; a failure goes back
     bool has_umask = false;
     mode_t umask = 0;

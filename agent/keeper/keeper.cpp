@@ -65,7 +65,15 @@ Keeper::Keeper(loop::EventLoop& loop,
       options_(options),
       lock_(std::move(lock)),
       records_(std::move(records)),
-      context_{loop, options.home + "/run/io", options.home + "/logs", {}, {}, {}},
+      context_{loop,
+               options.home + "/run/io",
+               options.home + "/logs",
+               {},
+               {},
+               {},
+               records_.home_id(),
+               [this](const keeperlink::Notified& message) { send(message); }},
+      helpers_(context_, [this](const keeperlink::ExecDone& done) { send(done); }),
       agent_(loop, options.agent_command, [this](os::UniqueFd socket) {
           link_up(std::move(socket));
       }) {}
@@ -231,6 +239,9 @@ void Keeper::on_children() {
             continue;
         }
         (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+        if (helpers_.ended(pid, wait_status_of(info))) {
+            continue;
+        }
         if (pid == agent_.pid()) {
             known_children_.erase(pid);
             agent_.forget();
@@ -262,6 +273,8 @@ void Keeper::on_message(const Message& message) {
         on_forget(*forgotten);
     } else if (const auto* leave = std::get_if<keeperlink::Leave>(&message)) {
         on_leave(*leave);
+    } else if (const auto* exec = std::get_if<keeperlink::Exec>(&message)) {
+        helpers_.start(*exec, find(exec->start.run));
     }
 }
 

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "agent/keeper/agent_process.h"
+#include "agent/keeper/helpers.h"
 #include "agent/keeper/records.h"
 #include "agent/keeper/run.h"
 #include "shared/keeperlink/link.h"
@@ -64,6 +65,7 @@ private:
     os::UniqueFd lock_;
     Records records_;
     RunContext context_;
+    Helpers helpers_;
     AgentProcess agent_;
     os::UniqueFd agent_pidfd_;
     std::unique_ptr<keeperlink::Link> link_;

@@ -31,7 +31,9 @@ struct Record {
     std::int32_t os_errno;
     std::uint8_t tty;
     char id[65];
-    char reserved[122];
+    std::uint8_t notify;  // it was given a NOTIFY_SOCKET …
+    std::uint8_t ready;   // … and has said READY=1 there
+    char reserved[120];
     std::uint32_t log_keep;
     std::uint32_t unused;
     std::uint64_t log_max_size;

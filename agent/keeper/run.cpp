@@ -96,8 +96,28 @@ Result<void> Run::open_terminal() {
     return {};
 }
 
+Result<void> Run::open_notify_socket() {
+    BERTH_TRY(NotifySocket socket,
+              NotifySocket::open(context_.loop,
+                                 NotifySocket::name(context_.home_id, name()),
+                                 [this](const Notification& said) {
+                                     const bool ours =
+                                         said.pid == tree_.leader || is_member(tree_, said.pid);
+                                     if (!ours) {
+                                         return;  // a stranger, or gone before we looked
+                                     }
+                                     keeperlink::Notified message = said.message;
+                                     message.run = name();
+                                     record_.ready = message.ready ? 1 : record_.ready;
+                                     context_.notified(message);
+                                 }));
+    notify_.emplace(std::move(socket));
+    return {};
+}
+
 Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     record_.tty = start.tty ? 1 : 0;
+    record_.notify = start.notify ? 1 : 0;
     record_.log_max_size = start.log_max_size;
     record_.log_keep = start.log_keep;
     BERTH_CHECK(open_log());
@@ -115,9 +135,14 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
             group = std::move(*opened);
         }
     }
+    std::vector<std::string> own_environment = {tree_.marker};
+    if (start.notify) {
+        BERTH_CHECK(open_notify_socket());
+        own_environment.push_back("NOTIFY_SOCKET=@" + NotifySocket::name(context_.home_id, name()));
+    }
     const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
     BERTH_TRY(Spawned spawned,
-              spawn_at_gate(start, paths, tree_.marker, context_.original_nofile, group.get()));
+              spawn_at_gate(start, paths, own_environment, context_.original_nofile, group.get()));
     // From here to the byte on the gate the child waits; without it, it ends. So a run that is not
     // recorded never begins.
     const auto stat = os::read_stat(spawned.pid);
@@ -185,6 +210,12 @@ bool Run::adopt(Changed ended) {
     }
     set_phase(RunPhase::Running);
     tree_.leader_alive = true;
+    if (record_.notify != 0) {
+        if (auto socket = open_notify_socket(); !socket) {
+            log::warning("cannot hear an app's notifications any more",
+                         {{"app", record_.id}, {"error", socket.error().message}});
+        }
+    }
     pidfd_ = std::move(*pidfd);
     pidfd_watch_ = context_.loop.watch(
         pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) {
@@ -294,6 +325,7 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
     output_.reset();
     error_.reset();
     input_.reset();
+    notify_.reset();
     pending_input_.clear();
     log_.reset();
     record_.tree_gone = 1;
@@ -362,6 +394,7 @@ keeperlink::RunFact Run::fact() const {
     fact.tree_gone = record_.tree_gone != 0;
     fact.stage = StartStage{record_.stage};
     fact.os_errno = record_.os_errno;
+    fact.ready = record_.ready != 0;
     return fact;
 }
 

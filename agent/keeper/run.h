@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/keeper/log_writer.h"
+#include "agent/keeper/notify_socket.h"
 #include "agent/keeper/records.h"
 #include "agent/keeper/tree.h"
 #include "shared/keeperlink/messages.h"
@@ -26,6 +27,8 @@ struct RunContext {
 
     std::optional<os::Cgroup> cgroup;  // of this home
     std::string buffer;                // for reading; one for all
+    std::string home_id;               // of the records: names what others may see
+    std::function<void(const keeperlink::Notified&)> notified;
 };
 
 // One run of one app: its process, FIFOs (or terminal) and log. Owned by the Keeper, in its thread.
@@ -88,6 +91,7 @@ private:
     void pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream);
     void read_gate();
     void flush_input();
+    Result<void> open_notify_socket();
 
     void set_phase(keeperlink::RunPhase phase) { record_.phase = static_cast<std::uint8_t>(phase); }
 
@@ -102,6 +106,7 @@ private:
     os::UniqueFd error_;
     os::UniqueFd input_;
     os::UniqueFd gate_;
+    std::optional<NotifySocket> notify_;
     Changed confirmed_;
     os::UniqueFd pidfd_;     // of an adopted leader
     os::UniqueFd survivor_;  // pidfd of one that outlived the leader

@@ -42,12 +42,12 @@ pid_t fork_into(int cgroup) {
 
 Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
                               const SpawnPaths& paths,
-                              const std::string& marker,
+                              const std::vector<std::string>& own_environment,
                               const struct rlimit& nofile,
                               int cgroup) {
     BERTH_TRY(os::FdPair gate, os::make_socketpair(os::SocketKind::Stream));
     std::vector<std::string> environment = start.environment;
-    environment.push_back(marker);
+    environment.insert(environment.end(), own_environment.begin(), own_environment.end());
     const std::vector<char*> argv = pointers(start.argv);
     const std::vector<char*> envp = pointers(environment);
     std::vector<gid_t> groups;
@@ -64,6 +64,9 @@ Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
     plan.input = paths.input.c_str();
     plan.output = paths.output.c_str();
     plan.error = paths.error.c_str();
+    plan.pipe = paths.pipe;
+    plan.with_keeper = paths.pipe >= 0;
+    plan.pre_start = start.pre_start.empty() ? nullptr : start.pre_start.c_str();
     plan.gate = gate.second.get();
     plan.has_umask = start.has_umask;
     plan.umask = start.umask;

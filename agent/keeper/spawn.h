@@ -14,6 +14,7 @@ struct SpawnPaths {
     std::string input;
     std::string output;
     std::string error;
+    int pipe = -1;  // instead of all: takes what it writes, and the child dies with the keeper
 };
 
 struct Spawned {
@@ -22,10 +23,10 @@ struct Spawned {
 };
 
 // Forks a child that waits at the gate: it goes on to exec when one byte is written there, and ends
-// when the gate is closed. `marker` is added to its environment, `cgroup` (-1: none) joined.
+// when the gate is closed. `own_environment` is added to its own, `cgroup` (-1: none) joined.
 Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
                               const SpawnPaths& paths,
-                              const std::string& marker,
+                              const std::vector<std::string>& own_environment,
                               const struct rlimit& nofile,
                               int cgroup);
 

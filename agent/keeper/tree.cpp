@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "shared/os/process.h"
 
 namespace berth::keeper {
@@ -85,6 +87,14 @@ std::vector<pid_t> tree_members(const TreeIdentity& tree,
         }
         candidates = std::move(now);
     }
+}
+
+bool is_member(const TreeIdentity& tree, pid_t pid) {
+    if (tree.cgroup) {
+        const auto members = tree.cgroup->processes();
+        return std::find(members.begin(), members.end(), pid) != members.end();
+    }
+    return belongs_to(tree, session_is_ours(tree), pid);
 }
 
 void signal_tree(const TreeIdentity& tree, const std::vector<pid_t>& members, int signal) {

@@ -32,6 +32,9 @@ struct TreeIdentity {
 std::vector<pid_t> tree_members(const TreeIdentity& tree,
                                 const std::unordered_set<pid_t>& known_children);
 
+// Whether a process belongs to the run: it is in its session or cgroup, or carries its marker.
+bool is_member(const TreeIdentity& tree, pid_t pid);
+
 // A polite signal to everybody in the tree, and SIGCONT so that the stopped ones can act on it.
 void signal_tree(const TreeIdentity& tree, const std::vector<pid_t>& members, int signal);
 

@@ -46,6 +46,14 @@ Result<FdPair> make_socketpair(SocketKind kind) {
     return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
+Result<FdPair> make_pipe() {
+    int fds[2] = {-1, -1};
+    if (::pipe2(fds, O_CLOEXEC) != 0) {
+        return fail(last_error("pipe"));
+    }
+    return FdPair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
 Result<void> set_nonblocking(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {

@@ -32,6 +32,7 @@ struct IoOutcome {
 Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode = 0600);
 Result<UniqueFd> make_eventfd();
 Result<FdPair> make_socketpair(SocketKind kind);
+Result<FdPair> make_pipe();  // first is for reading, second for writing
 Result<void> set_nonblocking(int fd);
 
 // A descriptor that a parent of ours has passed on, closed to our own children from now on.
