@@ -4,29 +4,16 @@
 #include <utility>
 
 #include "agent/supervisor/later.h"
+#include "agent/supervisor/words.h"
 #include "shared/base/ensure.h"
-#include "shared/time/backoff.h"
 
 namespace berth::supervisor {
-
-namespace {
-
-std::string by(const std::string& actor) {
-    return actor.empty() ? std::string() : " by " + actor;
-}
-
-std::string times(std::uint32_t count) {
-    if (count == 1) {
-        return "once";
-    }
-    return count == 2 ? "twice" : std::to_string(count) + " times";
-}
-
-}  // namespace
 
 Effects Machine::step(const Input& input, const Now& now, double random) {
     now_ = now;
     random_ = random;
+    needs_met_ = input.needs_met;
+    missing_ = input.missing;
     Effects effects;
     apply(act_for(state_, input.event), input, effects);
     return effects;
@@ -44,6 +31,13 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
             effects.reason = "must be inactive";
             return;
         case Act::RejectInactive:
+            if (input.event == Event::Stop && !spec_.schedule.cron.empty() && !held_) {
+                want_stopped(input);
+                return set_state(
+                    State::Stopped,
+                    "stopped" + by(input.actor) + "; its schedule is off until it is started",
+                    effects);
+            }
             effects.rejected = true;
             effects.reason = "must be active";
             return;
@@ -62,19 +56,17 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
         case Act::Confirm:
             return confirm(input, effects);
         case Act::Refuse:
-            finished_ = now_.wall;
-            exit_.reset();
-            effects.run_ended = true;
-            return retry_or_give_up(input.problem, effects);
+            return refuse(input, effects);
         case Act::BeReady:
             return set_state(State::Running, "ready" + by(actor_), effects);
         case Act::Unready:
-            spawn_problem_ = "not ready after " + short_duration(spec_.ready.timeout);
-            afterwards_ = Afterwards::AskPolicy;
-            set_state(State::Stopping, spawn_problem_, effects);
-            deadline_ = later(now_.mono, spec_.stop.timeout);
-            effects.signal = spec_.stop.signal;
-            return;
+            return fail_run((state_ == State::Spawning ? "hooks.pre_start did not end within "
+                                                       : "not ready after ") +
+                                short_duration(spec_.ready.timeout) +
+                                (input.problem.empty() ? "" : ": " + input.problem),
+                            effects);
+        case Act::Sicken:
+            return fail_run(input.problem, effects);
         case Act::Halt:
             afterwards_ = Afterwards::StayDown;
             want_stopped(input);
@@ -111,6 +103,17 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
             return leader_ended(input, effects);
         case Act::Settle:
             return settle(effects);
+        case Act::BeginHook:
+            return begin_hook(effects);
+        case Act::KillHook:
+            return kill_hook(input, effects);
+        case Act::CutHook:
+            deadline_.reset();
+            effects.changed = true;
+            effects.kill = true;
+            return;
+        case Act::EndHook:
+            return end_hook(input, effects);
     }
 }
 
@@ -154,12 +157,17 @@ void Machine::wait_or_spawn(const Input& input, std::string reason, Effects& eff
 void Machine::spawn(std::string reason, Effects& effects) {
     ++generation_;
     afterwards_ = Afterwards::AskPolicy;
-    spawn_problem_.clear();
+    problem_.clear();
+    hopeless_ = false;
+    hook_ = false;
     exit_.reset();
     finished_.reset();
     started_ = now_.wall;
     run_began_ = now_.mono;
     set_state(State::Spawning, std::move(reason), effects);
+    if (!spec_.pre_start.empty()) {
+        deadline_ = later(now_.mono, spec_.ready.timeout);
+    }
     effects.spawn = true;
 }
 
@@ -213,77 +221,24 @@ void Machine::leader_ended(const Input& input, Effects& effects) {
     effects.signal = spec_.stop.signal;
 }
 
-// Nothing of the run is left.
-void Machine::settle(Effects& effects) {
-    effects.run_ended = true;
-    pid_.reset();
-    if (!finished_) {
-        finished_ = now_.wall;
-    }
-    switch (std::exchange(afterwards_, Afterwards::AskPolicy)) {
-        case Afterwards::StayDown:
-            return set_state(State::Stopped, "stopped" + by(actor_), effects);
-        case Afterwards::StartAgain:
-            attempt_ = 0;
-            restarts_ = 0;
-            recent_.clear();
-            // The owner answers with NeedsMet, once the run is stored.
-            return set_state(State::Waiting, "restarting", effects);
-        case Afterwards::AskPolicy:
-            return decide(effects);
+// The run is a failure, whatever it exits with: end its tree, then ask the policy.
+void Machine::fail_run(std::string problem, Effects& effects) {
+    problem_ = std::move(problem);
+    afterwards_ = Afterwards::AskPolicy;
+    set_state(State::Stopping, problem_, effects);
+    deadline_ = later(now_.mono, spec_.stop.timeout);
+    effects.signal = spec_.stop.signal;
+}
+
+void Machine::extend(Duration by, const Now& now) {
+    if (deadline_ && (state_ == State::Starting || state_ == State::Stopping)) {
+        deadline_ = std::max(*deadline_, later(now.mono, by));
     }
 }
 
-bool Machine::ended_well() const {
-    if (!spawn_problem_.empty() || !exit_ || exit_->kind != ExitKind::Code) {
-        return false;
-    }
-    const auto& good = spec_.restart.success_codes;
-    return std::find(good.begin(), good.end(), exit_->value) != good.end();
-}
-
-void Machine::decide(Effects& effects) {
-    const bool well = ended_well();
-    const std::string ran =
-        finished_ && started_ ? " after " + short_duration(*finished_ - *started_) : "";
-    const std::string how =
-        spawn_problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : spawn_problem_;
-    if (well && (spec_.restart.policy != RestartPolicy::Always || spec_.kind == AppKind::OneShot)) {
-        return set_state(State::Exited, how, effects);
-    }
-    retry_or_give_up(how, effects);
-}
-
-void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
-    pid_.reset();
-    if (spec_.restart.policy == RestartPolicy::Never) {
-        return set_state(State::Failed, how, effects);
-    }
-    if (now_.mono - run_began_ >= spec_.restart.reset_after) {
-        attempt_ = 0;
-    }
-    const RestartSpec& restart = spec_.restart;
-    while (!recent_.empty() && now_.mono - recent_.front() > restart.window) {
-        recent_.pop_front();
-    }
-    if (restart.max_restarts > 0 && recent_.size() >= restart.max_restarts) {
-        return set_state(State::Failed,
-                         how + "; gave up after " + std::to_string(recent_.size()) +
-                             " restarts within " + short_duration(restart.window),
-                         effects);
-    }
-    if (restart.max_restarts > 0) {
-        recent_.push_back(now_.mono);
-    }
-    const Duration delay = backoff_delay(restart.backoff, attempt_, random_);
-    ++attempt_;
-    set_state(
-        State::Backoff,
-        how + (attempt_ > 1 && !ended_well() ? ", failed " + times(attempt_) + " in a row" : "") +
-            "; next try in " + short_duration(delay),
-        effects);
-    deadline_ = later(now_.mono, delay);
-    next_try_ = now_.wall + delay;
+bool Machine::is_over(std::uint64_t generation) const {
+    return generation == generation_ &&
+           (!is_active(public_state(state_)) || (state_ == State::Cleaning && !hook_));
 }
 
 bool Machine::has_ready_check() const {

@@ -22,7 +22,9 @@ struct Input {
     std::optional<WallTime> when;     // Spawned, LeaderEnded: as the keeper saw it
     ExitStatus exit;                  // LeaderEnded
     bool tree_gone = true;            // LeaderEnded
-    std::string problem;              // SpawnFailed: which step, and why
+    // SpawnFailed: which step, and why. Unhealthy: what. Deadline: what the ready check saw last.
+    std::string problem;
+    bool hopeless = false;  // SpawnFailed: the next try would fail too
 };
 
 // What the owner is to do now. At most one each.
@@ -34,6 +36,8 @@ struct Effects {
     std::optional<int> signal;  // to the tree
     bool kill = false;          // SIGKILL to the tree
     bool run_ended = false;     // generation() has ended for good: store it, then forget it
+    bool hook = false;          // start generation() as the post_stop hook
+    bool hook_ended = false;    // generation() was the hook and has ended: forget it
 };
 
 // The supervision of one app: a pure function of its inputs. Reads no clock, file or socket; `now`
@@ -60,6 +64,8 @@ public:
         std::optional<ExitStatus> exit;
         bool start_after = false;
         bool held = false;
+        std::string problem;  // why the run is a failure although no exit status says so
+        bool hook = false;    // generation is the post_stop hook's
     };
 
     void recall(const Memory& memory, const Now& now);
@@ -85,6 +91,15 @@ public:
 
     // The machine has been booted anew: whatever ran ended with it.
     Effects found_after_boot(const Now& now);
+
+    // It says that it needs so much longer for starting or stopping.
+    void extend(Duration by, const Now& now);
+
+    // Whether a RunStored is to come once the end of `generation` is on the disk.
+    [[nodiscard]] bool awaits_storage() const { return state_ == State::Cleaning && !hook_; }
+
+    // Whether that run has ended and is dealt with.
+    [[nodiscard]] bool is_over(std::uint64_t generation) const;
 
     // A changed descriptor; holds from the next start on, policies at once.
     void set_spec(AppSpec spec) { spec_ = std::move(spec); }
@@ -118,7 +133,13 @@ private:
     void halt(const Input& input, Effects& effects);
     void slay(const Input& input, Effects& effects);
     void leader_ended(const Input& input, Effects& effects);
+    void fail_run(std::string problem, Effects& effects);
+    void refuse(const Input& input, Effects& effects);
     void settle(Effects& effects);
+    void go_on(Effects& effects);
+    void begin_hook(Effects& effects);
+    void kill_hook(const Input& input, Effects& effects);
+    void end_hook(const Input& input, Effects& effects);
     void end_again(Effects& effects);
     void decide(Effects& effects);
     void retry_or_give_up(const std::string& how, Effects& effects);
@@ -139,7 +160,11 @@ private:
     enum class Afterwards : std::uint8_t { AskPolicy, StayDown, StartAgain };
     Afterwards afterwards_ = Afterwards::AskPolicy;
     std::string actor_;          // of the stop or start under way
-    std::string spawn_problem_;  // why this run is a failure although no exit status says so
+    std::string problem_;  // why this run is a failure although no exit status says so
+    bool hopeless_ = false;
+    bool hook_ = false;  // in Cleaning: generation_ is the hook's
+    bool needs_met_ = true;
+    std::string missing_;
 
     std::optional<std::int32_t> pid_;
     std::optional<std::int32_t> last_pid_;

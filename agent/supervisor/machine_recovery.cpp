@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "agent/supervisor/later.h"
 #include "agent/supervisor/machine.h"
@@ -21,12 +22,20 @@ void Machine::recall(const Memory& memory, const Now& now) {
     finished_ = memory.finished;
     exit_ = memory.exit;
     held_ = memory.held;
+    problem_ = memory.problem;
+    hook_ = memory.hook;
     afterwards_ = memory.start_after                   ? Afterwards::StartAgain
                   : memory.desired == Desired::Stopped ? Afterwards::StayDown
                                                        : Afterwards::AskPolicy;
     const bool ending = state_ == State::Stopping || state_ == State::Killing;
-    if (ending && afterwards_ == Afterwards::AskPolicy) {
-        spawn_problem_ = reason_;  // it is wanted but was being ended: a failure, not its own end
+    if (ending && afterwards_ == Afterwards::AskPolicy && problem_.empty()) {
+        problem_ = reason_;  // it is wanted but was being ended: a failure, not its own end
+    }
+    if (state_ == State::Spawning && !spec_.pre_start.empty()) {
+        deadline_ = later(now.mono, spec_.ready.timeout);
+    }
+    if (state_ == State::Cleaning && hook_) {
+        deadline_ = later(now.mono, spec_.stop.timeout);
     }
     if (state_ == State::Backoff) {
         const Duration delay =
@@ -49,7 +58,9 @@ Machine::Memory Machine::memory() const {
             finished_,
             exit_,
             afterwards_ == Afterwards::StartAgain,
-            held_};
+            held_,
+            problem_,
+            hook_};
 }
 
 Effects Machine::found_running(std::uint64_t generation,
@@ -58,6 +69,14 @@ Effects Machine::found_running(std::uint64_t generation,
                                const Now& now) {
     now_ = now;
     Effects effects;
+    if (state_ == State::Cleaning) {
+        // Its hook. One that memory does not know of was begun just before the agent died.
+        generation_ = generation;
+        hook_ = true;
+        deadline_ = later(now.mono, spec_.stop.timeout);
+        effects.changed = true;
+        return effects;
+    }
     const bool known = generation_ == generation && pid_ == pid;
     if (known && is_active(public_state(state_)) && state_ != State::Spawning) {
         if (state_ != State::Running && state_ != State::Starting) {
@@ -106,8 +125,13 @@ Effects Machine::found_ended(
     now_ = now;
     random_ = random;
     Effects effects;
-    const bool under_way = is_active(public_state(state_));
-    if (generation < generation_ || (generation == generation_ && !under_way)) {
+    if (generation < generation_ || is_over(generation)) {
+        return effects;
+    }
+    if (state_ == State::Cleaning) {
+        generation_ = generation;
+        hook_ = true;
+        end_hook(end, effects);
         return effects;
     }
     const bool ending =
@@ -115,7 +139,7 @@ Effects Machine::found_ended(
     if (generation > generation_) {
         exit_.reset();
         finished_.reset();
-        spawn_problem_.clear();
+        problem_.clear();
     }
     if (generation > generation_ || !ending) {
         generation_ = generation;
@@ -171,6 +195,9 @@ Effects Machine::found_nothing(const Now& now) {
             }
             settle(effects);
             break;
+        case State::Cleaning:
+            effects.hook = hook_;
+            break;
         case State::Stopped:
         case State::Waiting:
         case State::Backoff:
@@ -187,7 +214,9 @@ Effects Machine::found_after_boot(const Now& now) {
     const AppState shown = public_state(state_);
     if (is_active(shown) || shown == AppState::Backoff || shown == AppState::Waiting) {
         pid_.reset();
-        if (is_active(shown)) {
+        if (state_ == State::Cleaning) {
+            effects.hook_ended = std::exchange(hook_, false);
+        } else if (is_active(shown)) {
             effects.run_ended = true;
             exit_ = exit_.value_or(ExitStatus{ExitKind::Unknown, 0, false});
             finished_ = finished_.value_or(now.wall);

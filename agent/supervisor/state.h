@@ -25,6 +25,8 @@
 //      │              ▼                    └──due──▶ Waiting     ▼
 //      └────────── Killing                                    Killing ──▶ policy
 //
+// With a post_stop hook, Cleaning comes between the end of a run and what follows it.
+//
 // A run has ended only when its whole tree is gone. A leader that ends while others of its tree
 // live takes the app to Reaping, where they get the stop signal, then SIGKILL; only then the
 // restart policy is asked. So there are never two copies.
@@ -39,11 +41,12 @@ enum class State : std::uint8_t {
     Stopping,  // the stop signal is sent
     Killing,   // SIGKILL to the tree is sent
     Reaping,   // the leader ended by itself, others of its tree live
+    Cleaning,  // nothing of the run is left, hooks.post_stop runs
     Backoff,
     Exited,
     Failed,
 };
-inline constexpr std::size_t kStateCount = 11;
+inline constexpr std::size_t kStateCount = 12;
 inline constexpr auto kStateNames = enum_names<State>("stopped",
                                                       "waiting",
                                                       "spawning",
@@ -52,6 +55,7 @@ inline constexpr auto kStateNames = enum_names<State>("stopped",
                                                       "stopping",
                                                       "killing",
                                                       "reaping",
+                                                      "cleaning",
                                                       "backoff",
                                                       "exited",
                                                       "failed");
@@ -69,8 +73,10 @@ enum class Event : std::uint8_t {
     Deadline,     // of the present state
     LeaderEnded,  // tree_gone says whether it was the last
     TreeGone,
+    Unhealthy,  // its health check failed too often, or its watchdog ran out
+    RunStored,  // the end of its last run is on the disk
 };
-inline constexpr std::size_t kEventCount = 12;
+inline constexpr std::size_t kEventCount = 14;
 inline constexpr auto kEventNames = enum_names<Event>("start",
                                                       "stop",
                                                       "kill",
@@ -82,7 +88,9 @@ inline constexpr auto kEventNames = enum_names<Event>("start",
                                                       "ready",
                                                       "deadline",
                                                       "leader-ended",
-                                                      "tree-gone");
+                                                      "tree-gone",
+                                                      "unhealthy",
+                                                      "run-stored");
 
 // What is done about an event.
 enum class Act : std::uint8_t {
@@ -97,7 +105,8 @@ enum class Act : std::uint8_t {
     Confirm,  // exec worked: Starting, or Running when there is no ready check
     Refuse,   // the spawn failed: ask the policy
     BeReady,
-    Unready,     // the ready check ran out of time: end the tree, then the policy
+    Unready,     // the ready check or pre_start ran out of time: end the tree, then the policy
+    Sicken,      // unhealthy: the same
     Halt,        // stop signal, grace time
     Slay,        // SIGKILL at once
     Escalate,    // the grace time is over: SIGKILL
@@ -107,24 +116,29 @@ enum class Act : std::uint8_t {
     Bury,        // the leader ended: the policy when the tree is gone, else Reaping
     Mourn,       // the leader ended while being stopped: settle when the tree is gone
     Settle,      // the tree is gone
+    BeginHook,
+    KillHook,  // leave it down, and end the hook
+    CutHook,   // it took too long
+    EndHook,
 };
 
 // clang-format off
 inline constexpr std::array<std::array<Act, kEventCount>, kStateCount> kTable = [] {
     using enum Act;
     return std::array<std::array<Act, kEventCount>, kStateCount>{{
-        // Start         Stop            Kill            Restart     NeedsMet  NeedsLost  Spawned  SpawnFailed  Ready    Deadline  LeaderEnded  TreeGone
-        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Stopped
-        {  Ignore,       Rest,           Rest,           Ignore,     Spawn,    Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Waiting
-        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Confirm, Refuse,      Ignore,  Ignore,   Bury,        Ignore},  // Spawning
-        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Ignore,  Refuse,      BeReady, Unready,  Bury,        Ignore},  // Starting
-        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Ignore,  Refuse,      Ignore,  Ignore,   Bury,        Ignore},  // Running
-        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Settle,      Ignore,  Escalate, Mourn,       Settle},  // Stopping
-        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Settle,      Ignore,  Ignore,   Mourn,       Settle},  // Killing
-        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Escalate, Ignore,      Settle},  // Reaping
-        {  Begin,        Rest,           Rest,           Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Wait,     Ignore,      Ignore},  // Backoff
-        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Exited
-        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore},  // Failed
+        // Start         Stop            Kill            Restart     NeedsMet  NeedsLost  Spawned  SpawnFailed  Ready    Deadline  LeaderEnded  TreeGone  Unhealthy  RunStored
+        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore,   Ignore,    Ignore},     // Stopped
+        {  Ignore,       Rest,           Rest,           Ignore,     Spawn,    Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore,   Ignore,    Ignore},     // Waiting
+        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Confirm, Refuse,      Ignore,  Unready,  Bury,        Ignore,   Ignore,    Ignore},     // Spawning
+        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Ignore,  Refuse,      BeReady, Unready,  Bury,        Ignore,   Ignore,    Ignore},     // Starting
+        {  RejectActive, Halt,           Slay,           HaltAgain,  Ignore,   Ignore,    Ignore,  Refuse,      Ignore,  Ignore,   Bury,        Ignore,   Sicken,    Ignore},     // Running
+        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Settle,      Ignore,  Escalate, Mourn,       Settle,   Ignore,    Ignore},     // Stopping
+        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Settle,      Ignore,  Ignore,   Mourn,       Settle,   Ignore,    Ignore},     // Killing
+        {  StartAfter,   StayDown,       Slay,           StartAfter, Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Escalate, Ignore,      Settle,   Ignore,    Ignore},     // Reaping
+        {  StartAfter,   StayDown,       KillHook,       StartAfter, Ignore,   Ignore,    Ignore,  EndHook,     Ignore,  CutHook,  EndHook,     EndHook,  Ignore,    BeginHook},  // Cleaning
+        {  Begin,        Rest,           Rest,           Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Wait,     Ignore,      Ignore,   Ignore,    Ignore},     // Backoff
+        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore,   Ignore,    Ignore},     // Exited
+        {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore,   Ignore,    Ignore},     // Failed
     }};
 }();
 // clang-format on
@@ -161,6 +175,7 @@ constexpr AppState public_state(State state) {
         case State::Stopping:
         case State::Killing:
         case State::Reaping:
+        case State::Cleaning:
             return AppState::Stopping;
         case State::Backoff:
             return AppState::Backoff;

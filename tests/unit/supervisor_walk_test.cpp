@@ -42,6 +42,8 @@ private:
         AppSpec spec = spec_with(static_cast<RestartPolicy>(roll(3)),
                                  roll(2) == 0 ? AppKind::Service : AppKind::OneShot);
         spec.ready.notify = roll(3) == 0;
+        spec.pre_start = roll(3) == 0 ? "prepare" : "";
+        spec.post_stop = roll(2) == 0 ? "tidy" : "";
         spec.restart.max_restarts = roll(2) == 0 ? 3 : 0;
         return spec;
     }
@@ -65,8 +67,13 @@ private:
             REQUIRE(ended_.insert(generation).second);
             keeper_.erase(generation);  // Forget
         }
-        if (effects.spawn) {
-            REQUIRE(lab_.state() == State::Spawning);
+        if (effects.hook_ended) {
+            REQUIRE_FALSE(alive(generation));
+            REQUIRE(ended_.insert(generation).second);
+            keeper_.erase(generation);
+        }
+        if (effects.spawn || effects.hook) {
+            REQUIRE(lab_.state() == (effects.hook ? State::Cleaning : State::Spawning));
             for (const auto& [other, run] : keeper_) {
                 REQUIRE((other == generation || !alive(other)));
             }
@@ -188,6 +195,11 @@ private:
         if (!may_lose || roll(2) == 0) {
             committed_ = lab_.machine.memory();
         }
+        if (lab_.machine.awaits_storage() && roll(3) != 0) {
+            Input stored;
+            stored.event = Event::RunStored;
+            return feed(stored);
+        }
         if (lab_.machine.deadline() && *lab_.machine.deadline() <= lab_.now.mono) {
             Input due;
             due.event = Event::Deadline;
@@ -209,8 +221,13 @@ private:
             input.event = Event::NeedsMet;
             return feed(input);
         }
-        constexpr std::array kRequests = {
-            Event::Start, Event::Start, Event::Stop, Event::Kill, Event::Restart, Event::NeedsLost};
+        constexpr std::array kRequests = {Event::Start,
+                                          Event::Start,
+                                          Event::Stop,
+                                          Event::Kill,
+                                          Event::Restart,
+                                          Event::NeedsLost,
+                                          Event::Unhealthy};
         input.event = kRequests.at(roll(kRequests.size()));
         input.needs_met = roll(4) != 0;
         input.missing = "db";
@@ -220,14 +237,18 @@ private:
 
     void check() {
         const State state = lab_.state();
+        const bool preparing = state == State::Spawning && !lab_.machine.spec().pre_start.empty();
         const bool timed = state == State::Starting || state == State::Stopping ||
-                           state == State::Reaping || state == State::Backoff;
-        REQUIRE(lab_.machine.deadline().has_value() == timed);
+                           state == State::Reaping || state == State::Backoff || preparing;
+        if (state != State::Cleaning) {  // has one once the hook runs, until that is cut
+            REQUIRE(lab_.machine.deadline().has_value() == timed);
+        }
         REQUIRE(lab_.machine.generation() >= last_generation_);
         last_generation_ = lab_.machine.generation();
         const bool active = is_active(public_state(state));
+        const bool ended = ended_.count(lab_.machine.generation()) != 0;
         REQUIRE(active ==
-                (lab_.machine.generation() > 0 && ended_.count(lab_.machine.generation()) == 0));
+                (lab_.machine.awaits_storage() || (lab_.machine.generation() > 0 && !ended)));
         REQUIRE(lab_.status().pid.has_value() <= active);
         if (alive(lab_.machine.generation())) {
             REQUIRE(active);
