@@ -84,6 +84,7 @@ void read_app(TableReader& app, AppSpec& spec) {
     app.read_list("tags", spec.tags, Filled{});
     app.read("module", spec.module, Flag{});
     app.read("type", spec.kind, OneOf{kAppKindNames});
+    app.read("instances", spec.instances, Whole{1, 1000});
 }
 
 void read_restart(TableReader& table, RestartSpec& restart) {
@@ -98,7 +99,7 @@ void read_restart(TableReader& table, RestartSpec& restart) {
     table.read("reset_after", restart.reset_after, DurationText{});
     table.read("max_restarts", restart.max_restarts, Whole{0, 1'000'000});
     table.read("window", restart.window, DurationText{std::chrono::seconds(1)});
-    table.read_list("success_codes", restart.success_codes, Whole{0, 255});
+    table.read_list("success_codes", restart.success_codes, ExitCode{});
     if (restart.backoff.max_delay < restart.backoff.delay) {
         table.problem("max_delay", "shorter than restart.delay; it must be at least as long");
     }
@@ -127,6 +128,7 @@ void read_health(TableReader& table, HealthSpec& health) {
     table.read("interval", health.interval, DurationText{std::chrono::milliseconds(100)});
     table.read("timeout", health.timeout, DurationText{std::chrono::milliseconds(1)});
     table.read("failures", health.failures, Whole{1, 1000});
+    table.read("watchdog", health.watchdog, DurationText{});
     table.at_most_one({"tcp", "http", "exec"});
 }
 
@@ -165,6 +167,16 @@ void check_together(TableReader& root, const TreeNode& tree, const AppSpec& spec
             "restart.policy: \"always\" contradicts app.type \"oneshot\", which is done "
             "when it ends; allowed are never, on-failure");
     }
+    if (spec.kind == AppKind::Service && !spec.schedule.cron.empty() &&
+        spec.restart.policy == RestartPolicy::Always) {
+        root.report().problem(at("restart", "policy"),
+                              "restart.policy: \"always\" contradicts schedule.cron, which starts "
+                              "it when it is due; allowed are never, on-failure");
+    }
+    if (spec.instances > 0 && !spec.schedule.cron.empty()) {
+        root.report().problem(at("app", "instances"),
+                              "app.instances: an app with schedule.cron runs once at a time");
+    }
     if (spec.tty && !spec.log.mixed) {
         root.report().problem(
             at("log", "mixed"),
@@ -187,6 +199,7 @@ AppSpec read_berth(const TreeNode& tree, Report& report) {
     root.read_table("log", [&](TableReader& table) { read_log(table, spec.log); });
     root.read_table("schedule", [&](TableReader& table) {
         table.read("cron", spec.schedule.cron, Cron{});
+        table.read("timezone", spec.schedule.timezone, TimeZone{});
         table.read("overlap", spec.schedule.overlap, OneOf{kScheduleOverlapNames});
     });
     root.read_table("hooks", [&](TableReader& table) {
@@ -198,6 +211,7 @@ AppSpec read_berth(const TreeNode& tree, Report& report) {
     root.read_table("requirements", [&](TableReader& table) {
         table.read_list("commands", spec.required_commands, Filled{});
         table.read_list("python", spec.required_python, Package{});
+        table.read_list("env", spec.required_env, EnvName{});
         table.read("berth", spec.required_berth, Version{});
     });
     read_config(root, spec.config, ConfigStyle::Strict);

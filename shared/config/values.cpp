@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "shared/base/text.h"
+#include "shared/config/instances.h"
+#include "shared/cron/cron_time.h"
 #include "shared/model/app_status.h"
 
 namespace berth::config {
@@ -84,6 +86,12 @@ Parsed<std::string> text_if(const TreeNode& node, bool good, std::string_view re
 
 bool is_text(const TreeNode& node) {
     return node.kind == NodeKind::String;
+}
+
+// What stands there for the first of several instances.
+std::string as_first(std::string text) {
+    const std::size_t at = text.find(kInstancePlaceholder);
+    return at == std::string::npos ? text : text.replace(at, kInstancePlaceholder.size(), "1");
 }
 
 }  // namespace
@@ -215,19 +223,45 @@ Parsed<std::string> Cron::operator()(const TreeNode& node) const {
     if (trim(node.text).empty()) {
         return std::string();
     }
-    const std::string fault = cron_fault(node.text);
+    std::string fault;
+    (void)cron::CronTime::parse(node.text, fault);
     return text_if(node, fault.empty(), "is not a cron time: " + fault);
 }
 
+Parsed<std::string> TimeZone::operator()(const TreeNode& node) const {
+    const bool good = node.kind == NodeKind::String && node.text.size() <= 64 &&
+                      (node.text.empty() || cron::is_time_zone(node.text));
+    return text_if(node, good, "is not a time zone of this machine like Europe/Berlin");
+}
+
+Parsed<std::string> EnvName::operator()(const TreeNode& node) const {
+    return text_if(node,
+                   is_text(node) && is_env_name(node.text),
+                   "is not letters, digits and _, the first one no digit");
+}
+
+Parsed<int> ExitCode::operator()(const TreeNode& node) const {
+    if (node.kind == NodeKind::Whole && node.whole >= 0 && node.whole <= 255) {
+        return static_cast<int>(node.whole);
+    }
+    if (is_text(node)) {
+        if (const std::optional<int> number = signal_number(node.text)) {
+            return -*number;
+        }
+    }
+    return Refusal("is not a whole number from 0 to 255, or a signal like SIGTERM");
+}
+
 Parsed<std::string> Address::operator()(const TreeNode& node) const {
-    const bool good =
-        is_text(node) && is_address(node.text, /*host_needed=*/false, /*port_needed=*/true);
+    const bool good = is_text(node) &&
+                      is_address(as_first(node.text), /*host_needed=*/false, /*port_needed=*/true);
     return text_if(node, good, "is not an address like :8000 or 127.0.0.1:8000");
 }
 
 Parsed<std::string> HttpUrl::operator()(const TreeNode& node) const {
     constexpr std::string_view kScheme = "http://";
-    const std::string_view text = node.text;
+    const std::string first = as_first(node.text);
+    const std::string_view text = first;
     const bool plain =
         is_text(node) && text.starts_with(kScheme) &&
         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });

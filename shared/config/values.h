@@ -90,6 +90,16 @@ struct Cron {
     Parsed<std::string> operator()(const TreeNode& node) const;
 };
 
+// A time zone that this machine knows, as in Europe/Berlin; may be empty.
+struct TimeZone {
+    Parsed<std::string> operator()(const TreeNode& node) const;
+};
+
+// A way to end: an exit code, or a signal's name, which becomes minus its number.
+struct ExitCode {
+    Parsed<int> operator()(const TreeNode& node) const;
+};
+
 // "HOST:PORT" or ":PORT".
 struct Address {
     Parsed<std::string> operator()(const TreeNode& node) const;
@@ -112,6 +122,11 @@ struct Package {
 
 // Numbers with dots between them, as in 1.10.2; may be empty.
 struct Version {
+    Parsed<std::string> operator()(const TreeNode& node) const;
+};
+
+// The name of a variable of the environment.
+struct EnvName {
     Parsed<std::string> operator()(const TreeNode& node) const;
 };
 
@@ -156,8 +171,5 @@ bool version_after(std::string_view a, std::string_view b);
 
 // Whether `name` may name a variable of the environment.
 bool is_env_name(std::string_view name);
-
-// What is wrong with a cron time, "" when nothing is.
-std::string cron_fault(std::string_view text);
 
 }  // namespace berth::config

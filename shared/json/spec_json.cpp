@@ -24,7 +24,10 @@ void write_app(JsonWriter& json, const AppSpec& spec) {
     json.key("umask");
     spec.umask ? json.value(fmt::format("{:03o}", *spec.umask)) : json.null();
     json.field("nice", spec.nice).field("tty", spec.tty).field("autostart", spec.autostart);
-    json.field("instances", spec.instances).field("requires", spec.requires_apps);
+    if (spec.instances > 0) {
+        json.field("instances", spec.instances);
+    }
+    json.field("requires", spec.requires_apps);
     json.field("tags", spec.tags).field("module", spec.module);
     json.field("type", kAppKindNames.name(spec.kind)).end_object();
 }
@@ -38,7 +41,11 @@ void write_restart(JsonWriter& json, const RestartSpec& restart) {
     json.field("jitter", restart.backoff.jitter);
     json.field("reset_after", duration_text(restart.reset_after));
     json.field("max_restarts", restart.max_restarts).field("window", duration_text(restart.window));
-    json.field("success_codes", restart.success_codes).end_object();
+    json.key("success_codes").begin_array();
+    for (const int code : restart.success_codes) {
+        code < 0 ? json.value(signal_name(-code)) : json.value(code);
+    }
+    json.end_array().end_object();
 }
 
 void write_stop(JsonWriter& json, const StopSpec& stop) {
@@ -57,6 +64,7 @@ void write_checks(JsonWriter& json, const ReadySpec& ready, const HealthSpec& he
     json.field("tcp", health.tcp).field("http", health.http).field("exec", health.exec);
     json.field("interval", duration_text(health.interval));
     json.field("timeout", duration_text(health.timeout)).field("failures", health.failures);
+    json.field("watchdog", duration_text(health.watchdog));
     json.end_object();
 }
 
@@ -87,12 +95,15 @@ void write_config(JsonWriter& json, const std::vector<ConfigVariable>& variables
 
 void write_rest(JsonWriter& json, const AppSpec& spec) {
     json.key("schedule").begin_object().field("cron", spec.schedule.cron);
+    json.field("timezone", spec.schedule.timezone);
     json.field("overlap", kScheduleOverlapNames.name(spec.schedule.overlap)).end_object();
     json.key("hooks").begin_object().field("pre_start", spec.pre_start);
     json.field("post_stop", spec.post_stop).end_object();
     json.key("setup").begin_object().field("steps", spec.setup_steps).end_object();
     json.key("requirements").begin_object().field("commands", spec.required_commands);
-    json.field("python", spec.required_python).field("berth", spec.required_berth);
+    json.field("env", spec.required_env)
+        .field("python", spec.required_python)
+        .field("berth", spec.required_berth);
     json.field("pytainerversion", spec.required_pytainer).end_object();
     write_config(json, spec.config);
     json.key("info").begin_object().field("author", spec.info.author);

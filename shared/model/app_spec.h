@@ -40,7 +40,7 @@ struct RestartSpec {
         std::chrono::seconds(10);    // a run this long is good: the delay starts anew
     std::uint32_t max_restarts = 0;  // in `window`; 0: no limit
     Duration window = std::chrono::minutes(10);
-    std::vector<int> success_codes = {0};
+    std::vector<int> success_codes = {0};  // or minus the number of a signal
 
     friend bool operator==(const RestartSpec&, const RestartSpec&) = default;
 };
@@ -73,6 +73,7 @@ struct HealthSpec {
     Duration interval = std::chrono::seconds(10);
     Duration timeout = std::chrono::seconds(2);
     std::uint32_t failures = 3;
+    Duration watchdog = Duration::zero();  // WATCHDOG=1 must come so often; zero: no watchdog
 
     friend bool operator==(const HealthSpec&, const HealthSpec&) = default;
 };
@@ -97,7 +98,8 @@ struct LogSpec {
 };
 
 struct ScheduleSpec {
-    std::string cron;  // empty: none
+    std::string cron;      // empty: none
+    std::string timezone;  // empty: the machine's
     ScheduleOverlap overlap = ScheduleOverlap::Skip;
 
     friend bool operator==(const ScheduleSpec&, const ScheduleSpec&) = default;
@@ -146,7 +148,9 @@ struct AppSpec {
     bool tty = false;
     bool module = false;
     bool autostart = true;
-    std::uint32_t instances = 1;
+    std::uint32_t instances = 0;  // as declared; 0: not declared, the app has no number
+    std::uint32_t instance = 0;   // 1, 2, 3 …: which of them this is; 0: it has no number
+    std::string instance_of;      // the id without the number
     std::vector<std::string> requires_apps;  // `requires`
     std::vector<std::string> tags;
 
@@ -162,6 +166,7 @@ struct AppSpec {
     std::vector<std::string> setup_steps;
     std::vector<std::string> required_commands;
     std::vector<std::string> required_python;
+    std::vector<std::string> required_env;  // variables that must be set
     std::string required_berth;
     std::string required_pytainer;  // what a pyTainer manifest asks of pyTainer
     std::vector<ConfigVariable> config;
