@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/control/patterns.h"
+#include "agent/match/patterns.h"
 #include "shared/wire/status.h"
 
 namespace berth::control {
@@ -42,7 +42,7 @@ Result<std::vector<std::string>> Actions::targets_of(const Value& args,
         }
     }
     std::erase_if(ids, [this](const std::string& id) { return registry_.find(id) == nullptr; });
-    BERTH_TRY(Matches matches, match_ids(args["patterns"].as_strings(), known));
+    BERTH_TRY(match::Matches matches, match::match_ids(args["patterns"].as_strings(), known));
     unmatched.insert(unmatched.end(), matches.unmatched.begin(), matches.unmatched.end());
     for (std::string& id : matches.ids) {
         if (std::find(ids.begin(), ids.end(), id) == ids.end()) {

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "agent/control/patterns.h"
+#include "agent/match/patterns.h"
 #include "agent/control/replies.h"
 #include "agent/control/server.h"
 #include "shared/wire/status.h"
@@ -55,7 +55,7 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
         query.since = wire::to_wall_time(args["since_ns"]);
     }
     if (const std::string grep = args["grep"].as_string(); !grep.empty()) {
-        auto filter = line_filter(grep);
+        auto filter = match::line_filter(grep);
         if (!filter) {
             return refuse(client, request, filter.error());
         }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "agent/control/explain.h"
-#include "agent/control/patterns.h"
+#include "agent/match/patterns.h"
 #include "agent/control/replies.h"
 #include "shared/json/json_writer.h"
 #include "shared/json/spec_json.h"
@@ -173,9 +173,9 @@ void Server::on_subscribe(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_list(const Client& client, const wire::Request& request) {
-    Matches matches{all_ids(), {}};
+    match::Matches matches{all_ids(), {}};
     if (const auto patterns = request.args["patterns"].as_strings(); !patterns.empty()) {
-        auto found = match_ids(patterns, matches.ids);
+        auto found = match::match_ids(patterns, matches.ids);
         if (!found) {
             return refuse(client, request, found.error());
         }

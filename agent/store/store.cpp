@@ -1,21 +1,15 @@
 #include "agent/store/store.h"
 
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
-#include <algorithm>
-#include <map>
-
-#include "shared/base/ensure.h"
+#include "agent/store/store_impl.h"
 #include "shared/base/text.h"
-#include "shared/log/log.h"
 
 namespace berth::store {
 
 namespace {
 
-constexpr int kSchemaVersion = 1;
-constexpr std::uint64_t kMaxEvents = 20'000;
+constexpr int kSchemaVersion = 2;
 
 constexpr const char* kSchema = R"sql(
 CREATE TABLE app (
@@ -40,42 +34,22 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE peer (key TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
-void bind_time(SQLite::Statement& statement, int index, const std::optional<WallTime>& time) {
-    if (time) {
-        statement.bind(index, std::int64_t{time->time_since_epoch().count()});
-    } else {
-        statement.bind(index);
-    }
-}
-
-void bind_exit(SQLite::Statement& statement, int index, const std::optional<ExitStatus>& exit) {
-    if (exit) {
-        statement.bind(index, static_cast<int>(exit->kind));
-        statement.bind(index + 1, exit->value);
-        statement.bind(index + 2, exit->core_dumped ? 1 : 0);
-    } else {
-        statement.bind(index);
-        statement.bind(index + 1);
-        statement.bind(index + 2);
-    }
-}
-
-WallTime time_of(const SQLite::Column& column) {
-    return WallTime(Duration(column.getInt64()));
-}
-
-std::optional<WallTime> optional_time(const SQLite::Column& column) {
-    return column.isNull() ? std::nullopt : std::optional(time_of(column));
-}
-
-std::optional<ExitStatus> read_exit(SQLite::Statement& query, int index) {
-    if (query.getColumn(index).isNull()) {
-        return std::nullopt;
-    }
-    return ExitStatus{static_cast<ExitKind>(std::clamp(query.getColumn(index).getInt(), 0, 2)),
-                      query.getColumn(index + 1).getInt(),
-                      query.getColumn(index + 2).getInt() != 0};
-}
+// Version 2: hooks, what a run was started with, crashes, numbers of instances.
+constexpr const char* kToVersion2 = R"sql(
+ALTER TABLE app ADD COLUMN problem TEXT NOT NULL DEFAULT '';
+ALTER TABLE app ADD COLUMN hook INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN started_with TEXT NOT NULL DEFAULT '';
+CREATE TABLE crash (
+    app TEXT NOT NULL, generation INTEGER NOT NULL, time INTEGER NOT NULL, signature TEXT NOT NULL,
+    how TEXT NOT NULL, bundle TEXT NOT NULL, PRIMARY KEY (app, generation)
+) WITHOUT ROWID;
+CREATE TABLE crash_group (
+    app TEXT NOT NULL, signature TEXT NOT NULL, how TEXT NOT NULL, count INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, generation INTEGER NOT NULL,
+    PRIMARY KEY (app, signature)
+) WITHOUT ROWID;
+CREATE TABLE scale (app TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+)sql";
 
 std::string text_of(const SQLite::Column& column) {
     const char* const bytes = static_cast<const char*>(column.getBlob());
@@ -120,6 +94,8 @@ void bind_memory(SQLite::Statement& statement, int first, const supervisor::Mach
     bind_exit(statement, first + 10, m.exit);
     statement.bind(first + 13, m.start_after ? 1 : 0);
     statement.bind(first + 14, m.held ? 1 : 0);
+    statement.bind(first + 15, m.problem);
+    statement.bind(first + 16, m.hook ? 1 : 0);
 }
 
 supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
@@ -141,58 +117,12 @@ supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
     m.exit = read_exit(query, first + 10);
     m.start_after = query.getColumn(first + 13).getInt() != 0;
     m.held = query.getColumn(first + 14).getInt() != 0;
+    m.problem = text_of(query.getColumn(first + 15));
+    m.hook = query.getColumn(first + 16).getInt() != 0;
     return m;
 }
 
-EventRow read_event(SQLite::Statement& query) {
-    EventRow event;
-    event.sequence = static_cast<std::uint64_t>(query.getColumn(0).getInt64());
-    event.time = time_of(query.getColumn(1));
-    event.app = query.getColumn(2).getString();
-    event.state = kAppStateNames.value(query.getColumn(3).getString()).value_or(AppState::Stopped);
-    event.text = query.getColumn(4).getString();
-    return event;
-}
-
 }  // namespace
-
-struct Store::Impl {
-    explicit Impl(const std::string& file)
-        : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
-
-    // A prepared statement, made once.
-    SQLite::Statement& statement(const char* sql) {
-        auto& slot = statements[sql];
-        if (!slot) {
-            slot = std::make_unique<SQLite::Statement>(db, sql);
-        }
-        slot->reset();
-        slot->clearBindings();
-        return *slot;
-    }
-
-    SQLite::Statement& change(const char* sql) {
-        if (!in_transaction) {
-            db.exec("BEGIN IMMEDIATE");
-            in_transaction = true;
-        }
-        return statement(sql);
-    }
-
-    SQLite::Database db;
-    std::map<const char*, std::unique_ptr<SQLite::Statement>> statements;
-    bool in_transaction = false;
-    std::string failure;  // of a change within the open transaction
-};
-
-// A write that fails (full disk, I/O error) is remembered and reported by commit(); supervision
-// goes on with what is in memory.
-#define BERTH_STORE_WRITE(body)                \
-    try {                                      \
-        body;                                  \
-    } catch (const SQLite::Exception& error) { \
-        impl_->failure = error.what();         \
-    }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -212,9 +142,12 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
                 ErrorCode::InvalidArgument,
                 file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
         }
-        if (version == 0) {
+        if (version < kSchemaVersion) {
             SQLite::Transaction transaction(impl->db);
-            impl->db.exec(kSchema);
+            if (version == 0) {
+                impl->db.exec(kSchema);
+            }
+            impl->db.exec(kToVersion2);
             impl->db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
             transaction.commit();
         }
@@ -232,7 +165,7 @@ Result<std::vector<AppRow>> Store::load_apps() {
             "generation, since, "
             "reason, restarts, attempt, last_pid, started, finished, exit_kind, exit_value, "
             "exit_core, "
-            "start_after, held FROM app ORDER BY id");
+            "start_after, held, problem, hook, started_with FROM app ORDER BY id");
         while (query.executeStep()) {
             AppRow app;
             app.id = query.getColumn(0).getString();
@@ -242,6 +175,7 @@ Result<std::vector<AppRow>> Store::load_apps() {
             app.environment = unjoin(text_of(query.getColumn(4)));
             app.installed = query.getColumn(5).getInt() != 0;
             app.memory = read_memory(query, 6);
+            app.started_with = text_of(query.getColumn(23));
             apps.push_back(std::move(app));
         }
         return apps;
@@ -254,7 +188,7 @@ void Store::save_app(const AppRow& app) {
     BERTH_STORE_WRITE({
         auto& insert = impl_->change(
             "INSERT OR REPLACE INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?)");
+            "?, ?, ?, ?, ?, ?, ?)");
         const std::string environment = join(app.environment);
         insert.bind(1, app.id);
         insert.bind(2, app.descriptor);
@@ -263,137 +197,36 @@ void Store::save_app(const AppRow& app) {
         insert.bind(5, environment.data(), static_cast<int>(environment.size()));
         insert.bind(6, app.installed ? 1 : 0);
         bind_memory(insert, 7, app.memory);
+        insert.bind(24, app.started_with);
         (void)insert.exec();
     })
 }
 
-void Store::save_memory(const std::string& id, const supervisor::Machine::Memory& memory) {
+void Store::save_memory(const AppRow& app) {
     BERTH_STORE_WRITE({
         auto& update = impl_->change(
             "UPDATE app SET state = ?, desired = ?, generation = ?, since = ?, reason = ?, "
             "restarts = ?, "
             "attempt = ?, last_pid = ?, started = ?, finished = ?, exit_kind = ?, exit_value = ?, "
-            "exit_core = ?, start_after = ?, held = ? WHERE id = ?");
-        bind_memory(update, 1, memory);
-        update.bind(16, id);
+            "exit_core = ?, start_after = ?, held = ?, problem = ?, hook = ?, started_with = ? "
+            "WHERE id = ?");
+        bind_memory(update, 1, app.memory);
+        update.bind(18, app.started_with);
+        update.bind(19, app.id);
         (void)update.exec();
     })
 }
 
-void Store::remove_app(const std::string& id) {
-    BERTH_STORE_WRITE({
-        for (const char* sql : {"DELETE FROM app WHERE id = ?", "DELETE FROM run WHERE app = ?"}) {
-            auto& remove = impl_->change(sql);
-            remove.bind(1, id);
-            (void)remove.exec();
-        }
-    })
-}
-
-void Store::add_run(const RunRow& run){BERTH_STORE_WRITE({
-    auto& insert = impl_->change("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-    insert.bind(1, run.id);
-    insert.bind(2, static_cast<std::int64_t>(run.generation));
-    bind_time(insert, 3, run.started);
-    bind_time(insert, 4, run.ended);
-    bind_exit(insert, 5, run.exit);
-    insert.bind(8, run.how);
-    (void)insert.exec();
-    if (run.generation % 64 == 0) {
-        auto& trim = impl_->change("DELETE FROM run WHERE app = ? AND generation < ?");
-        trim.bind(1, run.id);
-        trim.bind(2, static_cast<std::int64_t>(run.generation) - 5000);
-        (void)trim.exec();
+void Store::remove_app(const std::string& id){BERTH_STORE_WRITE({
+    for (const char* sql : {"DELETE FROM app WHERE id = ?",
+                            "DELETE FROM run WHERE app = ?",
+                            "DELETE FROM crash WHERE app = ?",
+                            "DELETE FROM crash_group WHERE app = ?"}) {
+        auto& remove = impl_->change(sql);
+        remove.bind(1, id);
+        (void)remove.exec();
     }
 })}
-
-std::vector<RunRow> Store::runs(const std::string& id, std::size_t limit) {
-    std::vector<RunRow> rows;
-    BERTH_STORE_WRITE({
-        auto& query = impl_->statement(
-            "SELECT generation, started, ended, exit_kind, exit_value, exit_core, how FROM run "
-            "WHERE app = ? "
-            "ORDER BY generation DESC LIMIT ?");
-        query.bind(1, id);
-        query.bind(2, static_cast<std::int64_t>(limit));
-        while (query.executeStep()) {
-            RunRow row;
-            row.id = id;
-            row.generation = static_cast<std::uint64_t>(query.getColumn(0).getInt64());
-            row.started = time_of(query.getColumn(1));
-            row.ended = time_of(query.getColumn(2));
-            row.exit = read_exit(query, 3);
-            row.how = query.getColumn(6).getString();
-            rows.push_back(std::move(row));
-        }
-    })
-    return rows;
-}
-
-std::uint64_t Store::add_event(const EventRow& event) {
-    std::uint64_t sequence = 0;
-    BERTH_STORE_WRITE({
-        auto& insert =
-            impl_->change("INSERT INTO event (time, app, state, text) VALUES (?, ?, ?, ?)");
-        bind_time(insert, 1, event.time);
-        insert.bind(2, event.app);
-        insert.bind(3, std::string(kAppStateNames.name(event.state)));
-        insert.bind(4, event.text);
-        (void)insert.exec();
-        sequence = static_cast<std::uint64_t>(impl_->db.getLastInsertRowid());
-        if (sequence % 256 == 0 && sequence > kMaxEvents) {
-            auto& trim = impl_->change("DELETE FROM event WHERE sequence <= ?");
-            trim.bind(1, static_cast<std::int64_t>(sequence - kMaxEvents));
-            (void)trim.exec();
-        }
-    })
-    return sequence;
-}
-
-std::vector<EventRow> Store::events_after(std::uint64_t sequence, std::size_t limit) {
-    std::vector<EventRow> events;
-    BERTH_STORE_WRITE({
-        auto& query = impl_->statement(
-            "SELECT sequence, time, app, state, text FROM event WHERE sequence > ? ORDER BY "
-            "sequence LIMIT ?");
-        query.bind(1, static_cast<std::int64_t>(sequence));
-        query.bind(2, static_cast<std::int64_t>(limit));
-        while (query.executeStep()) {
-            events.push_back(read_event(query));
-        }
-    })
-    return events;
-}
-
-std::vector<EventRow> Store::last_events(std::size_t limit) {
-    std::vector<EventRow> events;
-    BERTH_STORE_WRITE({
-        auto& query = impl_->statement(
-            "SELECT sequence, time, app, state, text FROM event ORDER BY sequence DESC LIMIT ?");
-        query.bind(1, static_cast<std::int64_t>(limit));
-        while (query.executeStep()) {
-            events.push_back(read_event(query));
-        }
-        std::reverse(events.begin(), events.end());
-    })
-    return events;
-}
-
-std::vector<EventRow> Store::events_of(const std::string& app, std::size_t limit) {
-    std::vector<EventRow> events;
-    BERTH_STORE_WRITE({
-        auto& query = impl_->statement(
-            "SELECT sequence, time, app, state, text FROM event WHERE app = ? ORDER BY sequence "
-            "DESC LIMIT ?");
-        query.bind(1, app);
-        query.bind(2, static_cast<std::int64_t>(limit));
-        while (query.executeStep()) {
-            events.push_back(read_event(query));
-        }
-        std::reverse(events.begin(), events.end());
-    })
-    return events;
-}
 
 std::string Store::meta(const std::string& key) {
     std::string value;
@@ -412,6 +245,26 @@ void Store::set_meta(const std::string& key, const std::string& value){BERTH_STO
     auto& insert = impl_->change("INSERT OR REPLACE INTO meta VALUES (?, ?)");
     insert.bind(1, key);
     insert.bind(2, value);
+    (void)insert.exec();
+})}
+
+std::uint32_t Store::scale(const std::string& app) {
+    std::uint32_t count = 0;
+    BERTH_STORE_WRITE({
+        auto& query = impl_->statement("SELECT count FROM scale WHERE app = ?");
+        query.bind(1, app);
+        if (query.executeStep()) {
+            count = query.getColumn(0).getUInt();
+        }
+        query.reset();
+    })
+    return count;
+}
+
+void Store::set_scale(const std::string& app, std::uint32_t count){BERTH_STORE_WRITE({
+    auto& insert = impl_->change("INSERT OR REPLACE INTO scale VALUES (?, ?)");
+    insert.bind(1, app);
+    insert.bind(2, count);
     (void)insert.exec();
 })}
 

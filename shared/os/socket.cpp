@@ -2,11 +2,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -155,6 +157,40 @@ Result<UniqueFd> connect_tcp(const TcpAddress& address) {
         return fail(last_error("connect to " + address.text()));
     }
     return socket;
+}
+
+Result<UniqueFd> begin_connect_tcp(const TcpAddress& address) {
+    BERTH_TRY(SocketAddress to, socket_address(address));
+    UniqueFd socket(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket.valid() ||
+        (::connect(socket.get(), to.get(), to.length) != 0 && errno != EINPROGRESS)) {
+        return fail(last_error("connect to " + address.text()));
+    }
+    return socket;
+}
+
+int connect_error(const UniqueFd& socket) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
+Result<std::string> resolve_host(const std::string& host) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    if (failure != 0) {
+        return fail(ErrorCode::NotFound, "\"" + host + "\" is unknown: " + ::gai_strerror(failure));
+    }
+    std::array<char, NI_MAXHOST> text{};
+    const int named = ::getnameinfo(
+        found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
+    ::freeaddrinfo(found);
+    if (named != 0) {
+        return fail(ErrorCode::NotFound, "\"" + host + "\": " + ::gai_strerror(named));
+    }
+    return std::string(text.data());
 }
 
 std::uint64_t raise_descriptor_limit() {

@@ -46,6 +46,15 @@ void shut_down_sending(const UniqueFd& socket);
 // A blocking connection, for tests and for asking ourselves.
 Result<UniqueFd> connect_tcp(const TcpAddress& address);
 
+// A non-blocking connection under way: writable once connect_error() is known.
+Result<UniqueFd> begin_connect_tcp(const TcpAddress& address);
+
+// What came of it; 0: it stands.
+int connect_error(const UniqueFd& socket);
+
+// The first address of a host by its name, numeric. Blocks: asks the name service.
+Result<std::string> resolve_host(const std::string& host);
+
 // Lets this process open as many descriptors as the system allows it; gives how many those are.
 std::uint64_t raise_descriptor_limit();
 

@@ -41,6 +41,9 @@ AppRow full_row(const std::string& id) {
     row.memory.exit = ExitStatus{ExitKind::Signal, 11, true};
     row.memory.start_after = true;
     row.memory.held = true;
+    row.memory.problem = "not ready";
+    row.memory.hook = true;
+    row.started_with = "abc";
     return row;
 }
 
@@ -58,6 +61,9 @@ void check_same(const AppRow& a, const AppRow& b) {
     CHECK(a.memory.reason == b.memory.reason);
     CHECK(a.memory.restarts == b.memory.restarts);
     CHECK(a.memory.attempt == b.memory.attempt);
+    CHECK(a.memory.problem == b.memory.problem);
+    CHECK(a.memory.hook == b.memory.hook);
+    CHECK(a.started_with == b.started_with);
     CHECK(a.memory.last_pid == b.memory.last_pid);
     CHECK(a.memory.started == b.memory.started);
     CHECK(a.memory.finished == b.memory.finished);
@@ -102,7 +108,7 @@ TEST_CASE("apps survive a reopening, every field and every state") {
     changed.memory.last_pid.reset();
     changed.memory.finished.reset();
     changed.memory.state = State::Running;
-    store->save_memory("web", changed.memory);
+    store->save_memory(changed);
     CHECK(store->commit());
     rows = store->load_apps().value();
     check_same(rows.back(), changed);

@@ -1,11 +1,11 @@
-#include "agent/control/patterns.h"
+#include "agent/match/patterns.h"
 
 #include <re2/re2.h>
 
 #include <memory>
 #include <set>
 
-namespace berth::control {
+namespace berth::match {
 
 namespace {
 
@@ -58,4 +58,4 @@ Result<std::function<bool(std::string_view)>> line_filter(const std::string& exp
         });
 }
 
-}  // namespace berth::control
+}  // namespace berth::match

@@ -6,7 +6,7 @@
 
 #include "shared/base/result.h"
 
-namespace berth::control {
+namespace berth::match {
 
 // The ids among `ids` that PATTERNS mean, each once, in the order of `ids`; and the patterns that
 // mean none. A pattern is an RE2 expression that must match the whole id. Error: one does not
@@ -22,4 +22,4 @@ Result<Matches> match_ids(const std::vector<std::string>& patterns,
 // A test for log lines: RE2, found anywhere in the line. Error: it does not compile.
 Result<std::function<bool(std::string_view)>> line_filter(const std::string& expression);
 
-}  // namespace berth::control
+}  // namespace berth::match
