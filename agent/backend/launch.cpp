@@ -1,15 +1,12 @@
 #include "agent/backend/launch.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <array>
-#include <charconv>
 #include <map>
 #include <optional>
 
+#include "agent/backend/accounts.h"
 #include "shared/base/text.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
@@ -49,51 +46,6 @@ Environment base_environment(const std::vector<std::string>& loaded) {
     return environment;
 }
 
-struct Account {
-    uid_t uid = 0;
-    gid_t gid = 0;
-    std::string name;
-    std::string home;
-    std::string shell;
-};
-
-std::optional<unsigned> numeric(const std::string& text) {
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
-                                                                    : std::nullopt;
-}
-
-Result<Account> find_account(const std::string& user) {
-    std::array<char, 16384> buffer{};
-    passwd entry{};
-    passwd* found = nullptr;
-    const auto id = numeric(user);
-    const int error = id ? ::getpwuid_r(*id, &entry, buffer.data(), buffer.size(), &found)
-                         : ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found == nullptr) {
-        return fail(ErrorCode::NotFound,
-                    "user \"" + user + "\" does not exist" +
-                        (error != 0 ? ": " + os::error_text(error) : ""));
-    }
-    return Account{entry.pw_uid, entry.pw_gid, entry.pw_name, entry.pw_dir, entry.pw_shell};
-}
-
-Result<gid_t> find_group(const std::string& group) {
-    if (const auto id = numeric(group)) {
-        return *id;
-    }
-    std::array<char, 16384> buffer{};
-
-    struct group entry {};
-    struct group* found = nullptr;
-    (void)::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found == nullptr) {
-        return fail(ErrorCode::NotFound, "group \"" + group + "\" does not exist");
-    }
-    return entry.gr_gid;
-}
-
 Result<void> set_user(const AppSpec& spec, keeperlink::Start& start, Environment& environment) {
     if (spec.user.empty() && spec.group.empty()) {
         return {};
@@ -114,14 +66,9 @@ Result<void> set_user(const AppSpec& spec, keeperlink::Start& start, Environment
         environment["USER"] = account.name;
         environment["LOGNAME"] = account.name;
         environment["SHELL"] = account.shell;
-        std::array<gid_t, 256> groups{};
-        int count = static_cast<int>(groups.size());
-        if (::getgrouplist(account.name.c_str(), account.gid, groups.data(), &count) < 0) {
-            return fail(ErrorCode::TooLarge,
-                        "user \"" + spec.user + "\" is in more than 256 groups");
-        }
-        for (int i = 0; i < count; ++i) {
-            start.groups.push_back(std::to_string(groups.at(static_cast<std::size_t>(i))));
+        BERTH_TRY(const std::vector<gid_t> groups, groups_of(account));
+        for (const gid_t group : groups) {
+            start.groups.push_back(std::to_string(group));
         }
     }
     if (!spec.group.empty()) {
@@ -139,11 +86,15 @@ void set_limits(const LimitsSpec& limits, keeperlink::Start& start) {
     }
 }
 
-Result<void> add_env_file(const AppSpec& spec,
-                          const std::string& folder,
-                          Environment& environment) {
+std::string data_folder(const LaunchContext& context, const std::string& id) {
+    return context.home + "/data/" + id;
+}
+
+}  // namespace
+
+Result<EnvEntries> read_env_file(const AppSpec& spec, const std::string& folder) {
     if (spec.env_file.empty()) {
-        return {};
+        return EnvEntries();
     }
     const std::string path = os::absolute_path(spec.env_file, folder);
     const auto text = os::read_file(path, 1U << 20U);
@@ -151,21 +102,14 @@ Result<void> add_env_file(const AppSpec& spec,
         // A Procfile's .env is optional; one that a descriptor names is not.
         const bool optional = spec.descriptor == DescriptorKind::Procfile;
         return optional && text.error().code == ErrorCode::NotFound
-                   ? Result<void>()
+                   ? Result<EnvEntries>(EnvEntries())
                    : fail(text.error().within("env_file"));
     }
-    BERTH_TRY(const auto entries, parse_env_file(path, *text));
-    for (const auto& [name, value] : entries) {
-        environment[name] = value;
-    }
-    return {};
+    return parse_env_file(path, *text);
 }
 
-}  // namespace
-
-Result<std::vector<std::pair<std::string, std::string>>> parse_env_file(const std::string& file,
-                                                                        std::string_view text) {
-    std::vector<std::pair<std::string, std::string>> entries;
+Result<EnvEntries> parse_env_file(const std::string& file, std::string_view text) {
+    EnvEntries entries;
     int number = 0;
     for (const std::string_view raw : split(text, '\n')) {
         ++number;
@@ -204,6 +148,8 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     start.tty = spec.tty;
     start.log_max_size = spec.log.max_size_bytes;
     start.log_keep = spec.log.keep;
+    start.pre_start = spec.pre_start;
+    start.notify = spec.ready.notify || spec.health.watchdog > Duration::zero();
 
     Environment environment = base_environment(request.environment);
     environment.emplace("PYTHONUNBUFFERED",
@@ -212,7 +158,10 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
         environment["TERM"] = "xterm-256color";
     }
     BERTH_CHECK(set_user(spec, start, environment));
-    BERTH_CHECK(add_env_file(spec, request.folder, environment));
+    BERTH_TRY(const EnvEntries entries, read_env_file(spec, request.folder));
+    for (const auto& [name, value] : entries) {
+        environment[name] = value;
+    }
     for (const auto& [name, value] : spec.env) {
         environment[name] = value;
     }
@@ -222,18 +171,40 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     if (auto self = os::sibling_executable("berth")) {
         environment["PATH"] += ":" + self->substr(0, self->rfind('/'));
     }
-    const std::string data = context.home + "/data/" + spec.id;
-    BERTH_CHECK(os::make_folders(data));
-    if (start.switch_user && ::geteuid() == 0 && ::chown(data.c_str(), start.uid, start.gid) != 0) {
-        return fail(os::last_error(data));
-    }
     environment["BERTH_APP"] = spec.id;
     environment["BERTH_AGENT"] = context.agent;
-    environment["BERTH_HOME_DIR"] = data;
+    environment["BERTH_HOME_DIR"] = data_folder(context, spec.id);
+    if (spec.instance > 0) {
+        environment["BERTH_INSTANCE"] = std::to_string(spec.instance);
+    }
+    if (spec.health.watchdog > Duration::zero()) {
+        environment["WATCHDOG_USEC"] = std::to_string(
+            std::chrono::duration_cast<std::chrono::microseconds>(spec.health.watchdog).count());
+    }
     for (const auto& [name, value] : environment) {
         start.environment.push_back(name + "=" + value);
     }
     set_limits(spec.limits, start);
+    return start;
+}
+
+Result<void> make_data_folder(const LaunchContext& context, const keeperlink::Start& start) {
+    const std::string data = data_folder(context, start.run.id);
+    BERTH_CHECK(os::make_folders(data));
+    if (start.switch_user && ::geteuid() == 0 && ::chown(data.c_str(), start.uid, start.gid) != 0) {
+        return fail(os::last_error(data));
+    }
+    return {};
+}
+
+Result<keeperlink::Start> plan_line(const LaunchContext& context,
+                                    const LaunchRequest& request,
+                                    const std::string& line) {
+    BERTH_TRY(keeperlink::Start start, plan_launch(context, request));
+    start.argv = {"/bin/sh", "-c", line};
+    start.pre_start.clear();
+    start.notify = false;
+    start.tty = false;
     return start;
 }
 

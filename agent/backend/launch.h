@@ -24,14 +24,25 @@ struct LaunchRequest {
     std::uint64_t generation = 0;
 };
 
-// What the keeper is to start: environment and env file read now, user and group looked up. Makes
-// the app's data folder. Error: what is wrong with the descriptor or this machine ("user \"www\"
-// does not exist").
+// What the keeper is to start: environment and env file read now, user and group looked up. Error:
+// what is wrong with the descriptor or this machine ("user \"www\" does not exist").
 Result<keeperlink::Start> plan_launch(const LaunchContext& context, const LaunchRequest& request);
+
+// The folder that BERTH_HOME_DIR names, for the app's user.
+Result<void> make_data_folder(const LaunchContext& context, const keeperlink::Start& start);
+
+// The same for a shell line that runs as the app, with its environment: a hook or a check.
+Result<keeperlink::Start> plan_line(const LaunchContext& context,
+                                    const LaunchRequest& request,
+                                    const std::string& line);
+
+using EnvEntries = std::vector<std::pair<std::string, std::string>>;
+
+// What the app's env file says now; nothing when it has none.
+Result<EnvEntries> read_env_file(const AppSpec& spec, const std::string& folder);
 
 // NAME=VALUE lines of an env file: blank lines and # comments are skipped, `export ` is allowed,
 // quotes around the value are taken off. Error: the line.
-Result<std::vector<std::pair<std::string, std::string>>> parse_env_file(const std::string& file,
-                                                                        std::string_view text);
+Result<EnvEntries> parse_env_file(const std::string& file, std::string_view text);
 
 }  // namespace berth::backend

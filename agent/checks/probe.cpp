@@ -84,6 +84,7 @@ private:
         if (os::send_some(socket_.get(), words_).bytes != words_.size()) {
             return finish(Verdict::Bad, "the connection broke");
         }
+        watch_.reset();  // one descriptor, one watch
         watch_ = context_.loop.watch(
             socket_.get(), loop::Interest::Read, [this](bool, bool) { answered(); });
     }

@@ -45,8 +45,8 @@ struct Session {
 
     Result<Client*> client(const std::string& agent_name);
 
-    // Starts the agent when it is not there, and waits until it answers. Gives its hello. The output of
-    // a new one goes to LOG_FILE. Error: it did not come up.
+    // Starts the agent when it is not there, and waits until it answers. Gives its hello. The
+    // output of a new one goes to LOG_FILE. Error: it did not come up.
     Result<wire::Value> bring_up(const std::string& agent_name, const std::string& log_file);
 
     // Agents below the home that are running.

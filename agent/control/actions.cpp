@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/match/patterns.h"
+#include "agent/control/targets.h"
 #include "shared/wire/status.h"
 
 namespace berth::control {
@@ -31,10 +31,6 @@ wire::ActResult failure(const std::string& id,
 
 Result<std::vector<std::string>> Actions::targets_of(const Value& args,
                                                      std::vector<std::string>& unmatched) const {
-    std::vector<std::string> known;
-    for (const auto& [id, app] : registry_.apps()) {
-        known.push_back(id);
-    }
     std::vector<std::string> ids = args["ids"].as_strings();
     for (const std::string& id : ids) {
         if (registry_.find(id) == nullptr) {
@@ -42,7 +38,10 @@ Result<std::vector<std::string>> Actions::targets_of(const Value& args,
         }
     }
     std::erase_if(ids, [this](const std::string& id) { return registry_.find(id) == nullptr; });
-    BERTH_TRY(match::Matches matches, match::match_ids(args["patterns"].as_strings(), known));
+    const auto patterns = args["patterns"].as_strings();
+    BERTH_TRY(match::Matches matches,
+              patterns.empty() ? Result<match::Matches>(match::Matches())
+                               : match_apps(registry_, patterns));
     unmatched.insert(unmatched.end(), matches.unmatched.begin(), matches.unmatched.end());
     for (std::string& id : matches.ids) {
         if (std::find(ids.begin(), ids.end(), id) == ids.end()) {

@@ -8,9 +8,29 @@
 
 namespace berth::control {
 
-// Why the app is in its state: cause, evidence, who, and what happens next, in one sentence or two.
-std::string explain(const AppStatus& status,
-                    const std::vector<wire::LogLine>& last_lines,
-                    WallTime now);
+// What is known about an app when somebody asks why it is in its state.
+struct ExplainFacts {
+    AppStatus status;
+    RestartPolicy policy = RestartPolicy::OnFailure;
+    std::vector<std::string> awaited;  // "db is starting: tcp …: connection refused"
+    std::vector<wire::LogLine> last_lines;
+    WallTime now;
+};
+
+// Why an app is in its state.
+struct Explanation {
+    AppState state = AppState::Stopped;
+    std::string cause;                  // "exited 3 after 21 s, failed 2 times in a row"
+    std::string since;                  // "2026-11-24 14:02:11, 0:00:05"
+    std::string actor;                  // who asked for it; empty: nobody did
+    std::vector<std::string> evidence;  // what was seen, a sentence each
+    std::vector<std::string> lines;     // of its log, where they tell something
+    std::string next;                   // what happens by itself; empty: nothing
+
+    // All of it in a few lines.
+    [[nodiscard]] std::string text() const;
+};
+
+Explanation explain(const ExplainFacts& facts);
 
 }  // namespace berth::control

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "agent/match/patterns.h"
 #include "agent/control/replies.h"
 #include "agent/control/server.h"
+#include "agent/match/patterns.h"
 #include "shared/wire/status.h"
 
 namespace berth::control {

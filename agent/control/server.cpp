@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "agent/control/explain.h"
-#include "agent/match/patterns.h"
 #include "agent/control/replies.h"
+#include "agent/control/targets.h"
 #include "shared/json/json_writer.h"
 #include "shared/json/spec_json.h"
 #include "shared/log/log.h"
@@ -82,23 +82,17 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 16> kHandlers = {{
-        {"hello", &Server::on_hello},
-        {"subscribe", &Server::on_subscribe},
-        {"list", &Server::on_list},
-        {"act", &Server::on_act},
-        {"load", &Server::on_load},
-        {"scan", &Server::on_scan},
-        {"show", &Server::on_show},
-        {"logs", &Server::on_logs},
-        {"input", &Server::on_input},
-        {"resize", &Server::on_resize},
-        {"events", &Server::on_events},
-        {"explain", &Server::on_explain},
-        {"authorize", &Server::on_authorize},
-        {"revoke", &Server::on_revoke},
-        {"peers", &Server::on_peers},
-        {"shutdown", &Server::on_shutdown},
+    static constexpr std::array<std::pair<std::string_view, Handler>, 19> kHandlers = {{
+        {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
+        {"list", &Server::on_list},           {"act", &Server::on_act},
+        {"load", &Server::on_load},           {"scan", &Server::on_scan},
+        {"show", &Server::on_show},           {"logs", &Server::on_logs},
+        {"input", &Server::on_input},         {"resize", &Server::on_resize},
+        {"events", &Server::on_events},       {"explain", &Server::on_explain},
+        {"authorize", &Server::on_authorize}, {"revoke", &Server::on_revoke},
+        {"peers", &Server::on_peers},         {"shutdown", &Server::on_shutdown},
+        {"crashes", &Server::on_crashes},     {"check", &Server::on_check},
+        {"scale", &Server::on_scale},
     }};
     const Client client{&router, peer.route, peer.key};
     // A key that was taken off the list is refused at its next word, not at its next connection.
@@ -173,14 +167,11 @@ void Server::on_subscribe(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_list(const Client& client, const wire::Request& request) {
-    match::Matches matches{all_ids(), {}};
-    if (const auto patterns = request.args["patterns"].as_strings(); !patterns.empty()) {
-        auto found = match::match_ids(patterns, matches.ids);
-        if (!found) {
-            return refuse(client, request, found.error());
-        }
-        matches = std::move(*found);
+    const auto found = match_apps(registry_, request.args["patterns"].as_strings());
+    if (!found) {
+        return refuse(client, request, found.error());
     }
+    const match::Matches& matches = *found;
     if (request.args["metrics"].as_bool(true)) {
         (void)registry_.sample(kFreshSample);
     }
@@ -244,9 +235,21 @@ void Server::on_explain(const Client& client, const wire::Request& request) {
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
+    const Explanation why = explain({registry_.status(*app),
+                                     app->machine.spec().restart.policy,
+                                     registry_.awaited(*app),
+                                     last_lines(id, 3),
+                                     loop_.now().wall});
     ok(client,
        request,
-       Value::Map{{"text", explain(registry_.status(*app), last_lines(id, 3), loop_.now().wall)}});
+       Value::Map{{"text", why.text()},
+                  {"state", kAppStateNames.name(why.state)},
+                  {"cause", why.cause},
+                  {"actor", why.actor},
+                  {"since", why.since},
+                  {"evidence", wire::strings(why.evidence)},
+                  {"lines", wire::strings(why.lines)},
+                  {"next", why.next}});
 }
 
 // --- changing
@@ -270,7 +273,12 @@ void Server::on_load(const Client& client, const wire::Request& request) {
         return refuse(
             client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
     }
-    const auto outcome = registry_.load(load, {request.args["actor"].as_string()});
+    auto outcome = registry_.load(load, {request.args["actor"].as_string()});
+    for (const std::string& id : outcome.ids) {
+        for (const std::string& obstacle : registry_.obstacles(id)) {
+            outcome.warnings.push_back(id + " would not start: " + obstacle);
+        }
+    }
     ok(client,
        request,
        Value::Map{{"loaded", wire::strings(outcome.ids)},

@@ -77,6 +77,9 @@ private:
     void on_revoke(const Client& client, const wire::Request& request);
     void on_peers(const Client& client, const wire::Request& request);
     void on_shutdown(const Client& client, const wire::Request& request);
+    void on_crashes(const Client& client, const wire::Request& request);
+    void on_check(const Client& client, const wire::Request& request);
+    void on_scale(const Client& client, const wire::Request& request);
 
     void wait_for_log(const Client& client,
                       const wire::Request& request,

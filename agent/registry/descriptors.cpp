@@ -12,6 +12,14 @@ namespace berth::registry {
 using supervisor::State;
 
 Result<void> Registry::restore() {
+    BERTH_TRY(log_watch_, logs::LogWatch::create(loop_));
+    BERTH_TRY(schedules_,
+              Schedules::create(loop_,
+                                store_,
+                                {[this](const std::string& id, WallTime due) { on_due(id, due); },
+                                 [this](const std::string& id, std::size_t count, WallTime last) {
+                                     on_missed(id, count, last);
+                                 }}));
     const auto boot = os::boot_id();
     boot_id_ = boot ? *boot : std::string();
     BERTH_TRY(std::vector<store::AppRow> rows, store_.load_apps());
@@ -26,6 +34,7 @@ Result<void> Registry::restore() {
             text = *present;
         }
         config::Descriptor parsed = config::parse_descriptor(row.descriptor, text);
+        parsed.apps = expand(parsed.apps);
         const auto found = std::find_if(parsed.apps.begin(),
                                         parsed.apps.end(),
                                         [&row](const AppSpec& spec) { return spec.id == row.id; });
@@ -52,11 +61,14 @@ Result<void> Registry::restore() {
 
 App& Registry::add(store::AppRow row, AppSpec spec) {
     const std::string id = row.id;
-    auto app = std::make_unique<App>(App{std::move(row), supervisor::Machine(spec), spec, {}, {}});
-    app->machine.recall(app->row.memory, loop_.now());
+    auto app = std::make_unique<App>(std::move(row), supervisor::Machine(spec));
+    app->running_spec = spec;
     App& added = *app;
     apps_[id] = std::move(app);
+    register_spec(added, std::move(spec));
+    added.machine.recall(added.row.memory, loop_.now());
     arm(added);
+    expectant_.insert(id);  // what was waiting waits on
     return added;
 }
 
@@ -74,7 +86,7 @@ std::vector<std::string> Registry::scan() {
             log::warning("a descriptor is broken", {{"problem", problem}});
         }
         const auto text = os::read_file(*file, 1U << 20U);
-        for (AppSpec& spec : parsed.apps) {
+        for (AppSpec& spec : expand(parsed.apps)) {
             if (find(spec.id) != nullptr || !text) {
                 continue;
             }
@@ -93,47 +105,6 @@ std::vector<std::string> Registry::scan() {
         }
     }
     return found;
-}
-
-Result<void> Registry::check_cycles(const std::map<std::string, AppSpec>& added) const {
-    // Depth first; an id that is met again while it is being visited closes a cycle.
-    std::map<std::string, int> mark;
-    std::vector<std::string> path;
-    std::function<std::string(const std::string&)> visit =
-        [&](const std::string& id) -> std::string {
-        if (mark[id] == 2) {
-            return {};
-        }
-        path.push_back(id);
-        if (mark[id] == 1) {
-            std::string cycle;
-            for (auto at = std::find(path.begin(), path.end(), id); at != path.end(); ++at) {
-                cycle += (cycle.empty() ? "" : " requires ") + *at;
-            }
-            return cycle;
-        }
-        mark[id] = 1;
-        const auto fresh = added.find(id);
-        const App* const known = find(id);
-        const AppSpec* const spec = fresh != added.end() ? &fresh->second
-                                    : known != nullptr   ? &known->machine.spec()
-                                                         : nullptr;
-        for (const std::string& need :
-             spec != nullptr ? spec->requires_apps : std::vector<std::string>()) {
-            if (std::string cycle = visit(need); !cycle.empty()) {
-                return cycle;
-            }
-        }
-        path.pop_back();
-        mark[id] = 2;
-        return {};
-    };
-    for (const auto& [id, spec] : added) {
-        if (const std::string cycle = visit(id); !cycle.empty()) {
-            return fail(ErrorCode::InvalidArgument, "a cycle of requirements: " + cycle);
-        }
-    }
-    return {};
 }
 
 LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
@@ -158,6 +129,7 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
         outcome.warnings.insert(
             outcome.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
         const auto text = os::read_file(*file, 1U << 20U);
+        parsed.apps = expand(parsed.apps);
         for (const AppSpec& spec : parsed.apps) {
             if (spec.backend == BackendType::Screen) {
                 outcome.warnings.push_back(
@@ -219,6 +191,7 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
     if (!parsed.problems.empty()) {
         return fail(ErrorCode::InvalidArgument, parsed.problems.front());
     }
+    parsed.apps = expand(parsed.apps);
     const auto found = std::find_if(parsed.apps.begin(),
                                     parsed.apps.end(),
                                     [&id](const AppSpec& spec) { return spec.id == id; });
@@ -232,7 +205,7 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
     if (auto text = os::read_file(app->row.descriptor, 1U << 20U)) {
         app->row.text = std::move(*text);
     }
-    app->machine.set_spec(std::move(*found));
+    register_spec(*app, std::move(*found));
     app->row.memory = app->machine.memory();
     store_.save_app(app->row);
     changed_.insert(id);

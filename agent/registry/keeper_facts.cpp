@@ -17,8 +17,6 @@ using supervisor::Event;
 using supervisor::Input;
 using supervisor::State;
 
-namespace {
-
 ExitStatus exit_status(int wait_status, bool known) {
     if (!known) {
         return {ExitKind::Unknown, 0, false};
@@ -29,12 +27,16 @@ ExitStatus exit_status(int wait_status, bool known) {
     return {ExitKind::Code, WEXITSTATUS(wait_status), false};
 }
 
+namespace {
+
 std::string start_problem(keeperlink::StartStage stage, int number, const AppSpec& spec) {
     std::string problem = std::string(keeperlink::stage_text(stage)) + " failed";
     if (stage == keeperlink::StartStage::Exec && !spec.argv.empty()) {
         problem = "cannot run \"" + spec.argv.front() + "\"";
     } else if (stage == keeperlink::StartStage::Folder) {
         problem = "cannot change to its folder \"" + spec.cwd + "\"";
+    } else if (stage == keeperlink::StartStage::PreStart) {
+        return "hooks.pre_start " + berth::describe(exit_status(number, /*known=*/true));
     } else if (stage == keeperlink::StartStage::KeeperDied) {
         return keeperlink::stage_text(stage);
     }
@@ -80,11 +82,12 @@ void Registry::reconcile(const RunFact& fact) {
         carry_out(*app,
                   app->machine.found_running(
                       fact.run.generation, fact.pid, wall_time(fact.started_ns), loop_.now()));
+        if (fact.ready && app->check) {
+            app->check->said_ready();
+        }
         return;
     }
-    const bool stored = fact.run.generation == app->machine.generation() &&
-                        !is_active(supervisor::public_state(app->machine.state()));
-    if (stored) {
+    if (app->machine.is_over(fact.run.generation)) {
         to_forget_.push_back(fact.run);
         return;
     }
@@ -97,6 +100,7 @@ void Registry::reconcile(const RunFact& fact) {
 }
 
 void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper_pid) {
+    keeper_gone();
     const auto stat = os::read_stat(keeper_pid);
     const std::string session = boot_id_ + "/" + std::to_string(keeper_pid) + "/" +
                                 std::to_string(stat ? stat->start_ticks : 0);
@@ -123,8 +127,11 @@ void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper
     // seen an agent yet means a fresh start of this home.
     const std::string last = store_.meta("session");
     store_.set_meta("session", session);
-    if (!std::exchange(connected_before_, true) && last != session) {
-        autostart();
+    if (!std::exchange(connected_before_, true)) {
+        if (last != session) {
+            autostart();
+        }
+        schedules_->look();  // what fell due while we were away
     }
 }
 
@@ -133,7 +140,8 @@ void Registry::autostart() {
         const State state = app->machine.state();
         const bool down =
             state == State::Stopped || state == State::Exited || state == State::Failed;
-        if (down && app->machine.spec().autostart && !app->machine.held()) {
+        const AppSpec& spec = app->machine.spec();
+        if (down && spec.autostart && spec.schedule.cron.empty() && !app->machine.held()) {
             (void)request(id, Event::Start, {"autostart"});  // a refusal means that it runs
         }
     }
@@ -156,6 +164,7 @@ void Registry::on_fact(const keeperlink::Message& message) {
         if (App* const app = app_of(failed->run)) {
             input.event = Event::SpawnFailed;
             input.problem = start_problem(failed->stage, failed->os_errno, app->running_spec);
+            fill_needs(*app, input);
             feed(*app, input);
         }
     } else if (const auto* exited = std::get_if<keeperlink::Exited>(&message)) {
@@ -164,13 +173,19 @@ void Registry::on_fact(const keeperlink::Message& message) {
             input.exit = exit_status(exited->wait_status, exited->status_known);
             input.when = wall_time(exited->wall_ns);
             input.tree_gone = exited->tree_gone;
+            fill_needs(*app, input);
             feed(*app, input);
         }
     } else if (const auto* gone = std::get_if<keeperlink::TreeGone>(&message)) {
         if (App* const app = app_of(gone->run)) {
             input.event = Event::TreeGone;
+            fill_needs(*app, input);
             feed(*app, input);
         }
+    } else if (const auto* done = std::get_if<keeperlink::ExecDone>(&message)) {
+        on_exec_done(*done);
+    } else if (const auto* said = std::get_if<keeperlink::Notified>(&message)) {
+        on_notified(*said);
     } else if (const auto* fact = std::get_if<RunFact>(&message)) {
         reconcile(*fact);  // the answer to a Start that was said twice
     } else if (const auto* refused = std::get_if<keeperlink::InputRefused>(&message)) {

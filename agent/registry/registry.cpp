@@ -37,6 +37,7 @@ Registry::Registry(loop::EventLoop& loop,
       keeper_(keeper),
       launch_(std::move(launch)),
       observers_(std::move(observers)),
+      resolver_(loop),
       engine_(std::random_device{}()) {
     flush_hook_ = loop_.before_sleep([this] {
         flush();
@@ -79,6 +80,8 @@ Result<void> Registry::request(const std::string& id, Event event, const Actor& 
     input.actor = actor.text;
     if (event == Event::Start || event == Event::Restart) {
         fill_needs(*app, input);
+        // One that cannot start says so at once, instead of waiting for others first.
+        input.needs_met = input.needs_met || !obstacles(id).empty();
     }
     const Effects effects = app->machine.step(input, loop_.now(), random());
     if (effects.rejected) {
@@ -120,6 +123,7 @@ Result<void> Registry::clean(const std::string& id, const Actor& actor) {
     event.text = "cleaned" + (actor.text.empty() ? "" : " by " + actor.text);
     (void)store_.add_event(event);
     store_.remove_app(id);
+    schedules_->remove(id);
     apps_.erase(id);
     changed_.erase(id);
     removed_.insert(id);
@@ -145,19 +149,58 @@ void Registry::resize(const std::string& id, std::uint32_t rows, std::uint32_t c
 // --- dependencies
 // ----------------------------------------------------------------------------------
 
+// The apps that one entry of `requires` names: that app, or all instances of it.
+std::vector<const App*> Registry::needed_by(const std::string& need) const {
+    if (const App* const app = find(need)) {
+        return {app};
+    }
+    std::vector<const App*> needed;
+    for (const std::string& id : instances_of(need)) {
+        needed.push_back(find(id));
+    }
+    return needed;
+}
+
 // What `app` requires and is not there: "db, cache"; "" when all is.
 std::string Registry::missing(const App& app) const {
     std::string names;
+    const auto add = [&names](const std::string& name) {
+        names += (names.empty() ? "" : ", ") + name;
+    };
     for (const std::string& need : app.machine.spec().requires_apps) {
-        const App* const needed = find(need);
-        const bool met = needed != nullptr && (needed->machine.state() == State::Running ||
-                                               needed->machine.state() == State::Exited);
-        if (!met) {
-            names +=
-                (names.empty() ? "" : ", ") + need + (needed == nullptr ? " (not loaded)" : "");
+        const auto needed = needed_by(need);
+        if (needed.empty()) {
+            add(need + " (not loaded)");
+        }
+        for (const App* const one : needed) {
+            const State state = one->machine.state();
+            if (state != State::Running && state != State::Exited) {
+                add(one->row.id);
+            }
         }
     }
     return names;
+}
+
+std::vector<std::string> Registry::awaited(const App& app) const {
+    std::vector<std::string> sentences;
+    for (const std::string& need : app.machine.spec().requires_apps) {
+        const auto needed = needed_by(need);
+        if (needed.empty()) {
+            sentences.push_back(need + " is not loaded");
+        }
+        for (const App* const one : needed) {
+            const State state = one->machine.state();
+            if (state == State::Running || state == State::Exited) {
+                continue;
+            }
+            const std::string evidence = one->check ? one->check->evidence() : std::string();
+            sentences.push_back(one->row.id + " is " +
+                                std::string(kAppStateNames.name(supervisor::public_state(state))) +
+                                ": " + (evidence.empty() ? one->machine.reason() : evidence));
+        }
+    }
+    return sentences;
 }
 
 void Registry::fill_needs(const App& app, Input& input) const {
@@ -167,30 +210,13 @@ void Registry::fill_needs(const App& app, Input& input) const {
 
 void Registry::start_needs(const App& app, const Actor& actor) {
     for (const std::string& need : app.machine.spec().requires_apps) {
-        const App* const needed = find(need);
-        const bool down = needed != nullptr && (needed->machine.state() == State::Stopped ||
-                                                needed->machine.state() == State::Failed);
-        if (down) {
-            (void)request(need,
-                          Event::Start,
-                          {actor.text + (actor.text.empty() ? "" : " ") + "for " + app.row.id});
-        }
-    }
-}
-
-// Apps that wait and miss nothing any more begin.
-void Registry::begin_waiting() {
-    if (shutting_down_) {
-        return;
-    }
-    for (const auto& [id, app] : apps_) {
-        if (app->machine.state() != State::Waiting) {
-            continue;
-        }
-        if (missing(*app).empty()) {
-            Input input;
-            input.event = Event::NeedsMet;
-            feed(*app, input);
+        for (const App* const needed : needed_by(need)) {
+            const State state = needed->machine.state();
+            if (state == State::Stopped || state == State::Failed) {
+                (void)request(needed->row.id,
+                              Event::Start,
+                              {actor.text + (actor.text.empty() ? "" : " ") + "for " + app.row.id});
+            }
         }
     }
 }
@@ -204,15 +230,22 @@ void Registry::feed(App& app, const Input& input) {
 
 void Registry::carry_out(App& app, const Effects& effects) {
     if (effects.run_ended) {
-        end_run(app);
+        end_run(app, effects.crashed);
+    }
+    if (effects.hook_ended) {
+        end_hook(app);
     }
     if (effects.changed) {
         mark(app);
         note(app);
     }
     arm(app);
+    care(app);
+    if (app.machine.state() == State::Waiting || app.machine.awaits_storage()) {
+        expectant_.insert(app.row.id);
+    }
     if (effects.signal) {
-        signal(app, *effects.signal);
+        end_tree(app, *effects.signal);
     }
     if (effects.kill) {
         signal(app, SIGKILL);
@@ -220,27 +253,9 @@ void Registry::carry_out(App& app, const Effects& effects) {
     if (effects.spawn) {
         spawn(app);
     }
-}
-
-void Registry::spawn(App& app) {
-    app.running_spec = app.machine.spec();
-    app.sample = {};
-    const auto start = app.machine.spec().backend == BackendType::Slurm
-                           ? Result<keeperlink::Start>(fail(ErrorCode::InvalidArgument,
-                                                            "this version has no slurm backend"))
-                           : backend::plan_launch(launch_,
-                                                  {app.machine.spec(),
-                                                   app.row.folder,
-                                                   app.row.environment,
-                                                   app.machine.generation()});
-    if (!start) {
-        Input failed;
-        failed.event = Event::SpawnFailed;
-        failed.problem = start.error().message;
-        feed(app, failed);
-        return;
+    if (effects.hook) {
+        spawn_hook(app);
     }
-    keeper_.send(*start);
 }
 
 void Registry::signal(App& app, int number) {
@@ -248,36 +263,9 @@ void Registry::signal(App& app, int number) {
         {app.row.id, app.machine.generation()}, number, keeperlink::SignalScope::Tree});
 }
 
-void Registry::end_run(App& app) {
-    AppStatus status;
-    app.machine.describe(status);
-    store::RunRow run;
-    run.id = app.row.id;
-    run.generation = app.machine.generation();
-    run.started = status.started.value_or(loop_.now().wall);
-    run.ended = status.finished.value_or(loop_.now().wall);
-    run.exit = status.exit;
-    run.how = status.reason;
-    store_.add_run(run);
-    unstored_runs_.push_back(run);
-    app.sample = {};
-    to_forget_.push_back({app.row.id, run.generation});
-}
-
 void Registry::mark(App& app) {
     dirty_.insert(app.row.id);
     changed_.insert(app.row.id);
-}
-
-void Registry::note(const App& app) {
-    AppStatus status;
-    app.machine.describe(status);
-    store::EventRow event;
-    event.time = loop_.now().wall;
-    event.app = app.row.id;
-    event.state = status.state;
-    event.text = status.reason;
-    (void)store_.add_event(event);
 }
 
 void Registry::arm(App& app) {
@@ -294,6 +282,7 @@ void Registry::arm(App& app) {
         }
         Input input;
         input.event = Event::Deadline;
+        input.problem = due->check ? due->check->evidence() : std::string();
         fill_needs(*due, input);
         feed(*due, input);
     });
@@ -303,10 +292,12 @@ void Registry::arm(App& app) {
 // -----------------------------------------------------------------------------
 
 void Registry::flush() {
-    begin_waiting();
     if (shutting_down_) {
         stop_next();
     }
+    commit();
+    look_after_expectant();
+    drop_surplus();
     commit();
     if (!changed_.empty() || !removed_.empty()) {
         const auto changed = std::exchange(changed_, {});
@@ -329,7 +320,7 @@ void Registry::commit() {
     for (const std::string& id : std::exchange(dirty_, {})) {
         if (App* const app = find_mutable(id)) {
             app->row.memory = app->machine.memory();
-            store_.save_memory(id, app->row.memory);
+            store_.save_memory(app->row);
         }
     }
     if (!store_.dirty() && to_forget_.empty()) {
@@ -367,9 +358,13 @@ void Registry::shut_down() {
 void Registry::stop_next() {
     std::set<std::string> needed;
     for (const auto& [id, app] : apps_) {
-        if (is_active(supervisor::public_state(app->machine.state()))) {
-            needed.insert(app->machine.spec().requires_apps.begin(),
-                          app->machine.spec().requires_apps.end());
+        if (!is_active(supervisor::public_state(app->machine.state()))) {
+            continue;
+        }
+        for (const std::string& need : app->machine.spec().requires_apps) {
+            for (const App* const one : needed_by(need)) {
+                needed.insert(one->row.id);
+            }
         }
     }
     for (const auto& [id, app] : apps_) {
@@ -410,7 +405,12 @@ AppStatus Registry::status(const App& app) const {
     status.tty = spec.tty;
     status.autostart = spec.autostart;
     status.tags = spec.tags;
-    status.changed_on_disk = is_active(status.state) && !(app.running_spec == spec);
+    status.instance_of = spec.instance_of;
+    status.check = app.check ? app.check->evidence() : std::string();
+    status.said = app.said;
+    status.schedule = spec.schedule.cron;
+    status.next_run = app.machine.held() ? std::nullopt : schedules_->next(app.row.id);
+    status.changed_on_disk = is_active(status.state) && app.row.started_with != app.digest;
     return status;
 }
 

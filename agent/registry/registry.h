@@ -10,7 +10,10 @@
 
 #include "agent/backend/keeper_client.h"
 #include "agent/backend/launch.h"
+#include "agent/checks/check.h"
+#include "agent/checks/resolver.h"
 #include "agent/registry/metrics.h"
+#include "agent/registry/schedules.h"
 #include "agent/store/store.h"
 #include "agent/supervisor/machine.h"
 #include "shared/base/result.h"
@@ -21,11 +24,18 @@ namespace berth::registry {
 
 // One app of this home.
 struct App {
+    App(store::AppRow registered, supervisor::Machine supervised)
+        : row(std::move(registered)), machine(std::move(supervised)) {}
+
     store::AppRow row;
     supervisor::Machine machine;
     AppSpec running_spec;  // what the present run was started with
     Sample sample;
     loop::Registration timer;
+    std::string digest;  // of its registered descriptor
+    std::unique_ptr<checks::Check> check;
+    std::string said;     // STATUS=… of the present run
+    bool queued = false;  // a run that was due waits for the end of the one before
 };
 
 // Somebody's request to an app, as it goes into reasons and events: "admin from the panel".
@@ -45,6 +55,9 @@ struct LoadRequest {
     std::vector<std::string> environment;  // of that shell; SPMI's apps get it
     bool fresh = false;                    // an id that is known already is a problem, as for SPMI
 };
+
+// What a raw wait status says; `known`: the keeper was there to see it.
+ExitStatus exit_status(int wait_status, bool known);
 
 // The apps of this home: what is registered, wanted and seen. Feeds facts and requests to each
 // app's Machine and carries out its effects: starts and signals through the keeper, rows in the
@@ -87,6 +100,16 @@ public:
     LoadOutcome load(const LoadRequest& request, const Actor& actor);
     std::vector<std::string> scan();  // gives what it found new
 
+    // Sets the number of instances of an app that declares `instances`. New ones are started when
+    // any of the others is wanted; those that are too many are stopped and forgotten. Error: no
+    // such app, or it declares none.
+    Result<std::vector<std::string>> scale(const std::string& base,
+                                           std::uint32_t count,
+                                           const Actor& actor);
+
+    // All that would keep this app from starting; nothing is done.
+    [[nodiscard]] std::vector<std::string> obstacles(const std::string& id) const;
+
     // Stops every app, those that others require last, without forgetting that they are wanted.
     void shut_down();
 
@@ -95,6 +118,12 @@ public:
 
     [[nodiscard]] const App* find(const std::string& id) const;
     [[nodiscard]] AppStatus status(const App& app) const;
+
+    // What `app` waits for, one sentence each: "db is starting: tcp …: connection refused".
+    [[nodiscard]] std::vector<std::string> awaited(const App& app) const;
+
+    // The ids of the instances of an app, empty when it has none.
+    [[nodiscard]] std::vector<std::string> instances_of(const std::string& base) const;
 
     // Brings CPU and memory of the active apps up to date, unless that was done within `fresh`.
     // Gives the ids whose figures changed.
@@ -115,16 +144,39 @@ private:
     void feed(App& app, const supervisor::Input& input);
     void carry_out(App& app, const supervisor::Effects& effects);
     void spawn(App& app);
+    void spawn_hook(App& app);
+    void refuse_spawn(App& app, const std::string& problem, bool hopeless);
+    void end_tree(App& app, int signal);
+    void care(App& app);
+    void stop_command(App& app, int then);
+    void run_beside(const std::string& id,
+                    std::uint64_t generation,
+                    const std::string& line,
+                    Duration timeout,
+                    checks::ProbeDone done);
+    void on_exec_done(const keeperlink::ExecDone& done);
+    void on_notified(const keeperlink::Notified& said);
+    void keeper_gone();
+    void end_hook(App& app);
+    void keep_crash(const App& app, const AppStatus& status);
+    void on_due(const std::string& id, WallTime due);
+    void on_missed(const std::string& id, std::size_t count, WallTime last);
+    void tell(const App& app, const std::string& text);
+    void look_after_expectant();
+    void register_spec(App& app, AppSpec spec);
+    void drop_surplus();
+    [[nodiscard]] std::vector<AppSpec> expand(const std::vector<AppSpec>& apps) const;
+    [[nodiscard]] backend::LaunchRequest launch_request(const App& app) const;
     void signal(App& app, int signal);
-    void end_run(App& app);
+    void end_run(App& app, bool crashed);
     void mark(App& app);
     void arm(App& app);
     void note(const App& app);
     void autostart();
-    void begin_waiting();
     void stop_next();
     [[nodiscard]] bool anything_active() const;
     void commit();
+    [[nodiscard]] std::vector<const App*> needed_by(const std::string& need) const;
     [[nodiscard]] std::string missing(const App& app) const;
     void fill_needs(const App& app, supervisor::Input& input) const;
     void start_needs(const App& app, const Actor& actor);
@@ -144,6 +196,13 @@ private:
     std::set<std::string> removed_;
     std::vector<keeperlink::RunName> to_forget_;  // once they are on the disk
     std::vector<store::RunRow> unstored_runs_;    // the rows of those
+    checks::Resolver resolver_;
+    std::unique_ptr<logs::LogWatch> log_watch_;
+    std::unique_ptr<Schedules> schedules_;
+    std::map<std::uint64_t, checks::ProbeDone> execs_;  // under way, by token
+    std::uint64_t next_token_ = 1;
+    std::set<std::string> expectant_;  // that wait for others, for the disk, or for their turn
+    std::set<std::string> surplus_;    // instances that are to be forgotten once they are down
     std::mt19937_64 engine_;
     std::string boot_id_;
     bool connected_before_ = false;

@@ -38,6 +38,7 @@ CREATE TABLE peer (key TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 constexpr const char* kToVersion2 = R"sql(
 ALTER TABLE app ADD COLUMN problem TEXT NOT NULL DEFAULT '';
 ALTER TABLE app ADD COLUMN hook INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE app ADD COLUMN actor TEXT NOT NULL DEFAULT '';
 ALTER TABLE app ADD COLUMN started_with TEXT NOT NULL DEFAULT '';
 CREATE TABLE crash (
     app TEXT NOT NULL, generation INTEGER NOT NULL, time INTEGER NOT NULL, signature TEXT NOT NULL,
@@ -96,6 +97,7 @@ void bind_memory(SQLite::Statement& statement, int first, const supervisor::Mach
     statement.bind(first + 14, m.held ? 1 : 0);
     statement.bind(first + 15, m.problem);
     statement.bind(first + 16, m.hook ? 1 : 0);
+    statement.bind(first + 17, m.actor);
 }
 
 supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
@@ -119,6 +121,7 @@ supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
     m.held = query.getColumn(first + 14).getInt() != 0;
     m.problem = text_of(query.getColumn(first + 15));
     m.hook = query.getColumn(first + 16).getInt() != 0;
+    m.actor = text_of(query.getColumn(first + 17));
     return m;
 }
 
@@ -165,7 +168,7 @@ Result<std::vector<AppRow>> Store::load_apps() {
             "generation, since, "
             "reason, restarts, attempt, last_pid, started, finished, exit_kind, exit_value, "
             "exit_core, "
-            "start_after, held, problem, hook, started_with FROM app ORDER BY id");
+            "start_after, held, problem, hook, actor, started_with FROM app ORDER BY id");
         while (query.executeStep()) {
             AppRow app;
             app.id = query.getColumn(0).getString();
@@ -175,7 +178,7 @@ Result<std::vector<AppRow>> Store::load_apps() {
             app.environment = unjoin(text_of(query.getColumn(4)));
             app.installed = query.getColumn(5).getInt() != 0;
             app.memory = read_memory(query, 6);
-            app.started_with = text_of(query.getColumn(23));
+            app.started_with = text_of(query.getColumn(24));
             apps.push_back(std::move(app));
         }
         return apps;
@@ -188,7 +191,7 @@ void Store::save_app(const AppRow& app) {
     BERTH_STORE_WRITE({
         auto& insert = impl_->change(
             "INSERT OR REPLACE INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?, ?, ?, ?)");
+            "?, ?, ?, ?, ?, ?, ?, ?)");
         const std::string environment = join(app.environment);
         insert.bind(1, app.id);
         insert.bind(2, app.descriptor);
@@ -197,7 +200,7 @@ void Store::save_app(const AppRow& app) {
         insert.bind(5, environment.data(), static_cast<int>(environment.size()));
         insert.bind(6, app.installed ? 1 : 0);
         bind_memory(insert, 7, app.memory);
-        insert.bind(24, app.started_with);
+        insert.bind(25, app.started_with);
         (void)insert.exec();
     })
 }
@@ -208,11 +211,12 @@ void Store::save_memory(const AppRow& app) {
             "UPDATE app SET state = ?, desired = ?, generation = ?, since = ?, reason = ?, "
             "restarts = ?, "
             "attempt = ?, last_pid = ?, started = ?, finished = ?, exit_kind = ?, exit_value = ?, "
-            "exit_core = ?, start_after = ?, held = ?, problem = ?, hook = ?, started_with = ? "
+            "exit_core = ?, start_after = ?, held = ?, problem = ?, hook = ?, actor = ?, "
+            "started_with = ? "
             "WHERE id = ?");
         bind_memory(update, 1, app.memory);
-        update.bind(18, app.started_with);
-        update.bind(19, app.id);
+        update.bind(19, app.started_with);
+        update.bind(20, app.id);
         (void)update.exec();
     })
 }

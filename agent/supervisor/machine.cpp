@@ -252,6 +252,7 @@ void Machine::describe(AppStatus& status) const {
     status.desired = desired_;
     status.since = since_;
     status.reason = reason_;
+    status.actor = actor_;
     status.pid = pid_;
     status.last_pid = last_pid_;
     status.started = started_;

@@ -36,6 +36,7 @@ struct Effects {
     std::optional<int> signal;  // to the tree
     bool kill = false;          // SIGKILL to the tree
     bool run_ended = false;     // generation() has ended for good: store it, then forget it
+    bool crashed = false;       // with run_ended: nobody asked for this end, and it is a failure
     bool hook = false;          // start generation() as the post_stop hook
     bool hook_ended = false;    // generation() was the hook and has ended: forget it
 };
@@ -66,6 +67,7 @@ public:
         bool held = false;
         std::string problem;  // why the run is a failure although no exit status says so
         bool hook = false;    // generation is the post_stop hook's
+        std::string actor;    // of the last start or stop
     };
 
     void recall(const Memory& memory, const Now& now);
@@ -117,6 +119,9 @@ public:
 
     [[nodiscard]] std::optional<MonoTime> deadline() const { return deadline_; }
 
+    // Nothing has failed since somebody started it.
+    [[nodiscard]] bool first_try() const { return attempt_ == 0 && restarts_ == 0; }
+
     [[nodiscard]] const std::string& reason() const { return reason_; }
 
     // Fills in state, since, reason, pid, times, exit and restarts.
@@ -159,7 +164,7 @@ private:
     // What is done when the tree is gone.
     enum class Afterwards : std::uint8_t { AskPolicy, StayDown, StartAgain };
     Afterwards afterwards_ = Afterwards::AskPolicy;
-    std::string actor_;          // of the stop or start under way
+    std::string actor_;    // of the stop or start under way
     std::string problem_;  // why this run is a failure although no exit status says so
     bool hopeless_ = false;
     bool hook_ = false;  // in Cleaning: generation_ is the hook's

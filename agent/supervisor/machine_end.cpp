@@ -37,6 +37,7 @@ void Machine::settle(Effects& effects) {
     if (!finished_) {
         finished_ = now_.wall;
     }
+    effects.crashed = afterwards_ == Afterwards::AskPolicy && !ended_well() && !hopeless_;
     if (spec_.post_stop.empty() || hopeless_) {
         return go_on(effects);
     }
@@ -93,7 +94,9 @@ void Machine::go_on(Effects& effects) {
             restarts_ = 0;
             recent_.clear();
             // The owner answers with NeedsMet, once the run is stored.
-            return set_state(State::Waiting, "restarting", effects);
+            return set_state(State::Waiting,
+                             needs_met_ ? "restarting" : "restarting, waiting for " + missing_,
+                             effects);
         case Afterwards::AskPolicy:
             return decide(effects);
     }

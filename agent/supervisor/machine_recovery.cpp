@@ -24,6 +24,7 @@ void Machine::recall(const Memory& memory, const Now& now) {
     held_ = memory.held;
     problem_ = memory.problem;
     hook_ = memory.hook;
+    actor_ = memory.actor;
     afterwards_ = memory.start_after                   ? Afterwards::StartAgain
                   : memory.desired == Desired::Stopped ? Afterwards::StayDown
                                                        : Afterwards::AskPolicy;
@@ -60,7 +61,8 @@ Machine::Memory Machine::memory() const {
             afterwards_ == Afterwards::StartAgain,
             held_,
             problem_,
-            hook_};
+            hook_,
+            actor_};
 }
 
 Effects Machine::found_running(std::uint64_t generation,

@@ -141,6 +141,7 @@ inline constexpr std::array<std::array<Act, kEventCount>, kStateCount> kTable = 
         {  Begin,        RejectInactive, RejectInactive, Begin,      Ignore,   Ignore,    Ignore,  Ignore,      Ignore,  Ignore,   Ignore,      Ignore,   Ignore,    Ignore},     // Failed
     }};
 }();
+
 // clang-format on
 
 consteval bool complete() {

@@ -236,4 +236,12 @@ std::string to_hex(std::string_view bytes) {
     return text;
 }
 
+std::string shortened(std::string_view text, std::size_t bytes) {
+    if (text.size() <= bytes) {
+        return std::string(text);
+    }
+    const std::string_view start = text.substr(0, bytes);
+    return std::string(start.substr(0, valid_utf8_prefix(start))) + "…";
+}
+
 }  // namespace berth

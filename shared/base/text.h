@@ -40,6 +40,9 @@ std::string to_utf8(std::string_view bytes);
 // `bytes` for people: control characters as \n, \t, \xNN.
 std::string printable(std::string_view bytes);
 
+// At most about `bytes` of `text`, cut between characters and marked with "…".
+std::string shortened(std::string_view text, std::size_t bytes);
+
 std::string to_hex(std::string_view bytes);
 
 }  // namespace berth

@@ -31,14 +31,6 @@ std::string float_text(double number) {
     return text;
 }
 
-std::string shortened(std::string_view text, std::size_t bytes) {
-    if (text.size() <= bytes) {
-        return std::string(text);
-    }
-    const std::string_view start = text.substr(0, bytes);
-    return std::string(start.substr(0, valid_utf8_prefix(start))) + "…";
-}
-
 std::string in_quotes(std::string_view text) {
     constexpr std::size_t kShown = 60;
     return '"' + printable(shortened(text, kShown)) + '"';

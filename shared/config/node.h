@@ -67,9 +67,6 @@ std::string float_text(double number);
 // What is found at `node`, as messages name it: `"text"`, `5`, `true`, `null`, `a list`.
 std::string found(const TreeNode& node);
 
-// At most about `bytes` of `text`, cut between characters and marked with "…".
-std::string shortened(std::string_view text, std::size_t bytes);
-
 // `text` in quotes, printable and not longer than a message can bear.
 std::string in_quotes(std::string_view text);
 

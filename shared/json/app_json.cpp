@@ -24,6 +24,7 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
     json.field("active", is_active(status.state));
     json.field("desired", kDesiredNames.name(status.desired));
     json.field("reason", status.reason);
+    json.field("actor", status.actor);
     write_time(json, "since", status.since);
     json.field("pid", status.pid);
     json.field("exit_code", spmi_exit_code(status.exit));
@@ -43,6 +44,12 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
     json.field("backend_id", status.backend_id);
     json.field("tty", status.tty);
     json.field("tags", status.tags);
+    json.field("autostart", status.autostart);
+    json.field("instance_of", status.instance_of);
+    json.field("check", status.check);
+    json.field("said", status.said);
+    json.field("schedule", status.schedule);
+    write_time(json, "next_run", status.next_run);
     json.field("changed_on_disk", status.changed_on_disk);
 }
 

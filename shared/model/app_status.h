@@ -66,6 +66,7 @@ struct AppStatus {
     Desired desired = Desired::Stopped;
     WallTime since;                   // when `state` began
     std::string reason;               // why it is in `state`, one sentence
+    std::string actor;                // who asked for the last start or stop
     std::optional<std::int32_t> pid;  // of the running leader
     std::optional<std::int32_t> last_pid;
     std::optional<WallTime> started;    // begin of the present or last run
@@ -85,7 +86,12 @@ struct AppStatus {
     bool tty = false;
     bool autostart = false;
     std::vector<std::string> tags;
-    bool changed_on_disk = false;  // running with an older descriptor than the registered one
+    std::string instance_of;           // the app that this is an instance of
+    std::string check;                 // what its ready or health check has seen last
+    std::string said;                  // STATUS=… over its NOTIFY_SOCKET
+    std::string schedule;              // a cron time
+    std::optional<WallTime> next_run;  // by its schedule
+    bool changed_on_disk = false;      // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;
 };

@@ -61,6 +61,17 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
     }
 }
 
+Result<std::string> read_start(const std::string& path, std::size_t size) {
+    BERTH_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+    std::string content(size, '\0');
+    const IoOutcome outcome = read_some(fd.get(), content.data(), content.size());
+    if (outcome.status != IoStatus::Done && outcome.status != IoStatus::Closed) {
+        return fail(error_of(outcome.os_errno, path));
+    }
+    content.resize(outcome.bytes);
+    return content;
+}
+
 Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode) {
     const std::string staged = path + ".new";
     {

@@ -12,6 +12,9 @@ namespace berth::os {
 // The whole of a regular file or FIFO-less special file (such as /proc). TooLarge beyond `limit`.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 16U << 20U);
 
+// At most the first `size` bytes of a file.
+Result<std::string> read_start(const std::string& path, std::size_t size);
+
 // Replaces `path` in one step: a crash leaves the old content or the new, never a part. The file
 // and its folder are synced.
 Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode = 0600);

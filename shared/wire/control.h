@@ -30,7 +30,11 @@
 //   input     id, data                        -> (nothing)
 //   resize    id, rows, columns               -> (nothing)
 //   events    after, limit, wait_ms           -> events, last
-//   explain   id                              -> text
+//   explain   id                              -> text, state, cause, since, actor, evidence, lines,
+//                                                next
+//   crashes   id ("": all apps), limit        -> groups, crashes (with their bundles as JSON text)
+//   check     patterns                        -> apps: {id: what would keep it from starting}
+//   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {

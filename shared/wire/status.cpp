@@ -85,6 +85,12 @@ Value to_value(const AppStatus& s) {
         {"tty", s.tty},
         {"autostart", s.autostart},
         {"tags", strings(s.tags)},
+        {"actor", s.actor},
+        {"instance_of", s.instance_of},
+        {"check", s.check},
+        {"said", s.said},
+        {"schedule", s.schedule},
+        {"next_run", time_value(s.next_run)},
         {"changed", s.changed_on_disk},
     };
 }
@@ -120,6 +126,12 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.tty = v["tty"].as_bool();
     s.autostart = v["autostart"].as_bool();
     s.tags = v["tags"].as_strings();
+    s.actor = v["actor"].as_string();
+    s.instance_of = v["instance_of"].as_string();
+    s.check = v["check"].as_string();
+    s.said = v["said"].as_string();
+    s.schedule = v["schedule"].as_string();
+    s.next_run = optional_time(v["next_run"]);
     s.changed_on_disk = v["changed"].as_bool();
     return s;
 }

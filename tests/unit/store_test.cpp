@@ -43,6 +43,7 @@ AppRow full_row(const std::string& id) {
     row.memory.held = true;
     row.memory.problem = "not ready";
     row.memory.hook = true;
+    row.memory.actor = "ann";
     row.started_with = "abc";
     return row;
 }
@@ -63,6 +64,7 @@ void check_same(const AppRow& a, const AppRow& b) {
     CHECK(a.memory.attempt == b.memory.attempt);
     CHECK(a.memory.problem == b.memory.problem);
     CHECK(a.memory.hook == b.memory.hook);
+    CHECK(a.memory.actor == b.memory.actor);
     CHECK(a.started_with == b.started_with);
     CHECK(a.memory.last_pid == b.memory.last_pid);
     CHECK(a.memory.started == b.memory.started);

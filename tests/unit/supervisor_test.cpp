@@ -81,7 +81,7 @@ bool same(const Machine::Memory& a, const Machine::Memory& b) {
            a.since == b.since && a.reason == b.reason && a.restarts == b.restarts &&
            a.attempt == b.attempt && a.last_pid == b.last_pid && a.started == b.started &&
            a.finished == b.finished && a.exit == b.exit && a.start_after == b.start_after &&
-           a.held == b.held && a.problem == b.problem && a.hook == b.hook;
+           a.held == b.held && a.problem == b.problem && a.hook == b.hook && a.actor == b.actor;
 }
 
 bool has_effect(const Effects& effects) {

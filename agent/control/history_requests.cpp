@@ -1,0 +1,68 @@
+#include <algorithm>
+
+#include "agent/control/replies.h"
+#include "agent/control/server.h"
+#include "agent/control/targets.h"
+#include "shared/wire/status.h"
+
+namespace berth::control {
+
+// Requests about what has happened to apps and what could: crashes, obstacles, instances.
+
+using wire::Value;
+
+void Server::on_crashes(const Client& client, const wire::Request& request) {
+    const std::string id = request.args["id"].as_string();
+    if (!id.empty() && registry_.find(id) == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    Value::Array groups;
+    for (const store::CrashGroup& group : store_.crash_groups(id)) {
+        groups.push_back(Value::Map{{"app", group.id},
+                                    {"signature", group.signature},
+                                    {"how", group.how},
+                                    {"count", group.count},
+                                    {"first", wire::to_value(group.first)},
+                                    {"last", wire::to_value(group.last)},
+                                    {"generation", group.generation}});
+    }
+    Value::Array bundles;
+    const auto limit = std::min<std::uint64_t>(request.args["limit"].as_uint(), 50);
+    for (const store::CrashRow& crash :
+         id.empty() ? std::vector<store::CrashRow>() : store_.crashes(id, limit)) {
+        bundles.push_back(Value::Map{{"generation", crash.generation},
+                                     {"time", wire::to_value(crash.time)},
+                                     {"signature", crash.signature},
+                                     {"how", crash.how},
+                                     {"bundle", crash.bundle}});
+    }
+    ok(client, request, Value::Map{{"groups", std::move(groups)}, {"crashes", std::move(bundles)}});
+}
+
+void Server::on_check(const Client& client, const wire::Request& request) {
+    const auto matches = match_apps(registry_, request.args["patterns"].as_strings());
+    if (!matches) {
+        return refuse(client, request, matches.error());
+    }
+    Value::Map apps;
+    for (const std::string& id : matches->ids) {
+        apps.emplace_back(id, wire::strings(registry_.obstacles(id)));
+    }
+    ok(client,
+       request,
+       Value::Map{{"apps", std::move(apps)}, {"unmatched", wire::strings(matches->unmatched)}});
+}
+
+void Server::on_scale(const Client& client, const wire::Request& request) {
+    const auto count = request.args["count"].as_uint();
+    const auto changed =
+        registry_.scale(request.args["id"].as_string(),
+                        static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1'000'000)),
+                        {request.args["actor"].as_string()});
+    if (!changed) {
+        return refuse(client, request, changed.error());
+    }
+    ok(client, request, Value::Map{{"changed", wire::strings(*changed)}});
+}
+
+}  // namespace berth::control
