@@ -58,14 +58,13 @@ Result<void> Agent::prepare() {
     keeper_ = std::make_unique<backend::KeeperClient>(
         loop_,
         std::vector<std::string>{keeper, "--home", home, "--name", options_.name},
-        backend::KeeperClient::Events{
-            [this](const auto& runs, std::int32_t pid) {
-                registry_->on_snapshot(runs, pid);
-                if (options_.shutdown) {
-                    registry_->shut_down();
-                }
-            },
-            [this](const keeperlink::Message& fact) { registry_->on_fact(fact); }});
+        backend::KeeperClient::Events{[this](const auto& runs, std::int32_t pid) {
+                                          registry_->on_snapshot(runs, pid);
+                                          if (options_.shutdown) {
+                                              registry_->shut_down();
+                                          }
+                                      },
+                                      [this](const keeperlink::Message& fact) { on_fact(fact); }});
     registry_ = std::make_unique<registry::Registry>(
         loop_,
         *store_,
@@ -90,7 +89,17 @@ Result<void> Agent::prepare() {
                                       {[this] { return info(); },
                                        [this](bool keep_apps) { begin_shutdown(keep_apps); }}));
     write_address();
+    janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
+    janitor_->look_through();
     return connect_keeper();
+}
+
+void Agent::on_fact(const keeperlink::Message& fact) {
+    if (const auto* const rotated = std::get_if<keeperlink::LogRotated>(&fact)) {
+        janitor_->rotated(rotated->run.id);
+    } else {
+        registry_->on_fact(fact);
+    }
 }
 
 Result<void> Agent::connect_keeper() {

@@ -5,6 +5,7 @@
 
 #include "agent/backend/keeper_client.h"
 #include "agent/control/server.h"
+#include "agent/logs/log_janitor.h"
 #include "agent/registry/registry.h"
 #include "agent/store/store.h"
 #include "shared/base/result.h"
@@ -40,6 +41,7 @@ private:
     void begin_shutdown(bool keep_apps);
     void finish(bool end_keeper);
     void on_signals();
+    void on_fact(const keeperlink::Message& fact);
     void write_address() const;
     [[nodiscard]] AgentInfo info() const;
 
@@ -52,6 +54,7 @@ private:
     std::unique_ptr<backend::KeeperClient> keeper_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<control::Server> server_;
+    std::unique_ptr<logs::LogJanitor> janitor_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

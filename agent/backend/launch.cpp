@@ -204,6 +204,7 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     start.tty = spec.tty;
     start.log_max_size = spec.log.max_size_bytes;
     start.log_keep = spec.log.keep;
+    start.log_max_total = spec.log.max_total_bytes;
 
     Environment environment = base_environment(request.environment);
     environment.emplace("PYTHONUNBUFFERED",

@@ -65,7 +65,7 @@ Keeper::Keeper(loop::EventLoop& loop,
       options_(options),
       lock_(std::move(lock)),
       records_(std::move(records)),
-      context_{loop, options.home + "/run/io", options.home + "/logs", {}, {}, {}},
+      context_{loop, options.home + "/run/io", options.home + "/logs", {}, {}, {}, {}, {}, {}},
       agent_(loop, options.agent_command, [this](os::UniqueFd socket) {
           link_up(std::move(socket));
       }) {}
@@ -84,6 +84,7 @@ Result<void> Keeper::prepare() {
     BERTH_CHECK(os::replace_file(options_.home + "/run/keeper.pid", std::to_string(::getpid())));
     BERTH_TRY(context_.original_nofile, raise_descriptor_limit());
     context_.buffer.resize(kReadBuffer);
+    context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));
     }

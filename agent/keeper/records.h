@@ -31,7 +31,8 @@ struct Record {
     std::int32_t os_errno;
     std::uint8_t tty;
     char id[65];
-    char reserved[122];
+    char reserved[114];
+    std::uint64_t log_max_total;
     std::uint32_t log_keep;
     std::uint32_t unused;
     std::uint64_t log_max_size;

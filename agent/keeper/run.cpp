@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -25,10 +26,6 @@ using loop::Interest;
 namespace {
 
 constexpr std::size_t kMaxPendingInput = 1U << 20U;
-
-// A drain reads no more than this from each stream: a survivor that writes without end must not
-// hold up the news of the leader's end. A FIFO holds at most this much.
-constexpr std::size_t kMaxDrain = 1U << 20U;
 
 std::int64_t wall_ns(const loop::EventLoop& loop) {
     return loop.now().wall.time_since_epoch().count();
@@ -54,28 +51,72 @@ std::string Run::fifo(const char* which) const {
 }
 
 Result<void> Run::open_fifos(bool make) {
+    os::UniqueFd output;
+    os::UniqueFd error;
+
     struct Part {
         const char* suffix;
         os::UniqueFd& fd;
     };
 
-    for (const Part& part : {Part{".in", input_}, Part{".out", output_}, Part{".err", error_}}) {
+    for (const Part& part : {Part{".in", input_}, Part{".out", output}, Part{".err", error}}) {
         const std::string path = fifo(part.suffix);
         if (make) {
             BERTH_CHECK(make_fifo(path));
         }
         BERTH_TRY(part.fd, os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW));
     }
+    output_ = make_pump(std::move(output), Stream::Stdout);
+    error_ = make_pump(std::move(error), Stream::Stderr);
     return {};
 }
 
+std::unique_ptr<StreamPump> Run::make_pump(os::UniqueFd fd, Stream stream) {
+    return std::make_unique<StreamPump>(
+        context_.loop,
+        context_.buffer,
+        std::move(fd),
+        record_.tty != 0 ? StreamPump::Kind::Terminal : StreamPump::Kind::Fifo,
+        [this, stream](std::string_view bytes) { log_output(stream, bytes); });
+}
+
 Result<void> Run::open_log() {
-    BERTH_TRY(
-        LogWriter writer,
-        LogWriter::open(
-            {context_.logs_folder + "/" + record_.id, record_.log_max_size, record_.log_keep}));
+    LogTarget target;
+    target.folder = context_.logs_folder + "/" + record_.id;
+    target.max_size_bytes = record_.log_max_size;
+    target.keep = record_.log_keep;
+    target.max_total_bytes = record_.log_max_total;
+    if (target.max_total_bytes > 0) {
+        target.max_size_bytes = std::min(target.max_size_bytes, target.max_total_bytes);
+    }
+    BERTH_TRY(LogWriter writer, LogWriter::open(target, &context_.log_scratch));
     log_.emplace(std::move(writer));
+    if (const auto lost = context_.losses.find(record_.id); lost != context_.losses.end()) {
+        log_->inherit_loss(lost->second);
+        context_.losses.erase(lost);
+    }
     return {};
+}
+
+void Run::log_output(Stream stream, std::string_view bytes) {
+    if (!log_) {
+        return;
+    }
+    log_->append(stream, bytes, context_.loop.now().wall);
+    if (log_->take_rotated() && context_.log_rotated) {
+        context_.log_rotated(name());
+    }
+}
+
+void Run::close_log() {
+    if (!log_) {
+        return;
+    }
+    log_->report_loss(context_.loop.now().wall);
+    if (log_->loss().bytes > 0) {
+        context_.losses[record_.id] = log_->loss();
+    }
+    log_.reset();
 }
 
 Result<void> Run::open_terminal() {
@@ -92,7 +133,7 @@ Result<void> Run::open_terminal() {
     size.ws_col = 80;
     (void)::ioctl(master.get(), TIOCSWINSZ, &size);  // a terminal of unknown size works too
     terminal_path_ = name.data();
-    output_ = std::move(master);
+    output_ = make_pump(std::move(master), Stream::Stdout);
     return {};
 }
 
@@ -100,6 +141,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     record_.tty = start.tty ? 1 : 0;
     record_.log_max_size = start.log_max_size;
     record_.log_keep = start.log_keep;
+    record_.log_max_total = start.log_max_total;
     BERTH_CHECK(open_log());
     if (start.tty) {
         BERTH_CHECK(open_terminal());
@@ -194,53 +236,16 @@ bool Run::adopt(Changed ended) {
 }
 
 void Run::watch_streams() {
-    output_watch_ = context_.loop.watch(output_.get(), Interest::Read, [this](bool, bool) {
-        pump(output_, output_watch_, Stream::Stdout);
-    });
-    if (error_.valid()) {
-        error_watch_ = context_.loop.watch(error_.get(), Interest::Read, [this](bool, bool) {
-            pump(error_, error_watch_, Stream::Stderr);
-        });
-    }
-}
-
-void Run::pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream) {
-    const os::IoOutcome outcome =
-        os::read_some(fd.get(), context_.buffer.data(), context_.buffer.size());
-    switch (outcome.status) {
-        case os::IoStatus::Done:
-            log_->append(stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
-            return;
-        case os::IoStatus::WouldBlock:
-            return;
-        case os::IoStatus::Closed:
-        case os::IoStatus::Failed:  // EIO: nobody has the terminal open any more
-            watch.reset();
-            return;
+    output_->watch();
+    if (error_) {
+        error_->watch();
     }
 }
 
 void Run::drain() {
-    if (!log_) {
-        return;
-    }
-
-    struct Part {
-        const os::UniqueFd& fd;
-        Stream stream;
-    };
-
-    for (const Part& part : {Part{output_, Stream::Stdout}, Part{error_, Stream::Stderr}}) {
-        std::size_t total = 0;
-        while (part.fd.valid() && total < kMaxDrain) {
-            const os::IoOutcome outcome =
-                os::read_some(part.fd.get(), context_.buffer.data(), context_.buffer.size());
-            if (outcome.status != os::IoStatus::Done) {
-                break;
-            }
-            log_->append(
-                part.stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
-            total += outcome.bytes;
+    for (StreamPump* const pump : {output_.get(), error_.get()}) {
+        if (pump != nullptr) {
+            pump->drain();
         }
     }
 }
@@ -288,21 +293,26 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
         }
     }
     drain();
-    output_watch_.reset();
-    error_watch_.reset();
     input_watch_.reset();
     output_.reset();
     error_.reset();
     input_.reset();
     pending_input_.clear();
-    log_.reset();
+    close_log();
     record_.tree_gone = 1;
     return true;
 }
 
+// Where the app's input goes: its FIFO, or the terminal; -1: nowhere.
+int Run::input_fd() const {
+    if (record_.tty == 0) {
+        return input_.get();
+    }
+    return output_ ? output_->fd().get() : -1;
+}
+
 bool Run::input(std::string_view bytes, std::string& reason) {
-    os::UniqueFd& fd = record_.tty != 0 ? output_ : input_;
-    if (!fd.valid()) {
+    if (input_fd() < 0) {
         reason = "it takes no input";
         return false;
     }
@@ -317,9 +327,8 @@ bool Run::input(std::string_view bytes, std::string& reason) {
 }
 
 void Run::flush_input() {
-    const os::UniqueFd& fd = record_.tty != 0 ? output_ : input_;
     while (!pending_input_.empty()) {
-        const os::IoOutcome outcome = os::write_some(fd.get(), pending_input_);
+        const os::IoOutcome outcome = os::write_some(input_fd(), pending_input_);
         if (outcome.status != os::IoStatus::Done) {
             break;
         }
@@ -330,7 +339,7 @@ void Run::flush_input() {
         input_dup_.reset();
     } else if (!input_watch_.active()) {
         // A duplicate: the terminal's master is in the epoll set already, for reading.
-        input_dup_ = os::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+        input_dup_ = os::UniqueFd(::fcntl(input_fd(), F_DUPFD_CLOEXEC, 0));
         if (input_dup_.valid()) {
             input_watch_ = context_.loop.watch(
                 input_dup_.get(), Interest::Write, [this](bool, bool) { flush_input(); });
@@ -339,7 +348,7 @@ void Run::flush_input() {
 }
 
 void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
-    if (record_.tty == 0 || !output_.valid()) {
+    if (record_.tty == 0 || !output_) {
         return;
     }
 
@@ -347,7 +356,7 @@ void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
 
     size.ws_row = static_cast<unsigned short>(rows);
     size.ws_col = static_cast<unsigned short>(columns);
-    (void)::ioctl(output_.get(), TIOCSWINSZ, &size);  // the app keeps its old size then
+    (void)::ioctl(input_fd(), TIOCSWINSZ, &size);  // the app keeps its old size then
 }
 
 keeperlink::RunFact Run::fact() const {

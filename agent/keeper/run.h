@@ -3,12 +3,14 @@
 #include <sys/resource.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "agent/keeper/log_writer.h"
 #include "agent/keeper/records.h"
+#include "agent/keeper/stream_pump.h"
 #include "agent/keeper/tree.h"
 #include "shared/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
@@ -24,8 +26,11 @@ struct RunContext {
 
     struct rlimit original_nofile {};  // before the keeper raised its own
 
-    std::optional<os::Cgroup> cgroup;  // of this home
-    std::string buffer;                // for reading; one for all
+    std::optional<os::Cgroup> cgroup;       // of this home
+    std::string buffer;                     // for reading; one for all
+    std::string log_scratch;                // for putting lines together; one for all
+    std::map<std::string, LogLoss> losses;  // of logs that are closed, not told in them yet
+    std::function<void(const keeperlink::RunName&)> log_rotated;
 };
 
 // One run of one app: its process, FIFOs (or terminal) and log. Owned by the Keeper, in its thread.
@@ -85,9 +90,12 @@ private:
     Result<void> open_fifos(bool make);
     Result<void> open_terminal();
     void watch_streams();
-    void pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream);
+    [[nodiscard]] std::unique_ptr<StreamPump> make_pump(os::UniqueFd fd, Stream stream);
+    void log_output(Stream stream, std::string_view bytes);
+    void close_log();
     void read_gate();
     void flush_input();
+    [[nodiscard]] int input_fd() const;
 
     void set_phase(keeperlink::RunPhase phase) { record_.phase = static_cast<std::uint8_t>(phase); }
 
@@ -98,16 +106,14 @@ private:
     TreeIdentity tree_;
     std::optional<LogWriter> log_;
     std::string terminal_path_;
-    os::UniqueFd output_;  // or the terminal's master
-    os::UniqueFd error_;
+    std::unique_ptr<StreamPump> output_;  // or the terminal's master
+    std::unique_ptr<StreamPump> error_;   // none with a terminal
     os::UniqueFd input_;
     os::UniqueFd gate_;
     Changed confirmed_;
     os::UniqueFd pidfd_;     // of an adopted leader
     os::UniqueFd survivor_;  // pidfd of one that outlived the leader
     os::UniqueFd input_dup_;
-    loop::Registration output_watch_;
-    loop::Registration error_watch_;
     loop::Registration input_watch_;
     loop::Registration gate_watch_;
     loop::Registration pidfd_watch_;

@@ -103,6 +103,7 @@ void start_fields(Io& io, M& m) {
     io(m.limits);
     io(m.log_max_size);
     io(m.log_keep);
+    io(m.log_max_total);
 }
 
 template <class Io, class M>
@@ -137,7 +138,7 @@ void fields(Io& io, M& m) {
         run_name(io, m.run);
         io(m.rows);
         io(m.columns);
-    } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone>) {
+    } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone> || kIs<M, LogRotated>) {
         run_name(io, m.run);
     } else if constexpr (kIs<M, Leave>) {
         io(m.end);

@@ -21,7 +21,7 @@ namespace berth::keeperlink {
 
 // Bump when a frame's meaning or layout changes. A keeper and an agent of different versions do not
 // talk; the keeper is then asked to re-exec itself.
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 // A Start carries a whole environment; nothing comes near this.
 inline constexpr std::uint32_t kMaxFrame = 8U << 20U;
@@ -60,8 +60,9 @@ struct Start {
     std::vector<std::string> groups;  // numbers
     bool tty = false;
     std::vector<ResourceLimit> limits;
-    std::uint64_t log_max_size = 0;  // bytes of one file
-    std::uint32_t log_keep = 0;      // files besides the current one
+    std::uint64_t log_max_size = 0;   // bytes of one file
+    std::uint32_t log_keep = 0;       // files besides the current one
+    std::uint64_t log_max_total = 0;  // bytes of all files; 0: what the two above come to
 };
 
 enum class SignalScope : std::uint8_t { Leader, Group, Tree };
@@ -140,6 +141,11 @@ struct InputRefused {
     std::string reason;
 };
 
+// A file of the app's log will not be written to any more. Said again only after a later one.
+struct LogRotated {
+    RunName run;
+};
+
 // One per run in the keeper's records, right after Hello, then SnapshotEnd.
 enum class RunPhase : std::uint8_t { Spawned, Running, Exited, Failed };
 
@@ -174,7 +180,8 @@ using Message = std::variant<Hello,
                              TreeGone,
                              InputRefused,
                              RunFact,
-                             SnapshotEnd>;
+                             SnapshotEnd,
+                             LogRotated>;
 
 // The whole frame, length included.
 std::string encode(const Message& message);
