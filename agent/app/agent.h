@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -40,6 +41,8 @@ private:
     Result<void> connect_keeper();
     void begin_shutdown(bool keep_apps);
     void finish(bool end_keeper);
+    void upgrade(const std::string& folder, std::function<void(Result<void>)> answered);
+    void on_upgrade_answer(const keeperlink::UpgradeAnswer& answer);
     void on_signals();
     void on_fact(const keeperlink::Message& fact);
     void write_address() const;
@@ -55,6 +58,7 @@ private:
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<logs::LogJanitor> janitor_;
+    std::function<void(Result<void>)> upgrade_answered_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -137,6 +138,9 @@ void set_limits(const LimitsSpec& limits, keeperlink::Start& start) {
     if (limits.core_bytes) {
         start.limits.push_back({RLIMIT_CORE, *limits.core_bytes});
     }
+    start.memory_max = limits.memory_bytes.value_or(0);
+    start.cpu_percent = static_cast<std::uint32_t>(std::lround(limits.cpus.value_or(0) * 100));
+    start.pids_max = limits.pids.value_or(0);
 }
 
 Result<void> add_env_file(const AppSpec& spec,

@@ -31,7 +31,11 @@ struct Record {
     std::int32_t os_errno;
     std::uint8_t tty;
     char id[65];
-    char reserved[114];
+    std::uint8_t cause;  // keeperlink::EndCause
+    char reserved[89];
+    std::uint64_t memory_max;  // limits that the keeper looks after; 0: none
+    std::uint64_t pids_max;
+    std::uint64_t cause_used;
     std::uint64_t log_max_total;
     std::uint32_t log_keep;
     std::uint32_t unused;
@@ -56,6 +60,9 @@ public:
     // Opens or makes the file. Records of an earlier boot are turned into ended runs of unknown
     // status: nothing of them can be alive.
     static Result<Records> open(const std::string& path);
+
+    // Whether open() would read the file; it is only looked at. One that is missing is fine.
+    static Result<void> check(const std::string& path);
 
     ~Records();
     Records(Records&& other) noexcept;

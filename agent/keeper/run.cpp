@@ -13,6 +13,7 @@
 
 #include "agent/keeper/spawn.h"
 #include "shared/log/log.h"
+#include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
@@ -149,14 +150,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
         BERTH_CHECK(open_fifos(/*make=*/true));
     }
     os::UniqueFd group;
-    if (context_.cgroup) {
-        auto cgroup = context_.cgroup->child(record_.id);
-        auto opened = cgroup ? cgroup->open() : Result<os::UniqueFd>(fail(cgroup.error()));
-        if (opened) {
-            tree_.cgroup = std::move(*cgroup);
-            group = std::move(*opened);
-        }
-    }
+    join_cgroup(start, group);
     const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
     BERTH_TRY(Spawned spawned,
               spawn_at_gate(start, paths, tree_.marker, context_.original_nofile, group.get()));
@@ -172,11 +166,47 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     gate_ = std::move(spawned.gate);
     confirmed_ = std::move(confirmed);
     watch_streams();
-    gate_watch_ =
-        context_.loop.watch(gate_.get(), Interest::Read, [this](bool, bool) { read_gate(); });
+    watch_gate();
     (void)os::send_some(gate_.get(),
                         "g");  // fails when the child was killed: its end is seen as usual
     return {};
+}
+
+// The group of its own that the process is made in, with its limits.
+void Run::join_cgroup(const keeperlink::Start& start, os::UniqueFd& group) {
+    record_.memory_max = start.memory_max;
+    record_.pids_max = start.pids_max;
+    if (!context_.cgroup) {
+        return;
+    }
+    auto cgroup = context_.cgroup->child(record_.id);
+    auto opened = cgroup ? cgroup->open() : Result<os::UniqueFd>(fail(cgroup.error()));
+    if (!opened) {
+        return;
+    }
+    const auto limit = [](auto value) { return value == 0 ? std::nullopt : std::optional(value); };
+    const os::GroupLimits limits{
+        limit(start.memory_max), limit(start.cpu_percent), limit(start.pids_max)};
+    if (auto applied = os::apply_limits(cgroup->path(), limits, context_.controllers); !applied) {
+        log::warning("a limit does not hold",
+                     {{"app", record_.id}, {"error", applied.error().message}});
+    } else {
+        for (const std::string& controller : context_.controllers) {
+            record_.memory_max = controller == "memory" ? 0 : record_.memory_max;
+            record_.pids_max = controller == "pids" ? 0 : record_.pids_max;
+        }
+    }
+    tree_.cgroup = std::move(*cgroup);
+    group = std::move(*opened);
+}
+
+WatchedLimits Run::watched_limits() const {
+    return tree_gone() ? WatchedLimits() : WatchedLimits{record_.memory_max, record_.pids_max};
+}
+
+void Run::set_cause(const Breach& breach) {
+    record_.cause_used = breach.used;
+    record_.cause = static_cast<std::uint8_t>(breach.cause);
 }
 
 void Run::read_gate() {
@@ -201,38 +231,9 @@ void Run::read_gate() {
     }
 }
 
-bool Run::adopt(Changed ended) {
-    tree_.adopted = true;
-    tree_.leader = record_.pid;
-    tree_.start_ticks = record_.start_ticks;
-    if (context_.cgroup) {
-        auto cgroup = context_.cgroup->child(record_.id);
-        if (cgroup && !cgroup->processes().empty()) {
-            tree_.cgroup = std::move(*cgroup);
-        }
-    }
-    const auto logging = open_log();
-    const auto opened = record_.tty != 0 ? Result<void>() : open_fifos(/*make=*/false);
-    if (!logging || !opened) {
-        log::warning(
-            "cannot read on what an app writes",
-            {{"app", record_.id}, {"error", (logging ? opened : logging).error().message}});
-    } else if (record_.tty == 0) {
-        watch_streams();
-    }
-    auto pidfd =
-        record_.pid > 0 ? os::open_process({record_.pid, record_.start_ticks}) : std::nullopt;
-    if (!pidfd) {
-        return false;
-    }
-    set_phase(RunPhase::Running);
-    tree_.leader_alive = true;
-    pidfd_ = std::move(*pidfd);
-    pidfd_watch_ = context_.loop.watch(
-        pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) {
-            ended(*this);
-        });
-    return true;
+void Run::watch_gate() {
+    gate_watch_ =
+        context_.loop.watch(gate_.get(), Interest::Read, [this](bool, bool) { read_gate(); });
 }
 
 void Run::watch_streams() {
@@ -255,6 +256,9 @@ void Run::leader_ended(int wait_status, bool status_known) {
         read_gate();
     }
     drain();
+    if (record_.cause == 0 && tree_.cgroup && os::oom_kills(tree_.cgroup->path()) > 0) {
+        set_cause({keeperlink::EndCause::OutOfMemory, 0});
+    }
     record_.wait_status = wait_status;
     record_.status_known = status_known ? 1 : 0;
     record_.ended_ns = wall_ns(context_.loop);
@@ -371,6 +375,8 @@ keeperlink::RunFact Run::fact() const {
     fact.tree_gone = record_.tree_gone != 0;
     fact.stage = StartStage{record_.stage};
     fact.os_errno = record_.os_errno;
+    fact.cause = keeperlink::EndCause{record_.cause};
+    fact.cause_used = record_.cause_used;
     return fact;
 }
 

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "agent/keeper/handover.h"
+#include "agent/keeper/limit_watch.h"
 #include "agent/keeper/log_writer.h"
 #include "agent/keeper/records.h"
 #include "agent/keeper/stream_pump.h"
@@ -26,6 +28,7 @@ struct RunContext {
 
     struct rlimit original_nofile {};  // before the keeper raised its own
 
+    std::vector<std::string> controllers;   // of cgroup v2, that hold in the groups below it
     std::optional<os::Cgroup> cgroup;       // of this home
     std::string buffer;                     // for reading; one for all
     std::string log_scratch;                // for putting lines together; one for all
@@ -51,6 +54,13 @@ public:
     // leader ends. False: that one is not alive any more.
     bool adopt(Changed ended);
 
+    // Takes over a run of the keeper that this process was before an upgrade. `confirmed` as in
+    // spawn(), `ended` as in adopt(). True: its leader is a child of ours that is not reaped yet.
+    bool resume(const RunHandover& from, Changed confirmed, Changed ended);
+
+    // For the keeper that this process is about to become.
+    [[nodiscard]] RunHandover hand_over() const;
+
     // Everything that the FIFOs hold goes to the log.
     void drain();
 
@@ -65,6 +75,12 @@ public:
     // False with `reason`: not taken.
     bool input(std::string_view bytes, std::string& reason);
     void resize(std::uint32_t rows, std::uint32_t columns) const;
+
+    // Limits that are ours to look after while it runs.
+    [[nodiscard]] WatchedLimits watched_limits() const;
+
+    // It is about to be killed for this.
+    void set_cause(const Breach& breach);
 
     [[nodiscard]] keeperlink::RunName name() const { return {record_.id, record_.generation}; }
 
@@ -87,6 +103,7 @@ public:
 
 private:
     Result<void> open_log();
+    void join_cgroup(const keeperlink::Start& start, os::UniqueFd& group);
     Result<void> open_fifos(bool make);
     Result<void> open_terminal();
     void watch_streams();
@@ -94,6 +111,9 @@ private:
     void log_output(Stream stream, std::string_view bytes);
     void close_log();
     void read_gate();
+    void watch_gate();
+    bool watch_leader(Changed ended);
+    void find_cgroup();
     void flush_input();
     [[nodiscard]] int input_fd() const;
 

@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "agent/registry/limits.h"
 #include "agent/registry/registry.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
@@ -19,14 +20,19 @@ using supervisor::State;
 
 namespace {
 
-ExitStatus exit_status(int wait_status, bool known) {
-    if (!known) {
-        return {ExitKind::Unknown, 0, false};
+// Of an Exited or a RunFact.
+template <class Fact>
+ExitStatus exit_status(const Fact& fact, const LimitsSpec& limits) {
+    ExitStatus status{ExitKind::Code, WEXITSTATUS(fact.wait_status), false};
+    if (!fact.status_known) {
+        status = {ExitKind::Unknown, 0, false};
+    } else if (WIFSIGNALED(fact.wait_status)) {
+        status = {ExitKind::Signal, WTERMSIG(fact.wait_status), WCOREDUMP(fact.wait_status) != 0};
     }
-    if (WIFSIGNALED(wait_status)) {
-        return {ExitKind::Signal, WTERMSIG(wait_status), WCOREDUMP(wait_status)};
+    if (status.kind != ExitKind::Code) {  // one that exits by itself was not killed
+        status.cause = cause_text(fact.cause, fact.cause_used, limits);
     }
-    return {ExitKind::Code, WEXITSTATUS(wait_status), false};
+    return status;
 }
 
 std::string start_problem(keeperlink::StartStage stage, int number, const AppSpec& spec) {
@@ -57,7 +63,7 @@ Input Registry::end_input(const RunFact& fact) const {
         return input;
     }
     input.event = Event::LeaderEnded;
-    input.exit = exit_status(fact.wait_status, fact.status_known);
+    input.exit = exit_status(fact, app != nullptr ? app->running_spec.limits : LimitsSpec());
     input.when = wall_time(fact.ended_ns);
     input.tree_gone = fact.tree_gone;
     return input;
@@ -161,7 +167,7 @@ void Registry::on_fact(const keeperlink::Message& message) {
     } else if (const auto* exited = std::get_if<keeperlink::Exited>(&message)) {
         if (App* const app = app_of(exited->run)) {
             input.event = Event::LeaderEnded;
-            input.exit = exit_status(exited->wait_status, exited->status_known);
+            input.exit = exit_status(*exited, app->running_spec.limits);
             input.when = wall_time(exited->wall_ns);
             input.tree_gone = exited->tree_gone;
             feed(*app, input);

@@ -104,6 +104,9 @@ void start_fields(Io& io, M& m) {
     io(m.log_max_size);
     io(m.log_keep);
     io(m.log_max_total);
+    io(m.memory_max);
+    io(m.cpu_percent);
+    io(m.pids_max);
 }
 
 template <class Io, class M>
@@ -118,6 +121,8 @@ void fact_fields(Io& io, M& m) {
     io(m.tree_gone);
     io.choice(m.stage, StartStage::KeeperDied);
     io(m.os_errno);
+    io.choice(m.cause, EndCause::OverPids);
+    io(m.cause_used);
 }
 
 template <class Io, class M>
@@ -156,15 +161,22 @@ void fields(Io& io, M& m) {
         io(m.status_known);
         io(m.wall_ns);
         io(m.tree_gone);
+        io.choice(m.cause, EndCause::OverPids);
+        io(m.cause_used);
     } else if constexpr (kIs<M, InputRefused>) {
         run_name(io, m.run);
         io(m.reason);
+    } else if constexpr (kIs<M, Upgrade>) {
+        io(m.folder);
+    } else if constexpr (kIs<M, UpgradeAnswer>) {
+        io(m.refusal);
     } else if constexpr (kIs<M, RunFact>) {
         fact_fields(io, m);
     } else {
         static_assert(kIs<M, SnapshotEnd>, "every message has its fields here");
         io(m.runs);
         io(m.cgroup);
+        io(m.controllers);
     }
 }
 

@@ -60,9 +60,20 @@ struct Start {
     std::vector<std::string> groups;  // numbers
     bool tty = false;
     std::vector<ResourceLimit> limits;
-    std::uint64_t log_max_size = 0;   // bytes of one file
-    std::uint32_t log_keep = 0;       // files besides the current one
+    std::uint64_t log_max_size = 0;  // bytes of one file
+    std::uint32_t log_keep = 0;      // files besides the current one
+    // 0: no limit. What no controller of the kernel holds, the keeper looks after once a second.
+    std::uint64_t memory_max = 0;  // bytes
+    std::uint32_t cpu_percent = 0;
+    std::uint64_t pids_max = 0;
     std::uint64_t log_max_total = 0;  // bytes of all files; 0: what the two above come to
+};
+
+// Replace keeper and agent by those in `folder` (empty: where the running keeper is), which the
+// keeper tries first. The answer is UpgradeAnswer. After a yes the agent ends; then the keeper
+// becomes the new one, and starts the new agent.
+struct Upgrade {
+    std::string folder;
 };
 
 enum class SignalScope : std::uint8_t { Leader, Group, Tree };
@@ -123,6 +134,14 @@ struct StartFailed {
     std::int32_t os_errno = 0;
 };
 
+// What ended a run besides its exit status.
+enum class EndCause : std::uint8_t {
+    None,
+    OutOfMemory,  // the kernel, over memory.max of its cgroup
+    OverMemory,   // the keeper, which has found it over its limit
+    OverPids,
+};
+
 // The leader has ended and its output is in the log to the last byte.
 struct Exited {
     RunName run;
@@ -130,6 +149,8 @@ struct Exited {
     bool status_known = true;
     std::int64_t wall_ns = 0;
     bool tree_gone = true;  // false: descendants live on; TreeGone follows when they are gone
+    EndCause cause = EndCause::None;
+    std::uint64_t cause_used = 0;  // bytes or processes, when the keeper has counted them
 };
 
 struct TreeGone {
@@ -160,11 +181,18 @@ struct RunFact {
     bool tree_gone = false;
     StartStage stage = StartStage::Prepare;
     std::int32_t os_errno = 0;
+    EndCause cause = EndCause::None;
+    std::uint64_t cause_used = 0;
 };
 
 struct SnapshotEnd {
     std::uint32_t runs = 0;
-    std::string cgroup;  // of this home; empty: trees are found by walking
+    std::string cgroup;                    // of this home; empty: trees are found by walking
+    std::vector<std::string> controllers;  // of cgroup v2 that hold limits here: memory, cpu, pids
+};
+
+struct UpgradeAnswer {
+    std::string refusal;  // empty: it will be done as soon as the agent has ended
 };
 
 using Message = std::variant<Hello,
@@ -181,7 +209,9 @@ using Message = std::variant<Hello,
                              InputRefused,
                              RunFact,
                              SnapshotEnd,
-                             LogRotated>;
+                             LogRotated,
+                             Upgrade,
+                             UpgradeAnswer>;
 
 // The whole frame, length included.
 std::string encode(const Message& message);

@@ -32,6 +32,7 @@
 //   events    after, limit, wait_ms           -> events, last
 //   explain   id                              -> text
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
+//   upgrade   folder                          -> (nothing); only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {
 

@@ -29,6 +29,10 @@ std::vector<Message> samples() {
     start.limits = {{7, 1024}, {4, 0xFFFF'FFFF'FFFF'FFFF}};
     start.log_max_size = 1U << 20U;
     start.log_keep = 5;
+    start.log_max_total = 1U << 23U;
+    start.memory_max = 1U << 30U;
+    start.cpu_percent = 150;
+    start.pids_max = 100;
     RunFact fact;
     fact.run = run;
     fact.phase = RunPhase::Failed;
@@ -49,11 +53,14 @@ std::vector<Message> samples() {
             Leave{true},
             Started{run, 5, -7},
             StartFailed{run, StartStage::Exec, 2},
-            Exited{run, 256, false, 9, false},
+            Exited{run, 256, false, 9, false, EndCause::OverMemory, 7},
             TreeGone{run},
             InputRefused{run, "full"},
             fact,
-            SnapshotEnd{3, "/sys/fs/cgroup/x"}};
+            SnapshotEnd{3, "/sys/fs/cgroup/x", {"memory", "pids"}},
+            LogRotated{run},
+            Upgrade{"/opt/bin"},
+            UpgradeAnswer{"no"}};
 }
 
 std::string body_of(const Message& message) {
