@@ -51,6 +51,17 @@ Result<struct rlimit> raise_descriptor_limit() {
     return original;
 }
 
+// What started us may ignore some (nohup does), and each app would begin with that.
+void stop_ignoring_signals() {
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action {};
+
+        if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+            (void)::signal(number, SIG_DFL);  // cannot fail for one that can be ignored
+        }
+    }
+}
+
 int wait_status_of(const siginfo_t& info) {
     return info.si_code == CLD_EXITED ? (info.si_status & 0xFF) << 8
                                       : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
@@ -98,6 +109,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));
     }
+    stop_ignoring_signals();
     (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
     BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP}));
     signals_watch_ =

@@ -256,7 +256,8 @@ void Run::leader_ended(int wait_status, bool status_known) {
         read_gate();
     }
     drain();
-    if (record_.cause == 0 && tree_.cgroup && os::oom_kills(tree_.cgroup->path()) > 0) {
+    if (record_.cause == 0 && tree_.cgroup && !context_.controllers.empty() &&
+        os::oom_kills(tree_.cgroup->path()) > 0) {
         set_cause({keeperlink::EndCause::OutOfMemory, 0});
     }
     record_.wait_status = wait_status;
