@@ -58,14 +58,13 @@ Result<void> Agent::prepare() {
     keeper_ = std::make_unique<backend::KeeperClient>(
         loop_,
         std::vector<std::string>{keeper, "--home", home, "--name", options_.name},
-        backend::KeeperClient::Events{
-            [this](const auto& runs, std::int32_t pid) {
-                registry_->on_snapshot(runs, pid);
-                if (options_.shutdown) {
-                    registry_->shut_down();
-                }
-            },
-            [this](const keeperlink::Message& fact) { registry_->on_fact(fact); }});
+        backend::KeeperClient::Events{[this](const auto& runs, std::int32_t pid) {
+                                          registry_->on_snapshot(runs, pid);
+                                          if (options_.shutdown) {
+                                              registry_->shut_down();
+                                          }
+                                      },
+                                      [this](const keeperlink::Message& fact) { on_fact(fact); }});
     registry_ = std::make_unique<registry::Registry>(
         loop_,
         *store_,
@@ -88,9 +87,24 @@ Result<void> Agent::prepare() {
                                       *store_,
                                       server,
                                       {[this] { return info(); },
-                                       [this](bool keep_apps) { begin_shutdown(keep_apps); }}));
+                                       [this](bool keep_apps) { begin_shutdown(keep_apps); },
+                                       [this](const std::string& folder, auto answered) {
+                                           upgrade(folder, std::move(answered));
+                                       }}));
     write_address();
+    janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
+    janitor_->look_through();
     return connect_keeper();
+}
+
+void Agent::on_fact(const keeperlink::Message& fact) {
+    if (const auto* const rotated = std::get_if<keeperlink::LogRotated>(&fact)) {
+        janitor_->rotated(rotated->run.id);
+    } else if (const auto* const answer = std::get_if<keeperlink::UpgradeAnswer>(&fact)) {
+        on_upgrade_answer(*answer);
+    } else {
+        registry_->on_fact(fact);
+    }
 }
 
 Result<void> Agent::connect_keeper() {
@@ -137,6 +151,35 @@ void Agent::finish(bool end_keeper) {
     loop_.stop();
 }
 
+void Agent::upgrade(const std::string& folder, std::function<void(Result<void>)> answered) {
+    if (upgrade_answered_ || !keeper_->ready()) {
+        return answered(fail(ErrorCode::WrongState,
+                             upgrade_answered_ ? "an upgrade is under way" : "the keeper is away"));
+    }
+    upgrade_answered_ = std::move(answered);
+    keeper_->send(keeperlink::Upgrade{folder});
+}
+
+// After a yes this agent ends, when the answer has gone out; the keeper starts the next one.
+void Agent::on_upgrade_answer(const keeperlink::UpgradeAnswer& answer) {
+    const auto answered = std::exchange(upgrade_answered_, nullptr);
+    if (!answer.refusal.empty()) {
+        if (answered) {
+            answered(fail(ErrorCode::WrongState, answer.refusal));
+        }
+        return;
+    }
+    if (answered) {
+        answered({});
+    }
+    loop_.post([this] {
+        registry_->flush();
+        keeper_->leave();
+        keeper_->flush();
+        loop_.stop();
+    });
+}
+
 AgentInfo Agent::info() const {
     AgentInfo info;
     info.name = options_.name;
@@ -146,6 +189,7 @@ AgentInfo Agent::info() const {
     info.pid = ::getpid();
     info.keeper_pid = keeper_->keeper_pid();
     info.started = started_;
+    info.controllers = keeper_->controllers();
     return info;
 }
 

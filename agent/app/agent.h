@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "agent/backend/keeper_client.h"
 #include "agent/control/server.h"
+#include "agent/logs/log_janitor.h"
 #include "agent/registry/registry.h"
 #include "agent/store/store.h"
 #include "shared/base/result.h"
@@ -39,7 +41,10 @@ private:
     Result<void> connect_keeper();
     void begin_shutdown(bool keep_apps);
     void finish(bool end_keeper);
+    void upgrade(const std::string& folder, std::function<void(Result<void>)> answered);
+    void on_upgrade_answer(const keeperlink::UpgradeAnswer& answer);
     void on_signals();
+    void on_fact(const keeperlink::Message& fact);
     void write_address() const;
     [[nodiscard]] AgentInfo info() const;
 
@@ -52,6 +57,8 @@ private:
     std::unique_ptr<backend::KeeperClient> keeper_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<control::Server> server_;
+    std::unique_ptr<logs::LogJanitor> janitor_;
+    std::function<void(Result<void>)> upgrade_answered_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

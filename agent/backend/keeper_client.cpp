@@ -59,6 +59,7 @@ void KeeperClient::received(const keeperlink::Message& message) {
         runs_.push_back(*run);
     } else if (const auto* end = std::get_if<keeperlink::SnapshotEnd>(&message)) {
         cgroup_ = end->cgroup;
+        controllers_ = end->controllers;
         ready_ = true;
         const auto runs = std::move(runs_);
         runs_.clear();

@@ -44,6 +44,9 @@ public:
 
     [[nodiscard]] const std::string& cgroup() const { return cgroup_; }
 
+    // Of cgroup v2, that hold limits here.
+    [[nodiscard]] const std::vector<std::string>& controllers() const { return controllers_; }
+
     // No new keeper when this one goes: we go too.
     void leave() { leaving_ = true; }
 
@@ -59,6 +62,7 @@ private:
     std::int32_t keeper_pid_ = 0;
     std::int32_t child_ = 0;  // the keeper that we started, to be reaped
     std::string cgroup_;
+    std::vector<std::string> controllers_;
     bool ready_ = false;
     bool leaving_ = false;
     loop::Registration retry_;

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -84,6 +85,9 @@ void set_limits(const LimitsSpec& limits, keeperlink::Start& start) {
     if (limits.core_bytes) {
         start.limits.push_back({RLIMIT_CORE, *limits.core_bytes});
     }
+    start.memory_max = limits.memory_bytes.value_or(0);
+    start.cpu_percent = static_cast<std::uint32_t>(std::lround(limits.cpus.value_or(0) * 100));
+    start.pids_max = limits.pids.value_or(0);
 }
 
 std::string data_folder(const LaunchContext& context, const std::string& id) {
@@ -150,6 +154,7 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     start.log_keep = spec.log.keep;
     start.pre_start = spec.pre_start;
     start.notify = spec.ready.notify || spec.health.watchdog > Duration::zero();
+    start.log_max_total = spec.log.max_total_bytes;
 
     Environment environment = base_environment(request.environment);
     environment.emplace("PYTHONUNBUFFERED",

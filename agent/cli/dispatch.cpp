@@ -23,7 +23,7 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 35> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 36> kRuns = {{
     {"up", run_up},
     {"down", run_down},
     {"load", run_load},
@@ -54,6 +54,7 @@ constexpr std::array<std::pair<std::string_view, Run>, 35> kRuns = {{
     {"controller public-key", run_controller},
     {"home", run_home},
     {"doctor", run_doctor},
+    {"agent upgrade", run_agent_upgrade},
     {"completion", run_completion},
     {"help", run_help},
     {"man", run_man},

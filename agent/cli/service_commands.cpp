@@ -11,6 +11,7 @@
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
+#include "shared/wire/status.h"
 
 namespace berth::cli {
 
@@ -153,6 +154,17 @@ int run_doctor(Session& session) {
             client ? (*client)->ask("hello", Value::Map{}) : Result<Value>(fail(client.error()));
         check(
             answer.has_value(), "agent " + name + " answers", answer ? "" : answer.error().message);
+        if (answer) {
+            const AgentInfo info = wire::to_agent_info((*answer)["agent"]);
+            std::string held;
+            for (const std::string& controller : info.controllers) {
+                held += (held.empty() ? "" : ", ") + controller;
+            }
+            check(info.controllers.size() == 3,
+                  "agent " + name + ": limits held by cgroup v2: " + (held.empty() ? "none" : held),
+                  "limits on memory and pids are looked after once a second instead, one on cpu is "
+                  "not enforced; a service unit needs Delegate=yes");
+        }
     }
     check(running_pid(controller_service(session.home)).has_value(),
           "a controller runs",

@@ -82,7 +82,7 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 19> kHandlers = {{
+    static constexpr std::array<std::pair<std::string_view, Handler>, 20> kHandlers = {{
         {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
         {"list", &Server::on_list},           {"act", &Server::on_act},
         {"load", &Server::on_load},           {"scan", &Server::on_scan},
@@ -93,6 +93,7 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"peers", &Server::on_peers},         {"shutdown", &Server::on_shutdown},
         {"crashes", &Server::on_crashes},     {"check", &Server::on_check},
         {"scale", &Server::on_scale},
+        {"upgrade", &Server::on_upgrade},
     }};
     const Client client{&router, peer.route, peer.key};
     // A key that was taken off the list is refused at its next word, not at its next connection.
@@ -348,6 +349,20 @@ void Server::on_shutdown(const Client& client, const wire::Request& request) {
     }
     ok(client, request);
     owner_.shut_down(request.args["keep_apps"].as_bool());
+}
+
+void Server::on_upgrade(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    owner_.upgrade(request.args["folder"].as_string(), [this, client, request](Result<void> done) {
+        if (done) {
+            ok(client, request);
+        } else {
+            refuse(client, request, done.error());
+        }
+    });
 }
 
 // --- telling

@@ -32,6 +32,9 @@ public:
     struct Owner {
         std::function<AgentInfo()> info;
         std::function<void(bool keep_apps)> shut_down;
+        // Replaces keeper and agent by those in the folder; `answered` once, before this one ends.
+        std::function<void(const std::string& folder, std::function<void(Result<void>)> answered)>
+            upgrade;
     };
 
     static Result<std::unique_ptr<Server>> create(bus::Context& context,
@@ -80,6 +83,7 @@ private:
     void on_crashes(const Client& client, const wire::Request& request);
     void on_check(const Client& client, const wire::Request& request);
     void on_scale(const Client& client, const wire::Request& request);
+    void on_upgrade(const Client& client, const wire::Request& request);
 
     void wait_for_log(const Client& client,
                       const wire::Request& request,

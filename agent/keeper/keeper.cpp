@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "shared/log/log.h"
+#include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
@@ -50,6 +51,17 @@ Result<struct rlimit> raise_descriptor_limit() {
     return original;
 }
 
+// What started us may ignore some (nohup does), and each app would begin with that.
+void stop_ignoring_signals() {
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action {};
+
+        if (::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+            (void)::signal(number, SIG_DFL);  // cannot fail for one that can be ignored
+        }
+    }
+}
+
 int wait_status_of(const siginfo_t& info) {
     return info.si_code == CLD_EXITED ? (info.si_status & 0xFF) << 8
                                       : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
@@ -71,30 +83,45 @@ Keeper::Keeper(loop::EventLoop& loop,
                {},
                {},
                {},
+               {},
+               {},
+               {},
+               {},
                records_.home_id(),
                [this](const keeperlink::Notified& message) { send(message); }},
       helpers_(context_, [this](const keeperlink::ExecDone& done) { send(done); }),
-      agent_(loop, options.agent_command, [this](os::UniqueFd socket) {
-          link_up(std::move(socket));
-      }) {}
+      agent_(
+          loop, options.agent_command, [this](os::UniqueFd socket) { link_up(std::move(socket)); }),
+      upgrade_check_(loop, options.home) {}
 
 Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop,
                                                const KeeperOptions& options) {
     BERTH_CHECK(os::make_folders(options.home + "/run/io"));
-    BERTH_TRY(os::UniqueFd lock, take_lock(options));
+    std::optional<Handover> handover;
+    if (options.handover_fd >= 0) {
+        BERTH_TRY(handover, take_over(options.handover_fd));
+    }
+    BERTH_TRY(os::UniqueFd lock,
+              handover ? Result<os::UniqueFd>(os::UniqueFd(handover->lock)) : take_lock(options));
     BERTH_TRY(Records records, Records::open(options.home + "/run/keeper.records"));
     std::unique_ptr<Keeper> keeper(new Keeper(loop, options, std::move(lock), std::move(records)));
-    BERTH_CHECK(keeper->prepare());
+    BERTH_CHECK(keeper->prepare(handover));
     return keeper;
 }
 
-Result<void> Keeper::prepare() {
+Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     BERTH_CHECK(os::replace_file(options_.home + "/run/keeper.pid", std::to_string(::getpid())));
     BERTH_TRY(context_.original_nofile, raise_descriptor_limit());
+    if (handover) {
+        context_.original_nofile = handover->nofile;
+        terminating_ = handover->terminating;
+    }
     context_.buffer.resize(kReadBuffer);
+    context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));
     }
+    stop_ignoring_signals();
     (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
     BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP}));
     signals_watch_ =
@@ -104,16 +131,26 @@ Result<void> Keeper::prepare() {
                       : Result<os::Cgroup>(fail(ErrorCode::Unavailable, "--no-cgroup was given"));
     if (cgroup) {
         context_.cgroup = std::move(*cgroup);
+        std::vector<pid_t> ours = {::getpid()};
+        if (options_.agent_fd >= 0) {
+            ours.push_back(::getppid());
+        }
+        context_.controllers = os::enable_controllers(context_.cgroup->path(), ours);
     } else {
         log::info("no cgroup, trees of processes are found by walking",
                   {{"why", cgroup.error().message}});
     }
-    adopt_runs();
+    if (handover) {
+        resume_runs(*handover);
+    } else {
+        adopt_runs();
+    }
+    watch_limits();
     if (options_.agent_fd >= 0) {
         link_up(os::take_inherited(options_.agent_fd));
         foreign_agent_ = true;
     } else {
-        agent_.start(/*shutdown=*/false);
+        agent_.start(/*shutdown=*/terminating_);
     }
     return {};
 }
@@ -125,31 +162,6 @@ void Keeper::run() {
     }
     if (context_.cgroup) {
         (void)context_.cgroup->remove();  // stays when something is left in it
-    }
-}
-
-void Keeper::adopt_runs() {
-    for (Record* const record : records_.all()) {
-        const RunName name{record->id, record->generation};
-        TreeIdentity tree;
-        tree.marker = records_.marker(name);
-        auto owned = std::make_unique<Run>(context_, *record, std::move(tree));
-        Run& run = *owned;
-        runs_[name.id] = std::move(owned);
-        if (run.tree_gone()) {
-            continue;
-        }
-        const bool was_finished = run.finished();
-        const bool alive =
-            run.adopt([this](Run& ended) { leader_ended(ended, 0, /*status_known=*/false); });
-        if (alive) {
-            log::info("took over a running app",
-                      {{"app", name.id}, {"pid", std::to_string(record->pid)}});
-        } else if (was_finished) {
-            check_tree(run);
-        } else {
-            leader_ended(run, 0, /*status_known=*/false);
-        }
     }
 }
 
@@ -172,17 +184,27 @@ void Keeper::send_snapshot() {
         send(run->fact());
     }
     send(keeperlink::SnapshotEnd{static_cast<std::uint32_t>(runs_.size()),
-                                 context_.cgroup ? context_.cgroup->path() : std::string()});
+                                 context_.cgroup ? context_.cgroup->path() : std::string(),
+                                 context_.controllers});
 }
 
 // The agent has died, or is of no use any more: then it must not live on beside the next one.
 void Keeper::link_down(const Error& why) {
     link_.reset();
+    if (!next_program_.empty()) {
+        if (agent_.pid() == 0) {
+            become_next();
+        }
+        return;  // else when it has ended: its last answers are on their way
+    }
     if (agentless_ || leaving_) {
         end_when_done();
         return;
     }
     log::warning("the link to the agent is down", {{"why", why.message}});
+    if (why.code == ErrorCode::WrongState && !std::exchange(version_tried_, true)) {
+        try_upgrade({});  // the programs were replaced: it may be us who are old
+    }
     if (agent_pidfd_.valid()) {
         (void)os::send_signal(agent_pidfd_, SIGKILL);  // gone already, mostly
         agent_pidfd_.reset();
@@ -239,19 +261,27 @@ void Keeper::on_children() {
             continue;
         }
         (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
-        if (helpers_.ended(pid, wait_status_of(info))) {
+        if (helpers_.ended(pid, wait_status_of(info)) ||
+            upgrade_check_.ended(pid, wait_status_of(info))) {
             continue;
         }
         if (pid == agent_.pid()) {
-            known_children_.erase(pid);
-            agent_.forget();
-            agent_pidfd_.reset();
-            if (!agentless_ && !leaving_) {
-                log::warning("the agent has ended, starting it again",
-                             {{"pid", std::to_string(pid)}});
-                agent_.ended(info.si_code != CLD_EXITED && info.si_status == SIGKILL, terminating_);
-            }
+            on_agent_end(info);
         }
+    }
+}
+
+void Keeper::on_agent_end(const siginfo_t& info) {
+    known_children_.erase(info.si_pid);
+    agent_.forget();
+    agent_pidfd_.reset();
+    if (!next_program_.empty()) {
+        return become_next();
+    }
+    if (!agentless_ && !leaving_) {
+        log::warning("the agent has ended, starting it again",
+                     {{"pid", std::to_string(info.si_pid)}});
+        agent_.ended(info.si_code != CLD_EXITED && info.si_status == SIGKILL, terminating_);
     }
 }
 
@@ -275,6 +305,8 @@ void Keeper::on_message(const Message& message) {
         on_leave(*leave);
     } else if (const auto* exec = std::get_if<keeperlink::Exec>(&message)) {
         helpers_.start(*exec, find(exec->start.run));
+    } else if (const auto* upgrade = std::get_if<keeperlink::Upgrade>(&message)) {
+        on_upgrade(*upgrade);
     }
 }
 
@@ -316,6 +348,7 @@ void Keeper::on_start(const keeperlink::Start& start) {
     leaders_[run.record().pid] = &run;
     known_children_.insert(run.record().pid);
     runs_[name.id] = std::move(owned);
+    watch_limits();
 }
 
 void Keeper::on_signal(const keeperlink::Signal& signal) {
@@ -386,8 +419,13 @@ void Keeper::report_end(Run& run, bool tree_gone) {
     if (run.phase() == RunPhase::Failed) {
         send(keeperlink::StartFailed{fact.run, fact.stage, fact.os_errno});
     } else {
-        send(keeperlink::Exited{
-            fact.run, fact.wait_status, fact.status_known, fact.ended_ns, tree_gone});
+        send(keeperlink::Exited{fact.run,
+                                fact.wait_status,
+                                fact.status_known,
+                                fact.ended_ns,
+                                tree_gone,
+                                fact.cause,
+                                fact.cause_used});
     }
     if (!tree_gone && run.killing) {
         kill_tree(run.tree(), tree_members(run.tree(), known_children_));

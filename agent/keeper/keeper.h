@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +12,7 @@
 #include "agent/keeper/helpers.h"
 #include "agent/keeper/records.h"
 #include "agent/keeper/run.h"
+#include "agent/keeper/upgrade.h"
 #include "shared/keeperlink/link.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
@@ -21,6 +24,9 @@ struct KeeperOptions {
     std::vector<std::string> agent_command;
     int agent_fd = -1;  // an agent has started us and waits at the other end; -1: we start one
     bool use_cgroup = true;
+    std::string program;   // that we were started as, for the next keeper
+    std::string name;      // of the agent; empty: not given
+    int handover_fd = -1;  // this process was a keeper before
 };
 
 // The parent of every app of one home. One thread, one loop; see architecture and messages.h.
@@ -37,14 +43,21 @@ public:
 private:
     Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records);
 
-    Result<void> prepare();
+    Result<void> prepare(const std::optional<Handover>& handover);
     void adopt_runs();
+    void adopt(Record& record);
+    void resume_runs(const Handover& handover);
+    void on_upgrade(const keeperlink::Upgrade& upgrade);
+    void try_upgrade(const std::string& folder);
+    void become_next();
+    [[nodiscard]] Handover make_handover() const;
     void link_up(os::UniqueFd socket);
     void link_down(const Error& why);
     void send_snapshot();
 
     void on_signals();
     void on_children();
+    void on_agent_end(const siginfo_t& info);
     void on_message(const keeperlink::Message& message);
     void on_start(const keeperlink::Start& start);
     void on_signal(const keeperlink::Signal& signal);
@@ -57,6 +70,8 @@ private:
     void report_end(Run& run, bool tree_gone);
     void forget(const std::string& id);
     void end_when_done();
+    void watch_limits();
+    void check_limits();
     Run* find(const keeperlink::RunName& name);
     void send(const keeperlink::Message& message);
 
@@ -76,8 +91,13 @@ private:
     bool terminating_ = false;                  // SIGTERM came: the agent is to stop everything
     bool leaving_ = false;                      // end as soon as no app is left
     bool agentless_ = false;                    // start no agent until SIGHUP
+    UpgradeCheck upgrade_check_;
+    std::string next_program_;    // an upgrade was agreed to: what we become when the agent is gone
+    bool version_tried_ = false;  // an upgrade because the agent is of another version
+    loop::Registration upgrade_timer_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
+    loop::Registration limits_timer_;
 };
 
 }  // namespace berth::keeper

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+#include <utility>
 
+#include "shared/keeperlink/log_files.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -16,32 +17,16 @@
 
 namespace berth::keeper {
 
+using keeperlink::rotated_logs;
+using keeperlink::RotatedLog;
+
 namespace {
 
-std::string rotated_name(std::uint64_t number) {
-    std::string digits = std::to_string(number);
-    if (digits.size() < 8) {
-        digits.insert(0, 8 - digits.size(), '0');
-    }
-    return digits + ".log";
-}
+// Time, blank, stream, blank, F or P, blank.
+constexpr std::size_t kPrefix = 40;
 
-// The number that the next rotated file of `folder` gets.
-std::uint64_t next_number_in(const std::string& folder) {
-    std::uint64_t highest = 0;
-    const auto names = os::list_folder(folder);
-    if (!names) {
-        return 1;
-    }
-    for (const std::string& name : *names) {
-        std::uint64_t number = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-        if (error == std::errc() && std::string_view(end) == ".log") {
-            highest = std::max(highest, number);
-        }
-    }
-    return highest + 1;
-}
+// Lines are written in blocks of about this size. One that is longer makes its own.
+constexpr std::size_t kBlock = 256U << 10U;
 
 Result<os::UniqueFd> open_current(const std::string& folder) {
     return os::open_file(folder + "/current", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
@@ -55,9 +40,14 @@ bool ends_within_a_line(const std::string& folder, std::uint64_t size) {
            last != '\n';
 }
 
+std::uint64_t next_number_in(const std::string& folder) {
+    const auto files = rotated_logs(folder);
+    return files.empty() ? 1 : files.back().number + 1;
+}
+
 }  // namespace
 
-Result<LogWriter> LogWriter::open(const LogTarget& target) {
+Result<LogWriter> LogWriter::open(const LogTarget& target, std::string* scratch) {
     BERTH_CHECK(os::make_folders(target.folder));
     BERTH_TRY(os::UniqueFd fd, open_current(target.folder));
 
@@ -71,76 +61,104 @@ Result<LogWriter> LogWriter::open(const LogTarget& target) {
         os::write_some(fd.get(), "\n").status == os::IoStatus::Done) {
         ++size;
     }
-    return LogWriter(target, std::move(fd), size, next_number_in(target.folder));
+    LogWriter writer(target, std::move(fd), size, next_number_in(target.folder));
+    writer.scratch_ = scratch;
+    return writer;
+}
+
+// A block is no larger than a file may be, or a file would be by far.
+std::size_t LogWriter::block_limit() const {
+    return static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, target_.max_size_bytes));
 }
 
 void LogWriter::append(Stream stream, std::string_view bytes, WallTime when) {
-    if (lost_bytes_ > 0) {
+    if (loss_.bytes > 0) {
         report_loss(when);
     }
     const std::string prefix =
-        rfc3339_utc(when) + (stream == Stream::Stdout ? " stdout " : " stderr ");
-    std::string block;
-    block.reserve(bytes.size() + prefix.size() + 16);
-    std::uint64_t lines = 0;
+        rfc3339_utc(when) + (stream == Stream::Stdout ? " stdout F " : " stderr F ");
+    std::string& block = scratch_ != nullptr ? *scratch_ : own_scratch_;
+    const std::size_t limit = block_limit();
+    block.resize(std::max(block.size(), 2 * kBlock));
+    std::size_t used = 0;
     while (!bytes.empty()) {
         const void* const found = std::memchr(bytes.data(), '\n', bytes.size());
-        const bool whole = found != nullptr;
         const std::size_t length =
-            whole ? static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data())
-                  : bytes.size();
-        block += prefix;
-        block += whole ? "F " : "P ";
-        block += bytes.substr(0, length);
-        block += '\n';
-        bytes.remove_prefix(length + (whole ? 1 : 0));
-        ++lines;
+            found == nullptr
+                ? bytes.size()
+                : static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
+        const std::size_t needed = kPrefix + length + 1;
+        if (used > 0 && used + needed > limit) {
+            write_block(std::string_view(block).substr(0, used));
+            used = 0;
+        }
+        if (used + needed > block.size()) {
+            block.resize(used + needed);
+        }
+        char* const line = block.data() + used;
+        std::memcpy(line, prefix.data(), kPrefix);
+        line[38] = found == nullptr ? 'P' : 'F';
+        std::memcpy(line + kPrefix, bytes.data(), length);
+        line[kPrefix + length] = '\n';
+        used += needed;
+        bytes.remove_prefix(length + (found == nullptr ? 0 : 1));
     }
-    const std::uint64_t lost_before = lost_bytes_;
-    write_block(block);
-    if (lost_bytes_ > lost_before) {
-        lost_lines_ += lines;
-    }
+    write_block(std::string_view(block).substr(0, used));
 }
 
 void LogWriter::remark(std::string_view text, WallTime when) {
     write_block(rfc3339_utc(when) + " stderr F [berth] " + std::string(text) + "\n");
 }
 
-// All of `block` or nothing of it gets into the file.
+// What does not fit is cut off behind the last line that did, and counted.
 void LogWriter::write_block(std::string_view block) {
     if (size_ > 0 && size_ + block.size() > target_.max_size_bytes) {
         rotate();
     }
-    std::string_view rest = block;
-    while (!rest.empty()) {
-        const os::IoOutcome outcome = os::write_some(fd_.get(), rest);
+    std::size_t written = 0;
+    while (written < block.size()) {
+        const os::IoOutcome outcome = os::write_some(fd_.get(), block.substr(written));
         if (outcome.status != os::IoStatus::Done) {
+            const std::size_t newline =
+                written == 0 ? std::string_view::npos : block.rfind('\n', written - 1);
+            const std::size_t whole = newline == std::string_view::npos ? 0 : newline + 1;
+            size_ += whole;
             (void)::ftruncate(fd_.get(), static_cast<off_t>(size_));  // shrinking needs no room
-            lost_bytes_ += block.size();
-            lost_errno_ = outcome.os_errno;
+            count_loss(block.substr(whole), outcome.os_errno);
             return;
         }
-        rest.remove_prefix(outcome.bytes);
+        written += outcome.bytes;
     }
     size_ += block.size();
 }
 
+void LogWriter::count_loss(std::string_view lines, int os_errno) {
+    loss_.os_errno = os_errno;
+    while (!lines.empty()) {
+        const bool whole = lines[kPrefix - 2] == 'F';
+        const std::size_t length = lines.find('\n') + 1;
+        loss_.lines += whole ? 1 : 0;
+        loss_.bytes += length - kPrefix - (whole ? 0 : 1);  // a part has no newline of its own
+        lines.remove_prefix(length);
+    }
+}
+
 void LogWriter::report_loss(WallTime when) {
-    const std::uint64_t bytes = std::exchange(lost_bytes_, 0);
-    remark(std::to_string(lost_lines_) + " lines (" + std::to_string(bytes) +
-               " bytes) were lost here: " + os::error_text(lost_errno_),
+    if (loss_.bytes == 0) {
+        return;
+    }
+    const LogLoss loss = std::exchange(loss_, {});
+    remark(std::to_string(loss.lines) + " lines (" + std::to_string(loss.bytes) +
+               " bytes) were lost here: " + os::error_text(loss.os_errno),
            when);
-    if (lost_bytes_ > 0) {
-        lost_bytes_ = bytes;  // the remark did not fit either
-    } else {
-        lost_lines_ = 0;
+    if (loss_.bytes > 0) {
+        loss_ = loss;  // the remark did not fit either
     }
 }
 
 void LogWriter::rotate() {
     const std::string current = target_.folder + "/current";
-    const std::string rotated = target_.folder + "/" + rotated_name(next_number_);
+    const std::string rotated = target_.folder + "/" + keeperlink::rotated_name(next_number_);
     if (::rename(current.c_str(), rotated.c_str()) != 0) {
         const Error error = os::last_error("rename " + current);
         log::warning("cannot rotate a log, it grows on", {{"error", error.message}});
@@ -155,11 +173,29 @@ void LogWriter::rotate() {
     }
     fd_ = std::move(*fresh);
     size_ = 0;
-    if (next_number_ > target_.keep) {
-        const std::string oldest = target_.folder + "/" + rotated_name(next_number_ - target_.keep);
-        (void)::unlink(oldest.c_str());  // it may have been deleted by hand
-    }
     ++next_number_;
+    rotated_ = true;
+    delete_oldest();
+}
+
+// Also what a lower `keep` or a smaller total than before leaves over.
+void LogWriter::delete_oldest() const {
+    const std::vector<RotatedLog> files = rotated_logs(target_.folder);
+    std::uint64_t total = target_.max_size_bytes;  // the current file will be as large
+    for (const RotatedLog& file : files) {
+        total += file.bytes;
+    }
+    std::size_t left = files.size();
+    for (const RotatedLog& file : files) {
+        const bool too_many = left > target_.keep;
+        const bool too_much = target_.max_total_bytes > 0 && total > target_.max_total_bytes;
+        if (!too_many && !too_much) {
+            return;
+        }
+        (void)::unlink((target_.folder + "/" + file.name).c_str());  // or done by hand already
+        total -= file.bytes;
+        --left;
+    }
 }
 
 }  // namespace berth::keeper

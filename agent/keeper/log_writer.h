@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,19 +15,30 @@ enum class Stream : std::uint8_t { Stdout, Stderr };
 
 struct LogTarget {
     std::string folder;
-    std::uint64_t max_size_bytes = 0;  // of one file
-    std::uint32_t keep = 0;            // rotated files besides the current one
+    std::uint64_t max_size_bytes = 0;   // of one file
+    std::uint32_t keep = 0;             // rotated files besides the current one
+    std::uint64_t max_total_bytes = 0;  // of all files; 0: what the two above come to
+};
+
+// What could not be written and is not told in the log yet.
+struct LogLoss {
+    std::uint64_t bytes = 0;  // as the app wrote them
+    std::uint64_t lines = 0;  // whole ones
+    std::int32_t os_errno = 0;
 };
 
 // Writes an app's output to `<folder>/current` in the CRI log format, one line of it as
 //   2026-11-22T10:00:00.123456789Z stdout F text
 // (P instead of F: the text goes on in the next line of that stream). A file that would grow over
-// its limit is renamed to 00000001.log, 00000002.log … and the oldest are deleted. Nothing is kept
-// in memory: what append() got is in the file, or counted as lost when the disk is full.
+// its limit is renamed to 00000001.log, 00000002.log …, which the agent may compress to
+// 00000001.log.gz later, and the oldest are deleted. Nothing is kept in memory: what append() got
+// is in the file, or counted as lost when the disk is full. The file always ends with a whole line,
+// so a reader never sees what is taken back.
 class LogWriter {
 public:
-    // Opens or goes on with the folder's current file.
-    static Result<LogWriter> open(const LogTarget& target);
+    // Opens or goes on with the folder's current file. `scratch`, where lines are put together, may
+    // be shared by many writers; none: one of its own.
+    static Result<LogWriter> open(const LogTarget& target, std::string* scratch = nullptr);
 
     // `bytes` as read, at the time `when`.
     void append(Stream stream, std::string_view bytes, WallTime when);
@@ -34,21 +46,35 @@ public:
     // A remark of the keeper in the app's log, as a line of stderr.
     void remark(std::string_view text, WallTime when);
 
+    // Tells in the log what was lost, if anything and if there is room.
+    void report_loss(WallTime when);
+
+    // What is still to be told; for the next writer of this log.
+    [[nodiscard]] const LogLoss& loss() const { return loss_; }
+
+    void inherit_loss(const LogLoss& loss) { loss_ = loss; }
+
+    // Whether there was a rotation since it was last asked.
+    bool take_rotated() { return std::exchange(rotated_, false); }
+
 private:
     LogWriter(LogTarget target, os::UniqueFd fd, std::uint64_t size, std::uint64_t next_number)
         : target_(std::move(target)), fd_(std::move(fd)), size_(size), next_number_(next_number) {}
 
+    [[nodiscard]] std::size_t block_limit() const;
     void write_block(std::string_view block);
-    void report_loss(WallTime when);
+    void count_loss(std::string_view lines, int os_errno);
     void rotate();
+    void delete_oldest() const;
 
     LogTarget target_;
     os::UniqueFd fd_;
     std::uint64_t size_ = 0;
     std::uint64_t next_number_ = 1;
-    std::uint64_t lost_bytes_ = 0;
-    std::uint64_t lost_lines_ = 0;
-    int lost_errno_ = 0;
+    LogLoss loss_;
+    std::string* scratch_ = nullptr;
+    std::string own_scratch_;
+    bool rotated_ = false;
 };
 
 }  // namespace berth::keeper

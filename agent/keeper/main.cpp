@@ -4,20 +4,29 @@
 #include <string_view>
 
 #include "agent/keeper/keeper.h"
+#include "agent/keeper/upgrade.h"
 #include "shared/log/log.h"
 #include "shared/os/file.h"
 
 namespace {
 
 constexpr const char* kUsage =
-    "usage: berth-keeper --home DIR [--name NAME] [--agent-fd N] [--no-cgroup]\n"
+    "usage: berth-keeper --home DIR [--name NAME] [--agent-fd N] [--no-cgroup] [--check]\n"
     "\n"
     "The parent of an agent's apps. It starts berth-agent and is started by `berth agent run`,\n"
     "`berth up` or a service unit.\n"
     "  --home DIR     the agent's home\n"
     "  --name NAME    the agent's name, instead of the home's last part\n"
     "  --agent-fd N   an agent waits at this descriptor already\n"
-    "  --no-cgroup    find trees of processes by walking, even where cgroups are writable\n";
+    "  --no-cgroup    find trees of processes by walking, even where cgroups are writable\n"
+    "  --check        say whether this program can take over the home from a running keeper\n";
+
+struct Words {
+    berth::keeper::KeeperOptions options;
+    bool check = false;
+    unsigned handover_version = 0;
+    unsigned records_version = 0;
+};
 
 int usage_error(const std::string& what) {
     (void)std::fprintf(stderr, "berth-keeper: %s\n%s", what.c_str(), kUsage);
@@ -39,47 +48,72 @@ int run_keeper(berth::keeper::KeeperOptions options) {
     return 0;
 }
 
+// False, and the problem is said: they cannot be understood.
+bool read_words(int argc, char** argv, Words& words) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view flag = argv[i];
+        if (flag == "--no-cgroup" || flag == "--check") {
+            (flag == "--check" ? words.check : words.options.use_cgroup) = flag == "--check";
+            continue;
+        }
+        if (flag != "--home" && flag != "--name" && flag != "--agent-fd" && flag != "--handover" &&
+            flag != "--handover-version" && flag != "--records-version") {
+            (void)usage_error("unknown argument \"" + std::string(flag) + "\"");
+            return false;
+        }
+        if (++i == argc) {
+            (void)usage_error(std::string(flag) + " needs a value");
+            return false;
+        }
+        const int number = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own programs
+        if (flag == "--home") {
+            words.options.home = berth::os::absolute_path(argv[i]);
+        } else if (flag == "--name") {
+            words.options.name = argv[i];
+        } else if (flag == "--agent-fd") {
+            words.options.agent_fd = number;
+        } else if (flag == "--handover") {
+            words.options.handover_fd = number;
+        } else if (flag == "--handover-version") {
+            words.handover_version = static_cast<unsigned>(number);
+        } else {
+            words.records_version = static_cast<unsigned>(number);
+        }
+    }
+    if (words.options.home.empty()) {
+        (void)usage_error("--home is missing");
+        return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    berth::keeper::KeeperOptions options;
-    std::string name;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view flag = argv[i];
-        if (flag == "--help" || flag == "-h") {
-            (void)std::fputs(kUsage, stdout);
-            return 0;
-        }
-        if (flag == "--no-cgroup") {
-            options.use_cgroup = false;
-            continue;
-        }
-        if (flag != "--home" && flag != "--name" && flag != "--agent-fd") {
-            return usage_error("unknown argument \"" + std::string(flag) + "\"");
-        }
-        if (++i == argc) {
-            return usage_error(std::string(flag) + " needs a value");
-        }
-        if (flag == "--home") {
-            options.home = berth::os::absolute_path(argv[i]);
-        } else if (flag == "--name") {
-            name = argv[i];
-        } else {
-            options.agent_fd = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own agent
-        }
+    if (argc > 1 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
+        (void)std::fputs(kUsage, stdout);
+        return 0;
     }
-    if (options.home.empty()) {
-        return usage_error("--home is missing");
+    Words words;
+    if (!read_words(argc, argv, words)) {
+        return 2;
     }
+    const auto self = berth::os::sibling_executable("berth-keeper");
     const auto agent = berth::os::sibling_executable("berth-agent");
-    if (!agent) {
-        berth::log::error("berth-agent is not beside this program",
-                          {{"error", agent.error().message}});
+    if (!self || !agent) {
+        berth::log::error("the programs are not beside each other",
+                          {{"error", (self ? agent : self).error().message}});
         return 1;
     }
+    berth::keeper::KeeperOptions& options = words.options;
+    if (words.check) {
+        return berth::keeper::check_upgrade(
+            options.home, *agent, words.handover_version, words.records_version);
+    }
+    options.program = *self;
     options.agent_command = {*agent, "--home", options.home};
-    if (!name.empty()) {
-        options.agent_command.insert(options.agent_command.end(), {"--name", name});
+    if (!options.name.empty()) {
+        options.agent_command.insert(options.agent_command.end(), {"--name", options.name});
     }
     return run_keeper(std::move(options));
 }

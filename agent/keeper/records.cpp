@@ -66,6 +66,23 @@ Result<Records> Records::open(const std::string& path) {
     return records;
 }
 
+Result<void> Records::check(const std::string& path) {
+    const auto fd = os::open_file(path, O_RDONLY);
+    if (!fd) {
+        return fd.error().code == ErrorCode::NotFound ? Result<void>() : fail(fd.error());
+    }
+    Header header{};
+    const os::IoOutcome got =
+        os::read_some(fd->get(), reinterpret_cast<char*>(&header), sizeof header);
+    if (got.bytes != sizeof header || std::string_view(header.magic.data(), 8) != kMagic ||
+        header.version != kRecordsVersion || header.slots != kSlots) {
+        return fail(
+            ErrorCode::InvalidArgument,
+            path + ": not a keeper's record file of version " + std::to_string(kRecordsVersion));
+    }
+    return {};
+}
+
 Result<void> Records::initialise(const std::string& boot) {
     Header header{};
     std::memcpy(&header, base_, sizeof header);

@@ -31,9 +31,14 @@ struct Record {
     std::int32_t os_errno;
     std::uint8_t tty;
     char id[65];
+    std::uint8_t cause;   // keeperlink::EndCause
     std::uint8_t notify;  // it was given a NOTIFY_SOCKET …
     std::uint8_t ready;   // … and has said READY=1 there
-    char reserved[120];
+    char reserved[87];
+    std::uint64_t memory_max;  // limits that the keeper looks after; 0: none
+    std::uint64_t pids_max;
+    std::uint64_t cause_used;
+    std::uint64_t log_max_total;
     std::uint32_t log_keep;
     std::uint32_t unused;
     std::uint64_t log_max_size;
@@ -57,6 +62,9 @@ public:
     // Opens or makes the file. Records of an earlier boot are turned into ended runs of unknown
     // status: nothing of them can be alive.
     static Result<Records> open(const std::string& path);
+
+    // Whether open() would read the file; it is only looked at. One that is missing is fine.
+    static Result<void> check(const std::string& path);
 
     ~Records();
     Records(Records&& other) noexcept;

@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "agent/keeper/spawn.h"
 #include "shared/log/log.h"
+#include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
@@ -25,10 +27,6 @@ using loop::Interest;
 namespace {
 
 constexpr std::size_t kMaxPendingInput = 1U << 20U;
-
-// A drain reads no more than this from each stream: a survivor that writes without end must not
-// hold up the news of the leader's end. A FIFO holds at most this much.
-constexpr std::size_t kMaxDrain = 1U << 20U;
 
 std::int64_t wall_ns(const loop::EventLoop& loop) {
     return loop.now().wall.time_since_epoch().count();
@@ -54,28 +52,72 @@ std::string Run::fifo(const char* which) const {
 }
 
 Result<void> Run::open_fifos(bool make) {
+    os::UniqueFd output;
+    os::UniqueFd error;
+
     struct Part {
         const char* suffix;
         os::UniqueFd& fd;
     };
 
-    for (const Part& part : {Part{".in", input_}, Part{".out", output_}, Part{".err", error_}}) {
+    for (const Part& part : {Part{".in", input_}, Part{".out", output}, Part{".err", error}}) {
         const std::string path = fifo(part.suffix);
         if (make) {
             BERTH_CHECK(make_fifo(path));
         }
         BERTH_TRY(part.fd, os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW));
     }
+    output_ = make_pump(std::move(output), Stream::Stdout);
+    error_ = make_pump(std::move(error), Stream::Stderr);
     return {};
 }
 
+std::unique_ptr<StreamPump> Run::make_pump(os::UniqueFd fd, Stream stream) {
+    return std::make_unique<StreamPump>(
+        context_.loop,
+        context_.buffer,
+        std::move(fd),
+        record_.tty != 0 ? StreamPump::Kind::Terminal : StreamPump::Kind::Fifo,
+        [this, stream](std::string_view bytes) { log_output(stream, bytes); });
+}
+
 Result<void> Run::open_log() {
-    BERTH_TRY(
-        LogWriter writer,
-        LogWriter::open(
-            {context_.logs_folder + "/" + record_.id, record_.log_max_size, record_.log_keep}));
+    LogTarget target;
+    target.folder = context_.logs_folder + "/" + record_.id;
+    target.max_size_bytes = record_.log_max_size;
+    target.keep = record_.log_keep;
+    target.max_total_bytes = record_.log_max_total;
+    if (target.max_total_bytes > 0) {
+        target.max_size_bytes = std::min(target.max_size_bytes, target.max_total_bytes);
+    }
+    BERTH_TRY(LogWriter writer, LogWriter::open(target, &context_.log_scratch));
     log_.emplace(std::move(writer));
+    if (const auto lost = context_.losses.find(record_.id); lost != context_.losses.end()) {
+        log_->inherit_loss(lost->second);
+        context_.losses.erase(lost);
+    }
     return {};
+}
+
+void Run::log_output(Stream stream, std::string_view bytes) {
+    if (!log_) {
+        return;
+    }
+    log_->append(stream, bytes, context_.loop.now().wall);
+    if (log_->take_rotated() && context_.log_rotated) {
+        context_.log_rotated(name());
+    }
+}
+
+void Run::close_log() {
+    if (!log_) {
+        return;
+    }
+    log_->report_loss(context_.loop.now().wall);
+    if (log_->loss().bytes > 0) {
+        context_.losses[record_.id] = log_->loss();
+    }
+    log_.reset();
 }
 
 Result<void> Run::open_terminal() {
@@ -92,7 +134,7 @@ Result<void> Run::open_terminal() {
     size.ws_col = 80;
     (void)::ioctl(master.get(), TIOCSWINSZ, &size);  // a terminal of unknown size works too
     terminal_path_ = name.data();
-    output_ = std::move(master);
+    output_ = make_pump(std::move(master), Stream::Stdout);
     return {};
 }
 
@@ -120,6 +162,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     record_.notify = start.notify ? 1 : 0;
     record_.log_max_size = start.log_max_size;
     record_.log_keep = start.log_keep;
+    record_.log_max_total = start.log_max_total;
     BERTH_CHECK(open_log());
     if (start.tty) {
         BERTH_CHECK(open_terminal());
@@ -127,14 +170,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
         BERTH_CHECK(open_fifos(/*make=*/true));
     }
     os::UniqueFd group;
-    if (context_.cgroup) {
-        auto cgroup = context_.cgroup->child(record_.id);
-        auto opened = cgroup ? cgroup->open() : Result<os::UniqueFd>(fail(cgroup.error()));
-        if (opened) {
-            tree_.cgroup = std::move(*cgroup);
-            group = std::move(*opened);
-        }
-    }
+    join_cgroup(start, group);
     std::vector<std::string> own_environment = {tree_.marker};
     if (start.notify) {
         BERTH_CHECK(open_notify_socket());
@@ -155,11 +191,47 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     gate_ = std::move(spawned.gate);
     confirmed_ = std::move(confirmed);
     watch_streams();
-    gate_watch_ =
-        context_.loop.watch(gate_.get(), Interest::Read, [this](bool, bool) { read_gate(); });
+    watch_gate();
     (void)os::send_some(gate_.get(),
                         "g");  // fails when the child was killed: its end is seen as usual
     return {};
+}
+
+// The group of its own that the process is made in, with its limits.
+void Run::join_cgroup(const keeperlink::Start& start, os::UniqueFd& group) {
+    record_.memory_max = start.memory_max;
+    record_.pids_max = start.pids_max;
+    if (!context_.cgroup) {
+        return;
+    }
+    auto cgroup = context_.cgroup->child(record_.id);
+    auto opened = cgroup ? cgroup->open() : Result<os::UniqueFd>(fail(cgroup.error()));
+    if (!opened) {
+        return;
+    }
+    const auto limit = [](auto value) { return value == 0 ? std::nullopt : std::optional(value); };
+    const os::GroupLimits limits{
+        limit(start.memory_max), limit(start.cpu_percent), limit(start.pids_max)};
+    if (auto applied = os::apply_limits(cgroup->path(), limits, context_.controllers); !applied) {
+        log::warning("a limit does not hold",
+                     {{"app", record_.id}, {"error", applied.error().message}});
+    } else {
+        for (const std::string& controller : context_.controllers) {
+            record_.memory_max = controller == "memory" ? 0 : record_.memory_max;
+            record_.pids_max = controller == "pids" ? 0 : record_.pids_max;
+        }
+    }
+    tree_.cgroup = std::move(*cgroup);
+    group = std::move(*opened);
+}
+
+WatchedLimits Run::watched_limits() const {
+    return tree_gone() ? WatchedLimits() : WatchedLimits{record_.memory_max, record_.pids_max};
+}
+
+void Run::set_cause(const Breach& breach) {
+    record_.cause_used = breach.used;
+    record_.cause = static_cast<std::uint8_t>(breach.cause);
 }
 
 void Run::read_gate() {
@@ -184,94 +256,22 @@ void Run::read_gate() {
     }
 }
 
-bool Run::adopt(Changed ended) {
-    tree_.adopted = true;
-    tree_.leader = record_.pid;
-    tree_.start_ticks = record_.start_ticks;
-    if (context_.cgroup) {
-        auto cgroup = context_.cgroup->child(record_.id);
-        if (cgroup && !cgroup->processes().empty()) {
-            tree_.cgroup = std::move(*cgroup);
-        }
-    }
-    const auto logging = open_log();
-    const auto opened = record_.tty != 0 ? Result<void>() : open_fifos(/*make=*/false);
-    if (!logging || !opened) {
-        log::warning(
-            "cannot read on what an app writes",
-            {{"app", record_.id}, {"error", (logging ? opened : logging).error().message}});
-    } else if (record_.tty == 0) {
-        watch_streams();
-    }
-    auto pidfd =
-        record_.pid > 0 ? os::open_process({record_.pid, record_.start_ticks}) : std::nullopt;
-    if (!pidfd) {
-        return false;
-    }
-    set_phase(RunPhase::Running);
-    tree_.leader_alive = true;
-    if (record_.notify != 0) {
-        if (auto socket = open_notify_socket(); !socket) {
-            log::warning("cannot hear an app's notifications any more",
-                         {{"app", record_.id}, {"error", socket.error().message}});
-        }
-    }
-    pidfd_ = std::move(*pidfd);
-    pidfd_watch_ = context_.loop.watch(
-        pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) {
-            ended(*this);
-        });
-    return true;
+void Run::watch_gate() {
+    gate_watch_ =
+        context_.loop.watch(gate_.get(), Interest::Read, [this](bool, bool) { read_gate(); });
 }
 
 void Run::watch_streams() {
-    output_watch_ = context_.loop.watch(output_.get(), Interest::Read, [this](bool, bool) {
-        pump(output_, output_watch_, Stream::Stdout);
-    });
-    if (error_.valid()) {
-        error_watch_ = context_.loop.watch(error_.get(), Interest::Read, [this](bool, bool) {
-            pump(error_, error_watch_, Stream::Stderr);
-        });
-    }
-}
-
-void Run::pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream) {
-    const os::IoOutcome outcome =
-        os::read_some(fd.get(), context_.buffer.data(), context_.buffer.size());
-    switch (outcome.status) {
-        case os::IoStatus::Done:
-            log_->append(stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
-            return;
-        case os::IoStatus::WouldBlock:
-            return;
-        case os::IoStatus::Closed:
-        case os::IoStatus::Failed:  // EIO: nobody has the terminal open any more
-            watch.reset();
-            return;
+    output_->watch();
+    if (error_) {
+        error_->watch();
     }
 }
 
 void Run::drain() {
-    if (!log_) {
-        return;
-    }
-
-    struct Part {
-        const os::UniqueFd& fd;
-        Stream stream;
-    };
-
-    for (const Part& part : {Part{output_, Stream::Stdout}, Part{error_, Stream::Stderr}}) {
-        std::size_t total = 0;
-        while (part.fd.valid() && total < kMaxDrain) {
-            const os::IoOutcome outcome =
-                os::read_some(part.fd.get(), context_.buffer.data(), context_.buffer.size());
-            if (outcome.status != os::IoStatus::Done) {
-                break;
-            }
-            log_->append(
-                part.stream, {context_.buffer.data(), outcome.bytes}, context_.loop.now().wall);
-            total += outcome.bytes;
+    for (StreamPump* const pump : {output_.get(), error_.get()}) {
+        if (pump != nullptr) {
+            pump->drain();
         }
     }
 }
@@ -281,6 +281,10 @@ void Run::leader_ended(int wait_status, bool status_known) {
         read_gate();
     }
     drain();
+    if (record_.cause == 0 && tree_.cgroup && !context_.controllers.empty() &&
+        os::oom_kills(tree_.cgroup->path()) > 0) {
+        set_cause({keeperlink::EndCause::OutOfMemory, 0});
+    }
     record_.wait_status = wait_status;
     record_.status_known = status_known ? 1 : 0;
     record_.ended_ns = wall_ns(context_.loop);
@@ -319,22 +323,27 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
         }
     }
     drain();
-    output_watch_.reset();
-    error_watch_.reset();
     input_watch_.reset();
     output_.reset();
     error_.reset();
     input_.reset();
     notify_.reset();
     pending_input_.clear();
-    log_.reset();
+    close_log();
     record_.tree_gone = 1;
     return true;
 }
 
+// Where the app's input goes: its FIFO, or the terminal; -1: nowhere.
+int Run::input_fd() const {
+    if (record_.tty == 0) {
+        return input_.get();
+    }
+    return output_ ? output_->fd().get() : -1;
+}
+
 bool Run::input(std::string_view bytes, std::string& reason) {
-    os::UniqueFd& fd = record_.tty != 0 ? output_ : input_;
-    if (!fd.valid()) {
+    if (input_fd() < 0) {
         reason = "it takes no input";
         return false;
     }
@@ -349,9 +358,8 @@ bool Run::input(std::string_view bytes, std::string& reason) {
 }
 
 void Run::flush_input() {
-    const os::UniqueFd& fd = record_.tty != 0 ? output_ : input_;
     while (!pending_input_.empty()) {
-        const os::IoOutcome outcome = os::write_some(fd.get(), pending_input_);
+        const os::IoOutcome outcome = os::write_some(input_fd(), pending_input_);
         if (outcome.status != os::IoStatus::Done) {
             break;
         }
@@ -362,7 +370,7 @@ void Run::flush_input() {
         input_dup_.reset();
     } else if (!input_watch_.active()) {
         // A duplicate: the terminal's master is in the epoll set already, for reading.
-        input_dup_ = os::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+        input_dup_ = os::UniqueFd(::fcntl(input_fd(), F_DUPFD_CLOEXEC, 0));
         if (input_dup_.valid()) {
             input_watch_ = context_.loop.watch(
                 input_dup_.get(), Interest::Write, [this](bool, bool) { flush_input(); });
@@ -371,7 +379,7 @@ void Run::flush_input() {
 }
 
 void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
-    if (record_.tty == 0 || !output_.valid()) {
+    if (record_.tty == 0 || !output_) {
         return;
     }
 
@@ -379,7 +387,7 @@ void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
 
     size.ws_row = static_cast<unsigned short>(rows);
     size.ws_col = static_cast<unsigned short>(columns);
-    (void)::ioctl(output_.get(), TIOCSWINSZ, &size);  // the app keeps its old size then
+    (void)::ioctl(input_fd(), TIOCSWINSZ, &size);  // the app keeps its old size then
 }
 
 keeperlink::RunFact Run::fact() const {
@@ -395,6 +403,8 @@ keeperlink::RunFact Run::fact() const {
     fact.stage = StartStage{record_.stage};
     fact.os_errno = record_.os_errno;
     fact.ready = record_.ready != 0;
+    fact.cause = keeperlink::EndCause{record_.cause};
+    fact.cause_used = record_.cause_used;
     return fact;
 }
 

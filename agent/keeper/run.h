@@ -3,13 +3,17 @@
 #include <sys/resource.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "agent/keeper/handover.h"
+#include "agent/keeper/limit_watch.h"
 #include "agent/keeper/log_writer.h"
 #include "agent/keeper/notify_socket.h"
 #include "agent/keeper/records.h"
+#include "agent/keeper/stream_pump.h"
 #include "agent/keeper/tree.h"
 #include "shared/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
@@ -25,9 +29,13 @@ struct RunContext {
 
     struct rlimit original_nofile {};  // before the keeper raised its own
 
-    std::optional<os::Cgroup> cgroup;  // of this home
-    std::string buffer;                // for reading; one for all
-    std::string home_id;               // of the records: names what others may see
+    std::vector<std::string> controllers;   // of cgroup v2, that hold in the groups below it
+    std::optional<os::Cgroup> cgroup;       // of this home
+    std::string buffer;                     // for reading; one for all
+    std::string log_scratch;                // for putting lines together; one for all
+    std::map<std::string, LogLoss> losses;  // of logs that are closed, not told in them yet
+    std::function<void(const keeperlink::RunName&)> log_rotated;
+    std::string home_id;  // of the records: names what others may see
     std::function<void(const keeperlink::Notified&)> notified;
 };
 
@@ -49,6 +57,13 @@ public:
     // leader ends. False: that one is not alive any more.
     bool adopt(Changed ended);
 
+    // Takes over a run of the keeper that this process was before an upgrade. `confirmed` as in
+    // spawn(), `ended` as in adopt(). True: its leader is a child of ours that is not reaped yet.
+    bool resume(const RunHandover& from, Changed confirmed, Changed ended);
+
+    // For the keeper that this process is about to become.
+    [[nodiscard]] RunHandover hand_over() const;
+
     // Everything that the FIFOs hold goes to the log.
     void drain();
 
@@ -63,6 +78,12 @@ public:
     // False with `reason`: not taken.
     bool input(std::string_view bytes, std::string& reason);
     void resize(std::uint32_t rows, std::uint32_t columns) const;
+
+    // Limits that are ours to look after while it runs.
+    [[nodiscard]] WatchedLimits watched_limits() const;
+
+    // It is about to be killed for this.
+    void set_cause(const Breach& breach);
 
     [[nodiscard]] keeperlink::RunName name() const { return {record_.id, record_.generation}; }
 
@@ -85,13 +106,21 @@ public:
 
 private:
     Result<void> open_log();
+    void join_cgroup(const keeperlink::Start& start, os::UniqueFd& group);
     Result<void> open_fifos(bool make);
     Result<void> open_terminal();
     void watch_streams();
-    void pump(os::UniqueFd& fd, loop::Registration& watch, Stream stream);
+    [[nodiscard]] std::unique_ptr<StreamPump> make_pump(os::UniqueFd fd, Stream stream);
+    void log_output(Stream stream, std::string_view bytes);
+    void close_log();
     void read_gate();
+    void watch_gate();
+    bool watch_leader(Changed ended);
+    void find_cgroup();
     void flush_input();
     Result<void> open_notify_socket();
+    void hear_notifications();
+    [[nodiscard]] int input_fd() const;
 
     void set_phase(keeperlink::RunPhase phase) { record_.phase = static_cast<std::uint8_t>(phase); }
 
@@ -102,8 +131,8 @@ private:
     TreeIdentity tree_;
     std::optional<LogWriter> log_;
     std::string terminal_path_;
-    os::UniqueFd output_;  // or the terminal's master
-    os::UniqueFd error_;
+    std::unique_ptr<StreamPump> output_;  // or the terminal's master
+    std::unique_ptr<StreamPump> error_;   // none with a terminal
     os::UniqueFd input_;
     os::UniqueFd gate_;
     std::optional<NotifySocket> notify_;
@@ -111,8 +140,6 @@ private:
     os::UniqueFd pidfd_;     // of an adopted leader
     os::UniqueFd survivor_;  // pidfd of one that outlived the leader
     os::UniqueFd input_dup_;
-    loop::Registration output_watch_;
-    loop::Registration error_watch_;
     loop::Registration input_watch_;
     loop::Registration gate_watch_;
     loop::Registration pidfd_watch_;

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "agent/logs/log_file.h"
+#include "shared/keeperlink/log_files.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
@@ -19,6 +21,7 @@ namespace berth::logs {
 namespace {
 
 constexpr std::size_t kBlock = 64U << 10U;
+static_assert(kBlockBytes % kBlock == 0, "a block of ours lies in one of a compressed file");
 
 // "2026-11-22T10:00:00.123456789Z", always of this shape: we write it.
 std::optional<WallTime> parse_time(std::string_view text) {
@@ -44,18 +47,6 @@ std::optional<WallTime> parse_time(std::string_view text) {
     return WallTime(std::chrono::seconds(::timegm(&parts)) + Duration(nanoseconds));
 }
 
-std::uint64_t file_number(const std::string& name) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    return error == std::errc() && std::string_view(end) == ".log" ? number : 0;
-}
-
-std::uint64_t size_of(int fd) {
-    struct stat info {};
-
-    return ::fstat(fd, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
-}
-
 }  // namespace
 
 std::optional<wire::LogLine> parse_cri(std::string_view line) {
@@ -74,17 +65,11 @@ std::optional<wire::LogLine> parse_cri(std::string_view line) {
 
 // The log's files by number; the last one is `current`.
 struct LogReader::Files {
-    struct File {
-        std::uint64_t number = 0;
-        os::UniqueFd fd;
-        std::string path;
-    };
+    std::vector<LogFile> files;
 
-    std::vector<File> files;
-
-    [[nodiscard]] const File* find(std::uint64_t number) const {
-        for (const File& file : files) {
-            if (file.number == number) {
+    LogFile* find(std::uint64_t number) {
+        for (LogFile& file : files) {
+            if (file.number() == number) {
                 return &file;
             }
         }
@@ -99,162 +84,200 @@ LogReader::Files LogReader::list() const {
     for (int attempt = 0;; ++attempt) {
         Files result;
         auto current = os::open_file(folder_ + "/current", O_RDONLY);
-        const std::uint64_t inode = [&] {
-            struct stat info {};
-            return current && ::fstat(current->get(), &info) == 0 ? info.st_ino : 0;
-        }();
+
+        struct stat info {};
+
+        const std::uint64_t inode =
+            current && ::fstat(current->get(), &info) == 0 ? info.st_ino : 0;
         std::uint64_t highest = 0;
         bool rotated = false;
-        const auto names = os::list_folder(folder_);
-        for (const std::string& name : names ? *names : std::vector<std::string>()) {
-            const std::uint64_t number = file_number(name);
-            auto fd = number == 0 ? Result<os::UniqueFd>(fail(ErrorCode::NotFound, ""))
-                                  : os::open_file(folder_ + "/" + name, O_RDONLY);
-            if (!fd) {
-                continue;  // deleted meanwhile
+        for (const keeperlink::RotatedLog& file : keeperlink::rotated_logs(folder_)) {
+            rotated = rotated || (::lstat((folder_ + "/" + file.name).c_str(), &info) == 0 &&
+                                  info.st_ino == inode);
+            if (file.number != highest) {  // else it is there in both forms
+                result.files.emplace_back(folder_, file.number);
             }
-
-            struct stat info {};
-
-            rotated = rotated || (::fstat(fd->get(), &info) == 0 && info.st_ino == inode);
-            highest = std::max(highest, number);
-            result.files.push_back({number, std::move(*fd), folder_ + "/" + name});
+            highest = file.number;
         }
         if (rotated && attempt < 3) {
             continue;
         }
         if (current && !rotated) {
-            result.files.push_back({highest + 1, std::move(*current), folder_ + "/current"});
+            result.files.emplace_back(folder_, highest + 1, std::move(*current));
         }
-        std::sort(result.files.begin(),
-                  result.files.end(),
-                  [](const Files::File& a, const Files::File& b) { return a.number < b.number; });
         return result;
     }
 }
 
 std::vector<std::string> LogReader::files() const {
     std::vector<std::string> paths;
-    for (const Files::File& file : list().files) {
-        paths.push_back(file.path);
+    Files files = list();
+    for (LogFile& file : files.files) {
+        if (std::string path = file.path(); !path.empty()) {
+            paths.push_back(std::move(path));
+        }
     }
     return paths;
 }
 
 wire::LogPosition LogReader::end() const {
-    const Files files = list();
+    Files files = list();
     if (files.files.empty()) {
         return {1, 0};
     }
-    return {files.files.back().number, size_of(files.files.back().fd.get())};
+    return {files.files.back().number(), files.files.back().size()};
 }
 
+namespace {
+
+bool fits(const LogQuery& query, const wire::LogLine& line) {
+    return (!query.since || line.time >= *query.since) &&
+           (query.stream.empty() || (query.stream == "stderr") == line.is_stderr) &&
+           (!query.matches || query.matches(line.text));
+}
+
+// Goes back through the end of a file, which `tail` holds from `at` on. True: `wanted` lines were
+// found, and `position` is where the first of them begins.
+bool count_back(std::string& tail,
+                std::uint64_t at,
+                const LogQuery& query,
+                std::size_t& wanted,
+                wire::LogPosition& position) {
+    // Every line of `tail` but the first is whole; the first is, when the file begins here.
+    std::size_t line_end = tail.size();
+    while (line_end > 0) {
+        const std::size_t newline =
+            line_end >= 2 ? tail.rfind('\n', line_end - 2) : std::string::npos;
+        if (newline == std::string::npos && at > 0) {
+            break;
+        }
+        const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
+        const auto line = parse_cri(std::string_view(tail).substr(begin, line_end - begin - 1));
+        if (line && !line->partial && fits(query, *line) && wanted-- == 0) {
+            return true;
+        }
+        position.offset = at + begin;
+        line_end = begin;
+    }
+    tail.resize(line_end);
+    return false;
+}
+
+}  // namespace
+
 // Where the last query.tail whole lines begin: reads blocks backwards, counting those that count.
-wire::LogPosition LogReader::tail_position(const Files& files, const LogQuery& query) const {
+wire::LogPosition LogReader::tail_position(Files& files, const LogQuery& query) {
     std::size_t wanted = *query.tail;
-    wire::LogPosition position{files.files.back().number, size_of(files.files.back().fd.get())};
+    wire::LogPosition position{files.files.back().number(), files.files.back().size()};
     if (wanted == 0) {
         return position;
     }
     for (auto file = files.files.rbegin(); file != files.files.rend(); ++file) {
+        if (query.since && file->written_ns() < query.since->time_since_epoch().count()) {
+            return position;  // what is in there, and before, is older
+        }
         std::string tail;  // from `at` on
-        std::uint64_t at = size_of(file->fd.get());
-        while (at > 0) {
-            const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, at));
-            std::string block(size, '\0');
-            if (::pread(file->fd.get(), block.data(), size, static_cast<off_t>(at - size)) !=
-                static_cast<ssize_t>(size)) {
+        wire::LogPosition here{file->number(), file->size()};
+        for (std::uint64_t at = here.offset; at > 0;) {
+            // Blocks as a compressed file has them, so that each is unpacked once.
+            const std::uint64_t begin = (at - 1) / kBlock * kBlock;
+            const std::string block = file->read(begin, static_cast<std::size_t>(at - begin));
+            if (block.size() != at - begin) {
                 return position;
             }
-            at -= size;
+            at = begin;
             tail.insert(0, block);
-            // Every line of `tail` but the first is whole; the first is, when the file begins here.
-            std::size_t line_end = tail.size();
-            while (line_end > 0) {
-                const std::size_t newline =
-                    line_end >= 2 ? tail.rfind('\n', line_end - 2) : std::string::npos;
-                if (newline == std::string::npos && at > 0) {
-                    break;
-                }
-                const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
-                const auto line =
-                    parse_cri(std::string_view(tail).substr(begin, line_end - begin - 1));
-                const bool counts =
-                    line && !line->partial &&
-                    (query.stream.empty() || (query.stream == "stderr") == line->is_stderr) &&
-                    (!query.matches || query.matches(line->text));
-                if (counts && wanted-- == 0) {
-                    return position;
-                }
-                position = {file->number, at + begin};
-                line_end = begin;
+            if (count_back(tail, at, query, wanted, here)) {
+                return here.offset < file->size() ? here : position;
             }
-            tail.resize(line_end);
         }
+        position = here;
     }
     return position;
 }
 
-Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
-    const Files files = list();
-    wire::LogBatch batch;
+// Where to begin, in a file that is there.
+void LogReader::find_begin(Files& files, const LogQuery& query, wire::LogBatch& batch) {
     batch.next = query.from.value_or(wire::LogPosition{});
-    if (files.files.empty()) {
-        batch.next = {1, 0};
-        return batch;
-    }
     if (query.tail && !query.from) {
         batch.next = tail_position(files, query);
     }
-    const std::uint64_t oldest = files.files.front().number;
+    const std::uint64_t oldest = files.files.front().number();
     if (batch.next.file < oldest) {
         batch.skipped_bytes =
             query.from && batch.next.file != 0 ? 1 : 0;  // how much is not known any more
         batch.next = {oldest, 0};
     }
-    const Files::File* const present = files.find(batch.next.file);
-    if (batch.next.file > files.files.back().number ||
-        (present != nullptr && batch.next.offset > size_of(present->fd.get()))) {
+    LogFile* const present = files.find(batch.next.file);
+    if (batch.next.file > files.files.back().number() ||
+        (present != nullptr && present->readable() && batch.next.offset > present->size())) {
         batch.next = {oldest, 0};  // the log was cleaned and began anew
     }
-    std::size_t bytes = 0;
-    for (const Files::File& file : files.files) {
-        if (file.number < batch.next.file) {
-            continue;
+}
+
+// Reads on in one file from batch.next. False: the batch is full.
+bool LogReader::read_file(LogFile& file,
+                          const LogQuery& query,
+                          wire::LogBatch& batch,
+                          Budget& budget) {
+    std::string pending;
+    std::uint64_t read_to = batch.next.offset;
+    for (;;) {
+        const std::string block =
+            file.read(read_to, kBlock - static_cast<std::size_t>(read_to % kBlock));
+        if (block.empty()) {
+            return true;
         }
-        if (file.number > batch.next.file) {
-            batch.next = {file.number, 0};
-        }
-        std::string pending;
-        std::uint64_t read_to = batch.next.offset;
-        for (;;) {
-            std::string block(kBlock, '\0');
-            const ssize_t got =
-                ::pread(file.fd.get(), block.data(), block.size(), static_cast<off_t>(read_to));
-            if (got <= 0) {
-                break;
+        read_to += block.size();
+        pending += block;
+        std::size_t begin = 0;
+        for (std::size_t newline = pending.find('\n'); newline != std::string::npos;
+             newline = pending.find('\n', begin)) {
+            if (batch.lines.size() >= query.max_lines || budget.bytes == 0 ||
+                budget.scanned >= query.max_scan) {
+                batch.truncated = true;
+                return false;
             }
-            read_to += static_cast<std::uint64_t>(got);
-            pending.append(block.data(), static_cast<std::size_t>(got));
-            std::size_t begin = 0;
-            for (std::size_t newline = pending.find('\n'); newline != std::string::npos;
-                 newline = pending.find('\n', begin)) {
-                if (batch.lines.size() >= query.max_lines || bytes >= query.max_bytes) {
-                    batch.truncated = true;
-                    return batch;
-                }
-                auto line = parse_cri(std::string_view(pending).substr(begin, newline - begin));
-                batch.next.offset += newline + 1 - begin;
-                begin = newline + 1;
-                if (!line || (query.since && line->time < *query.since) ||
-                    (!query.stream.empty() && (query.stream == "stderr") != line->is_stderr) ||
-                    (query.matches && !query.matches(line->text))) {
-                    continue;
-                }
-                bytes += line->text.size() + 32;
+            auto line = parse_cri(std::string_view(pending).substr(begin, newline - begin));
+            const std::size_t length = newline + 1 - begin;
+            batch.next.offset += length;
+            budget.scanned += length;
+            begin = newline + 1;
+            if (line && fits(query, *line)) {
+                budget.bytes -= std::min(budget.bytes, line->text.size() + 32);
                 batch.lines.push_back(std::move(*line));
             }
-            pending.erase(0, begin);
+        }
+        pending.erase(0, begin);
+    }
+}
+
+Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
+    Files files = list();
+    wire::LogBatch batch;
+    if (files.files.empty()) {
+        batch.next = {1, 0};
+        return batch;
+    }
+    find_begin(files, query, batch);
+    Budget budget{query.max_bytes, 0};
+    for (LogFile& file : files.files) {
+        if (file.number() < batch.next.file) {
+            continue;
+        }
+        if (file.number() > batch.next.file) {
+            batch.next = {file.number(), 0};
+        }
+        const bool last = &file == &files.files.back();
+        if (query.since && !last && file.written_ns() < query.since->time_since_epoch().count()) {
+            continue;  // older than that, all of it
+        }
+        if (!file.readable()) {
+            batch.skipped_bytes = 1;  // deleted since it was listed
+            continue;
+        }
+        if (!read_file(file, query, batch, budget)) {
+            return batch;
         }
     }
     return batch;

@@ -10,6 +10,8 @@
 
 namespace berth::logs {
 
+class LogFile;
+
 // One line of a CRI log file, without its newline. Nothing: it is none.
 std::optional<wire::LogLine> parse_cri(std::string_view line);
 
@@ -23,6 +25,7 @@ struct LogQuery {
     std::function<bool(std::string_view)> matches;  // on the text; empty: all
     std::size_t max_lines = 1000;
     std::size_t max_bytes = 512U << 10U;
+    std::size_t max_scan = 16U << 20U;  // bytes looked through; then the batch is `truncated`
 };
 
 // Reads the folder that the keeper writes (see keeper/log_writer.h). Opens files only while it
@@ -43,8 +46,20 @@ public:
 
 private:
     struct Files;
+
+    // What a batch may still take.
+    struct Budget {
+        std::size_t bytes;
+        std::size_t scanned;
+    };
+
     [[nodiscard]] Files list() const;
-    [[nodiscard]] wire::LogPosition tail_position(const Files& files, const LogQuery& query) const;
+    static wire::LogPosition tail_position(Files& files, const LogQuery& query);
+    static void find_begin(Files& files, const LogQuery& query, wire::LogBatch& batch);
+    static bool read_file(LogFile& file,
+                          const LogQuery& query,
+                          wire::LogBatch& batch,
+                          Budget& budget);
 
     std::string folder_;
 };

@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "agent/registry/limits.h"
 #include "agent/registry/registry.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
@@ -22,12 +23,22 @@ ExitStatus exit_status(int wait_status, bool known) {
         return {ExitKind::Unknown, 0, false};
     }
     if (WIFSIGNALED(wait_status)) {
-        return {ExitKind::Signal, WTERMSIG(wait_status), WCOREDUMP(wait_status)};
+        return {ExitKind::Signal, WTERMSIG(wait_status), WCOREDUMP(wait_status) != 0};
     }
     return {ExitKind::Code, WEXITSTATUS(wait_status), false};
 }
 
 namespace {
+
+// Of an Exited or a RunFact.
+template <class Fact>
+ExitStatus end_status(const Fact& fact, const LimitsSpec& limits) {
+    ExitStatus status = exit_status(fact.wait_status, fact.status_known);
+    if (status.kind != ExitKind::Code) {  // one that exits by itself was not killed
+        status.cause = cause_text(fact.cause, fact.cause_used, limits);
+    }
+    return status;
+}
 
 std::string start_problem(keeperlink::StartStage stage, int number, const AppSpec& spec) {
     std::string problem = std::string(keeperlink::stage_text(stage)) + " failed";
@@ -59,7 +70,7 @@ Input Registry::end_input(const RunFact& fact) const {
         return input;
     }
     input.event = Event::LeaderEnded;
-    input.exit = exit_status(fact.wait_status, fact.status_known);
+    input.exit = end_status(fact, app != nullptr ? app->running_spec.limits : LimitsSpec());
     input.when = wall_time(fact.ended_ns);
     input.tree_gone = fact.tree_gone;
     return input;
@@ -170,7 +181,7 @@ void Registry::on_fact(const keeperlink::Message& message) {
     } else if (const auto* exited = std::get_if<keeperlink::Exited>(&message)) {
         if (App* const app = app_of(exited->run)) {
             input.event = Event::LeaderEnded;
-            input.exit = exit_status(exited->wait_status, exited->status_known);
+            input.exit = end_status(*exited, app->running_spec.limits);
             input.when = wall_time(exited->wall_ns);
             input.tree_gone = exited->tree_gone;
             fill_needs(*app, input);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agent/registry/limits.h"
 #include "shared/base/ensure.h"
 #include "shared/base/text.h"
 #include "shared/log/log.h"
@@ -410,6 +411,8 @@ AppStatus Registry::status(const App& app) const {
     status.said = app.said;
     status.schedule = spec.schedule.cron;
     status.next_run = app.machine.held() ? std::nullopt : schedules_->next(app.row.id);
+    status.limits = limits_of(is_active(status.state) ? app.running_spec.limits : spec.limits,
+                              keeper_.controllers());
     status.changed_on_disk = is_active(status.state) && app.row.started_with != app.digest;
     return status;
 }

@@ -36,6 +36,9 @@ Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view
             table.read("listen", config.listen, Endpoint{});
             table.read_list("allow", config.allow, Filled{});
         });
+        root.read_table("log", [&](TableReader& table) {
+            table.read("max_total", config.log_max_total, Size{1 << 20});
+        });
         root.finish();
     }
     std::string problems;

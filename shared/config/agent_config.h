@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +16,13 @@ namespace berth::config {
 //   [control]
 //   listen = "tcp://127.0.0.1:6883"       # none: only the local socket
 //   allow = ["<public key of a controller>"]
+//   [log]
+//   max_total = "2GiB"                    # of all apps' logs together
 struct AgentConfig {
     std::string name;
     std::string listen;
     std::vector<std::string> allow;
+    std::uint64_t log_max_total = 2ULL << 30U;
 };
 
 // Errors read like those of descriptors; all of them, one a line.

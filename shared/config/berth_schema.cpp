@@ -142,6 +142,7 @@ void read_limits(TableReader& table, LimitsSpec& limits) {
 
 void read_log(TableReader& table, LogSpec& log) {
     table.read("max_size", log.max_size_bytes, Size{1024});
+    table.read("max_total", log.max_total_bytes, Size{1024});
     table.read("keep", log.keep, Whole{0, 1000});
     table.read("mixed", log.mixed, Flag{});
 }

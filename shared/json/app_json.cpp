@@ -51,6 +51,13 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
     json.field("schedule", status.schedule);
     write_time(json, "next_run", status.next_run);
     json.field("changed_on_disk", status.changed_on_disk);
+    json.key("limits").begin_array();
+    for (const LimitStatus& limit : status.limits) {
+        json.begin_object();
+        json.field("name", limit.name).field("value", limit.value).field("by", limit.by);
+        json.end_object();
+    }
+    json.end_array();
 }
 
 }  // namespace berth::json

@@ -76,6 +76,9 @@ void write_limits(JsonWriter& json, const AppSpec& spec) {
 
     json.key("log").begin_object();
     json.field("max_size", spec.log.max_size_bytes).field("keep", spec.log.keep);
+    if (spec.log.max_total_bytes > 0) {
+        json.field("max_total", spec.log.max_total_bytes);
+    }
     json.field("mixed", spec.log.mixed).end_object();
 }
 

@@ -83,8 +83,8 @@ void Link::readable() {
         if (!greeted_) {
             const Hello* const hello = std::get_if<Hello>(&*message);
             if (hello == nullptr || hello->version != kProtocolVersion) {
-                return fail_link({ErrorCode::InvalidArgument,
-                                  "keeper link: the other side speaks another version"});
+                return fail_link(
+                    {ErrorCode::WrongState, "keeper link: the other side speaks another version"});
             }
             greeted_ = true;
         }

@@ -18,7 +18,8 @@ public:
     using Received = std::function<void(const Message&)>;
 
     // Called once, from the loop, when the other side has gone or sent what cannot be understood
-    // (`why`). The link is of no use then; it may be destroyed in the callback.
+    // (`why`; WrongState: its version is another). The link is of no use then; it may be destroyed
+    // in the callback.
     using Closed = std::function<void(const Error& why)>;
 
     // The owner sends Hello first.

@@ -105,6 +105,10 @@ void start_fields(Io& io, M& m) {
     io(m.log_keep);
     io(m.pre_start);
     io(m.notify);
+    io(m.log_max_total);
+    io(m.memory_max);
+    io(m.cpu_percent);
+    io(m.pids_max);
 }
 
 template <class Io, class M>
@@ -120,6 +124,8 @@ void fact_fields(Io& io, M& m) {
     io.choice(m.stage, StartStage::KeeperDied);
     io(m.os_errno);
     io(m.ready);
+    io.choice(m.cause, EndCause::OverPids);
+    io(m.cause_used);
 }
 
 template <class Io, class M>
@@ -140,7 +146,7 @@ void fields(Io& io, M& m) {
         run_name(io, m.run);
         io(m.rows);
         io(m.columns);
-    } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone>) {
+    } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone> || kIs<M, LogRotated>) {
         run_name(io, m.run);
     } else if constexpr (kIs<M, Leave>) {
         io(m.end);
@@ -158,9 +164,15 @@ void fields(Io& io, M& m) {
         io(m.status_known);
         io(m.wall_ns);
         io(m.tree_gone);
+        io.choice(m.cause, EndCause::OverPids);
+        io(m.cause_used);
     } else if constexpr (kIs<M, InputRefused>) {
         run_name(io, m.run);
         io(m.reason);
+    } else if constexpr (kIs<M, Upgrade>) {
+        io(m.folder);
+    } else if constexpr (kIs<M, UpgradeAnswer>) {
+        io(m.refusal);
     } else if constexpr (kIs<M, RunFact>) {
         fact_fields(io, m);
     } else if constexpr (kIs<M, Exec>) {
@@ -185,6 +197,7 @@ void fields(Io& io, M& m) {
         static_assert(kIs<M, SnapshotEnd>, "every message has its fields here");
         io(m.runs);
         io(m.cgroup);
+        io(m.controllers);
     }
 }
 

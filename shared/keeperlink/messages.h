@@ -64,6 +64,18 @@ struct Start {
     std::uint32_t log_keep = 0;      // files besides the current one
     std::string pre_start;           // a shell line that must succeed before exec; empty: none
     bool notify = false;             // the keeper gives it a NOTIFY_SOCKET
+    // 0: no limit. What no controller of the kernel holds, the keeper looks after once a second.
+    std::uint64_t memory_max = 0;  // bytes
+    std::uint32_t cpu_percent = 0;
+    std::uint64_t pids_max = 0;
+    std::uint64_t log_max_total = 0;  // bytes of all files; 0: what the two above come to
+};
+
+// Replace keeper and agent by those in `folder` (empty: where the running keeper is), which the
+// keeper tries first. The answer is UpgradeAnswer. After a yes the agent ends; then the keeper
+// becomes the new one, and starts the new agent.
+struct Upgrade {
+    std::string folder;
 };
 
 enum class SignalScope : std::uint8_t { Leader, Group, Tree };
@@ -135,6 +147,14 @@ struct StartFailed {
     std::int32_t os_errno = 0;
 };
 
+// What ended a run besides its exit status.
+enum class EndCause : std::uint8_t {
+    None,
+    OutOfMemory,  // the kernel, over memory.max of its cgroup
+    OverMemory,   // the keeper, which has found it over its limit
+    OverPids,
+};
+
 // The leader has ended and its output is in the log to the last byte.
 struct Exited {
     RunName run;
@@ -142,6 +162,8 @@ struct Exited {
     bool status_known = true;
     std::int64_t wall_ns = 0;
     bool tree_gone = true;  // false: descendants live on; TreeGone follows when they are gone
+    EndCause cause = EndCause::None;
+    std::uint64_t cause_used = 0;  // bytes or processes, when the keeper has counted them
 };
 
 struct TreeGone {
@@ -174,6 +196,11 @@ struct ExecDone {
     std::string output;            // the last of what it wrote, at most 4 KiB
 };
 
+// A file of the app's log will not be written to any more. Said again only after a later one.
+struct LogRotated {
+    RunName run;
+};
+
 // One per run in the keeper's records, right after Hello, then SnapshotEnd.
 enum class RunPhase : std::uint8_t { Spawned, Running, Exited, Failed };
 
@@ -189,11 +216,18 @@ struct RunFact {
     StartStage stage = StartStage::Prepare;
     std::int32_t os_errno = 0;
     bool ready = false;  // it has said READY=1
+    EndCause cause = EndCause::None;
+    std::uint64_t cause_used = 0;
 };
 
 struct SnapshotEnd {
     std::uint32_t runs = 0;
-    std::string cgroup;  // of this home; empty: trees are found by walking
+    std::string cgroup;                    // of this home; empty: trees are found by walking
+    std::vector<std::string> controllers;  // of cgroup v2 that hold limits here: memory, cpu, pids
+};
+
+struct UpgradeAnswer {
+    std::string refusal;  // empty: it will be done as soon as the agent has ended
 };
 
 using Message = std::variant<Hello,
@@ -210,6 +244,9 @@ using Message = std::variant<Hello,
                              InputRefused,
                              RunFact,
                              SnapshotEnd,
+                             LogRotated,
+                             Upgrade,
+                             UpgradeAnswer,
                              Exec,
                              ExecDone,
                              Notified>;

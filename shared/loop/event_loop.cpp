@@ -19,6 +19,8 @@ constexpr std::uint64_t kWakeKey = 0;
 
 std::uint32_t epoll_events(Interest interest) {
     switch (interest) {
+        case Interest::None:
+            return 0;
         case Interest::Read:
             return EPOLLIN;
         case Interest::Write:

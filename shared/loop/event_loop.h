@@ -44,7 +44,8 @@ private:
     std::uint64_t key_ = 0;
 };
 
-enum class Interest : std::uint8_t { Read = 1, Write = 2, ReadWrite = 3, Edge = 7 };
+// None: hang-ups and errors alone.
+enum class Interest : std::uint8_t { None = 0, Read = 1, Write = 2, ReadWrite = 3, Edge = 7 };
 
 // One epoll set, timers, and post() from other threads. Everything but post() and stop() is for the
 // thread that runs it. Callbacks may register and unregister anything, themselves included; each is

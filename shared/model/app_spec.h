@@ -92,6 +92,7 @@ struct LimitsSpec {
 struct LogSpec {
     std::uint64_t max_size_bytes = 10ULL << 20U;  // of one file
     std::uint32_t keep = 5;                       // rotated files besides the current one
+    std::uint64_t max_total_bytes = 0;            // of all; 0: what the two above come to
     bool mixed = true;                            // false: SPMI shows stdout alone
 
     friend bool operator==(const LogSpec&, const LogSpec&) = default;

@@ -49,7 +49,21 @@ std::optional<int> signal_number(std::string_view name) {
     return std::nullopt;
 }
 
+std::string size_text(std::uint64_t bytes) {
+    constexpr std::array<std::pair<std::uint64_t, std::string_view>, 3> kUnits = {
+        {{1ULL << 30U, "GiB"}, {1ULL << 20U, "MiB"}, {1ULL << 10U, "KiB"}}};
+    for (const auto& [unit, name] : kUnits) {
+        if (bytes >= unit && bytes % unit == 0) {
+            return std::to_string(bytes / unit) + std::string(name);
+        }
+    }
+    return std::to_string(bytes) + " bytes";
+}
+
 std::string describe(const ExitStatus& status) {
+    if (!status.cause.empty()) {
+        return "killed by " + status.cause;
+    }
     switch (status.kind) {
         case ExitKind::Code:
             return "exited " + std::to_string(status.value);

@@ -40,6 +40,7 @@ struct ExitStatus {
     ExitKind kind = ExitKind::Code;
     int value = 0;  // exit code or signal number
     bool core_dumped = false;
+    std::string cause = {};  // "the kernel: out of memory (limit 512MiB)"; empty: none is known
 
     friend bool operator==(const ExitStatus&, const ExitStatus&) = default;
 };
@@ -55,6 +56,18 @@ std::optional<int> signal_number(std::string_view name);
 
 // SPMI's convention: the code, or minus the signal number.
 std::optional<int> spmi_exit_code(const std::optional<ExitStatus>& status);
+
+// A limit of an app, and who sees to it.
+struct LimitStatus {
+    std::string name;   // as in [limits]
+    std::string value;  // as it is written there
+    std::string by;     // "cgroup", "rlimit", "walk", "not enforced"
+
+    friend bool operator==(const LimitStatus&, const LimitStatus&) = default;
+};
+
+// "512MiB", for sizes that are none of those "1000 bytes".
+std::string size_text(std::uint64_t bytes);
 
 // Everything there is to show of one app: the unit of snapshots and deltas.
 struct AppStatus {
@@ -91,6 +104,7 @@ struct AppStatus {
     std::string said;                  // STATUS=… over its NOTIFY_SOCKET
     std::string schedule;              // a cron time
     std::optional<WallTime> next_run;  // by its schedule
+    std::vector<LimitStatus> limits;
     bool changed_on_disk = false;      // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;
@@ -105,6 +119,7 @@ struct AgentInfo {
     std::int32_t pid = 0;
     std::int32_t keeper_pid = 0;
     WallTime started;
+    std::vector<std::string> controllers;  // of cgroup v2, that hold limits here
 
     friend bool operator==(const AgentInfo&, const AgentInfo&) = default;
 };

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "shared/base/text.h"
+#include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
@@ -93,8 +94,8 @@ Result<Cgroup> Cgroup::create(const std::string& name) {
     BERTH_TRY(const std::string mount, mount_point());
     BERTH_TRY(const std::string group, own_group());
     std::string path = mount;
-    if (group != "/") {
-        path += group;
+    if (const std::string base = without_leaf(group); base != "/") {
+        path += base;
     }
     path += "/" + name;
     BERTH_CHECK(make_group(path));

@@ -89,6 +89,9 @@ Result<void> replace_file(const std::string& path, std::string_view content, uns
 }
 
 Result<void> make_folders(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) == 0 || (errno == EEXIST && is_folder(path))) {
+        return {};  // nearly always: nothing above it is missing
+    }
     fs::path done;
     for (const fs::path& part : fs::path(path)) {
         done /= part;

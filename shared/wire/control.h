@@ -36,6 +36,7 @@
 //   check     patterns                        -> apps: {id: what would keep it from starting}
 //   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
+//   upgrade   folder                          -> (nothing); only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {
 

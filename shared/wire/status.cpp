@@ -34,7 +34,7 @@ Value exit_value(const std::optional<ExitStatus>& exit) {
     if (!exit) {
         return {};
     }
-    return Value::Array{static_cast<int>(exit->kind), exit->value, exit->core_dumped};
+    return Value::Array{static_cast<int>(exit->kind), exit->value, exit->core_dumped, exit->cause};
 }
 
 std::optional<ExitStatus> read_exit(const Value& value) {
@@ -44,7 +44,25 @@ std::optional<ExitStatus> read_exit(const Value& value) {
     const auto kind = value.at(0).as_uint(2);
     return ExitStatus{kind > 2 ? ExitKind::Unknown : static_cast<ExitKind>(kind),
                       static_cast<int>(value.at(1).as_int()),
-                      value.at(2).as_bool()};
+                      value.at(2).as_bool(),
+                      value.at(3).as_string()};
+}
+
+Value limits_value(const std::vector<LimitStatus>& limits) {
+    Value::Array values;
+    for (const LimitStatus& limit : limits) {
+        values.push_back(Value::Array{limit.name, limit.value, limit.by});
+    }
+    return values;
+}
+
+std::vector<LimitStatus> read_limits(const Value& value) {
+    std::vector<LimitStatus> limits;
+    for (const Value& limit : value.as_array()) {
+        limits.push_back(
+            {limit.at(0).as_string(), limit.at(1).as_string(), limit.at(2).as_string()});
+    }
+    return limits;
 }
 
 }  // namespace
@@ -92,6 +110,7 @@ Value to_value(const AppStatus& s) {
         {"schedule", s.schedule},
         {"next_run", time_value(s.next_run)},
         {"changed", s.changed_on_disk},
+        {"limits", limits_value(s.limits)},
     };
 }
 
@@ -133,6 +152,7 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.schedule = v["schedule"].as_string();
     s.next_run = optional_time(v["next_run"]);
     s.changed_on_disk = v["changed"].as_bool();
+    s.limits = read_limits(v["limits"]);
     return s;
 }
 
@@ -143,7 +163,8 @@ Value to_value(const AgentInfo& info) {
                       {"host", info.host},
                       {"pid", int{info.pid}},
                       {"keeper_pid", int{info.keeper_pid}},
-                      {"started", to_value(info.started)}};
+                      {"started", to_value(info.started)},
+                      {"controllers", strings(info.controllers)}};
 }
 
 AgentInfo to_agent_info(const Value& v) {
@@ -155,6 +176,7 @@ AgentInfo to_agent_info(const Value& v) {
     info.pid = static_cast<std::int32_t>(v["pid"].as_int());
     info.keeper_pid = static_cast<std::int32_t>(v["keeper_pid"].as_int());
     info.started = to_wall_time(v["started"]);
+    info.controllers = v["controllers"].as_strings();
     return info;
 }
 

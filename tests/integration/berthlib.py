@@ -1,6 +1,7 @@
 """Drives the real executables in a home of its own, for the integration tests."""
 
 import ctypes
+import gzip
 import json
 import os
 import pathlib
@@ -153,14 +154,18 @@ class Home:
     def log_lines(self, app):
         """(stream, text) of each whole line, in order, over all files of the log."""
         folder = self.agent_home / "logs" / app
-        names = sorted(n for n in os.listdir(folder) if n.endswith(".log")) + ["current"]
+        numbers = sorted({n.split(".")[0] for n in os.listdir(folder) if n.endswith((".log", ".log.gz"))})
+        names = [f"{number}.log" for number in numbers] + ["current"]
         parts = {"stdout": b"", "stderr": b""}
         lines = []
         for name in names:
             try:
                 data = (folder / name).read_bytes()
             except FileNotFoundError:
-                continue
+                try:  # the agent has compressed it
+                    data = gzip.decompress((folder / f"{name}.gz").read_bytes())
+                except FileNotFoundError:
+                    continue
             for raw in data.split(b"\n")[:-1]:
                 _, stream, tag, text = raw.split(b" ", 3)
                 stream = stream.decode()

@@ -29,7 +29,8 @@ AppStatus full_status() {
     s.last_pid = 13;
     s.started = at(1);
     s.finished = at(-5);
-    s.exit = ExitStatus{ExitKind::Signal, 11, true};
+    s.exit = ExitStatus{ExitKind::Signal, 11, true, "the kernel: out of memory"};
+    s.limits = {{"memory", "512MiB", "walk"}, {"nofile", "10", "rlimit"}};
     s.next_try = at(7);
     s.restarts = 1'000'000'000'000;
     s.cpu_percent = 12.5;
@@ -98,7 +99,7 @@ TEST_CASE("a status without an id or with an unknown name is refused, unknown me
 }
 
 TEST_CASE("what an agent says of itself survives the wire") {
-    const AgentInfo info{"lab", "0.1.0", "/home/x", "host", 1, 2, at(3)};
+    const AgentInfo info{"lab", "0.1.0", "/home/x", "host", 1, 2, at(3), {"memory", "pids"}};
     CHECK(to_agent_info(decode(encode(to_value(info))).value()) == info);
 }
 

@@ -31,6 +31,10 @@ std::vector<Message> samples() {
     start.log_keep = 5;
     start.pre_start = "make cache";
     start.notify = true;
+    start.log_max_total = 1U << 23U;
+    start.memory_max = 1U << 30U;
+    start.cpu_percent = 150;
+    start.pids_max = 100;
     RunFact fact;
     fact.run = run;
     fact.phase = RunPhase::Failed;
@@ -52,11 +56,14 @@ std::vector<Message> samples() {
             Leave{true},
             Started{run, 5, -7},
             StartFailed{run, StartStage::Exec, 2},
-            Exited{run, 256, false, 9, false},
+            Exited{run, 256, false, 9, false, EndCause::OverMemory, 7},
             TreeGone{run},
             InputRefused{run, "full"},
             fact,
-            SnapshotEnd{3, "/sys/fs/cgroup/x"},
+            SnapshotEnd{3, "/sys/fs/cgroup/x", {"memory", "pids"}},
+            LogRotated{run},
+            Upgrade{"/opt/bin"},
+            UpgradeAnswer{"no"},
             Exec{77, start, 2000},
             ExecDone{77, ExecEnd::TimedOut, 9, 2, "refused\n"},
             Notified{run, true, true, true, true, 5'000'000, "loading"}};
