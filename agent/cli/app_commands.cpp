@@ -17,11 +17,6 @@ namespace {
 
 constexpr Duration kAnswerMargin = std::chrono::seconds(10);
 
-void print_json(json::JsonWriter& json) {
-    print(json.take());
-    print("\n");
-}
-
 int report_unmatched(const std::vector<std::string>& unmatched) {
     for (const std::string& pattern : unmatched) {
         print_error("no app matches \"" + pattern + "\"");
@@ -282,10 +277,13 @@ int run_explain(Session& session) {
     }
     if (session.style.json) {
         json::JsonWriter json;
-        json.begin_object()
-            .field("id", app->id)
-            .field("explanation", (*info)["text"].as_string())
-            .end_object();
+        json.begin_object().field("id", app->id);
+        for (const char* key : {"state", "cause", "since", "actor", "next"}) {
+            json.field(key, (*info)[key].as_string());
+        }
+        json.field("evidence", (*info)["evidence"].as_strings());
+        json.field("lines", (*info)["lines"].as_strings());
+        json.field("explanation", (*info)["text"].as_string()).end_object();
         print_json(json);
     } else {
         print((*info)["text"].as_string() + "\n");

@@ -13,6 +13,12 @@ int run_scan(Session& session);
 int run_is_state(Session& session);  // is-active, is-failed
 int run_explain(Session& session);
 
+int run_history(Session& session);
+int run_crashes(Session& session);
+int run_check(Session& session);
+int run_scale(Session& session);
+int run_top(Session& session);
+
 int run_logs(Session& session);
 int run_connect(Session& session);
 int run_events(Session& session);

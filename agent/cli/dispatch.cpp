@@ -23,7 +23,7 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 36> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 41> kRuns = {{
     {"up", run_up},
     {"down", run_down},
     {"load", run_load},
@@ -39,6 +39,11 @@ constexpr std::array<std::pair<std::string_view, Run>, 36> kRuns = {{
     {"logs", run_logs},
     {"connect", run_connect},
     {"explain", run_explain},
+    {"history", run_history},
+    {"crashes", run_crashes},
+    {"check", run_check},
+    {"scale", run_scale},
+    {"top", run_top},
     {"events", run_events},
     {"is-active", run_is_state},
     {"is-failed", run_is_state},

@@ -48,6 +48,11 @@ void print(std::string_view text) {
     (void)std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+void print_json(json::JsonWriter& json) {
+    print(json.take());
+    print("\n");
+}
+
 void print_error(std::string_view text) {
     const std::string line = "berth: " + std::string(text) + "\n";
     (void)std::fwrite(line.data(), 1, line.size(), stderr);

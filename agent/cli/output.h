@@ -17,6 +17,7 @@ struct Style {
 };
 
 void print(std::string_view text);        // to stdout
+void print_json(json::JsonWriter& json);  // to stdout, with a newline
 void print_error(std::string_view text);  // to stderr, with "berth: " and a newline
 
 // `text` in the colour of the state, when there is colour.

@@ -92,8 +92,7 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"authorize", &Server::on_authorize}, {"revoke", &Server::on_revoke},
         {"peers", &Server::on_peers},         {"shutdown", &Server::on_shutdown},
         {"crashes", &Server::on_crashes},     {"check", &Server::on_check},
-        {"scale", &Server::on_scale},
-        {"upgrade", &Server::on_upgrade},
+        {"scale", &Server::on_scale},         {"upgrade", &Server::on_upgrade},
     }};
     const Client client{&router, peer.route, peer.key};
     // A key that was taken off the list is refused at its next word, not at its next connection.
