@@ -337,8 +337,8 @@ def measure_logs(options, folder):
         results[f"pump_{name}"] = {"mb_per_s": size / 1e6 / (time.monotonic() - begin),
                                    "cpu_s_per_gb": used / (size / 1e9)}
         it = Berth(folder / f"berth-{name}", 0, options)
-        it.prepare()
         try:
+            it.prepare()
             it.home.load("writer.toml", f'[app]\nid = "writer"\ntype = "oneshot"\nautostart = false\n'
                                         f'command = "{" ".join(writer)}"\n')
             before = [cpu_seconds([pid]) for pid in it.pids]
