@@ -92,6 +92,7 @@ std::string encode(const Handover& handover) {
     out.u64(handover.nofile.rlim_cur);
     out.u64(handover.nofile.rlim_max);
     out.u8(handover.terminating ? 1 : 0);
+    out.u8(handover.version_tried ? 1 : 0);
     out.u32(static_cast<std::uint32_t>(handover.runs.size()));
     for (const RunHandover& run : handover.runs) {
         out.text(encode_run(run));
@@ -116,6 +117,7 @@ Result<Handover> decode_handover(std::string_view bytes) {
     handover.nofile.rlim_cur = in.u64();
     handover.nofile.rlim_max = in.u64();
     handover.terminating = in.u8() != 0;
+    handover.version_tried = in.u8() != 0;
     for (std::uint32_t left = std::min(in.u32(), kMaxParts); left > 0; --left) {
         handover.runs.push_back(decode_run(in.text()));
     }

@@ -43,6 +43,7 @@ struct Handover {
     struct rlimit nofile {};  // before the first keeper raised its own
 
     bool terminating = false;
+    bool version_tried = false;  // this upgrade is because the agent is of another version
     std::vector<RunHandover> runs;
 
     struct Loss {

@@ -115,6 +115,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     if (handover) {
         context_.original_nofile = handover->nofile;
         terminating_ = handover->terminating;
+        version_tried_ = handover->version_tried;
     }
     context_.buffer.resize(kReadBuffer);
     context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
@@ -202,8 +203,12 @@ void Keeper::link_down(const Error& why) {
         return;
     }
     log::warning("the link to the agent is down", {{"why", why.message}});
-    if (why.code == ErrorCode::WrongState && !std::exchange(version_tried_, true)) {
-        try_upgrade({});  // the programs were replaced: it may be us who are old
+    if (why.code == ErrorCode::WrongState) {
+        end_agent();
+        agent_refused_ = true;
+        if (!std::exchange(version_tried_, true)) {
+            try_upgrade({});  // the programs were replaced: it may be us who are old
+        }
     }
     if (agent_pidfd_.valid()) {
         (void)os::send_signal(agent_pidfd_, SIGKILL);  // gone already, mostly
@@ -281,7 +286,9 @@ void Keeper::on_agent_end(const siginfo_t& info) {
     if (!agentless_ && !leaving_) {
         log::warning("the agent has ended, starting it again",
                      {{"pid", std::to_string(info.si_pid)}});
-        agent_.ended(info.si_code != CLD_EXITED && info.si_status == SIGKILL, terminating_);
+        const bool killed = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
+        const bool by_us = std::exchange(agent_refused_, false);
+        agent_.ended(killed && !by_us, terminating_);
     }
 }
 

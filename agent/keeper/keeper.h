@@ -50,6 +50,7 @@ private:
     void on_upgrade(const keeperlink::Upgrade& upgrade);
     void try_upgrade(const std::string& folder);
     void become_next();
+    void end_agent() const;
     [[nodiscard]] Handover make_handover() const;
     void link_up(os::UniqueFd socket);
     void link_down(const Error& why);
@@ -93,6 +94,7 @@ private:
     bool agentless_ = false;                    // start no agent until SIGHUP
     UpgradeCheck upgrade_check_;
     std::string next_program_;    // an upgrade was agreed to: what we become when the agent is gone
+    bool agent_refused_ = false;  // we have killed it: it speaks another version
     bool version_tried_ = false;  // an upgrade because the agent is of another version
     loop::Registration upgrade_timer_;
     os::UniqueFd signals_;

@@ -46,6 +46,7 @@ Handover Keeper::make_handover() const {
     handover.lock = lock_.get();
     handover.nofile = context_.original_nofile;
     handover.terminating = terminating_;
+    handover.version_tried = version_tried_;
     for (const auto& [id, run] : runs_) {
         handover.runs.push_back(run->hand_over());
     }
@@ -55,8 +56,19 @@ Handover Keeper::make_handover() const {
     return handover;
 }
 
+// One that we cannot talk to, with the keeper that it may have started because of that, which waits
+// for our lock.
+void Keeper::end_agent() const {
+    if (agent_.pid() != 0) {
+        for (const pid_t pid : os::descendants_of(agent_.pid())) {
+            (void)os::send_signal_to(pid, SIGKILL);  // it may have ended meanwhile
+        }
+    }
+}
+
 void Keeper::become_next() {
     upgrade_timer_.reset();
+    end_agent();  // mostly it has ended by itself
     const std::string program = std::exchange(next_program_, {});
     link_.reset();
     const Handover handover = make_handover();

@@ -216,6 +216,8 @@ def main():
             print(f"negative control: {len(problems)} problems noticed, such as: {problems[:2]}")
             return 0 if problems else 1
         done, alive_at_kills = kill_at_random(home, options.kills, options.keeper_share, rng)
+        if not keeper_alive(home) and not agent_child(home):
+            home.up()  # the last kill has met the keeper while its agent was being started
         wait_for(lambda: agent_child(home) and keeper_alive(home), "both back")
         home.berth("stop", "lines", *[f"chaos{n}" for n in range(APPS)], timeout=120)
         wait_for(lambda: all(not a["active"] and a["state"] != "backoff" for a in home.apps().values()), "all stopped")

@@ -149,3 +149,42 @@ def test_upgrade_after_the_keeper_was_killed(home):
     assert home.app("x")["pid"] == pid and home.state("x") == "running"
     os.kill(pid, 9)
     wait_for(lambda: home.state("x") == "failed", "its end is seen")
+
+
+# Speaks another version of the keeper link, and notes that it was started.
+OTHER_AGENT = """#!/usr/bin/python3
+import os, struct, sys, time
+if "--check" in sys.argv:
+    sys.exit(0)
+with open({notes!r}, "a") as notes:
+    notes.write("started\\n")
+os.write(3, struct.pack("<IBIi", 9, 0, 99, os.getpid()))
+while os.read(3, 65536):
+    pass
+time.sleep(1000)
+"""
+
+
+def test_an_agent_of_another_version_makes_the_keeper_renew_itself_once(old, tmp_path):
+    home, folder = old
+    home.load("x.toml", '[app]\nid = "x"\ncommand = "sleep 1000"\n')
+    home.berth("start", "x", check=0)
+    pid, keeper = home.app("x")["pid"], home.pid_of("keeper")
+    notes = tmp_path / "notes"
+    other = tmp_path / "other"
+    other.write_text(OTHER_AGENT.format(notes=str(notes)))
+    other.chmod(0o755)
+    os.replace(other, folder / "berth-agent")
+    home.kill("agent")
+    wait_for(lambda: notes.exists() and notes.read_text().count("started") >= 3, "it is started, and again")
+    def renewals():
+        return (home.agent_home / "agent.log").read_text().count("becoming the next keeper")
+    wait_for(lambda: renewals() > 0, "the keeper renews itself")
+    seen = notes.read_text().count("started")
+    wait_for(lambda: notes.read_text().count("started") >= seen + 3, "the agent is tried on")
+    assert renewals() == 1  # once: it does not help
+    assert home.pid_of("keeper") == keeper and alive(keeper) and alive(pid)
+    programs(folder)  # the right one is back
+    wait_for(lambda: home.berth("list").code == 0 and home.state("x") == "running", "an agent runs again", 30)
+    assert home.app("x")["pid"] == pid
+    home.berth("stop", "x", check=0)

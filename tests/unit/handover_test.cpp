@@ -18,6 +18,7 @@ Handover sample() {
     handover.lock = 5;
     handover.nofile = {1024, 4096};
     handover.terminating = true;
+    handover.version_tried = true;
     RunHandover run;
     run.id = "web";
     run.generation = 7;
