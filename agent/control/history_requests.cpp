@@ -39,6 +39,39 @@ void Server::on_crashes(const Client& client, const wire::Request& request) {
     ok(client, request, Value::Map{{"groups", std::move(groups)}, {"crashes", std::move(bundles)}});
 }
 
+void Server::on_metrics(const Client& client, const wire::Request& request) {
+    const std::string id = request.args["id"].as_string();
+    if (registry_.find(id) == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    const WallTime now = loop_.now().wall;
+    const WallTime from = request.args["since_ns"].is_nil()
+                              ? now - std::chrono::hours(1)
+                              : wire::to_wall_time(request.args["since_ns"]);
+    // A column each, as charts take them.
+    Value::Array time, cpu, rss, processes, threads, descriptors, read, write;
+    for (const store::MetricPoint& point : registry_.figures().since(id, from, now)) {
+        time.push_back(wire::to_value(point.time));
+        cpu.emplace_back(point.cpu_percent);
+        rss.emplace_back(point.rss_bytes);
+        processes.emplace_back(std::uint64_t{point.processes});
+        threads.emplace_back(std::uint64_t{point.threads});
+        descriptors.emplace_back(std::uint64_t{point.descriptors});
+        read.emplace_back(point.read_rate);
+        write.emplace_back(point.write_rate);
+    }
+    ok(client,
+       request,
+       Value::Map{{"time", std::move(time)},
+                  {"cpu_percent", std::move(cpu)},
+                  {"rss_bytes", std::move(rss)},
+                  {"processes", std::move(processes)},
+                  {"threads", std::move(threads)},
+                  {"descriptors", std::move(descriptors)},
+                  {"read_rate", std::move(read)},
+                  {"write_rate", std::move(write)}});
+}
+
 void Server::on_check(const Client& client, const wire::Request& request) {
     const auto matches = match_apps(registry_, request.args["patterns"].as_strings());
     if (!matches) {

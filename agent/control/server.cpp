@@ -82,7 +82,7 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 20> kHandlers = {{
+    static constexpr std::array<std::pair<std::string_view, Handler>, 21> kHandlers = {{
         {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
         {"list", &Server::on_list},           {"act", &Server::on_act},
         {"load", &Server::on_load},           {"scan", &Server::on_scan},
@@ -92,7 +92,8 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"authorize", &Server::on_authorize}, {"revoke", &Server::on_revoke},
         {"peers", &Server::on_peers},         {"shutdown", &Server::on_shutdown},
         {"crashes", &Server::on_crashes},     {"check", &Server::on_check},
-        {"scale", &Server::on_scale},         {"upgrade", &Server::on_upgrade},
+        {"metrics", &Server::on_metrics},     {"scale", &Server::on_scale},
+        {"upgrade", &Server::on_upgrade},
     }};
     const Client client{&router, peer.route, peer.key};
     // A key that was taken off the list is refused at its next word, not at its next connection.
@@ -155,6 +156,7 @@ void Server::on_hello(const Client& client, const wire::Request& request) {
 void Server::on_subscribe(const Client& client, const wire::Request& request) {
     (void)registry_.sample(kFreshSample);
     subscribers_.insert(client);
+    registry_.watch_figures(true);
     ok(client,
        request,
        Value::Map{{"agent", wire::to_value(owner_.info())},
@@ -407,6 +409,7 @@ void Server::tick() {
     }
     publish({"tick", Value::Map{{"seq", sequence_}, {"time", wire::to_value(loop_.now().wall)}}});
     if (subscribers_.empty()) {
+        registry_.watch_figures(false);
         tick_.reset();
     } else {
         tick_ = loop_.after(kTick, [this] { tick(); });

@@ -82,6 +82,7 @@ private:
     void on_shutdown(const Client& client, const wire::Request& request);
     void on_crashes(const Client& client, const wire::Request& request);
     void on_check(const Client& client, const wire::Request& request);
+    void on_metrics(const Client& client, const wire::Request& request);
     void on_scale(const Client& client, const wire::Request& request);
     void on_upgrade(const Client& client, const wire::Request& request);
 

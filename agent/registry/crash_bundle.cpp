@@ -54,7 +54,8 @@ std::string crash_signature(const AppStatus& status, const std::vector<wire::Log
 
 std::string crash_bundle(const AppStatus& status,
                          const AppSpec& spec,
-                         const std::vector<wire::LogLine>& lines) {
+                         const std::vector<wire::LogLine>& lines,
+                         const std::vector<store::MetricPoint>& figures) {
     json::JsonWriter json;
     const auto time = [&json](std::string_view key, const std::optional<WallTime>& value) {
         json.key(key);
@@ -76,6 +77,14 @@ std::string crash_bundle(const AppStatus& status,
     json.field("memory", spec.limits.memory_bytes).field("cpu", spec.limits.cpus);
     json.field("pids", spec.limits.pids).field("nofile", spec.limits.nofile);
     json.end_object();
+    json.key("figures").begin_array();
+    for (const store::MetricPoint& point : figures) {
+        json.begin_object();
+        time("time", point.time);
+        json.field("cpu_percent", point.cpu_percent).field("rss_bytes", point.rss_bytes);
+        json.end_object();
+    }
+    json.end_array();
     json.key("lines").begin_array();
     for (const wire::LogLine& line : lines) {
         json.begin_object();

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/store/metrics_store.h"
 #include "shared/model/app_spec.h"
 #include "shared/model/app_status.h"
 #include "shared/wire/control.h"
@@ -10,10 +11,11 @@
 namespace berth::registry {
 
 // What is kept of an end that nobody wanted, as JSON: how, exit, times, limits, memory and CPU as
-// last sampled, and the last lines of both streams.
+// sampled before it, and the last lines of both streams.
 std::string crash_bundle(const AppStatus& status,
                          const AppSpec& spec,
-                         const std::vector<wire::LogLine>& lines);
+                         const std::vector<wire::LogLine>& lines,
+                         const std::vector<store::MetricPoint>& figures);
 
 // The same for crashes that are alike: how it ended, and its last line on stderr (else on stdout)
 // without the numbers, addresses and times that differ from one to the next.

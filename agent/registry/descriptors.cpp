@@ -20,6 +20,13 @@ Result<void> Registry::restore() {
                                  [this](const std::string& id, std::size_t count, WallTime last) {
                                      on_missed(id, count, last);
                                  }}));
+    if (auto opened = store::MetricsStore::open(launch_.home + "/metrics.db")) {
+        figures_store_ = std::move(*opened);
+        figures_ = MetricsHistory(figures_store_.get());
+    } else {
+        log::warning("the figures of this week are not kept", {{"why", opened.error().message}});
+    }
+    arm_history();
     const auto boot = os::boot_id();
     boot_id_ = boot ? *boot : std::string();
     BERTH_TRY(std::vector<store::AppRow> rows, store_.load_apps());

@@ -9,6 +9,10 @@ namespace berth::registry {
 namespace {
 
 constexpr std::size_t kCrashLines = 40;
+constexpr std::size_t kCrashFigures = 24;  // two minutes, when somebody has looked
+constexpr Duration kWatchedPace = std::chrono::seconds(5);
+constexpr Duration kPace = std::chrono::minutes(5);
+constexpr Duration kFresh = std::chrono::milliseconds(400);
 
 }  // namespace
 
@@ -49,7 +53,8 @@ void Registry::keep_crash(const App& app, const AppStatus& status) {
     crash.time = status.finished.value_or(loop_.now().wall);
     crash.signature = crash_signature(status, lines);
     crash.how = status.reason;
-    crash.bundle = crash_bundle(status, app.running_spec, lines);
+    crash.bundle =
+        crash_bundle(status, app.running_spec, lines, figures_.last(app.row.id, kCrashFigures));
     store_.add_crash(crash);
 }
 
@@ -73,6 +78,41 @@ void Registry::tell(const App& app, const std::string& text) {
     event.text = text;
     (void)store_.add_event(event);
     changed_.insert(app.row.id);
+}
+
+void Registry::watch_figures(bool watched) {
+    if (std::exchange(figures_watched_, watched) != watched) {
+        arm_history();
+    }
+}
+
+void Registry::arm_history() {
+    figures_timer_ = loop_.after(figures_watched_ ? kWatchedPace : kPace, [this] {
+        sample_history();
+        arm_history();
+    });
+}
+
+void Registry::sample_history() {
+    const MonoTime now = loop_.now().mono;
+    for (const auto& [id, app] : apps_) {
+        AppStatus status;
+        app->machine.describe(status);
+        if (!status.pid) {
+            continue;
+        }
+        const std::string cgroup = keeper_.cgroup().empty() ? "" : keeper_.cgroup() + "/" + id;
+        const Sample before = app->sample;
+        const Sample sample = take_sample(*status.pid, cgroup, before, now, Detail::Full);
+        if (before.leader != sample.leader || now - before.at > kFresh) {
+            app->sample = sample;
+        }
+        figures_.add(id, sample, loop_.now().wall);
+    }
+    if (now - figures_kept_ >= kPace) {
+        figures_kept_ = now;
+        figures_.keep(loop_.now().wall);
+    }
 }
 
 }  // namespace berth::registry

@@ -46,7 +46,8 @@ double age_seconds(std::uint64_t start_ticks) {
 Sample take_sample(std::int32_t leader,
                    const std::string& cgroup,
                    const Sample& before,
-                   MonoTime now) {
+                   MonoTime now,
+                   Detail detail) {
     Sample sample;
     sample.leader = leader;
     sample.at = now;
@@ -61,6 +62,13 @@ Sample take_sample(std::int32_t leader,
         ++count;
         sample.cpu_ticks += stat->cpu_ticks;
         rss_pages += stat->rss_pages;
+        sample.threads += stat->threads;
+        if (detail == Detail::Full) {
+            const auto io = os::read_io(pid);
+            sample.descriptors += os::count_descriptors(pid);
+            sample.read_bytes += io ? io->read_bytes : 0;
+            sample.write_bytes += io ? io->write_bytes : 0;
+        }
         leader_start = pid == leader ? stat->start_ticks : leader_start;
     }
     if (count == 0) {

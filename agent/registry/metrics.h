@@ -13,6 +13,10 @@ struct Sample {
     std::optional<double> cpu_percent;  // of one core
     std::optional<std::uint64_t> rss_bytes;
     std::optional<std::uint32_t> processes;
+    std::uint32_t threads = 0;
+    std::uint32_t descriptors = 0;  // these three with Detail::Full alone
+    std::uint64_t read_bytes = 0;   // of those that live
+    std::uint64_t write_bytes = 0;
 
     std::uint64_t cpu_ticks = 0;  // of the tree when it was sampled
     std::int32_t leader = 0;
@@ -22,9 +26,12 @@ struct Sample {
 // Samples the tree of `leader`: the members of `cgroup` (its folder), or without one the leader
 // with all below it. CPU is that since `before` when it was of the same leader, else the mean since
 // the leader began.
+enum class Detail : std::uint8_t { Usual, Full };
+
 Sample take_sample(std::int32_t leader,
                    const std::string& cgroup,
                    const Sample& before,
-                   MonoTime now);
+                   MonoTime now,
+                   Detail detail = Detail::Usual);
 
 }  // namespace berth::registry

@@ -125,6 +125,7 @@ Result<void> Registry::clean(const std::string& id, const Actor& actor) {
     (void)store_.add_event(event);
     store_.remove_app(id);
     schedules_->remove(id);
+    figures_.remove(id);
     apps_.erase(id);
     changed_.erase(id);
     removed_.insert(id);

@@ -13,6 +13,7 @@
 #include "agent/checks/check.h"
 #include "agent/checks/resolver.h"
 #include "agent/registry/metrics.h"
+#include "agent/registry/metrics_history.h"
 #include "agent/registry/schedules.h"
 #include "agent/store/store.h"
 #include "agent/supervisor/machine.h"
@@ -129,6 +130,12 @@ public:
     // Gives the ids whose figures changed.
     std::set<std::string> sample(Duration fresh);
 
+    // Somebody looks at the figures, or nobody does any more: only then they are sampled every 5 s.
+    // Every 5 minutes they are sampled in any case, while anything runs.
+    void watch_figures(bool watched);
+
+    [[nodiscard]] const MetricsHistory& figures() const { return figures_; }
+
     // The end of a turn: commits, tells. Called by the loop before it sleeps; also by tests.
     void flush();
 
@@ -163,6 +170,8 @@ private:
     void on_missed(const std::string& id, std::size_t count, WallTime last);
     void tell(const App& app, const std::string& text);
     void look_after_expectant();
+    void sample_history();
+    void arm_history();
     void register_spec(App& app, AppSpec spec);
     void drop_surplus();
     [[nodiscard]] std::vector<AppSpec> expand(const std::vector<AppSpec>& apps) const;
@@ -199,6 +208,11 @@ private:
     checks::Resolver resolver_;
     std::unique_ptr<logs::LogWatch> log_watch_;
     std::unique_ptr<Schedules> schedules_;
+    std::unique_ptr<store::MetricsStore> figures_store_;  // null: it cannot be opened
+    MetricsHistory figures_{nullptr};
+    bool figures_watched_ = false;
+    MonoTime figures_kept_;
+    loop::Registration figures_timer_;
     std::map<std::uint64_t, checks::ProbeDone> execs_;  // under way, by token
     std::uint64_t next_token_ = 1;
     std::set<std::string> expectant_;  // that wait for others, for the disk, or for their turn

@@ -140,26 +140,6 @@ void get_app(const Services& services, const Exchange& exchange) {
         });
 }
 
-void explain_app(const Services& services, const Exchange& exchange) {
-    const auto address = app_address(exchange);
-    if (!address) {
-        return exchange.responder.send(http::problem_of(address.error()));
-    }
-    ask(services,
-        address->agent,
-        "explain",
-        wire::Value::Map{{"id", address->id}},
-        kReadDeadline,
-        [responder = exchange.responder](const Result<wire::Value>& answer) {
-            if (!answer) {
-                return responder.send(http::problem_of_agent(answer.error()));
-            }
-            json::JsonWriter json;
-            json.begin_object().field("explanation", (*answer)["text"].as_string());
-            responder.send(http::json_response(json.end_object().take()));
-        });
-}
-
 }  // namespace
 
 std::vector<http::Route> app_routes(const Services& services) {
@@ -180,12 +160,6 @@ std::vector<http::Route> app_routes(const Services& services) {
          Where::Loop,
          [&services](const Exchange& exchange) { get_app(services, exchange); },
          {"One app with its descriptor and its history", "", "", "AppDetails", 200}},
-        {Method::Get,
-         "/api/v1/agents/{agent}/apps/{id}/explain",
-         Access::Viewer,
-         Where::Loop,
-         [&services](const Exchange& exchange) { explain_app(services, exchange); },
-         {"Why the app is in its state", "", "", "Explanation", 200}},
     };
 }
 

@@ -153,6 +153,7 @@ std::vector<http::Route> all_routes(const Services& services) {
                              &agent_routes,
                              &app_routes,
                              &action_routes,
+                             &history_routes,
                              &log_routes,
                              &user_routes,
                              &panel_routes}) {

@@ -36,7 +36,8 @@ inline constexpr std::string_view kSchemas = R"json({
 "App":{"type":"object","required":["id","agent","name","comment","state","active","desired","reason",
  "since","pid","exit_code","signal","started","finished","next_try","restarts","cpu_percent",
  "rss_bytes","processes","command","path","descriptor","backend","backend_id","tty","tags","stale",
- "changed_on_disk"],"properties":{
+ "changed_on_disk","actor","autostart","instance_of","check","said","schedule","next_run",
+ "limits"],"properties":{
  "id":{"type":"string"},"agent":{"type":"string"},"name":{"type":"string"},
  "comment":{"type":"string"},
  "state":{"enum":["stopped","waiting","starting","running","stopping","backoff","exited","failed"]},
@@ -50,7 +51,14 @@ inline constexpr std::string_view kSchemas = R"json({
  "processes":{"type":["integer","null"]},"command":{"type":"string"},"path":{"type":"string"},
  "descriptor":{"type":"string"},"backend":{"type":"string"},"backend_id":{"type":"string"},
  "tty":{"type":"boolean"},"tags":{"type":"array","items":{"type":"string"}},
- "stale":{"type":"boolean"},"changed_on_disk":{"type":"boolean"}}},
+ "stale":{"type":"boolean"},"changed_on_disk":{"type":"boolean"},
+ "actor":{"type":"string","description":"who asked for its last start or stop"},
+ "autostart":{"type":"boolean"},
+ "instance_of":{"type":"string","description":"the app that this is an instance of"},
+ "check":{"type":"string","description":"what its ready or health check has seen last"},
+ "said":{"type":"string","description":"STATUS= over its NOTIFY_SOCKET"},
+ "schedule":{"type":"string"},"next_run":{"$ref":"#/components/schemas/TimeOrNull"},
+ "limits":{"type":"array","items":{"type":"object"}}}},
 "Apps":{"type":"object","required":["apps","next"],"properties":{
  "apps":{"type":"array","items":{"$ref":"#/components/schemas/App"}},
  "next":{"type":["string","null"]}}},
@@ -81,8 +89,35 @@ inline constexpr std::string_view kSchemas = R"json({
  "lines":{"type":"array","items":{"$ref":"#/components/schemas/LogLine"}},
  "cursor":{"type":"string"}}},
 "Input":{"type":"object","required":["data"],"properties":{"data":{"type":"string"}}},
-"Explanation":{"type":"object","required":["explanation"],"properties":{
- "explanation":{"type":"string"}}},
+"Explanation":{"type":"object","required":["explanation","state","cause","since","actor","next",
+ "evidence","lines"],"properties":{"explanation":{"type":"string"},"state":{"type":"string"},
+ "cause":{"type":"string"},"since":{"type":"string"},"actor":{"type":"string"},
+ "next":{"type":"string"},"evidence":{"type":"array","items":{"type":"string"}},
+ "lines":{"type":"array","items":{"type":"string"}}}},
+"Numbers":{"type":"array","items":{"type":"number"}},
+"Metrics":{"type":"object","required":["time","cpu_percent","rss_bytes","processes","threads",
+ "descriptors","read_rate","write_rate"],"properties":{
+ "time":{"type":"array","items":{"$ref":"#/components/schemas/Time"}},
+ "cpu_percent":{"$ref":"#/components/schemas/Numbers"},
+ "rss_bytes":{"$ref":"#/components/schemas/Numbers"},
+ "processes":{"$ref":"#/components/schemas/Numbers"},
+ "threads":{"$ref":"#/components/schemas/Numbers"},
+ "descriptors":{"$ref":"#/components/schemas/Numbers"},
+ "read_rate":{"$ref":"#/components/schemas/Numbers"},
+ "write_rate":{"$ref":"#/components/schemas/Numbers"}}},
+"Crashes":{"type":"object","required":["groups","crashes"],"properties":{
+ "groups":{"type":"array","items":{"type":"object","properties":{"signature":{"type":"string"},
+  "how":{"type":"string"},"count":{"type":"integer"},"first":{"$ref":"#/components/schemas/Time"},
+  "last":{"$ref":"#/components/schemas/Time"},"generation":{"type":"integer"}}}},
+ "crashes":{"type":"array","items":{"type":"object","properties":{"generation":{"type":"integer"},
+  "time":{"$ref":"#/components/schemas/Time"},"signature":{"type":"string"},
+  "how":{"type":"string"},"bundle":{"type":"object"}}}}}},
+"Obstacles":{"type":"object","required":["obstacles"],"properties":{
+ "obstacles":{"type":"array","items":{"type":"string"}}}},
+"Scale":{"type":"object","required":["count"],"properties":{
+ "count":{"type":"integer","minimum":1,"maximum":1000}}},
+"Scaled":{"type":"object","required":["changed"],"properties":{
+ "changed":{"type":"array","items":{"type":"string"}}}},
 "Events":{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{
  "type":"object","required":["agent","seq","time","app","state","text"],"properties":{
  "agent":{"type":"string"},"seq":{"type":"integer"},"time":{"$ref":"#/components/schemas/Time"},

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,9 +80,45 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
     stat.parent = to_number<pid_t>(fields[1]);
     stat.session = to_number<pid_t>(fields[3]);
     stat.cpu_ticks = to_number<std::uint64_t>(fields[11]) + to_number<std::uint64_t>(fields[12]);
+    stat.threads = to_number<std::uint32_t>(fields[17]);
     stat.start_ticks = to_number<std::uint64_t>(fields[19]);
     stat.rss_pages = to_number<std::uint64_t>(fields[21]);
     return stat;
+}
+
+std::uint32_t count_descriptors(pid_t pid) {
+    const std::string path = "/proc/" + std::to_string(pid) + "/fd";
+
+    struct stat info {};
+
+    if (::stat(path.c_str(), &info) == 0 && info.st_size > 0) {
+        return static_cast<std::uint32_t>(info.st_size);  // since Linux 6.2 the size is the count
+    }
+    return static_cast<std::uint32_t>(numeric_entries(path.c_str()).size());
+}
+
+std::optional<ProcessIo> read_io(pid_t pid) {
+    std::array<char, 64> path{};
+    (void)std::snprintf(path.data(), path.size(), "/proc/%d/io", pid);
+    std::array<char, 1024> buffer{};
+    const std::string_view text = read_small(path.data(), buffer);
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    ProcessIo io;
+    for (const std::string_view line : split(text, '\n')) {
+        const std::size_t colon = line.find(": ");
+        if (colon == std::string_view::npos) {
+            continue;
+        }
+        const std::string_view name = line.substr(0, colon);
+        if (name == "read_bytes") {
+            io.read_bytes = to_number<std::uint64_t>(line.substr(colon + 2));
+        } else if (name == "write_bytes") {
+            io.write_bytes = to_number<std::uint64_t>(line.substr(colon + 2));
+        }
+    }
+    return io;
 }
 
 Result<std::string> boot_id() {

@@ -29,9 +29,21 @@ struct ProcessStat {
     std::uint64_t cpu_ticks = 0;
     std::uint64_t start_ticks = 0;
     std::uint64_t rss_pages = 0;
+    std::uint32_t threads = 0;
 };
 
 std::optional<ProcessStat> read_stat(pid_t pid);
+
+// How many descriptors a process has open; 0 when that cannot be seen.
+std::uint32_t count_descriptors(pid_t pid);
+
+// Bytes that a process has moved from and to storage; nothing when that cannot be seen.
+struct ProcessIo {
+    std::uint64_t read_bytes = 0;
+    std::uint64_t write_bytes = 0;
+};
+
+std::optional<ProcessIo> read_io(pid_t pid);
 
 // Changes at every boot.
 Result<std::string> boot_id();

@@ -34,6 +34,7 @@
 //                                                next
 //   crashes   id ("": all apps), limit        -> groups, crashes (with their bundles as JSON text)
 //   check     patterns                        -> apps: {id: what would keep it from starting}
+//   metrics   id, since_ns (an hour ago)      -> time, cpu_percent, rss_bytes, …: a list each
 //   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
 //   upgrade   folder                          -> (nothing); only over the local socket

@@ -99,7 +99,7 @@ def test_a_command_that_does_not_exist_says_so(home):
     home.load("a.toml", '[app]\nid = "a"\ncommand = "/no/such/program"\n[restart]\npolicy = "never"\n')
     result = home.berth("start", "a")
     assert result.code == 1
-    assert 'cannot run "/no/such/program": No such file or directory' in result.err
+    assert 'command "/no/such/program" does not exist' in result.err
     home.load("b.toml", '[app]\nid = "b"\ncommand = "true"\ncwd = "nowhere"\n[restart]\npolicy = "never"\n')
     assert "nowhere" in home.berth("start", "b").err
     home.load("c.toml", '[app]\nid = "c"\ncommand = "true"\nuser = "nobody-at-all"\n[restart]\npolicy = "never"\n')

@@ -1,5 +1,7 @@
 // The only file that talks to the network.
-import type { AppDetails, App, AppKey, BulkResult, ClientFrame, ServerFrame, Session, VerbName } from "./types";
+import type {
+    AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Metrics, ServerFrame, Session, VerbName,
+} from "./types";
 
 const BASE = "/api/v1";
 
@@ -90,7 +92,12 @@ export const api = {
     setUp: (token: string, username: string, password: string) =>
         request<Session>("POST", "/setup", { token, username, password }),
     details: (key: AppKey) => request<AppDetails>("GET", appPath(key)),
-    explain: (key: AppKey) => request<{ explanation: string }>("GET", `${appPath(key)}/explain`),
+    explain: (key: AppKey) => request<Explanation>("GET", `${appPath(key)}/explain`),
+    metrics: (key: AppKey, since: string) =>
+        request<Metrics>("GET", `${appPath(key)}/metrics?since=${encodeURIComponent(since)}`),
+    crashes: (key: AppKey) => request<Crashes>("GET", `${appPath(key)}/crashes`),
+    scale: (agent: string, base: string, count: number) =>
+        request<{ changed: string[] }>("POST", `${appPath(`${agent}/${base}`)}/scale`, { count }),
     act: (key: AppKey, verb: VerbName) =>
         request<{ app?: App; operation?: unknown }>("POST", `${appPath(key)}/${verb}`, {}),
     actAll: (verb: VerbName, apps: AppKey[]) =>

@@ -51,6 +51,47 @@ export interface App {
     tags: string[];
     stale: boolean;
     changed_on_disk: boolean;
+    actor: string;
+    instance_of: string;
+    check: string;
+    said: string;
+    schedule: string;
+    next_run: string | null;
+    limits: { name: string; value: string; by: string }[];
+}
+
+export interface Explanation {
+    explanation: string;
+    cause: string;
+    actor: string;
+    next: string;
+    evidence: string[];
+    lines: string[];
+}
+
+/** A column each, all of one length. */
+export interface Metrics {
+    time: string[];
+    cpu_percent: number[];
+    rss_bytes: number[];
+    processes: number[];
+    threads: number[];
+    descriptors: number[];
+    read_rate: number[];
+    write_rate: number[];
+}
+
+export interface Crash {
+    generation: number;
+    time: string;
+    signature: string;
+    how: string;
+    bundle: { lines?: { stream: "stdout" | "stderr"; text: string }[] };
+}
+
+export interface Crashes {
+    groups: { signature: string; how: string; count: number; first: string; last: string }[];
+    crashes: Crash[];
 }
 
 export interface HistoryEntry {

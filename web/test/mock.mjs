@@ -175,7 +175,9 @@ class Mock {
             const spec = { id: app.id, command: app.command, restart: "on-failure", tags: app.tags };
             return json(response, { ...app, spec, history: fleet.history.get(key) });
         }
-        if (what === "explain") return json(response, { explanation: fleet.explain(key) });
+        if (what === "explain") return json(response, { explanation: fleet.explain(key), cause: "", actor: "", next: "", evidence: [fleet.explain(key)], lines: [] });
+        if (what === "crashes") return json(response, { groups: [], crashes: [] });
+        if (what === "metrics") return json(response, { time: [], cpu_percent: [], rss_bytes: [], processes: [], threads: [], descriptors: [], read_rate: [], write_rate: [] });
         if (what === "logs") return json(response, { lines: fleet.logs.get(key).slice(-Number(url.searchParams.get("tail") ?? 500)), cursor: "0" });
         if (what === "logs/download") {
             response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8", "Content-Disposition": `attachment; filename="${app.id}.log"` });

@@ -27,12 +27,13 @@ interface ButtonProps {
     type?: "button" | "submit";
     disabled?: boolean;
     busy?: boolean;
+    pressed?: boolean;
     onClick?(): void;
 }
 
-export function Button({ children, icon, kind, type = "button", disabled, busy, onClick }: ButtonProps) {
+export function Button({ children, icon, kind, type = "button", disabled, busy, pressed, onClick }: ButtonProps) {
     return (
-        <button type={type} class={kind ? `button ${kind}` : "button"} disabled={disabled || busy} aria-busy={busy}
+        <button type={type} class={kind ? `button ${kind}` : "button"} disabled={disabled || busy} aria-busy={busy} aria-pressed={pressed}
             onClick={onClick}>
             {icon && <Icon name={icon} />}
             <span>{children}</span>

@@ -3,38 +3,40 @@ import { act, VERBS } from "../actions";
 import { api } from "../api";
 import { ago, bytes, duration, percent, until } from "../format";
 import { fleet, mayAct, now } from "../state";
-import type { App, AppKey } from "../types";
+import type { App, AppKey, Explanation } from "../types";
 import { Button, Command, Empty } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { Spark } from "../ui/spark";
 import { StateMark } from "../ui/state_mark";
 import { Facts, HistoryList } from "./app_facts";
+import { Charts } from "./charts";
+import { CrashList } from "./crashes";
+import { Instances } from "./instances";
 import { PendingMark, Uptime } from "./app_table";
 import { LogPanel } from "./log_panel";
 import { Stdin } from "./stdin";
 
 /** The agent's own account of the state, asked for again whenever the state changes. */
-function useExplanation(app: App, key: AppKey): string {
-    const [text, setText] = useState("");
+function useExplanation(app: App, key: AppKey): Explanation | null {
+    const [why, setWhy] = useState<Explanation | null>(null);
     useEffect(() => {
         let current = true;
         api.explain(key).then(
-            ({ explanation }) => current && setText(explanation),
+            (found) => current && setWhy(found),
             // The one-sentence reason of the stream stays; an agent that is away has said no more.
-            () => current && setText(""),
+            () => current && setWhy(null),
         );
         return () => {
             current = false;
         };
-    }, [key, app.state, app.since]);
-    return text;
+    }, [key, app.state, app.since, app.check]);
+    return why;
 }
 
 const TONE: Partial<Record<App["state"], string>> = { failed: "bad", backoff: "warn", running: "good" };
 
 function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
-    const explanation = useExplanation(app, app_key);
-    const more = explanation.trim();
+    const why = useExplanation(app, app_key);
     return (
         <section class={`reason reason-${TONE[app.state] ?? "calm"}`} aria-label="Why it is in this state">
             <div class="reason-head">
@@ -44,10 +46,18 @@ function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
             </div>
             <p class="reason-text">{app.reason || "No reason was recorded."}</p>
             {app.state === "backoff" && <p class="num">Next try {until(app.next_try, now.value)}.</p>}
-            {more && more !== app.reason && (
-                <details open={app.state === "failed"}>
+            {app.next_run && <p class="num">Next run by its schedule {until(app.next_run, now.value)}.</p>}
+            {why && (
+                <details open={app.state === "failed" || app.state === "waiting"}>
                     <summary>Explain</summary>
-                    <pre class="explanation" tabIndex={0} aria-label="Explanation">{more}</pre>
+                    <div class="explanation-body">
+                        {why.evidence.length > 0 && <ul>{why.evidence.map((text) => <li key={text}>{text}</li>)}</ul>}
+                        {why.actor && <p>Asked for by {why.actor}.</p>}
+                        {why.next && <p>What comes next: {why.next}.</p>}
+                        {why.lines.length > 0 && (
+                            <pre class="explanation" tabIndex={0} aria-label="Its last lines">{why.lines.join("\n")}</pre>
+                        )}
+                    </div>
                 </details>
             )}
         </section>
@@ -85,8 +95,8 @@ function Notes({ app }: { app: App }) {
             {app.changed_on_disk && (
                 <div class="note">
                     <Icon name="clock" />
-                    <span>The descriptor changed on disk since it was loaded. Load it again to use it:</span>
-                    <Command text={`berth load ${app.descriptor}`} />
+                    <span>It runs with an older descriptor than the one that is registered. A restart takes the new one:</span>
+                    <Command text={`berth restart ${app.id}`} />
                 </div>
             )}
         </>
@@ -132,6 +142,7 @@ export function AppView({ app: key }: { app: AppKey }) {
                 <h1>{app.name}{app.tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}</h1>
                 {app.comment && <p class="muted">{app.comment}</p>}
                 <Actions app={app} app_key={key} />
+                <Instances app={app} />
             </div>
             <Notes app={app} />
             <div class="app-top">
@@ -143,6 +154,8 @@ export function AppView({ app: key }: { app: AppKey }) {
                     <LogPanel app={key} name={app.name} stdin={(echo) => <Stdin app={app} app_key={key} echo={echo} />} />
                 </div>
                 <aside class="app-side" aria-label="Details">
+                    <CrashList app={app} app_key={key} />
+                    <Charts app_key={key} />
                     <Facts app={app} />
                     <HistoryList app={app} app_key={key} />
                 </aside>

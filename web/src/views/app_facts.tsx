@@ -24,6 +24,10 @@ export function Facts({ app }: { app: App }) {
         ["Descriptor", app.descriptor],
         ["Backend", app.backend_id ? `${app.backend} ${app.backend_id}` : app.backend],
         ["Terminal", app.tty ? "yes" : null],
+        ["Check", app.check || null],
+        ["It says", app.said || null],
+        ["Schedule", app.schedule || null],
+        ["Limits", app.limits.map(({ name, value, by }) => `${name} ${value} (${by})`).join(", ") || null],
     ];
     return (
         <section class="card">

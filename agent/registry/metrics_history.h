@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/registry/metrics.h"
+#include "agent/store/metrics_store.h"
+#include "shared/time/clock.h"
+
+namespace berth::registry {
+
+// What the figures of the apps were: the last hour in memory (720 points of 32 bytes an app, only
+// of apps that were sampled), a week in the store.
+class MetricsHistory {
+public:
+    explicit MetricsHistory(store::MetricsStore* store) : store_(store) {}
+
+    // A sample of the hour. The first one of a run has no rates.
+    void add(const std::string& app, const Sample& sample, WallTime now);
+
+    // The mean of what was added since the last call goes to the store as one point an app.
+    void keep(WallTime now);
+
+    // From memory when it reaches back that far, else from the store. Oldest first.
+    [[nodiscard]] std::vector<store::MetricPoint> since(const std::string& app,
+                                                        WallTime from,
+                                                        WallTime now) const;
+
+    // The last `count` points of the hour.
+    [[nodiscard]] std::vector<store::MetricPoint> last(const std::string& app,
+                                                       std::size_t count) const;
+    void remove(const std::string& app);
+
+private:
+    struct Packed {
+        std::uint32_t seconds;
+        float cpu;
+        std::uint32_t rss_kib;
+        std::uint16_t processes;
+        std::uint16_t threads;
+        std::uint32_t descriptors;
+        float read;
+        float write;
+    };
+
+    struct Series {
+        std::vector<Packed> ring;  // at most kHour
+        std::size_t next = 0;
+        std::int32_t leader = 0;
+        MonoTime at;
+        std::uint64_t read_bytes = 0;
+        std::uint64_t write_bytes = 0;
+        // Since the last keep().
+        store::MetricPoint sum;
+        std::uint32_t summed = 0;
+    };
+
+    static store::MetricPoint unpacked(const Packed& packed);
+    static std::vector<store::MetricPoint> in_order(const Series& series);
+
+    store::MetricsStore* store_;  // null: the week is not kept
+    std::map<std::string, Series> series_;
+};
+
+}  // namespace berth::registry

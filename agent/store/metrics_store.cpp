@@ -1,0 +1,113 @@
+#include "agent/store/metrics_store.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include "shared/log/log.h"
+
+namespace berth::store {
+
+namespace {
+
+constexpr Duration kKept = std::chrono::hours(24 * 7);
+
+std::int64_t seconds_of(WallTime time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+struct MetricsStore::Impl {
+    explicit Impl(const std::string& file)
+        : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+
+    SQLite::Database db;
+};
+
+MetricsStore::MetricsStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+MetricsStore::~MetricsStore() = default;
+
+Result<std::unique_ptr<MetricsStore>> MetricsStore::open(const std::string& file) {
+    try {
+        auto impl = std::make_unique<Impl>(file);
+        impl->db.exec("PRAGMA journal_mode=WAL");
+        impl->db.exec("PRAGMA synchronous=NORMAL");
+        impl->db.exec(
+            "CREATE TABLE IF NOT EXISTS point (app TEXT NOT NULL, time INTEGER NOT NULL, cpu REAL, "
+            "rss INTEGER, processes INTEGER, threads INTEGER, descriptors INTEGER, read REAL, "
+            "write REAL, PRIMARY KEY (app, time)) WITHOUT ROWID");
+        return std::unique_ptr<MetricsStore>(new MetricsStore(std::move(impl)));
+    } catch (const SQLite::Exception& error) {
+        return fail(ErrorCode::Io, file + ": " + error.what());
+    }
+}
+
+void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& points) {
+    if (points.empty()) {
+        return;
+    }
+    try {
+        SQLite::Transaction transaction(impl_->db);
+        SQLite::Statement insert(impl_->db,
+                                 "INSERT OR REPLACE INTO point VALUES (?,?,?,?,?,?,?,?,?)");
+        for (const auto& [app, point] : points) {
+            insert.bind(1, app);
+            insert.bind(2, seconds_of(point.time));
+            insert.bind(3, point.cpu_percent);
+            insert.bind(4, static_cast<std::int64_t>(point.rss_bytes));
+            insert.bind(5, point.processes);
+            insert.bind(6, point.threads);
+            insert.bind(7, point.descriptors);
+            insert.bind(8, point.read_rate);
+            insert.bind(9, point.write_rate);
+            (void)insert.exec();
+            insert.reset();
+            SQLite::Statement trim(impl_->db, "DELETE FROM point WHERE app = ? AND time < ?");
+            trim.bind(1, app);
+            trim.bind(2, seconds_of(point.time - kKept));
+            (void)trim.exec();
+        }
+        transaction.commit();
+    } catch (const SQLite::Exception& error) {
+        log::warning("figures were not stored", {{"error", error.what()}});
+    }
+}
+
+std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime from) {
+    std::vector<MetricPoint> points;
+    try {
+        SQLite::Statement query(
+            impl_->db,
+            "SELECT time, cpu, rss, processes, threads, descriptors, read, write FROM point WHERE "
+            "app = ? AND time >= ? ORDER BY time");
+        query.bind(1, app);
+        query.bind(2, seconds_of(from));
+        while (query.executeStep()) {
+            MetricPoint point;
+            point.time = WallTime(std::chrono::seconds(query.getColumn(0).getInt64()));
+            point.cpu_percent = query.getColumn(1).getDouble();
+            point.rss_bytes = static_cast<std::uint64_t>(query.getColumn(2).getInt64());
+            point.processes = query.getColumn(3).getUInt();
+            point.threads = query.getColumn(4).getUInt();
+            point.descriptors = query.getColumn(5).getUInt();
+            point.read_rate = query.getColumn(6).getDouble();
+            point.write_rate = query.getColumn(7).getDouble();
+            points.push_back(point);
+        }
+    } catch (const SQLite::Exception& error) {
+        log::warning("figures cannot be read", {{"error", error.what()}});
+    }
+    return points;
+}
+
+void MetricsStore::remove(const std::string& app) {
+    try {
+        SQLite::Statement remove(impl_->db, "DELETE FROM point WHERE app = ?");
+        remove.bind(1, app);
+        (void)remove.exec();
+    } catch (const SQLite::Exception& error) {
+        log::warning("figures were not removed", {{"error", error.what()}});
+    }
+}
+
+}  // namespace berth::store

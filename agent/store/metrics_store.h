@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/time/clock.h"
+
+namespace berth::store {
+
+// The figures of one app's tree at one moment. Rates are per second since the point before.
+struct MetricPoint {
+    WallTime time;
+    double cpu_percent = 0;  // of one core
+    std::uint64_t rss_bytes = 0;
+    std::uint32_t processes = 0;
+    std::uint32_t threads = 0;
+    std::uint32_t descriptors = 0;
+    double read_rate = 0;  // bytes from storage
+    double write_rate = 0;
+};
+
+// A week of figures, in a database of its own: a power cut may take the last ones, never the state.
+// Loop thread.
+class MetricsStore {
+public:
+    static Result<std::unique_ptr<MetricsStore>> open(const std::string& file);
+    ~MetricsStore();
+    MetricsStore(const MetricsStore&) = delete;
+    MetricsStore& operator=(const MetricsStore&) = delete;
+
+    // One point each of several apps, as one transaction; what is older than a week goes. A failure
+    // (full disk) loses these points and nothing else.
+    void add(const std::vector<std::pair<std::string, MetricPoint>>& points);
+
+    // Oldest first.
+    std::vector<MetricPoint> since(const std::string& app, WallTime from);
+    void remove(const std::string& app);
+
+private:
+    struct Impl;
+    explicit MetricsStore(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace berth::store

@@ -1,0 +1,97 @@
+#include "agent/registry/metrics_history.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/temp_folder.h"
+
+using namespace berth;  // NOLINT(google-build-using-namespace): tests read better
+using registry::MetricsHistory;
+using registry::Sample;
+using std::chrono::seconds;
+
+namespace {
+
+struct Clock {
+    MonoTime mono = MonoTime(std::chrono::hours(1));
+    WallTime wall = WallTime(std::chrono::hours(24 * 365 * 50));
+
+    void advance(seconds by) {
+        mono += by;
+        wall += by;
+    }
+};
+
+Sample sample_at(const Clock& clock, double cpu, std::uint64_t read = 0) {
+    Sample sample;
+    sample.leader = 7;
+    sample.at = clock.mono;
+    sample.cpu_percent = cpu;
+    sample.rss_bytes = 10U << 20U;
+    sample.processes = 2;
+    sample.threads = 5;
+    sample.descriptors = 30;
+    sample.read_bytes = read;
+    return sample;
+}
+
+}  // namespace
+
+TEST_CASE("an hour is kept in memory, no more") {
+    MetricsHistory history(nullptr);
+    Clock clock;
+    for (int i = 0; i < 2000; ++i) {
+        history.add("web", sample_at(clock, i), clock.wall);
+        clock.advance(seconds(5));
+    }
+    const auto points = history.last("web", 10'000);
+    REQUIRE(points.size() == 720);
+    CHECK(points.back().cpu_percent == 1999);
+    CHECK(points.front().cpu_percent == 1280);
+    CHECK(points.back().rss_bytes == 10U << 20U);
+    CHECK(points.back().threads == 5);
+    CHECK(points.back().descriptors == 30);
+    CHECK(history.last("web", 3).size() == 3);
+    CHECK(history.since("web", clock.wall - seconds(61), clock.wall).size() == 12);
+    CHECK(history.since("other", clock.wall - seconds(60), clock.wall).empty());
+}
+
+TEST_CASE("rates are between samples of one run") {
+    MetricsHistory history(nullptr);
+    Clock clock;
+    history.add("web", sample_at(clock, 1, 1000), clock.wall);
+    clock.advance(seconds(5));
+    history.add("web", sample_at(clock, 1, 6000), clock.wall);
+    clock.advance(seconds(5));
+    Sample next = sample_at(clock, 1, 100);
+    next.leader = 8;
+    history.add("web", next, clock.wall);
+    const auto points = history.last("web", 3);
+    CHECK(points[0].read_rate == 0);
+    CHECK(points[1].read_rate == 1000);
+    CHECK(points[2].read_rate == 0);
+}
+
+TEST_CASE("means go to the store, a week of them, over a restart") {
+    const test::TempFolder folder;
+    Clock clock;
+    const WallTime begin = clock.wall;
+    {
+        const auto store = store::MetricsStore::open(folder / "metrics.db").value();
+        MetricsHistory history(store.get());
+        for (int i = 0; i < 3000; ++i) {
+            history.add("web", sample_at(clock, 10), clock.wall);
+            history.add("web", sample_at(clock, 30), clock.wall);
+            history.keep(clock.wall);
+            history.keep(clock.wall);  // nothing new: no point
+            clock.advance(seconds(300));
+        }
+    }
+    const auto store = store::MetricsStore::open(folder / "metrics.db").value();
+    MetricsHistory history(store.get());
+    const auto week = history.since("web", begin, clock.wall);
+    CHECK(week.size() == 2017);
+    CHECK(week.back().cpu_percent == 20);
+    CHECK(history.since("web", clock.wall - seconds(7200), clock.wall).size() == 24);
+    history.remove("web");
+    CHECK(history.since("web", begin, clock.wall).empty());
+}

@@ -1,0 +1,30 @@
+import { api, Problem } from "../api";
+import { notify } from "../notify";
+import { fleet, mayAct } from "../state";
+import type { App } from "../types";
+import { Button } from "../ui/controls";
+
+async function scale(app: App, count: number): Promise<void> {
+    try {
+        await api.scale(app.agent, app.instance_of, count);
+    } catch (error) {
+        notify("error", `${app.instance_of}: ${error instanceof Problem ? error.message : String(error)}`);
+    }
+}
+
+/** How many there are of it, with a way to have more or fewer. Nothing for an app that is only one. */
+export function Instances({ app }: { app: App }) {
+    if (!app.instance_of) return null;
+    const count = fleet.list.value.filter((other) => other.agent === app.agent && other.instance_of === app.instance_of).length;
+    return (
+        <div class="instances" role="group" aria-label="Instances">
+            <span>{app.instance_of}: <strong class="num">{count}</strong> {count === 1 ? "instance" : "instances"}</span>
+            {mayAct.value && (
+                <>
+                    <Button disabled={app.stale || count <= 1} onClick={() => void scale(app, count - 1)}>One fewer</Button>
+                    <Button disabled={app.stale} onClick={() => void scale(app, count + 1)}>One more</Button>
+                </>
+            )}
+        </div>
+    );
+}
