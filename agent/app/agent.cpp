@@ -70,12 +70,14 @@ Result<void> Agent::prepare() {
         loop_,
         *store_,
         *keeper_,
-        backend::LaunchContext{options_.name, home},
+        RelayBridge::launch_context(options_.name, home),
         registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
+                                          relay_->on_changed(changed, removed);
                                           server_->on_changed(changed, removed);
                                       },
                                       [this] { finish(/*end_keeper=*/true); }});
     BERTH_CHECK(registry_->restore());
+    BERTH_TRY(relay_, RelayBridge::start(loop_, *registry_, {home, options_.name, config.ipc}));
     control::ServerOptions server;
     server.local_path = home + "/run/control.sock";
     server.listen = config.listen;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/app/relay_bridge.h"
 #include "agent/backend/keeper_client.h"
 #include "agent/control/server.h"
 #include "agent/registry/registry.h"
@@ -52,6 +53,7 @@ private:
     std::unique_ptr<backend::KeeperClient> keeper_;
     std::unique_ptr<registry::Registry> registry_;
     std::unique_ptr<control::Server> server_;
+    std::unique_ptr<RelayBridge> relay_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

@@ -230,6 +230,16 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     environment["BERTH_APP"] = spec.id;
     environment["BERTH_AGENT"] = context.agent;
     environment["BERTH_HOME_DIR"] = data;
+    if (context.ipc) {
+        BERTH_TRY(const LaunchContext::Variables variables, context.ipc(spec));
+        for (const auto& [name, value] : variables) {
+            environment[name] = value;
+        }
+    }
+    if (!context.python_path.empty()) {
+        std::string& path = environment["PYTHONPATH"];
+        path += (path.empty() ? "" : ":") + context.python_path;
+    }
     for (const auto& [name, value] : environment) {
         start.environment.push_back(name + "=" + value);
     }

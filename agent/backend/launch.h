@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,12 @@ namespace berth::backend {
 struct LaunchContext {
     std::string agent;
     std::string home;
+
+    // What the relay adds to an app's environment: where it is, and the app's secret, made when
+    // missing. Unset: there is no relay.
+    using Variables = std::vector<std::pair<std::string, std::string>>;
+    std::function<Result<Variables>(const AppSpec& spec)> ipc;
+    std::string python_path;  // put behind the app's own PYTHONPATH
 };
 
 // One start of one app.
