@@ -197,6 +197,11 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     keeperlink::Start start;
     start.run = {spec.id, request.generation};
     start.argv = spec.argv;
+    if (spec.module) {
+        // A Python file with pytainer_init(), in a process of its own.
+        start.argv.insert(start.argv.begin(),
+                          {"python3", "-u", context.python_path + "/berth_module_host.py"});
+    }
     start.cwd = os::absolute_path(spec.cwd, request.folder);
     start.has_umask = spec.umask.has_value();
     start.umask = spec.umask.value_or(0);

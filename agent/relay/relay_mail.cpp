@@ -49,7 +49,7 @@ Result<std::string_view> Relay::local_target(std::string_view to) const {
     if (slash != std::string_view::npos) {
         const std::string_view agent = to.substr(0, slash);
         app = to.substr(slash + 1);
-        if (is_valid_id(agent) && agent != options_.port.agent) {
+        if (is_valid_id(agent) && is_valid_id(app) && agent != options_.port.agent) {
             return fail(ErrorCode::NotFound,
                         "agent \"" + std::string(agent) + "\" cannot be reached from here");
         }
