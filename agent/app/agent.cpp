@@ -90,7 +90,9 @@ Result<void> Agent::prepare() {
                                       *store_,
                                       server,
                                       {[this] { return info(); },
-                                       [this](bool keep_apps) { begin_shutdown(keep_apps); }}));
+                                       [this](bool keep_apps) { begin_shutdown(keep_apps); },
+                                       &relay_->service(),
+                                       home}));
     write_address();
     return connect_keeper();
 }

@@ -52,8 +52,8 @@ private:
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<backend::KeeperClient> keeper_;
     std::unique_ptr<registry::Registry> registry_;
-    std::unique_ptr<control::Server> server_;
     std::unique_ptr<RelayBridge> relay_;
+    std::unique_ptr<control::Server> server_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

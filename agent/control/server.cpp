@@ -82,23 +82,17 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 16> kHandlers = {{
-        {"hello", &Server::on_hello},
-        {"subscribe", &Server::on_subscribe},
-        {"list", &Server::on_list},
-        {"act", &Server::on_act},
-        {"load", &Server::on_load},
-        {"scan", &Server::on_scan},
-        {"show", &Server::on_show},
-        {"logs", &Server::on_logs},
-        {"input", &Server::on_input},
-        {"resize", &Server::on_resize},
-        {"events", &Server::on_events},
-        {"explain", &Server::on_explain},
-        {"authorize", &Server::on_authorize},
-        {"revoke", &Server::on_revoke},
-        {"peers", &Server::on_peers},
-        {"shutdown", &Server::on_shutdown},
+    static constexpr std::array<std::pair<std::string_view, Handler>, 19> kHandlers = {{
+        {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
+        {"list", &Server::on_list},           {"act", &Server::on_act},
+        {"load", &Server::on_load},           {"scan", &Server::on_scan},
+        {"show", &Server::on_show},           {"logs", &Server::on_logs},
+        {"input", &Server::on_input},         {"resize", &Server::on_resize},
+        {"events", &Server::on_events},       {"explain", &Server::on_explain},
+        {"authorize", &Server::on_authorize}, {"revoke", &Server::on_revoke},
+        {"peers", &Server::on_peers},         {"shutdown", &Server::on_shutdown},
+        {"message", &Server::on_message},     {"mailbox", &Server::on_mailbox},
+        {"token", &Server::on_token},
     }};
     const Client client{&router, peer.route, peer.key};
     // A key that was taken off the list is refused at its next word, not at its next connection.
@@ -145,7 +139,7 @@ Value Server::statuses(const std::vector<std::string>& ids) const {
     Value::Array apps;
     for (const std::string& id : ids) {
         if (const registry::App* const app = registry_.find(id)) {
-            apps.push_back(wire::to_value(registry_.status(*app)));
+            apps.push_back(wire::to_value(status_of(*app)));
         }
     }
     return apps;
@@ -224,7 +218,7 @@ void Server::on_show(const Client& client, const wire::Request& request) {
     }
     ok(client,
        request,
-       Value::Map{{"app", wire::to_value(registry_.status(*app))},
+       Value::Map{{"app", wire::to_value(status_of(*app))},
                   {"spec", spec.take()},
                   {"history", std::move(history)},
                   {"runs", std::move(runs)}});

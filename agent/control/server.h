@@ -12,6 +12,7 @@
 #include "agent/logs/log_reader.h"
 #include "agent/logs/log_watch.h"
 #include "agent/registry/registry.h"
+#include "agent/relay/service.h"
 #include "agent/store/store.h"
 #include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
@@ -32,6 +33,8 @@ public:
     struct Owner {
         std::function<AgentInfo()> info;
         std::function<void(bool keep_apps)> shut_down;
+        relay::Service* relay = nullptr;  // outlives the server; null: there is none
+        std::string home;
     };
 
     static Result<std::unique_ptr<Server>> create(bus::Context& context,
@@ -77,6 +80,9 @@ private:
     void on_revoke(const Client& client, const wire::Request& request);
     void on_peers(const Client& client, const wire::Request& request);
     void on_shutdown(const Client& client, const wire::Request& request);
+    void on_message(const Client& client, const wire::Request& request);
+    void on_mailbox(const Client& client, const wire::Request& request);
+    void on_token(const Client& client, const wire::Request& request);
 
     void wait_for_log(const Client& client,
                       const wire::Request& request,
@@ -88,6 +94,7 @@ private:
             const wire::Request& request,
             wire::Value info = wire::Value::Map{}) const;
     void refuse(const Client& client, const wire::Request& request, const Error& error) const;
+    [[nodiscard]] AppStatus status_of(const registry::App& app) const;
     [[nodiscard]] wire::Value statuses(const std::vector<std::string>& ids) const;
     [[nodiscard]] std::vector<std::string> all_ids() const;
     [[nodiscard]] bool allowed(const std::string& key) const;

@@ -56,6 +56,18 @@ std::optional<int> signal_number(std::string_view name);
 // SPMI's convention: the code, or minus the signal number.
 std::optional<int> spmi_exit_code(const std::optional<ExitStatus>& status);
 
+// The messages that wait for an app.
+struct MailboxStatus {
+    std::uint64_t waiting = 0;  // not acknowledged
+    std::uint64_t held = 0;     // of those, given to a receiver
+    std::uint64_t bytes = 0;
+    std::uint64_t received = 0;     // since the agent's start
+    std::uint64_t redelivered = 0;  // the same
+    std::optional<WallTime> oldest;
+
+    friend bool operator==(const MailboxStatus&, const MailboxStatus&) = default;
+};
+
 // Everything there is to show of one app: the unit of snapshots and deltas.
 struct AppStatus {
     std::string id;
@@ -85,6 +97,7 @@ struct AppStatus {
     bool tty = false;
     bool autostart = false;
     std::vector<std::string> tags;
+    std::optional<MailboxStatus> mailbox;  // unset: nothing was ever sent to it
     bool changed_on_disk = false;  // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;

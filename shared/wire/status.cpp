@@ -47,6 +47,30 @@ std::optional<ExitStatus> read_exit(const Value& value) {
                       value.at(2).as_bool()};
 }
 
+Value mailbox_value(const std::optional<MailboxStatus>& mailbox) {
+    if (!mailbox) {
+        return {};
+    }
+    return Value::Map{{"waiting", mailbox->waiting},
+                      {"held", mailbox->held},
+                      {"bytes", mailbox->bytes},
+                      {"received", mailbox->received},
+                      {"redelivered", mailbox->redelivered},
+                      {"oldest", time_value(mailbox->oldest)}};
+}
+
+std::optional<MailboxStatus> read_mailbox(const Value& value) {
+    if (!value.is_map()) {
+        return std::nullopt;
+    }
+    return MailboxStatus{value["waiting"].as_uint(),
+                         value["held"].as_uint(),
+                         value["bytes"].as_uint(),
+                         value["received"].as_uint(),
+                         value["redelivered"].as_uint(),
+                         optional_time(value["oldest"])};
+}
+
 }  // namespace
 
 Value to_value(WallTime time) {
@@ -85,6 +109,7 @@ Value to_value(const AppStatus& s) {
         {"tty", s.tty},
         {"autostart", s.autostart},
         {"tags", strings(s.tags)},
+        {"mailbox", mailbox_value(s.mailbox)},
         {"changed", s.changed_on_disk},
     };
 }
@@ -120,6 +145,7 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.tty = v["tty"].as_bool();
     s.autostart = v["autostart"].as_bool();
     s.tags = v["tags"].as_strings();
+    s.mailbox = read_mailbox(v["mailbox"]);
     s.changed_on_disk = v["changed"].as_bool();
     return s;
 }
