@@ -8,7 +8,8 @@
 #include <mutex>
 #include <thread>
 
-#include "shared/log/log.h"
+#include "shared/wire/append.h"
+#include "shared/wire/cursor.h"
 
 namespace berth::relay {
 
@@ -20,9 +21,7 @@ CREATE TABLE message (
     id INTEGER PRIMARY KEY, recipient TEXT NOT NULL, sender TEXT NOT NULL, time_ms INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL, payload BLOB NOT NULL
 );
-CREATE TABLE known (
-    first_id INTEGER PRIMARY KEY, count INTEGER NOT NULL, time_ms INTEGER NOT NULL, key BLOB NOT NULL
-);
+CREATE TABLE known (last_id INTEGER PRIMARY KEY, keys BLOB NOT NULL);
 CREATE TABLE next (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
 INSERT INTO next VALUES (1, 1);
 )sql";
@@ -45,6 +44,32 @@ void bind_bytes(SQLite::Statement& statement, int index, const std::string& byte
     statement.bindNoCopy(index, bytes.data(), static_cast<int>(bytes.size()));
 }
 
+// All keys of one batch are one row: they are read at a start only, and forgotten together.
+std::string pack_known(const std::vector<Batch::Known>& known) {
+    std::string out;
+    for (const Batch::Known& one : known) {
+        wire::append_whole(out, one.first_id);
+        wire::append_whole(out, one.count);
+        wire::append_whole(out, one.time_ms);
+        wire::append_text(out, one.key);
+    }
+    return out;
+}
+
+void unpack_known(std::string_view packed, std::vector<Batch::Known>& known) {
+    wire::Cursor cursor(packed);
+    while (cursor.ok() && !cursor.at_end()) {
+        Batch::Known one;
+        one.first_id = cursor.whole().value_or(0);
+        one.count = cursor.whole().value_or(0);
+        one.time_ms = cursor.whole().value_or(0);
+        one.key = cursor.text().value_or("");
+        if (cursor.ok()) {
+            known.push_back(std::move(one));
+        }
+    }
+}
+
 // The database itself; used by one thread at a time.
 class Database {
 public:
@@ -53,8 +78,8 @@ public:
           insert_(db_, "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)"),
           remove_(db_, "DELETE FROM message WHERE id = ?"),
           remove_range_(db_, "DELETE FROM message WHERE id BETWEEN ? AND ?"),
-          know_(db_, "INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)"),
-          forget_(db_, "DELETE FROM known WHERE first_id < ?"),
+          know_(db_, "INSERT OR REPLACE INTO known VALUES (?, ?)"),
+          forget_(db_, "DELETE FROM known WHERE last_id < ?"),
           next_(db_, "UPDATE next SET id = ?") {}
 
     Stored load() {
@@ -71,13 +96,9 @@ public:
                  unsigned_of(messages.getColumn(3)),
                  unsigned_of(messages.getColumn(4))});
         }
-        SQLite::Statement known(
-            db_, "SELECT first_id, count, time_ms, key FROM known ORDER BY first_id");
+        SQLite::Statement known(db_, "SELECT keys FROM known ORDER BY last_id");
         while (known.executeStep()) {
-            stored.known.push_back({unsigned_of(known.getColumn(0)),
-                                    unsigned_of(known.getColumn(1)),
-                                    unsigned_of(known.getColumn(2)),
-                                    bytes_of(known.getColumn(3))});
+            unpack_known(bytes_of(known.getColumn(0)), stored.known);
         }
         stored.next_id = static_cast<std::uint64_t>(
             db_.execAndGet("SELECT max(id, (SELECT ifnull(max(id), 0) + 1 FROM message)) FROM next")
@@ -92,11 +113,10 @@ public:
                 insert(message);
             }
             remove(batch.removals);
-            for (const Batch::Known& known : batch.known) {
-                know_.bind(1, signed_of(known.first_id));
-                know_.bind(2, signed_of(known.count));
-                know_.bind(3, signed_of(known.time_ms));
-                bind_bytes(know_, 4, known.key);
+            if (!batch.known.empty()) {
+                const std::string keys = pack_known(batch.known);
+                know_.bind(1, signed_of(batch.known.back().first_id));
+                bind_bytes(know_, 2, keys);
                 run(know_);
             }
             if (batch.forget_known_below != 0) {

@@ -19,7 +19,7 @@ constexpr int kAcceptsPerTurn = 64;
 constexpr Duration kGreetingTime = std::chrono::seconds(3);
 constexpr std::size_t kHoldAbove = 1U << 20U;  // stop reading a peer that does not read
 constexpr std::size_t kDrainBelow = 64U << 10U;
-constexpr std::size_t kKeepBuffer = 512U << 10U;
+constexpr std::size_t kKeepBuffer = 2U << 20U;
 constexpr ZmtpLimits kStrangersLimits = {4096, 4096, 8192, 2};
 
 }  // namespace

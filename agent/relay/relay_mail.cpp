@@ -10,7 +10,7 @@ namespace berth::relay {
 namespace {
 
 constexpr std::size_t kMaxPoll = 1000;
-constexpr std::size_t kMaxPollBytes = 8U << 20U;  // of one answer, beyond its first message
+constexpr std::size_t kMaxPollBytes = 1U << 20U;  // of one answer, beyond its first message
 constexpr std::uint64_t kLongestMs = 366ULL * 24 * 3600 * 1000;
 constexpr std::uint64_t kLongestWaitMs = 3'600'000;
 

@@ -846,14 +846,13 @@ private:
     // False: the connection was lost, and is a new one now.
     bool take(Clock::time_point deadline) {
         constexpr std::size_t kRead = 256U << 10U;
-        const std::size_t before = in_.size();
-        in_.resize(before + kRead);
-        const ssize_t got = ::recv(fd_, in_.data() + before, kRead, 0);
-        in_.resize(before + (got > 0 ? static_cast<std::size_t>(got) : 0U));
+        buffer_.resize(kRead);
+        const ssize_t got = ::recv(fd_, buffer_.data(), kRead, 0);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
             lost(deadline);
             return false;
         }
+        in_.append(buffer_, 0, got > 0 ? static_cast<std::size_t>(got) : 0U);
         parse();
         return true;
     }
@@ -942,6 +941,7 @@ private:
 
     Options options_;
     int fd_ = -1;
+    std::string buffer_;  // what one read fills
     std::string in_;
     std::size_t read_ = 0;
     std::string out_;
