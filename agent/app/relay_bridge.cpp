@@ -59,6 +59,11 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     service.limits.mailbox = {options.ipc.max_messages, options.ipc.max_bytes};
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
     service.store_bytes = options.ipc.max_store;
+    if (!options.ipc.listen.empty()) {
+        service.curve.endpoint = options.ipc.listen;
+        service.curve.allowed = {options.ipc.allow.begin(), options.ipc.allow.end()};
+        BERTH_TRY(service.curve.keys, bus::load_or_make_keys(options.home + "/keys", "agent"));
+    }
     BERTH_TRY(self.service_,
               relay::Service::start(
                   loop,
@@ -66,6 +71,10 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
                   [&self](relay::Verb verb, const auto& app, const auto& actor, const auto& done) {
                       self.control(verb, app, actor, done);
                   }));
+    if (!self.service_->tcp_endpoint().empty()) {
+        BERTH_CHECK(os::replace_file(options.home + "/run/ipc_endpoint",
+                                     self.service_->tcp_endpoint() + "\n"));
+    }
     std::set<std::string> all;
     for (const auto& [id, app] : registry.apps()) {
         all.insert(id);

@@ -93,6 +93,7 @@ struct Service::Inside {
     std::shared_ptr<Guarded<StatsView>> stats;
     std::unique_ptr<Relay> relay;
     std::unique_ptr<LocalEndpoint> local;
+    std::unique_ptr<CurveEndpoint> curve;
     std::vector<std::unique_ptr<OperatorLink>> operators;
     std::uint64_t published = ~0ULL;
     loop::Registration publish_later;
@@ -140,6 +141,10 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
     BERTH_TRY(inside->relay, Relay::create(*self.loop_, std::move(relay)));
     BERTH_TRY(inside->local,
               LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
+    if (!options.curve.endpoint.empty()) {
+        BERTH_TRY(inside->curve, CurveEndpoint::create(*self.loop_, *inside->relay, options.curve));
+        self.tcp_endpoint_ = inside->curve->endpoint();
+    }
     inside->hook = self.loop_->before_sleep([in = inside.get()] {
         in->look();
         return false;
@@ -162,6 +167,7 @@ Service::~Service() {
     if (inside_ != nullptr) {
         inside_->hook.reset();
         inside_->operators.clear();
+        inside_->curve.reset();
         inside_->local.reset();
         inside_->relay.reset();
         inside_.reset();

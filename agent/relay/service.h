@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/relay/curve_endpoint.h"
 #include "agent/relay/relay.h"
 #include "shared/base/guarded.h"
 #include "shared/base/result.h"
@@ -41,6 +42,7 @@ public:
         std::string home;
         std::string agent;
         RelayLimits limits;
+        CurveOptions curve;             // where other machines reach it; `endpoint` "": nowhere
         std::uint64_t store_bytes = 0;  // the most that relay.db may take; 0: no limit of ours
     };
 
@@ -76,6 +78,9 @@ public:
               std::size_t max,
               std::function<void(const std::vector<Waiting>&)> done);
 
+    // tcp://HOST:PORT with the real port; "" when it does not listen there.
+    [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
+
     // Mailboxes by app; at most a few tenths of a second old. Any thread.
     [[nodiscard]] StatsView stats() const;
 
@@ -85,6 +90,7 @@ private:
     Service() = default;
     AgentPort make_port(const Options& options, Control control);
 
+    std::string tcp_endpoint_;
     loop::PosterPtr agent_;
     loop::PosterPtr relay_;
     std::shared_ptr<Guarded<StatsView>> stats_;

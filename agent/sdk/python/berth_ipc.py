@@ -892,6 +892,8 @@ class Client(_Verbs):
             if isinstance(third, str):
                 self._inbox.append((third, info, parts[1:]))
             return
+        if third == 401 and number != 1 << 62:  # it has forgotten this connection: a new one says hello
+            raise ConnectionError("the relay does not know this connection any more")
         slot = self._slots.pop(number, None)
         if slot is None:
             return
