@@ -574,7 +574,10 @@ class _Slot:
         if self.error is not None:
             raise self.error
         if self.code != 0:
-            raise IpcError(self.code, self.info.get("error", "refused"), self.info)
+            text = self.info.get("error", "refused")
+            if self.code == 504:
+                raise Timeout(text)
+            raise IpcError(self.code, text, self.info)
         return self.info, self.payloads
 
 

@@ -817,11 +817,11 @@ private:
                 if (ready == 0) {
                     throw Error(504, "the relay takes no more");
                 }
-                if ((entry.revents & POLLIN) != 0 && !take(deadline)) {
-                    return;  // connected anew: all is queued again
+                if ((entry.revents & POLLIN) != 0) {
+                    (void)take(deadline);
                 }
             } else if (errno != EINTR) {
-                return lost(deadline);
+                lost(deadline);  // all that has no answer yet is queued again
             }
         }
         out_.clear();
