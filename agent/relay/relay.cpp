@@ -75,9 +75,11 @@ void Relay::restore(Stored stored) {
         }
         slot->mail.add(std::move(message));
     }
-    for (Batch::Known& known : stored.known) {
-        known_[known.key] = {known.first_id, known.count};
-        known_order_.emplace_back(std::move(known.key), known.time_ms);
+    for (const Batch::Known& known : stored.known) {
+        note_stored_key(known);
+        if (const auto sender = need_box(known.key.substr(0, known.key.find('\0')))) {
+            learn(**sender, known);
+        }
     }
     next_correlation_ = next_id_ << 8U;  // a respond of before our start must not hit a new request
     (void)take_ids(0);
@@ -275,11 +277,19 @@ Result<Box*> Relay::need_box(std::string_view app) {
     return made;
 }
 
-// Forgets mailboxes that nobody has anything in or to do with.
+// Forgets mailboxes that nobody has anything in or to do with, and those whose keys are too old.
 void Relay::sweep_boxes() {
-    std::erase_if(boxes_, [](const auto& entry) {
+    const std::uint64_t now = now_ms();
+    std::erase_if(boxes_, [this, now](const auto& entry) {
         const Box& box = *entry.second;
-        return box.mail.empty() && box.sessions == 0 && box.references == 0 && !box.touched;
+        if (!box.mail.empty() || box.sessions != 0 || box.references != 0 || box.touched ||
+            (!box.keys.empty() && box.keys.back().second + known_for_ms() >= now)) {
+            return false;
+        }
+        for (const auto& [key, time_ms] : box.keys) {
+            known_.erase(key);
+        }
+        return true;
     });
 }
 

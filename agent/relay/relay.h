@@ -65,7 +65,8 @@ struct Box {
     std::deque<std::shared_ptr<Waiter>> waiters;
     std::size_t sessions = 0;
     std::size_t next_subscriber = 0;
-    bool seen = false;           // somebody has proved to be this app
+    std::deque<std::pair<std::string, std::uint64_t>> keys;  // dedupe keys it used, with their time
+    bool seen = false;                                       // somebody has proved to be this app
     std::size_t references = 0;  // messages on their way to the disk, requests without an answer
     bool touched = false;
     loop::Registration redelivery;
@@ -77,7 +78,8 @@ struct RelayLimits {
     std::size_t mailboxes = 10'000;
     std::size_t window = 1000;
     Duration redelivery = std::chrono::seconds(30);
-    std::size_t known_keys = 200'000;  // dedupe keys that are remembered, the latest
+    std::size_t known_keys = 20'000;  // dedupe keys of one sender that are remembered, the latest
+    std::size_t stored_keys = 1'000'000;  // of all, on the disk
     Duration known_for = std::chrono::minutes(15);
     std::size_t pending_requests = 10'000;
     std::size_t backlog = 1U << 20U;       // above it, no more is pushed until the peer has read
@@ -155,6 +157,13 @@ private:
         std::vector<std::string> known;  // keys that this turn has used
     };
 
+    // Keys that the disk holds, a thousand at most; `last_id` is of the latest.
+    struct StoredKeys {
+        std::uint64_t last_id = 0;
+        std::size_t count = 0;
+        std::uint64_t time_ms = 0;
+    };
+
     struct KnownKey {
         std::uint64_t first_id = 0;
         std::uint64_t count = 0;
@@ -197,7 +206,10 @@ private:
     [[nodiscard]] bool is_known(std::string_view app) const;
     Result<void> check_room(const Box& box, Parts payload) const;
     bool answer_known(Session& session, const RequestHeader& request, const std::string& key);
-    void remember(const std::string& key, std::uint64_t first, std::uint64_t count, bool durable);
+    void remember(Box& sender, const Batch::Known& known, bool durable);
+    void learn(Box& sender, const Batch::Known& known);
+    void note_stored_key(const Batch::Known& known);
+    [[nodiscard]] std::uint64_t known_for_ms() const;
     void accept(Box& box, Session& session, const RequestHeader& request, Parts payload);
     std::uint64_t take_ids(std::size_t count);
 
@@ -239,7 +251,8 @@ private:
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::unordered_map<std::uint64_t, PendingRequest> requests_;  // by correlation
     std::unordered_map<std::string, KnownKey> known_;
-    std::deque<std::pair<std::string, std::uint64_t>> known_order_;  // with their time
+    std::deque<StoredKeys> stored_keys_;  // oldest first
+    std::size_t stored_key_count_ = 0;
     std::vector<Box*> touched_;
     std::vector<Session*> listeners_;  // subscribed ones, for events
     std::uint64_t next_session_ = 1;

@@ -45,17 +45,16 @@ std::string notified(
 // "ID" or "AGENT/ID" with our own agent's name.
 Result<std::string_view> Relay::local_target(std::string_view to) const {
     const std::size_t slash = to.find('/');
-    std::string_view app = to;
-    if (slash != std::string_view::npos) {
-        const std::string_view agent = to.substr(0, slash);
-        app = to.substr(slash + 1);
-        if (is_valid_id(agent) && is_valid_id(app) && agent != options_.port.agent) {
-            return fail(ErrorCode::NotFound,
-                        "agent \"" + std::string(agent) + "\" cannot be reached from here");
-        }
+    const bool named = slash != std::string_view::npos;
+    const std::string_view agent = named ? to.substr(0, slash) : options_.port.agent;
+    const std::string_view app = named ? to.substr(slash + 1) : to;
+    if (!is_valid_id(app) || !is_valid_id(agent)) {
+        return fail(ErrorCode::InvalidArgument,
+                    "that is no ID and no AGENT/ID, each " + std::string(kIdRule));
     }
-    if (!is_valid_id(app)) {
-        return fail(ErrorCode::InvalidArgument, "\"to\" is no app's id: " + std::string(kIdRule));
+    if (agent != options_.port.agent) {
+        return fail(ErrorCode::NotFound,
+                    "agent \"" + std::string(agent) + "\" cannot be reached from here");
     }
     return app;
 }
@@ -119,7 +118,7 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
     accept(**box, session, request, payload);
     const bool durable = request.args.durable.value_or(true);
     if (!key.empty()) {
-        remember(key, first, payload.size(), durable);
+        remember(*session.box, {first, payload.size(), now_ms(), key}, durable);
     }
     answer_stored(session,
                   request,
@@ -148,29 +147,49 @@ bool Relay::answer_known(Session& session, const RequestHeader& request, const s
     return true;
 }
 
-void Relay::remember(const std::string& key,
-                     std::uint64_t first,
-                     std::uint64_t count,
-                     bool durable) {
-    const std::uint64_t now = now_ms();
-    known_[key] = {first, count};
-    known_order_.emplace_back(key, now);
-    if (durable) {
-        turn_.batch->known.push_back({first, count, now, key});
-        turn_.known.push_back(key);
+void Relay::remember(Box& sender, const Batch::Known& known, bool durable) {
+    learn(sender, known);
+    if (!durable) {
+        return;
     }
-    const auto known_for =
-        static_cast<std::uint64_t>(limits_.known_for / std::chrono::milliseconds(1));
-    while (known_order_.size() > limits_.known_keys ||
-           known_order_.front().second + known_for < now) {
-        const auto oldest = known_.find(known_order_.front().first);
-        if (oldest != known_.end()) {
-            turn_.batch->forget_known_below =
-                std::max(turn_.batch->forget_known_below, oldest->second.first_id + 1);
-            known_.erase(oldest);
-        }
-        known_order_.pop_front();
+    turn_.batch->known.push_back(known);
+    turn_.known.push_back(known.key);
+    note_stored_key(known);
+    const auto too_old = [this, &known](const StoredKeys& keys) {
+        return keys.time_ms + known_for_ms() < known.time_ms;
+    };
+    while (stored_key_count_ > limits_.stored_keys || too_old(stored_keys_.front())) {
+        turn_.batch->forget_known_below = stored_keys_.front().last_id + 1;
+        stored_key_count_ -= stored_keys_.front().count;
+        stored_keys_.pop_front();
     }
+}
+
+// Each sender's latest keys are remembered, so that a busy one does not make others forgotten.
+void Relay::learn(Box& sender, const Batch::Known& known) {
+    known_[known.key] = {known.first_id, known.count};
+    sender.keys.emplace_back(known.key, known.time_ms);
+    while (sender.keys.size() > limits_.known_keys ||
+           sender.keys.front().second + known_for_ms() < known.time_ms) {
+        known_.erase(sender.keys.front().first);
+        sender.keys.pop_front();
+    }
+}
+
+// What the disk holds of keys, some at a time: it forgets them in the order of their ids.
+void Relay::note_stored_key(const Batch::Known& known) {
+    constexpr std::size_t kTogether = 1000;
+    ++stored_key_count_;
+    if (!stored_keys_.empty() && stored_keys_.back().count < kTogether) {
+        StoredKeys& last = stored_keys_.back();
+        last = {known.first_id, last.count + 1, known.time_ms};
+    } else {
+        stored_keys_.push_back({known.first_id, 1, known.time_ms});
+    }
+}
+
+std::uint64_t Relay::known_for_ms() const {
+    return static_cast<std::uint64_t>(limits_.known_for / std::chrono::milliseconds(1));
 }
 
 void Relay::accept(Box& box, Session& session, const RequestHeader& request, Parts payload) {
