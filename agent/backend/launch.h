@@ -19,8 +19,8 @@ struct LaunchContext {
     // What the relay adds to an app's environment: where it is, and the app's secret, made when
     // missing. Unset: there is no relay.
     using Variables = std::vector<std::pair<std::string, std::string>>;
-    std::function<Result<Variables>(const AppSpec& spec)> ipc;
-    std::string python_path;  // put behind the app's own PYTHONPATH
+    std::function<Result<Variables>(const AppSpec& spec)> ipc = nullptr;
+    std::string python_path = {};  // put behind the app's own PYTHONPATH
 };
 
 // One start of one app.
