@@ -161,6 +161,9 @@ def main():
     scale = 0.1 if args.quick else 1
     with tempfile.TemporaryDirectory() as folder:
         home = berthlib.Home(pathlib.Path(folder) / "home")
+        # As the bare broker's queues have no bound, the mailboxes get one that is not reached.
+        home.agent_home.mkdir(parents=True)
+        (home.agent_home / "agent.toml").write_text('[ipc]\nmax_messages = 10000000\nmax_bytes = "2GiB"\n')
         home.up()
         bench = Bench(pathlib.Path(args.bin) / "relay_bench", home, folder)
         try:
