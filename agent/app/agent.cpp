@@ -69,12 +69,14 @@ Result<void> Agent::prepare() {
         loop_,
         *store_,
         *keeper_,
-        backend::LaunchContext{options_.name, home},
+        RelayBridge::launch_context(options_.name, home),
         registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
+                                          relay_->on_changed(changed, removed);
                                           server_->on_changed(changed, removed);
                                       },
                                       [this] { finish(/*end_keeper=*/true); }});
     BERTH_CHECK(registry_->restore());
+    BERTH_TRY(relay_, RelayBridge::start(loop_, *registry_, {home, options_.name, config.ipc}));
     control::ServerOptions server;
     server.local_path = home + "/run/control.sock";
     server.listen = config.listen;
@@ -90,7 +92,9 @@ Result<void> Agent::prepare() {
                                        [this](bool keep_apps) { begin_shutdown(keep_apps); },
                                        [this](const std::string& folder, auto answered) {
                                            upgrade(folder, std::move(answered));
-                                       }}));
+                                       },
+                                       &relay_->service(),
+                                       home}));
     write_address();
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
     janitor_->look_through();

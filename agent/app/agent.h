@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/app/relay_bridge.h"
 #include "agent/backend/keeper_client.h"
 #include "agent/control/server.h"
 #include "agent/logs/log_janitor.h"
@@ -56,6 +57,7 @@ private:
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<backend::KeeperClient> keeper_;
     std::unique_ptr<registry::Registry> registry_;
+    std::unique_ptr<RelayBridge> relay_;
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<logs::LogJanitor> janitor_;
     std::function<void(Result<void>)> upgrade_answered_;

@@ -145,6 +145,11 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     keeperlink::Start start;
     start.run = {spec.id, request.generation};
     start.argv = spec.argv;
+    if (spec.module) {
+        // A Python file with pytainer_init(), in a process of its own.
+        start.argv.insert(start.argv.begin(),
+                          {"python3", "-u", context.python_path + "/berth_module_host.py"});
+    }
     start.cwd = os::absolute_path(spec.cwd, request.folder);
     start.has_umask = spec.umask.has_value();
     start.umask = spec.umask.value_or(0);
@@ -186,6 +191,15 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
         environment["WATCHDOG_USEC"] = std::to_string(
             std::chrono::duration_cast<std::chrono::microseconds>(spec.health.watchdog).count());
     }
+    if (context.ipc) {
+        for (const auto& [name, value] : context.ipc(spec)) {
+            environment[name] = value;
+        }
+    }
+    if (!context.python_path.empty()) {
+        std::string& path = environment["PYTHONPATH"];
+        path += (path.empty() ? "" : ":") + context.python_path;
+    }
     for (const auto& [name, value] : environment) {
         start.environment.push_back(name + "=" + value);
     }
@@ -193,7 +207,12 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     return start;
 }
 
-Result<void> make_data_folder(const LaunchContext& context, const keeperlink::Start& start) {
+Result<void> prepare_launch(const LaunchContext& context,
+                            const AppSpec& spec,
+                            const keeperlink::Start& start) {
+    if (context.ipc_files) {
+        BERTH_CHECK(context.ipc_files(spec));
+    }
     const std::string data = data_folder(context, start.run.id);
     BERTH_CHECK(os::make_folders(data));
     if (start.switch_user && ::geteuid() == 0 && ::chown(data.c_str(), start.uid, start.gid) != 0) {

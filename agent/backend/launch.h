@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,15 @@ namespace berth::backend {
 struct LaunchContext {
     std::string agent;
     std::string home;
+
+    // What the relay adds to an app's environment: where it is, and the app's secret. Unset: there
+    // is no relay.
+    using Variables = std::vector<std::pair<std::string, std::string>>;
+    std::function<Variables(const AppSpec& spec)> ipc = nullptr;
+
+    // Makes the files that those name, right before a start.
+    std::function<Result<void>(const AppSpec& spec)> ipc_files = nullptr;
+    std::string python_path = {};  // put behind the app's own PYTHONPATH
 };
 
 // One start of one app.
@@ -28,8 +38,11 @@ struct LaunchRequest {
 // what is wrong with the descriptor or this machine ("user \"www\" does not exist").
 Result<keeperlink::Start> plan_launch(const LaunchContext& context, const LaunchRequest& request);
 
-// The folder that BERTH_HOME_DIR names, for the app's user.
-Result<void> make_data_folder(const LaunchContext& context, const keeperlink::Start& start);
+// Makes what the plan names: the folder of BERTH_HOME_DIR, for the app's user, and what the relay
+// needs.
+Result<void> prepare_launch(const LaunchContext& context,
+                            const AppSpec& spec,
+                            const keeperlink::Start& start);
 
 // The same for a shell line that runs as the app, with its environment: a hook or a check.
 Result<keeperlink::Start> plan_line(const LaunchContext& context,

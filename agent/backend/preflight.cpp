@@ -33,7 +33,9 @@ public:
         look_at_user();
         look_at_environment();
         look_at_folder();
-        if (!spec_.argv.empty()) {
+        if (start_) {
+            look_at_command(start_->argv.front());  // a module's is its host
+        } else if (!spec_.argv.empty() && !spec_.module) {
             look_at_command(spec_.argv.front());
         }
         for (const std::string& command : spec_.required_commands) {

@@ -23,6 +23,11 @@ int run_logs(Session& session);
 int run_connect(Session& session);
 int run_events(Session& session);
 
+int run_notify(Session& session);
+int run_poll(Session& session);
+int run_raise(Session& session);
+int run_token(Session& session);
+
 int run_up(Session& session);
 int run_down(Session& session);
 int run_agent_run(Session& session);

@@ -23,7 +23,11 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 41> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 45> kRuns = {{
+    {"notify", run_notify},
+    {"poll", run_poll},
+    {"raise", run_raise},
+    {"token app", run_token},
     {"up", run_up},
     {"down", run_down},
     {"load", run_load},

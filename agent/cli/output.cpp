@@ -144,6 +144,13 @@ std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
     line("Exit code", code && !active ? std::to_string(*code) : "");
     line("Restarts", std::to_string(s.restarts));
     line("Memory", s.rss_bytes ? size_text(*s.rss_bytes) : "");
+    if (s.mailbox && s.mailbox->waiting > 0) {
+        line("Messages",
+             fmt::format("{} waiting, {}, the oldest for {}",
+                         s.mailbox->waiting,
+                         size_text(s.mailbox->bytes),
+                         short_duration(now - s.mailbox->oldest.value_or(now))));
+    }
     line("CPU", s.cpu_percent ? fmt::format("{:.1f}%", *s.cpu_percent) : "");
     return text;
 }

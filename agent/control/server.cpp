@@ -82,7 +82,7 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 21> kHandlers = {{
+    static constexpr std::array<std::pair<std::string_view, Handler>, 24> kHandlers = {{
         {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
         {"list", &Server::on_list},           {"act", &Server::on_act},
         {"load", &Server::on_load},           {"scan", &Server::on_scan},
@@ -93,7 +93,8 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"peers", &Server::on_peers},         {"shutdown", &Server::on_shutdown},
         {"crashes", &Server::on_crashes},     {"check", &Server::on_check},
         {"metrics", &Server::on_metrics},     {"scale", &Server::on_scale},
-        {"upgrade", &Server::on_upgrade},
+        {"upgrade", &Server::on_upgrade},     {"message", &Server::on_message},
+        {"mailbox", &Server::on_mailbox},     {"token", &Server::on_token},
     }};
     const Client client{&router, peer.route, peer.key};
     // A key that was taken off the list is refused at its next word, not at its next connection.
@@ -140,7 +141,7 @@ Value Server::statuses(const std::vector<std::string>& ids) const {
     Value::Array apps;
     for (const std::string& id : ids) {
         if (const registry::App* const app = registry_.find(id)) {
-            apps.push_back(wire::to_value(registry_.status(*app)));
+            apps.push_back(wire::to_value(status_of(*app)));
         }
     }
     return apps;
@@ -217,7 +218,7 @@ void Server::on_show(const Client& client, const wire::Request& request) {
     }
     ok(client,
        request,
-       Value::Map{{"app", wire::to_value(registry_.status(*app))},
+       Value::Map{{"app", wire::to_value(status_of(*app))},
                   {"spec", spec.take()},
                   {"history", std::move(history)},
                   {"runs", std::move(runs)}});

@@ -12,6 +12,7 @@
 #include "agent/logs/log_reader.h"
 #include "agent/logs/log_watch.h"
 #include "agent/registry/registry.h"
+#include "agent/relay/service.h"
 #include "agent/store/store.h"
 #include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
@@ -35,6 +36,8 @@ public:
         // Replaces keeper and agent by those in the folder; `answered` once, before this one ends.
         std::function<void(const std::string& folder, std::function<void(Result<void>)> answered)>
             upgrade;
+        relay::Service* relay = nullptr;  // outlives the server; null: there is none
+        std::string home;
     };
 
     static Result<std::unique_ptr<Server>> create(bus::Context& context,
@@ -85,6 +88,9 @@ private:
     void on_metrics(const Client& client, const wire::Request& request);
     void on_scale(const Client& client, const wire::Request& request);
     void on_upgrade(const Client& client, const wire::Request& request);
+    void on_message(const Client& client, const wire::Request& request);
+    void on_mailbox(const Client& client, const wire::Request& request);
+    void on_token(const Client& client, const wire::Request& request);
 
     void wait_for_log(const Client& client,
                       const wire::Request& request,
@@ -96,6 +102,7 @@ private:
             const wire::Request& request,
             wire::Value info = wire::Value::Map{}) const;
     void refuse(const Client& client, const wire::Request& request, const Error& error) const;
+    [[nodiscard]] AppStatus status_of(const registry::App& app) const;
     [[nodiscard]] wire::Value statuses(const std::vector<std::string>& ids) const;
     [[nodiscard]] std::vector<std::string> all_ids() const;
     [[nodiscard]] bool allowed(const std::string& key) const;

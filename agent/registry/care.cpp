@@ -47,7 +47,7 @@ void Registry::spawn(App& app) {
         }
         start = std::move(*plan);
     }
-    if (auto made = backend::make_data_folder(launch_, *start); !made) {
+    if (auto made = backend::prepare_launch(launch_, app.machine.spec(), *start); !made) {
         return refuse_spawn(app, made.error().message, /*hopeless=*/false);
     }
     app.row.started_with = app.digest;

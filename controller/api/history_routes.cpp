@@ -153,7 +153,7 @@ void scale(const Services& services, const Exchange& exchange) {
     if (!address || !count) {
         return exchange.responder.send(http::problem_of(address ? count.error() : address.error()));
     }
-    const std::string actor = exchange.who ? exchange.who->name + " from the panel" : std::string();
+    const std::string actor = exchange.who ? exchange.who->actor() : std::string();
     ask(services,
         address->agent,
         "scale",

@@ -96,17 +96,38 @@ Result<std::unique_ptr<Router>> Router::create(Context& context,
                                                loop::EventLoop& loop,
                                                const SocketLimits& limits,
                                                Received received) {
+    return create_for_parts(
+        context,
+        loop,
+        limits,
+        [received = std::move(received)](const Peer& peer,
+                                         std::span<const std::string_view> parts) {
+            if (parts.size() == 1) {  // more, or none, has no meaning to answer to
+                received(peer, parts[0]);
+            }
+        });
+}
+
+Result<std::unique_ptr<Router>> Router::create_for_parts(Context& context,
+                                                         loop::EventLoop& loop,
+                                                         const SocketLimits& limits,
+                                                         ReceivedParts received) {
     try {
         auto impl = std::make_unique<SocketImpl>(context, zmq::socket_type::router, loop);
         impl->limit(limits);
         impl->socket.set(zmq::sockopt::linger, kLastWordsMs);
         impl->socket.set(zmq::sockopt::router_mandatory, 1);
         impl->attach([received = std::move(received)](std::vector<zmq::message_t>& parts) {
-            if (parts.size() != 2) {
-                return;  // a message is one frame; more, or none, has no meaning to answer to
+            if (parts.size() < 2) {
+                return;
             }
             const Peer peer{parts[0].to_string(), key_of(parts[1])};
-            received(peer, parts[1].to_string_view());
+            std::vector<std::string_view> views;
+            views.reserve(parts.size() - 1);
+            for (std::size_t i = 1; i < parts.size(); ++i) {
+                views.push_back(parts[i].to_string_view());
+            }
+            received(peer, views);
         });
         return std::unique_ptr<Router>(new Router(std::move(impl)));
     } catch (const zmq::error_t& error) {
@@ -144,12 +165,22 @@ Result<std::string> Router::bind_curve(const std::string& endpoint, const KeyPai
 }
 
 bool Router::send(const std::string& route, std::string_view frame) {
+    return send_parts(route, {&frame, 1});
+}
+
+bool Router::send_parts(const std::string& route, std::span<const std::string_view> parts) {
     try {
-        const auto flags = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
-        if (!impl_->socket.send(zmq::buffer(route), flags)) {
+        const auto more = zmq::send_flags::dontwait | zmq::send_flags::sndmore;
+        if (!impl_->socket.send(zmq::buffer(route), more)) {
             return false;
         }
-        return impl_->socket.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value();
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            const auto flags = i + 1 < parts.size() ? more : zmq::send_flags::dontwait;
+            if (!impl_->socket.send(zmq::buffer(parts[i]), flags)) {
+                return false;
+            }
+        }
+        return true;
     } catch (const zmq::error_t&) {
         return false;  // EHOSTUNREACH: it has gone
     }

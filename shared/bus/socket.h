@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,13 @@ public:
                                                   loop::EventLoop& loop,
                                                   const SocketLimits& limits,
                                                   Received received);
+    // For messages of several frames; the peer's route is none of them.
+    using ReceivedParts =
+        std::function<void(const Peer& peer, std::span<const std::string_view> parts)>;
+    static Result<std::unique_ptr<Router>> create_for_parts(Context& context,
+                                                            loop::EventLoop& loop,
+                                                            const SocketLimits& limits,
+                                                            ReceivedParts received);
     ~Router();
     Router(const Router&) = delete;
     Router& operator=(const Router&) = delete;
@@ -52,6 +60,7 @@ public:
 
     // False: the peer is gone, or its queue is full.
     bool send(const std::string& route, std::string_view frame);
+    bool send_parts(const std::string& route, std::span<const std::string_view> parts);
 
 private:
     explicit Router(std::unique_ptr<SocketImpl> impl);

@@ -7,6 +7,7 @@ namespace {
 constexpr std::string_view kServices = "Starting and ending";
 constexpr std::string_view kApps = "Apps";
 constexpr std::string_view kLooking = "Looking";
+constexpr std::string_view kMessages = "Messages between apps";
 constexpr std::string_view kMachine = "Agents and controllers";
 constexpr std::string_view kShell = "Shell";
 
@@ -150,6 +151,39 @@ std::vector<Command> make_commands() {
          1,
          1,
          kLooking},
+
+        {"notify",
+         "ID MESSAGE",
+         "send an app a message; it is kept until the app has it",
+         {{"--parse", "", "", "MESSAGE is JSON, not plain text"},
+          {"--ttl", "", "DURATION", "after that it is worthless"},
+          {"--volatile", "", "", "in memory alone: faster, lost when the agent ends"}},
+         2,
+         2,
+         kMessages},
+        {"poll",
+         "ID",
+         "take the messages that wait for an app",
+         {{"--max", "", "N", "how many at most, 1000"},
+          {"--wait", "", "DURATION", "for the first one"},
+          {"--peek", "", "", "look at them, and leave them"}},
+         1,
+         1,
+         kMessages},
+        {"raise",
+         "TYPE [PAYLOAD]",
+         "raise an event for all apps that listen",
+         {{"--parse", "", "", "PAYLOAD is JSON, not plain text"}},
+         1,
+         2,
+         kMessages},
+        {"token app",
+         "ID",
+         "what an app that Berth does not start needs to send and receive messages",
+         {},
+         1,
+         1,
+         kMessages},
 
         {"agent run",
          "",

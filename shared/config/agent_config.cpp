@@ -39,6 +39,13 @@ Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view
         root.read_table("log", [&](TableReader& table) {
             table.read("max_total", config.log_max_total, Size{1 << 20});
         });
+        root.read_table("ipc", [&](TableReader& table) {
+            table.read("listen", config.ipc.listen, Endpoint{});
+            table.read_list("allow", config.ipc.allow, Filled{});
+            table.read("max_messages", config.ipc.max_messages, Whole{1, 10'000'000});
+            table.read("max_bytes", config.ipc.max_bytes, Size{1024});
+            table.read("max_store", config.ipc.max_store, Size{1 << 20});
+        });
         root.finish();
     }
     std::string problems;

@@ -18,11 +18,27 @@ namespace berth::config {
 //   allow = ["<public key of a controller>"]
 //   [log]
 //   max_total = "2GiB"                    # of all apps' logs together
+//   [ipc]
+//   listen = "tcp://127.0.0.1:6882"       # none: apps reach the relay over its local socket only
+//   allow = ["<public key of a client>"]
+//   max_messages = 100000                 # of one mailbox
+//   max_bytes = "256MiB"                  # the same
+//   max_store = "4GiB"                    # of relay.db; none: what the disk has
 struct AgentConfig {
     std::string name;
     std::string listen;
     std::vector<std::string> allow;
     std::uint64_t log_max_total = 2ULL << 30U;
+
+    struct Ipc {
+        std::string listen;
+        std::vector<std::string> allow;
+        std::uint64_t max_messages = 100'000;
+        std::uint64_t max_bytes = 256ULL << 20U;
+        std::uint64_t max_store = 0;
+    };
+
+    Ipc ipc;
 };
 
 // Errors read like those of descriptors; all of them, one a line.

@@ -155,6 +155,15 @@ void read_backend(TableReader& table, AppSpec& spec) {
     }
 }
 
+void read_ipc(TableReader& table, IpcSpec& ipc) {
+    if (table.has("may_control")) {
+        table.read_list("may_control", ipc.may_control.emplace(), Regex{});
+    }
+    if (table.has("may_notify")) {
+        table.read_list("may_notify", ipc.may_notify.emplace(), Regex{});
+    }
+}
+
 // What may not be said together in different tables.
 void check_together(TableReader& root, const TreeNode& tree, const AppSpec& spec) {
     const auto at = [&](std::string_view table, std::string_view key) {
@@ -222,6 +231,7 @@ AppSpec read_berth(const TreeNode& tree, Report& report) {
         table.read("version", spec.info.version, Text{});
         table.read("license", spec.info.license, Text{});
     });
+    root.read_table("ipc", [&](TableReader& table) { read_ipc(table, spec.ipc); });
     root.read_table("backend", [&](TableReader& table) { read_backend(table, spec); });
     check_together(root, tree, spec);
     root.finish();

@@ -58,6 +58,14 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
         json.end_object();
     }
     json.end_array();
+    if (status.mailbox) {
+        json.key("mailbox").begin_object().field("waiting", status.mailbox->waiting);
+        json.field("held", status.mailbox->held).field("bytes", status.mailbox->bytes);
+        json.field("received", status.mailbox->received);
+        json.field("redelivered", status.mailbox->redelivered);
+        write_time(json, "oldest", status.mailbox->oldest);
+        json.end_object();
+    }
 }
 
 }  // namespace berth::json

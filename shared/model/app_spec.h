@@ -120,6 +120,14 @@ struct ConfigVariable {
     friend bool operator==(const ConfigVariable&, const ConfigVariable&) = default;
 };
 
+// Whom the app may speak to, as RE2 patterns of whole ids. Unset: every app of its agent.
+struct IpcSpec {
+    std::optional<std::vector<std::string>> may_control;
+    std::optional<std::vector<std::string>> may_notify;
+
+    friend bool operator==(const IpcSpec&, const IpcSpec&) = default;
+};
+
 struct InfoSpec {
     std::string author;
     std::string website;
@@ -171,6 +179,7 @@ struct AppSpec {
     std::string required_berth;
     std::string required_pytainer;  // what a pyTainer manifest asks of pyTainer
     std::vector<ConfigVariable> config;
+    IpcSpec ipc;
     InfoSpec info;
     BackendType backend = BackendType::Native;
     std::vector<std::string> backend_options;

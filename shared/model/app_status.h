@@ -69,6 +69,18 @@ struct LimitStatus {
 // "512MiB", for sizes that are none of those "1000 bytes".
 std::string size_text(std::uint64_t bytes);
 
+// The messages that wait for an app.
+struct MailboxStatus {
+    std::uint64_t waiting = 0;  // not acknowledged
+    std::uint64_t held = 0;     // of those, given to a receiver
+    std::uint64_t bytes = 0;
+    std::uint64_t received = 0;     // since the agent's start
+    std::uint64_t redelivered = 0;  // the same
+    std::optional<WallTime> oldest;
+
+    friend bool operator==(const MailboxStatus&, const MailboxStatus&) = default;
+};
+
 // Everything there is to show of one app: the unit of snapshots and deltas.
 struct AppStatus {
     std::string id;
@@ -105,6 +117,7 @@ struct AppStatus {
     std::string schedule;              // a cron time
     std::optional<WallTime> next_run;  // by its schedule
     std::vector<LimitStatus> limits;
+    std::optional<MailboxStatus> mailbox;  // unset: nothing was ever sent to it
     bool changed_on_disk = false;      // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;

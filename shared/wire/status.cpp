@@ -65,6 +65,30 @@ std::vector<LimitStatus> read_limits(const Value& value) {
     return limits;
 }
 
+Value mailbox_value(const std::optional<MailboxStatus>& mailbox) {
+    if (!mailbox) {
+        return {};
+    }
+    return Value::Map{{"waiting", mailbox->waiting},
+                      {"held", mailbox->held},
+                      {"bytes", mailbox->bytes},
+                      {"received", mailbox->received},
+                      {"redelivered", mailbox->redelivered},
+                      {"oldest", time_value(mailbox->oldest)}};
+}
+
+std::optional<MailboxStatus> read_mailbox(const Value& value) {
+    if (!value.is_map()) {
+        return std::nullopt;
+    }
+    return MailboxStatus{value["waiting"].as_uint(),
+                         value["held"].as_uint(),
+                         value["bytes"].as_uint(),
+                         value["received"].as_uint(),
+                         value["redelivered"].as_uint(),
+                         optional_time(value["oldest"])};
+}
+
 }  // namespace
 
 Value to_value(WallTime time) {
@@ -109,6 +133,7 @@ Value to_value(const AppStatus& s) {
         {"said", s.said},
         {"schedule", s.schedule},
         {"next_run", time_value(s.next_run)},
+        {"mailbox", mailbox_value(s.mailbox)},
         {"changed", s.changed_on_disk},
         {"limits", limits_value(s.limits)},
     };
@@ -151,6 +176,7 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.said = v["said"].as_string();
     s.schedule = v["schedule"].as_string();
     s.next_run = optional_time(v["next_run"]);
+    s.mailbox = read_mailbox(v["mailbox"]);
     s.changed_on_disk = v["changed"].as_bool();
     s.limits = read_limits(v["limits"]);
     return s;

@@ -1,7 +1,9 @@
 """Kills agents and keepers at random moments while apps begin and end all the time, and then checks
 that nothing was doubled, orphaned or lost (promises R1, R2 and R5).
 
-  chaos.py --kills N [--keeper-share P] [--seed S] [--sabotage]
+  chaos.py --kills N [--apps N] [--keeper-share P] [--app-share P] [--seed S] [--sabotage]
+
+Of the kills, the shares go to the keeper and to one of the apps, the rest to the agent.
 
 The apps keep their own books (see tests/helpers/chaos_app.cpp), which are compared with what the agent
 has stored. --sabotage is the negative control: it deletes the keeper's records, and the check must then
@@ -21,7 +23,7 @@ import time
 import berthlib
 from berthlib import BIN, Home, alive, wait_for
 
-APPS = 8
+APPS = 8  # --apps changes it
 
 
 def descriptor(home, number):
@@ -83,14 +85,38 @@ def agent_pids(home):
     return found or ([pid] if pid else [])
 
 
-def kill_at_random(home, kills, keeper_share, rng):
+def app_pids(home):
+    """The chaos apps that are children of the keeper: after a kill of the keeper, those begun since."""
+    keeper = keeper_alive(home)
+    if not keeper:
+        return []
+    found = []
+    try:
+        for child in pathlib.Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split():
+            try:
+                if os.readlink(f"/proc/{child}/exe").endswith("chaos_app"):
+                    found.append(int(child))
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
+def kill_at_random(home, options, rng):
     alive_at_keeper_kills = 0
-    done = {"agent": 0, "keeper": 0}
-    while sum(done.values()) < kills:
+    done = {"agent": 0, "keeper": 0, "app": 0}
+    killed_apps = set()
+    while sum(done.values()) < options.kills:
         berthlib.reap()
-        if rng.random() < keeper_share:
+        luck = rng.random()
+        if luck < options.keeper_share:
             pid = keeper_alive(home)
             which = "keeper"
+        elif luck < options.keeper_share + options.app_share:
+            pids = app_pids(home)
+            pid = rng.choice(pids) if pids else None
+            which = "app"
         else:
             pids = agent_pids(home)
             pid = pids[0] if pids else None
@@ -102,7 +128,10 @@ def kill_at_random(home, kills, keeper_share, rng):
         if pid is None:
             time.sleep(0.0005)
             continue
-        time.sleep(rng.uniform(0, 0.040))
+        if which == "app":
+            killed_apps.add(pid)
+        else:
+            time.sleep(rng.uniform(0, 0.040))
         if which == "keeper":
             alive_at_keeper_kills += APPS + 1
         try:
@@ -110,7 +139,7 @@ def kill_at_random(home, kills, keeper_share, rng):
             done[which] += 1
         except ProcessLookupError:
             pass
-    return done, alive_at_keeper_kills
+    return done, alive_at_keeper_kills, killed_apps
 
 
 def read_journal(home, number):
@@ -130,7 +159,7 @@ def read_journal(home, number):
     return starts, ends, doubles
 
 
-def check_apps(home):
+def check_apps(home, killed=frozenset()):
     problems, unknown, runs_total = [], 0, 0
     for number in range(APPS):
         starts, ends, doubles = read_journal(home, number)
@@ -145,6 +174,8 @@ def check_apps(home):
                     problems.append(f"chaos{number}: the end of generation {generation} was lost")
             elif stored[generation] is None:
                 unknown += 1
+            elif stored[generation] == -signal.SIGKILL and starts.get(generation) in killed:
+                pass  # killed by us between its word and its end
             elif stored[generation] != status and stored[generation] != -signal.SIGTERM:
                 problems.append(f"chaos{number}: generation {generation} ended {status}, stored {stored[generation]}")
         for generation in starts:
@@ -188,10 +219,13 @@ def sabotage(home):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=2000)
+    parser.add_argument("--apps", type=int, default=APPS)
     parser.add_argument("--keeper-share", type=float, default=0.0)
+    parser.add_argument("--app-share", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--sabotage", action="store_true")
     options = parser.parse_args()
+    globals()["APPS"] = options.apps
     print(f"seed {options.seed}", flush=True)
     rng = random.Random(options.seed)
     berthlib.become_subreaper()
@@ -215,7 +249,7 @@ def main():
             problems = check_apps(home)[0] + (["lines lives on unknown"] if alive(line_pid) else [])
             print(f"negative control: {len(problems)} problems noticed, such as: {problems[:2]}")
             return 0 if problems else 1
-        done, alive_at_kills = kill_at_random(home, options.kills, options.keeper_share, rng)
+        done, alive_at_kills, killed = kill_at_random(home, options, rng)
         if not keeper_alive(home) and not agent_child(home):
             home.up()  # the last kill has met the keeper while its agent was being started
         wait_for(lambda: agent_child(home) and keeper_alive(home), "both back")
@@ -223,14 +257,14 @@ def main():
         wait_for(lambda: all(not a["active"] and a["state"] != "backoff" for a in home.apps().values()), "all stopped")
         home.down()
         wait_for(lambda: not keeper_alive(home), "the keeper's end")
-        problems, unknown, runs = check_apps(home)
+        problems, unknown, runs = check_apps(home, killed)
         line_problems, lines = check_lines(home, home.runs("lines"), done["keeper"])
         problems += line_problems
         survivors = berthlib.processes_with(f"BERTH_HOME_DIR={home.agent_home}")
         problems += [f"orphan: {pid}" for pid in survivors]
         if unknown > alive_at_kills:
             problems.append(f"{unknown} unknown ends, but only {alive_at_kills} apps lived at keeper kills")
-        print(f"{done['agent']} agent kills, {done['keeper']} keeper kills, {runs} runs, {lines} log lines, "
+        print(f"{done['agent']} agent kills, {done['keeper']} keeper kills, {done['app']} app kills, {runs} runs, {lines} log lines, "
               f"{unknown} unknown ends, {time.monotonic() - began:.0f} s")
         for problem in problems[:20]:
             print("PROBLEM " + problem)

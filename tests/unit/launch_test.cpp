@@ -115,3 +115,41 @@ TEST_CASE("what a launch lacks is said before anything runs") {
     CHECK(plan_launch(context, {spec, home.path(), {}, 1}).error().message ==
           "group \"no-such-group-here\" does not exist");
 }
+
+TEST_CASE("an app finds the relay, and a module app gets its host") {
+    const TempFolder home;
+    LaunchContext context{"lab", home.path()};
+    context.python_path = "/sdk";
+    context.ipc = [](const AppSpec& spec) {
+        return LaunchContext::Variables{{"BERTH_IPC", "ipc://relay"}, {"BERTH_X", spec.id}};
+    };
+    AppSpec spec;
+    spec.id = "web";
+    spec.argv = {"web.py", "word"};
+    spec.env = {{"PYTHONPATH", "/own"}};
+    auto start = plan_launch(context, {spec, home.path(), {"PATH=/bin"}, 1});
+    REQUIRE(start);
+    CHECK(has(start->environment, "BERTH_IPC=ipc://relay"));
+    CHECK(has(start->environment, "BERTH_X=web"));
+    CHECK(has(start->environment, "PYTHONPATH=/own:/sdk"));
+    CHECK(start->argv == std::vector<std::string>{"web.py", "word"});
+
+    spec.module = true;
+    spec.env.clear();
+    start = plan_launch(context, {spec, home.path(), {"PATH=/bin"}, 1});
+    REQUIRE(start);
+    CHECK(has(start->environment, "PYTHONPATH=/sdk"));
+    CHECK(start->argv ==
+          std::vector<std::string>{"python3", "-u", "/sdk/berth_module_host.py", "web.py", "word"});
+
+    std::string prepared;
+    context.ipc_files = [&prepared](const AppSpec& of) -> berth::Result<void> {
+        prepared = of.id;
+        return berth::fail(berth::ErrorCode::Io, "no secret");
+    };
+    start = plan_launch(context, {spec, home.path(), {}, 1});
+    REQUIRE(start);
+    CHECK(prepared.empty());  // a plan changes nothing
+    CHECK_FALSE(prepare_launch(context, spec, *start));
+    CHECK(prepared == "web");
+}

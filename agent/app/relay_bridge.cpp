@@ -1,0 +1,150 @@
+#include "agent/app/relay_bridge.h"
+
+#include "agent/app/python_sdk.h"
+#include "agent/app/variables.h"
+#include "agent/relay/secrets.h"
+#include "shared/os/file.h"
+
+namespace berth::app {
+
+namespace {
+
+// The client library goes where pyTainer's apps look for it: HOME/ipc.
+Result<void> install_python_sdk(const std::string& home) {
+    const std::string folder = home + "/ipc";
+    BERTH_CHECK(os::make_folders(folder));
+    for (const auto& [name, text] : python_sdk()) {
+        const std::string file = folder + "/" + std::string(name);
+        const auto present = os::read_file(file);
+        if (!present || *present != text) {
+            BERTH_CHECK(os::replace_file(file, text, 0644));
+        }
+    }
+    return {};
+}
+
+std::string variables_file(const std::string& home, const std::string& app) {
+    return home + "/tmp/" + app + "_config.json";
+}
+
+}  // namespace
+
+backend::LaunchContext RelayBridge::launch_context(const std::string& agent,
+                                                   const std::string& home) {
+    backend::LaunchContext context;
+    context.agent = agent;
+    context.home = home;
+    context.python_path = home + "/ipc";
+    context.ipc = [home](const AppSpec& spec) {
+        return backend::LaunchContext::Variables{
+            {"BERTH_IPC", "ipc://" + home + "/run/app.sock"},
+            {"BERTH_IPC_SECRET_FILE", relay::secret_file(home, spec.id)},
+            {"BERTH_CONFIG_FILE", variables_file(home, spec.id)},
+        };
+    };
+    context.ipc_files = [home](const AppSpec& spec) -> Result<void> {
+        BERTH_CHECK(relay::ensure_secret(home, spec.id));
+        const std::string file = variables_file(home, spec.id);
+        const std::string text = variables_json(spec) + "\n";
+        const auto present = os::read_file(file);
+        if (present && *present == text) {
+            return {};  // a start costs no write
+        }
+        return os::replace_file(file, text, 0600);
+    };
+    return context;
+}
+
+Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
+                                                        registry::Registry& registry,
+                                                        const Options& options) {
+    for (const char* const folder : {"/secrets", "/tmp"}) {
+        BERTH_CHECK(os::make_folders(options.home + folder));
+    }
+    BERTH_CHECK(install_python_sdk(options.home));
+    std::unique_ptr<RelayBridge> bridge(new RelayBridge(loop, registry));
+    RelayBridge& self = *bridge;
+    relay::Service::Options service;
+    service.home = options.home;
+    service.agent = options.agent;
+    service.limits.mailbox = {options.ipc.max_messages, options.ipc.max_bytes};
+    service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
+    service.store_bytes = options.ipc.max_store;
+    if (!options.ipc.listen.empty()) {
+        service.curve.endpoint = options.ipc.listen;
+        service.curve.allowed = {options.ipc.allow.begin(), options.ipc.allow.end()};
+        BERTH_TRY(service.curve.keys, bus::load_or_make_keys(options.home + "/keys", "agent"));
+    }
+    BERTH_TRY(self.service_,
+              relay::Service::start(
+                  loop,
+                  service,
+                  [&self](relay::Verb verb, const auto& app, const auto& actor, const auto& done) {
+                      self.control(verb, app, actor, done);
+                  }));
+    if (!self.service_->tcp_endpoint().empty()) {
+        BERTH_CHECK(os::replace_file(options.home + "/run/ipc_endpoint",
+                                     self.service_->tcp_endpoint() + "\n"));
+    }
+    std::set<std::string> all;
+    for (const auto& [id, app] : registry.apps()) {
+        all.insert(id);
+    }
+    self.on_changed(all, {});
+    return bridge;
+}
+
+relay::AppFacts RelayBridge::facts(const registry::App& app) const {
+    const AppStatus status = registry_.status(app);
+    const AppSpec& spec = app.machine.spec();
+    relay::AppFacts facts;
+    facts.id = status.id;
+    facts.name = status.name;
+    facts.state = status.state;
+    facts.pid = status.pid;
+    facts.reason = status.reason;
+    facts.restarts = status.restarts;
+    facts.config = variables_packed(spec);
+    facts.may_control = spec.ipc.may_control;
+    facts.may_notify = spec.ipc.may_notify;
+    return facts;
+}
+
+void RelayBridge::on_changed(const std::set<std::string>& changed,
+                             const std::set<std::string>& removed) {
+    std::vector<relay::AppFacts> apps;
+    for (const std::string& id : changed) {
+        if (const registry::App* const app = registry_.find(id)) {
+            apps.push_back(facts(*app));
+        }
+    }
+    service_->apps_changed(std::move(apps), {removed.begin(), removed.end()});
+}
+
+void RelayBridge::control(relay::Verb verb,
+                          const std::string& app,
+                          const std::string& actor,
+                          const std::function<void(const relay::Controlled&)>& done) {
+    relay::Controlled outcome;
+    outcome.found = registry_.find(app) != nullptr;
+    Result<void> result;
+    if (verb == relay::Verb::Start) {
+        result = registry_.start(app, {actor});
+    } else if (verb == relay::Verb::Stop) {
+        result = registry_.stop(app, {actor});
+    } else {
+        result = registry_.restart(app, {actor});
+    }
+    if (!result) {
+        outcome.error = result.error();
+    }
+    // The turn's commit comes first, so that what the app asks next sees what this has done.
+    loop_.post([this, app, done, outcome]() mutable {
+        if (const registry::App* const found = registry_.find(app)) {
+            outcome.state = registry_.status(*found).state;
+        }
+        done(outcome);
+    });
+}
+
+}  // namespace berth::app

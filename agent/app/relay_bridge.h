@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "agent/backend/launch.h"
+#include "agent/registry/registry.h"
+#include "agent/relay/service.h"
+#include "shared/base/result.h"
+#include "shared/config/agent_config.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::app {
+
+// Ties the relay to this agent: tells it of the apps, carries out what apps ask about others, and
+// puts into the home what apps find there (`ipc/`, `secrets/`, `tmp/`). Loop thread.
+class RelayBridge {
+public:
+    struct Options {
+        std::string home;
+        std::string agent;
+        config::AgentConfig::Ipc ipc;
+    };
+
+    static Result<std::unique_ptr<RelayBridge>> start(loop::EventLoop& loop,
+                                                      registry::Registry& registry,
+                                                      const Options& options);
+
+    // What every start of an app needs of the relay.
+    static backend::LaunchContext launch_context(const std::string& agent, const std::string& home);
+
+    // After the commit of a turn.
+    void on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed);
+
+    [[nodiscard]] relay::Service& service() { return *service_; }
+
+private:
+    RelayBridge(loop::EventLoop& loop, registry::Registry& registry)
+        : loop_(loop), registry_(registry) {}
+
+    void control(relay::Verb verb,
+                 const std::string& app,
+                 const std::string& actor,
+                 const std::function<void(const relay::Controlled&)>& done);
+    [[nodiscard]] relay::AppFacts facts(const registry::App& app) const;
+
+    loop::EventLoop& loop_;
+    registry::Registry& registry_;
+    std::unique_ptr<relay::Service> service_;
+};
+
+}  // namespace berth::app

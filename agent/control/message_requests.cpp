@@ -1,0 +1,106 @@
+#include "agent/control/replies.h"
+#include "agent/control/server.h"
+#include "agent/relay/secrets.h"
+
+// The part of the Server that hands on to the relay.
+namespace berth::control {
+
+using wire::Value;
+
+namespace {
+
+constexpr std::uint64_t kMaxPeeked = 1000;
+
+Value payload_value(const std::vector<std::string>& payload) {
+    Value::Array frames;
+    for (const std::string& frame : payload) {
+        frames.emplace_back(frame);
+    }
+    return frames;
+}
+
+std::optional<WallTime> time_of(const std::optional<std::uint64_t>& ms) {
+    return ms ? std::optional(WallTime(std::chrono::milliseconds(*ms))) : std::nullopt;
+}
+
+}  // namespace
+
+AppStatus Server::status_of(const registry::App& app) const {
+    AppStatus status = registry_.status(app);
+    if (owner_.relay == nullptr) {
+        return status;
+    }
+    const relay::StatsView mailboxes = owner_.relay->stats();
+    const auto found = mailboxes->find(status.id);
+    if (found != mailboxes->end()) {
+        const relay::MailboxStats& mailbox = found->second;
+        status.mailbox = MailboxStatus{mailbox.waiting,
+                                       mailbox.held,
+                                       mailbox.bytes,
+                                       mailbox.received,
+                                       mailbox.redelivered,
+                                       time_of(mailbox.oldest_ms)};
+    }
+    return status;
+}
+
+void Server::on_message(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, {ErrorCode::Unavailable, "there is no relay", 0});
+    }
+    relay::OperatorRequest asked;
+    asked.verb = request.args["verb"].as_string();
+    asked.app = request.args["app"].as_string();
+    asked.args = request.args["args"].is_map() ? request.args["args"] : Value(Value::Map{});
+    asked.payload = request.args["payload"].as_strings();
+    if (asked.verb == "hello") {
+        return refuse(client, request, {ErrorCode::InvalidArgument, "the operator is known", 0});
+    }
+    owner_.relay->ask(asked, [this, client, request](const relay::OperatorAnswer& answer) {
+        ok(client,
+           request,
+           Value::Map{{"code", std::uint64_t{static_cast<std::uint16_t>(answer.code)}},
+                      {"info", answer.info},
+                      {"payload", payload_value(answer.payload)}});
+    });
+}
+
+void Server::on_mailbox(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, {ErrorCode::Unavailable, "there is no relay", 0});
+    }
+    const std::uint64_t max = std::min(request.args["max"].as_uint(kMaxPeeked), kMaxPeeked);
+    owner_.relay->peek(request.args["id"].as_string(),
+                       max,
+                       [this, client, request](const std::vector<relay::Service::Waiting>& found) {
+                           Value::Array messages;
+                           for (const auto& message : found) {
+                               messages.push_back(Value::Map{{"id", message.id},
+                                                             {"from", message.from},
+                                                             {"time_ms", message.time_ms},
+                                                             {"attempt", message.attempt},
+                                                             {"payload", message.payload}});
+                           }
+                           ok(client, request, Value::Map{{"messages", std::move(messages)}});
+                       });
+}
+
+void Server::on_token(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    const std::string app = request.args["app"].as_string();
+    const auto secret = relay::ensure_secret(owner_.home, app);
+    if (!secret) {
+        return refuse(client, request, secret.error());
+    }
+    ok(client,
+       request,
+       Value::Map{{"app", app},
+                  {"secret", *secret},
+                  {"file", relay::secret_file(owner_.home, app)},
+                  {"endpoint", "ipc://" + owner_.home + "/run/app.sock"}});
+}
+
+}  // namespace berth::control

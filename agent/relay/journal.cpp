@@ -1,0 +1,270 @@
+#include "agent/relay/journal.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "shared/wire/append.h"
+#include "shared/wire/cursor.h"
+
+namespace berth::relay {
+
+namespace {
+
+constexpr int kSchemaVersion = 1;
+constexpr const char* kSchema = R"sql(
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY, recipient TEXT NOT NULL, sender TEXT NOT NULL, time_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE known (last_id INTEGER PRIMARY KEY, keys BLOB NOT NULL);
+CREATE TABLE next (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
+INSERT INTO next VALUES (1, 1);
+)sql";
+
+std::int64_t signed_of(std::uint64_t value) {
+    return static_cast<std::int64_t>(value);
+}
+
+std::uint64_t unsigned_of(const SQLite::Column& column) {
+    return static_cast<std::uint64_t>(column.getInt64());
+}
+
+std::string bytes_of(const SQLite::Column& column) {
+    const char* const bytes = static_cast<const char*>(column.getBlob());
+    return bytes == nullptr ? std::string()
+                            : std::string(bytes, static_cast<std::size_t>(column.getBytes()));
+}
+
+void bind_bytes(SQLite::Statement& statement, int index, const std::string& bytes) {
+    statement.bindNoCopy(index, bytes.data(), static_cast<int>(bytes.size()));
+}
+
+// All keys of one batch are one row: they are read at a start only, and forgotten together.
+std::string pack_known(const std::vector<Batch::Known>& known) {
+    std::string out;
+    for (const Batch::Known& one : known) {
+        wire::append_whole(out, one.first_id);
+        wire::append_whole(out, one.count);
+        wire::append_whole(out, one.time_ms);
+        wire::append_text(out, one.key);
+    }
+    return out;
+}
+
+void unpack_known(std::string_view packed, std::vector<Batch::Known>& known) {
+    wire::Cursor cursor(packed);
+    while (cursor.ok() && !cursor.at_end()) {
+        Batch::Known one;
+        one.first_id = cursor.whole().value_or(0);
+        one.count = cursor.whole().value_or(0);
+        one.time_ms = cursor.whole().value_or(0);
+        one.key = cursor.text().value_or("");
+        if (cursor.ok()) {
+            known.push_back(std::move(one));
+        }
+    }
+}
+
+// The database itself; used by one thread at a time.
+class Database {
+public:
+    explicit Database(const Journal::Options& options)
+        : db_(prepare(options)),
+          insert_(db_, "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)"),
+          remove_(db_, "DELETE FROM message WHERE id = ?"),
+          remove_range_(db_, "DELETE FROM message WHERE id BETWEEN ? AND ?"),
+          know_(db_, "INSERT OR REPLACE INTO known VALUES (?, ?)"),
+          forget_(db_, "DELETE FROM known WHERE last_id < ?"),
+          next_(db_, "UPDATE next SET id = ?") {}
+
+    Stored load() {
+        Stored stored;
+        SQLite::Statement messages(db_,
+                                   "SELECT id, recipient, sender, time_ms, expires_ms, payload "
+                                   "FROM message ORDER BY id");
+        while (messages.executeStep()) {
+            stored.messages.push_back(
+                {unsigned_of(messages.getColumn(0)),
+                 std::make_shared<const std::string>(messages.getColumn(1).getString()),
+                 std::make_shared<const std::string>(messages.getColumn(2).getString()),
+                 std::make_shared<const std::string>(bytes_of(messages.getColumn(5))),
+                 unsigned_of(messages.getColumn(3)),
+                 unsigned_of(messages.getColumn(4))});
+        }
+        SQLite::Statement known(db_, "SELECT keys FROM known ORDER BY last_id");
+        while (known.executeStep()) {
+            unpack_known(bytes_of(known.getColumn(0)), stored.known);
+        }
+        stored.next_id = static_cast<std::uint64_t>(
+            db_.execAndGet("SELECT max(id, (SELECT ifnull(max(id), 0) + 1 FROM message)) FROM next")
+                .getInt64());
+        return stored;
+    }
+
+    Result<void> write(const Batch& batch) {
+        try {
+            SQLite::Transaction transaction(db_);
+            for (const Batch::Insert& message : batch.inserts) {
+                insert(message);
+            }
+            remove(batch.removals);
+            if (!batch.known.empty()) {
+                const std::string keys = pack_known(batch.known);
+                know_.bind(1, signed_of(batch.known.back().first_id));
+                bind_bytes(know_, 2, keys);
+                run(know_);
+            }
+            if (batch.forget_known_below != 0) {
+                forget_.bind(1, signed_of(batch.forget_known_below));
+                run(forget_);
+            }
+            if (batch.next_id != 0) {
+                next_.bind(1, signed_of(batch.next_id));
+                run(next_);
+            }
+            transaction.commit();
+            return {};
+        } catch (const SQLite::Exception& error) {
+            for (SQLite::Statement* const statement :
+                 {&insert_, &remove_, &remove_range_, &know_, &forget_, &next_}) {
+                (void)statement->tryReset();
+            }
+            return fail(ErrorCode::Io, std::string("not stored: ") + error.what());
+        }
+    }
+
+private:
+    static SQLite::Database prepare(const Journal::Options& options) {
+        SQLite::Database db(options.file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 5000);
+        db.exec("PRAGMA journal_mode = WAL");
+        db.exec("PRAGMA synchronous = FULL");
+        db.exec("PRAGMA trusted_schema = OFF");
+        db.exec("PRAGMA wal_autocheckpoint = 4000");
+        db.exec("PRAGMA journal_size_limit = 67108864");
+        if (options.max_bytes != 0) {
+            const std::int64_t page = db.execAndGet("PRAGMA page_size").getInt64();
+            db.exec("PRAGMA max_page_count = " +
+                    std::to_string(signed_of(options.max_bytes) / page));
+        }
+        const int version = db.execAndGet("PRAGMA user_version").getInt();
+        if (version > kSchemaVersion) {
+            throw SQLite::Exception("it is of a newer Berth", SQLITE_ERROR);
+        }
+        if (version == 0) {
+            SQLite::Transaction transaction(db);
+            db.exec(kSchema);
+            db.exec("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+            transaction.commit();
+        }
+        return db;
+    }
+
+    void insert(const Batch::Insert& message) {
+        insert_.bind(1, signed_of(message.id));
+        insert_.bindNoCopy(2, *message.to);
+        insert_.bindNoCopy(3, *message.from);
+        insert_.bind(4, signed_of(message.time_ms));
+        insert_.bind(5, signed_of(message.expires_ms));
+        bind_bytes(insert_, 6, *message.payload);
+        run(insert_);
+    }
+
+    // Acknowledgements mostly come in the order of the ids: neighbours go together.
+    void remove(const std::vector<std::uint64_t>& ids) {
+        for (std::size_t i = 0; i < ids.size();) {
+            std::size_t end = i + 1;
+            while (end < ids.size() && ids[end] == ids[end - 1] + 1) {
+                ++end;
+            }
+            SQLite::Statement& statement = end - i == 1 ? remove_ : remove_range_;
+            statement.bind(1, signed_of(ids[i]));
+            if (end - i > 1) {
+                statement.bind(2, signed_of(ids[end - 1]));
+            }
+            run(statement);
+            i = end;
+        }
+    }
+
+    static void run(SQLite::Statement& statement) {
+        (void)statement.exec();
+        statement.reset();
+    }
+
+    SQLite::Database db_;
+    SQLite::Statement insert_;
+    SQLite::Statement remove_;
+    SQLite::Statement remove_range_;
+    SQLite::Statement know_;
+    SQLite::Statement forget_;
+    SQLite::Statement next_;
+};
+
+}  // namespace
+
+struct Journal::Impl {
+    Impl(const Options& options, Done done_in) : database(options), done(std::move(done_in)) {}
+
+    void run() {
+        for (;;) {
+            std::unique_ptr<Batch> batch;
+            {
+                std::unique_lock lock(mutex);
+                changed.wait(lock, [this] { return stopping || !queue.empty(); });
+                if (queue.empty()) {
+                    return;
+                }
+                batch = std::move(queue.front());
+                queue.pop_front();
+            }
+            const Result<void> written = database.write(*batch);
+            done(std::move(batch), written);
+        }
+    }
+
+    Database database;
+    Done done;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<std::unique_ptr<Batch>> queue;  // guarded by mutex
+    bool stopping = false;                     // guarded by mutex
+    std::thread thread;
+};
+
+Result<std::unique_ptr<Journal>> Journal::open(const Options& options, Stored& stored, Done done) {
+    try {
+        auto impl = std::make_unique<Impl>(options, std::move(done));
+        stored = impl->database.load();
+        Impl& running = *impl;
+        running.thread = std::thread([&running] { running.run(); });
+        return std::unique_ptr<Journal>(new Journal(std::move(impl)));
+    } catch (const SQLite::Exception& error) {
+        return fail(ErrorCode::Io, options.file + ": " + error.what());
+    }
+}
+
+Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Journal::~Journal() {
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->stopping = true;
+    }
+    impl_->changed.notify_one();
+    impl_->thread.join();
+}
+
+void Journal::submit(std::unique_ptr<Batch> batch) {
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->queue.push_back(std::move(batch));
+    }
+    impl_->changed.notify_one();
+}
+
+}  // namespace berth::relay

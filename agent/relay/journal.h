@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/relay/mailbox.h"
+#include "shared/base/result.h"
+
+namespace berth::relay {
+
+// What one turn of the relay wants on the disk: one transaction.
+struct Batch {
+    struct Insert {
+        std::uint64_t id;
+        Name to;
+        Name from;
+        Payload payload;
+        std::uint64_t time_ms;
+        std::uint64_t expires_ms;  // Unix time; 0: never
+    };
+
+    // A dedupe key that was used: `key` names sender, receiver and key.
+    struct Known {
+        std::uint64_t first_id;
+        std::uint64_t count;
+        std::uint64_t time_ms;
+        std::string key;
+    };
+
+    std::vector<Insert> inserts;
+    std::vector<std::uint64_t> removals;
+    std::vector<Known> known;
+    std::uint64_t forget_known_below = 0;  // known keys whose first id is less
+    std::uint64_t next_id = 0;             // ids from here on are free; 0: unchanged
+
+    [[nodiscard]] bool empty() const {
+        return inserts.empty() && removals.empty() && known.empty() && next_id == 0 &&
+               forget_known_below == 0;
+    }
+};
+
+// What a journal holds when it is opened.
+struct Stored {
+    std::vector<Batch::Insert> messages;  // in the order of their ids
+    std::vector<Batch::Known> known;      // in the order of their ids
+    std::uint64_t next_id = 1;            // was never given to a message
+};
+
+// The relay's database, and the thread that writes it: a flush of the disk takes a millisecond, in
+// which the relay goes on with what needs no disk and gathers the next batch. So one flush is
+// shared by all who wait for one.
+class Journal {
+public:
+    // Called in the journal's thread after each batch, in order. Error: nothing of it is stored.
+    using Done = std::function<void(std::unique_ptr<Batch>, const Result<void>&)>;
+
+    struct Options {
+        std::string file;
+        std::uint64_t max_bytes = 0;  // of the file; 0: as much as the disk has
+    };
+
+    static Result<std::unique_ptr<Journal>> open(const Options& options, Stored& stored, Done done);
+
+    // Writes what was submitted, then ends the thread.
+    ~Journal();
+    Journal(const Journal&) = delete;
+    Journal& operator=(const Journal&) = delete;
+
+    // From the relay's thread. At most a few are on their way.
+    void submit(std::unique_ptr<Batch> batch);
+
+private:
+    struct Impl;
+    explicit Journal(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace berth::relay

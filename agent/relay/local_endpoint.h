@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/relay/relay.h"
+#include "shared/base/result.h"
+#include "shared/loop/event_loop.h"
+#include "shared/os/unique_fd.h"
+
+namespace berth::relay {
+
+class Connection;
+
+// The unix socket that apps connect to. Relay thread.
+//
+// A connection costs a few hundred bytes until it has said hello; half-greeted ones are closed
+// after some seconds. Who does not read what it is sent is not read from either, until it has.
+class LocalEndpoint {
+public:
+    static Result<std::unique_ptr<LocalEndpoint>> create(loop::EventLoop& loop,
+                                                         Relay& relay,
+                                                         const std::string& path);
+    ~LocalEndpoint();
+    LocalEndpoint(const LocalEndpoint&) = delete;
+    LocalEndpoint& operator=(const LocalEndpoint&) = delete;
+
+    // Sends what is queued, as far as the peers take it now.
+    void flush();
+
+private:
+    friend class Connection;
+
+    LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd listening);
+    void accept();
+    void end(Connection& connection);
+    void bury();
+
+    loop::EventLoop& loop_;
+    Relay& relay_;
+    os::UniqueFd listening_;
+    os::UniqueFd spare_;  // given up to take and close a connection when descriptors run out
+    std::unique_ptr<char[]> buffer_;  // what a read of any connection fills
+    std::unordered_map<int, std::unique_ptr<Connection>> connections_;
+    std::vector<Connection*> dirty_;  // have something to send
+    std::vector<int> dead_;           // to be destroyed at the end of the turn
+    loop::Registration watch_;
+    loop::Registration hook_;
+};
+
+}  // namespace berth::relay

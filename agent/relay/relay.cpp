@@ -1,0 +1,441 @@
+#include "agent/relay/relay.h"
+
+#include <algorithm>
+#include <array>
+
+#include "shared/log/log.h"
+
+namespace berth::relay {
+
+namespace {
+
+constexpr std::uint64_t kIdReserve = 1U << 20U;
+constexpr Duration kDiskRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+Result<std::unique_ptr<Relay>> Relay::create(loop::EventLoop& loop, Options options) {
+    std::unique_ptr<Relay> relay(new Relay(loop, std::move(options)));
+    Relay& self = *relay;
+    Stored stored;
+    BERTH_TRY(self.journal_,
+              Journal::open(self.options_.journal,
+                            stored,
+                            [&self, poster = self.poster_](std::unique_ptr<Batch> batch,
+                                                           const Result<void>& written) {
+                                // shared: a job must be copyable
+                                auto held =
+                                    std::make_shared<std::unique_ptr<Batch>>(std::move(batch));
+                                (void)poster->post([&self, held, written] {
+                                    self.stored(written, std::move(*held));
+                                });
+                            }));
+    self.restore(std::move(stored));
+    return relay;
+}
+
+Relay::Relay(loop::EventLoop& loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      limits_(options_.limits),
+      poster_(std::make_shared<loop::Poster>(loop)),
+      hook_(loop.before_sleep([this] { return end_turn(); })) {}
+
+Relay::~Relay() {
+    poster_->close();
+    hook_.reset();
+    if (journal_ != nullptr && !turn_.batch->empty()) {
+        journal_->submit(std::move(turn_.batch));
+    }
+    journal_.reset();  // writes what is on its way
+}
+
+// Everything counts as given out before: whether it was, nobody knows after a crash.
+void Relay::restore(Stored stored) {
+    const std::uint64_t now = now_ms();
+    next_id_ = stored.next_id;
+    for (Batch::Insert& row : stored.messages) {
+        stored_id_ = row.id;
+        next_id_ = std::max(next_id_, row.id + 1);
+        auto& slot = boxes_[*row.to];
+        if (slot == nullptr) {
+            slot = std::make_unique<Box>(*row.to, total_bytes_);
+        }
+        Message message;
+        message.id = row.id;
+        message.from = std::move(row.from);
+        message.payload = std::move(row.payload);
+        message.time_ms = row.time_ms;
+        message.attempt = 1;
+        message.durable = true;
+        if (row.expires_ms != 0) {
+            const auto left =
+                std::chrono::milliseconds(row.expires_ms > now ? row.expires_ms - now : 0);
+            message.expires = loop_.now().mono + left;
+        }
+        slot->mail.add(std::move(message));
+    }
+    for (const Batch::Known& known : stored.known) {
+        note_stored_key(known);
+        if (const auto sender = need_box(known.key.substr(0, known.key.find('\0')))) {
+            learn(**sender, known);
+        }
+    }
+    next_correlation_ = next_id_ << 8U;  // a respond of before our start must not hit a new request
+    (void)take_ids(0);
+}
+
+std::uint64_t Relay::now_ms() const {
+    return static_cast<std::uint64_t>(loop_.now().wall.time_since_epoch() /
+                                      std::chrono::milliseconds(1));
+}
+
+// Ids are never given twice, also when the database has forgotten the messages that had them.
+std::uint64_t Relay::take_ids(std::size_t count) {
+    const std::uint64_t first = next_id_;
+    next_id_ += count;
+    if (next_id_ + kIdReserve / 2 > ids_until_) {
+        ids_until_ = next_id_ + kIdReserve;
+        turn_.batch->next_id = ids_until_;
+    }
+    return first;
+}
+
+// --- sessions
+// ------------------------------------------------------------------------------------
+
+Session& Relay::connected(Link& link) {
+    auto session = std::make_unique<Session>();
+    session->number = next_session_++;
+    session->link = &link;
+    Session& made = *session;
+    sessions_.emplace(made.number, std::move(session));
+    return made;
+}
+
+Session* Relay::find_session(std::uint64_t number) {
+    const auto found = sessions_.find(number);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Relay::unsubscribe(Session& session) {
+    std::erase(listeners_, &session);
+    if (session.box != nullptr) {
+        std::erase(session.box->subscribers, &session);
+    }
+    session.subscribed = false;
+}
+
+// What it held waits again, what it waited for is forgotten.
+void Relay::disconnected(Session& session) {
+    unsubscribe(session);
+    if (Box* const box = session.box; box != nullptr) {
+        --box->sessions;
+        std::erase_if(box->waiters, [&session](const std::shared_ptr<Waiter>& waiter) {
+            return waiter->session == session.number;
+        });
+        if (box->mail.release(session.number) > 0) {
+            touch(*box);
+        }
+    }
+    std::vector<std::uint64_t> asked;
+    for (const auto& [correlation, pending] : requests_) {
+        if (pending.session == session.number) {
+            asked.push_back(correlation);
+        }
+    }
+    for (const std::uint64_t correlation : asked) {
+        end_request(correlation, Code::Stopping, "its asker has gone");
+    }
+    sessions_.erase(session.number);
+}
+
+void Relay::drained(Session& session) {
+    if (session.subscribed) {
+        touch(*session.box);
+    }
+}
+
+// --- requests
+// ------------------------------------------------------------------------------------
+
+Relay::Handler Relay::handler_of(Verb verb) {
+    static constexpr std::array<Handler, kVerbNames.names.size()> kHandlers = {
+        &Relay::on_hello,
+        &Relay::on_ping,
+        &Relay::on_version,
+        &Relay::on_list,
+        &Relay::on_notify,
+        &Relay::on_poll,
+        &Relay::on_ack,
+        &Relay::on_clear,
+        &Relay::on_request,
+        &Relay::on_respond,
+        &Relay::on_raise,
+        &Relay::on_control,
+        &Relay::on_control,
+        &Relay::on_control,
+        &Relay::on_facts,
+        &Relay::on_facts,
+        &Relay::on_facts,
+        &Relay::on_config,
+    };
+    return kHandlers[static_cast<std::size_t>(verb)];
+}
+
+void Relay::received(Session& session, Parts parts) {
+    RequestHeader request;
+    const auto read = read_request(parts[0], request);
+    if (session.box == nullptr && (!read || request.verb != Verb::Hello)) {
+        return refuse(session, request.id, Code::Unauthenticated, "say hello first");
+    }
+    if (!read) {
+        return refuse(session, request.id, wire::code_of(read.error()), read.error().message);
+    }
+    if (stopping_) {
+        return refuse(session, request.id, Code::Stopping, "the agent is stopping");
+    }
+    (this->*handler_of(request.verb))(session, request, parts.subspan(1));
+}
+
+void Relay::too_large(Session& session, std::string_view header) {
+    RequestHeader request;
+    (void)read_request(header, request);  // for its id; nothing of it is done
+    if (session.box == nullptr) {
+        return refuse(session, request.id, Code::Unauthenticated, "say hello first");
+    }
+    refuse(session,
+           request.id,
+           Code::TooLarge,
+           "a header is at most 64 KiB, a payload 64 MiB, a request 65 MiB in 10,000 payloads");
+}
+
+void Relay::answer(Session& session, std::string_view header, std::span<const Payload> payloads) {
+    std::vector<std::string_view> parts;
+    parts.reserve(payloads.size() + 1);
+    parts.push_back(header);
+    for (const Payload& payload : payloads) {
+        parts.push_back(*payload);
+    }
+    session.link->send(parts);
+}
+
+void Relay::refuse(Session& session, std::uint64_t request, Code code, std::string_view why) {
+    const std::string header = error_header(request, code, why);
+    const std::string_view part = header;
+    session.link->send({&part, 1});
+}
+
+void Relay::answer_stored(Session& session,
+                          const RequestHeader& request,
+                          std::string header,
+                          std::vector<Payload> payloads,
+                          bool needs_disk) {
+    if (!needs_disk) {
+        return answer(session, header, payloads);
+    }
+    turn_.answers.push_back({session.number, request.id, std::move(header), std::move(payloads)});
+}
+
+void Relay::begin_stop() {
+    stopping_ = true;
+    for (auto& [name, box] : boxes_) {
+        for (const std::shared_ptr<Waiter>& waiter : box->waiters) {
+            if (Session* const session = find_session(waiter->session)) {
+                refuse(*session, waiter->request, Code::Stopping, "the agent is stopping");
+            }
+        }
+        box->waiters.clear();
+    }
+    while (!requests_.empty()) {
+        end_request(requests_.begin()->first, Code::Stopping, "the agent is stopping");
+    }
+}
+
+// --- boxes
+// ---------------------------------------------------------------------------------------
+
+Box* Relay::find_box(std::string_view app) {
+    const auto found = boxes_.find(app);
+    return found == boxes_.end() ? nullptr : found->second.get();
+}
+
+Result<Box*> Relay::need_box(std::string_view app) {
+    if (Box* const box = find_box(app)) {
+        return box;
+    }
+    if (boxes_.size() >= limits_.mailboxes) {
+        sweep_boxes();
+    }
+    if (boxes_.size() >= limits_.mailboxes) {
+        return fail(ErrorCode::Exhausted,
+                    "there are " + std::to_string(limits_.mailboxes) + " mailboxes already");
+    }
+    auto box = std::make_unique<Box>(std::string(app), total_bytes_);
+    Box* const made = box.get();
+    boxes_.emplace(std::string(app), std::move(box));
+    return made;
+}
+
+// Forgets mailboxes that nobody has anything in or to do with, and those whose keys are too old.
+void Relay::sweep_boxes() {
+    const std::uint64_t now = now_ms();
+    std::erase_if(boxes_, [this, now](const auto& entry) {
+        const Box& box = *entry.second;
+        if (!box.mail.empty() || box.sessions != 0 || box.references != 0 || box.touched ||
+            (!box.keys.empty() && box.keys.back().second + known_for_ms() >= now)) {
+            return false;
+        }
+        for (const auto& [key, time_ms] : box.keys) {
+            known_.erase(key);
+        }
+        return true;
+    });
+}
+
+void Relay::touch(Box& box) {
+    if (!box.touched) {
+        box.touched = true;
+        touched_.push_back(&box);
+    }
+}
+
+// --- the turn and the disk
+// -----------------------------------------------------------------------
+
+bool Relay::end_turn() {
+    bool acted = false;
+    while (!touched_.empty()) {
+        std::vector<Box*> boxes;
+        boxes.swap(touched_);
+        for (Box* const box : boxes) {
+            box->touched = false;
+            give_out(*box);
+        }
+        ++changes_;
+        acted = true;
+    }
+    const bool wanted = !turn_.batch->empty() || !turn_.answers.empty();
+    if (!wanted || in_flight_ != nullptr || retry_later_) {
+        return acted;
+    }
+    in_flight_ = std::make_unique<Turn>(std::move(turn_));
+    turn_ = Turn();
+    std::sort(in_flight_->batch->removals.begin(), in_flight_->batch->removals.end());
+    journal_->submit(std::move(in_flight_->batch));
+    return acted;
+}
+
+// The journal is done with a batch.
+void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
+    const std::unique_ptr<Turn> turn = std::move(in_flight_);
+    if (!written) {
+        log::error("messages are not stored", {{"error", written.error().message}});
+        // What was taken away stays away, and is taken off the disk when that is possible again.
+        auto& removals = turn_.batch->removals;
+        removals.insert(removals.end(), batch->removals.begin(), batch->removals.end());
+        turn_.batch->next_id = std::max(turn_.batch->next_id, batch->next_id);
+        turn_.batch->forget_known_below =
+            std::max(turn_.batch->forget_known_below, batch->forget_known_below);
+        fail_turn(*turn, written.error());
+        fail_turn(turn_, written.error());  // what came meanwhile would fare no better
+        turn_.batch->inserts.clear();
+        turn_.batch->known.clear();
+        retry_later_ = !turn_.batch->empty();
+        if (retry_later_) {
+            retry_ = loop_.after(kDiskRetry, [this] { retry_later_ = false; });
+        }
+        return;
+    }
+    for (const auto& [box, id] : turn->added) {
+        stored_id_ = std::max(stored_id_, id);
+        --box->references;
+        touch(*box);
+    }
+    for (const Deferred& deferred : turn->answers) {
+        if (Session* const session = find_session(deferred.session)) {
+            answer(*session, deferred.header, deferred.payloads);
+        }
+    }
+}
+
+// Takes back what the turn has added, which nobody has seen, and says so to those who asked.
+void Relay::fail_turn(Turn& turn, const Error& error) {
+    for (const auto& [box, id] : turn.added) {
+        (void)box->mail.remove(id);
+        --box->references;
+        touch(*box);
+    }
+    for (const std::string& key : turn.known) {
+        known_.erase(key);
+    }
+    for (const Deferred& deferred : turn.answers) {
+        if (Session* const session = find_session(deferred.session)) {
+            refuse(*session, deferred.request_id, wire::code_of(error), error.message);
+        }
+    }
+    turn.added.clear();
+    turn.known.clear();
+    turn.answers.clear();
+}
+
+// --- what is known of apps
+// -----------------------------------------------------------------------
+
+void Relay::apps_changed(std::vector<AppFacts> changed, const std::vector<std::string>& removed) {
+    for (AppFacts& app : changed) {
+        rights_.set(app.id, Rights::Kind::Control, app.may_control);
+        rights_.set(app.id, Rights::Kind::Notify, app.may_notify);
+        const std::string id = app.id;
+        apps_[id] = std::move(app);
+    }
+    for (const std::string& id : removed) {
+        rights_.remove(id);
+        apps_.erase(id);
+    }
+}
+
+const AppFacts* Relay::facts(std::string_view app) const {
+    const auto found = apps_.find(app);
+    return found == apps_.end() ? nullptr : &found->second;
+}
+
+bool Relay::is_known(std::string_view app) const {
+    const auto found = boxes_.find(app);
+    return facts(app) != nullptr || (found != boxes_.end() && found->second->seen);
+}
+
+std::vector<MailboxStats> Relay::stats() const {
+    std::vector<MailboxStats> all;
+    for (const auto& [app, box] : boxes_) {
+        const Mailbox& mail = box->mail;
+        all.push_back({app,
+                       mail.count(),
+                       mail.held(),
+                       mail.bytes(),
+                       mail.oldest_ms(),
+                       mail.received(),
+                       mail.redelivered(),
+                       box->sessions});
+    }
+    return all;
+}
+
+std::vector<Relay::Peeked> Relay::peek(const std::string& app, std::size_t max) const {
+    std::vector<Peeked> found;
+    const auto box = boxes_.find(app);
+    if (box == boxes_.end()) {
+        return found;
+    }
+    box->second->mail.for_each([&](const Message& message) {
+        if (found.size() < max) {
+            found.push_back(
+                {{message.id, *message.from, message.time_ms, message.attempt, message.correlation},
+                 message.payload,
+                 message.from});
+        }
+    });
+    return found;
+}
+
+}  // namespace berth::relay

@@ -1,0 +1,277 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/relay/apps_view.h"
+#include "agent/relay/journal.h"
+#include "agent/relay/link.h"
+#include "agent/relay/mailbox.h"
+#include "agent/relay/protocol.h"
+#include "agent/relay/rights.h"
+#include "shared/base/result.h"
+#include "shared/loop/event_loop.h"
+#include "shared/loop/poster.h"
+
+// The relay: mailboxes, and what apps may do with them. All of it lives in one thread.
+//
+// A turn of the loop reads requests, changes the mailboxes in memory, and gathers what must be on
+// the disk in one Batch. At the turn's end the batch goes to the Journal, when that is not busy
+// with the one before, and mailboxes that got something give it to whoever waits for it. A durable
+// message is given out, and its `notify` answered, only after its batch is on the disk; so an
+// acknowledgement always means stored, a refusal never has been seen by anybody, and one flush of
+// the disk serves everybody who asked meanwhile.
+//
+// What can be lost: nothing that was acknowledged. What can come twice: a message that its receiver
+// has not acknowledged, with `attempt` counted up; after a crash of the agent every message counts
+// as given out before.
+namespace berth::relay {
+
+// A poll that waits for messages.
+struct Waiter {
+    std::uint64_t session = 0;
+    std::uint64_t request = 0;
+    std::size_t max = 0;
+    bool auto_ack = false;
+    bool needs_disk = false;  // it has acknowledged something durable
+    loop::Registration timeout;
+};
+
+struct Box;
+
+// One connection. `box` is that of the app which its hello has proved.
+struct Session {
+    std::uint64_t number = 0;
+    Link* link = nullptr;
+    Box* box = nullptr;        // of its app; null before hello
+    bool is_operator = false;  // the owner of the home: speaks for any app, or for none
+    bool subscribed = false;
+    std::size_t window = 0;  // pushes that it has not acknowledged
+};
+
+// A mailbox and who is interested in it.
+struct Box {
+    Box(std::string app, std::size_t& total) : mail(std::move(app), total) {}
+
+    Mailbox mail;
+    std::vector<Session*> subscribers;
+    std::deque<std::shared_ptr<Waiter>> waiters;
+    std::size_t sessions = 0;
+    std::size_t next_subscriber = 0;
+    std::deque<std::pair<std::string, std::uint64_t>> keys;  // dedupe keys it used, with their time
+    bool seen = false;                                       // somebody has proved to be this app
+    std::size_t references = 0;  // messages on their way to the disk, requests without an answer
+    bool touched = false;
+    loop::Registration redelivery;
+};
+
+struct RelayLimits {
+    MailboxLimits mailbox;
+    std::size_t total_bytes = 1U << 30U;
+    std::size_t mailboxes = 10'000;
+    std::size_t window = 1000;
+    Duration redelivery = std::chrono::seconds(30);
+    std::size_t known_keys = 20'000;  // dedupe keys of one sender that are remembered, the latest
+    std::size_t stored_keys = 1'000'000;  // of all, on the disk
+    Duration known_for = std::chrono::minutes(15);
+    std::size_t pending_requests = 10'000;
+    std::size_t backlog = 1U << 20U;       // above it, no more is pushed until the peer has read
+    std::size_t max_backlog = 32U << 20U;  // above it, a peer that gets events is disconnected
+};
+
+class Relay {
+public:
+    struct Options {
+        RelayLimits limits;
+        Journal::Options journal;
+        AgentPort port;
+        std::function<Result<std::string>(const std::string& app)> secret_of;
+    };
+
+    static Result<std::unique_ptr<Relay>> create(loop::EventLoop& loop, Options options);
+    ~Relay();
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
+
+    // --- from the endpoints
+    Session& connected(Link& link);
+    void received(Session& session, std::span<const std::string_view> parts);
+    void too_large(Session& session, std::string_view header);
+    void drained(Session& session);  // its backlog is small again
+    void disconnected(Session& session);
+
+    // --- from the agent, posted
+    void apps_changed(std::vector<AppFacts> changed, const std::vector<std::string>& removed);
+
+    // Makes `session` the operator's, who speaks for `app` ("" for himself).
+    void authorize_operator(Session& session, const std::string& app);
+
+    // Answers those who wait, and everybody from now on, with 503.
+    void begin_stop();
+
+    [[nodiscard]] std::vector<MailboxStats> stats() const;
+
+    struct Peeked {
+        MessageMeta meta;
+        Payload payload;
+        Name from;
+    };
+
+    [[nodiscard]] std::vector<Peeked> peek(const std::string& app, std::size_t max) const;
+
+    // How often stats() may have changed; for those who show them.
+    [[nodiscard]] std::uint64_t changes() const { return changes_; }
+
+private:
+    using Parts = std::span<const std::string_view>;
+    using Handler = void (Relay::*)(Session&, const RequestHeader&, Parts);
+
+    struct PendingRequest {
+        std::uint64_t session = 0;
+        std::uint64_t request_id = 0;
+        std::uint64_t message_id = 0;
+        Box* to = nullptr;
+        loop::Registration timeout;
+    };
+
+    // An answer that waits for its batch; `frames` is a whole message.
+    struct Deferred {
+        std::uint64_t session;
+        std::uint64_t request_id;
+        std::string header;
+        std::vector<Payload> payloads;
+    };
+
+    // What happens when a batch is on the disk, or is not.
+    struct Turn {
+        std::unique_ptr<Batch> batch = std::make_unique<Batch>();
+        std::vector<Deferred> answers;
+        std::vector<std::pair<Box*, std::uint64_t>> added;
+        std::vector<std::string> known;  // keys that this turn has used
+    };
+
+    // Keys that the disk holds, a thousand at most; `last_id` is of the latest.
+    struct StoredKeys {
+        std::uint64_t last_id = 0;
+        std::size_t count = 0;
+        std::uint64_t time_ms = 0;
+    };
+
+    struct KnownKey {
+        std::uint64_t first_id = 0;
+        std::uint64_t count = 0;
+    };
+
+    Relay(loop::EventLoop& loop, Options options);
+    void restore(Stored stored);
+
+    void on_hello(Session& session, const RequestHeader& request, Parts payload);
+    void on_ping(Session& session, const RequestHeader& request, Parts payload);
+    void on_version(Session& session, const RequestHeader& request, Parts payload);
+    void on_list(Session& session, const RequestHeader& request, Parts payload);
+    void on_notify(Session& session, const RequestHeader& request, Parts payload);
+    void on_poll(Session& session, const RequestHeader& request, Parts payload);
+    void on_ack(Session& session, const RequestHeader& request, Parts payload);
+    void on_clear(Session& session, const RequestHeader& request, Parts payload);
+    void on_request(Session& session, const RequestHeader& request, Parts payload);
+    void on_respond(Session& session, const RequestHeader& request, Parts payload);
+    void on_raise(Session& session, const RequestHeader& request, Parts payload);
+    void on_control(Session& session, const RequestHeader& request, Parts payload);
+    void on_facts(Session& session, const RequestHeader& request, Parts payload);
+    void on_config(Session& session, const RequestHeader& request, Parts payload);
+
+    [[nodiscard]] static Handler handler_of(Verb verb);
+    void answer(Session& session, std::string_view header, std::span<const Payload> payloads = {});
+    void refuse(Session& session, std::uint64_t request, Code code, std::string_view why);
+
+    // Answers when the present batch is on the disk; at once when nothing of it needs the disk.
+    void answer_stored(Session& session,
+                       const RequestHeader& request,
+                       std::string header,
+                       std::vector<Payload> payloads,
+                       bool needs_disk);
+
+    Box* find_box(std::string_view app);
+    Result<Box*> need_box(std::string_view app);
+    void sweep_boxes();
+    Result<std::string_view> local_target(std::string_view to) const;
+    [[nodiscard]] const AppFacts* facts(std::string_view app) const;
+    [[nodiscard]] bool is_known(std::string_view app) const;
+    Result<void> check_room(const Box& box, Parts payload) const;
+    bool answer_known(Session& session, const RequestHeader& request, const std::string& key);
+    void remember(Box& sender, const Batch::Known& known, bool durable);
+    void learn(Box& sender, const Batch::Known& known);
+    void note_stored_key(const Batch::Known& known);
+    [[nodiscard]] std::uint64_t known_for_ms() const;
+    void accept(Box& box, Session& session, const RequestHeader& request, Parts payload);
+    std::uint64_t take_ids(std::size_t count);
+
+    void touch(Box& box);
+    void give_out(Box& box);
+    bool serve(Box& box, Waiter& waiter);  // false: nothing is there for it
+    void push_to(Box& box, Session& receiver);
+    Message* next(Box& box);
+    void give(Box& box, Message& message, Session& receiver);
+    bool acknowledge(Session& session, const IdList& ids);  // whether that must be stored
+    bool take_away(Box& box, std::uint64_t id);             // the same
+    void redeliver(Box& box);
+    void wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms);
+    void end_request(std::uint64_t correlation, Code code, std::string_view why);
+    void answer_request(const PendingRequest& pending, std::string_view header, Parts payload);
+    void unsubscribe(Session& session);
+
+    bool end_turn();
+    void stored(const Result<void>& written, std::unique_ptr<Batch> batch);
+    void fail_turn(Turn& turn, const Error& error);
+    Session* find_session(std::uint64_t number);
+    [[nodiscard]] std::uint64_t now_ms() const;
+
+    loop::EventLoop& loop_;
+    Options options_;
+    RelayLimits limits_;
+    std::map<std::string, AppFacts, std::less<>> apps_;
+    Rights rights_;
+
+    struct Hash {
+        using is_transparent = void;
+
+        std::size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>()(text);
+        }
+    };
+
+    std::unordered_map<std::string, std::unique_ptr<Box>, Hash, std::equal_to<>> boxes_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+    std::unordered_map<std::uint64_t, PendingRequest> requests_;  // by correlation
+    std::unordered_map<std::string, KnownKey> known_;
+    std::deque<StoredKeys> stored_keys_;  // oldest first
+    std::size_t stored_key_count_ = 0;
+    std::vector<Box*> touched_;
+    std::vector<Session*> listeners_;  // subscribed ones, for events
+    std::uint64_t next_session_ = 1;
+    std::uint64_t next_id_ = 1;
+    std::uint64_t ids_until_ = 0;  // ids below it are reserved on the disk
+    std::uint64_t stored_id_ = 0;  // durable messages up to it are on the disk
+    std::uint64_t next_seq_ = 1;
+    std::uint64_t next_correlation_ = 1;
+    std::size_t total_bytes_ = 0;
+    std::uint64_t changes_ = 0;
+    std::string scratch_;
+    Turn turn_;                        // what the present turn wants stored
+    std::unique_ptr<Turn> in_flight_;  // what the journal is writing
+    loop::Registration retry_;
+    bool retry_later_ = false;  // the disk refused; nothing is tried until the timer
+    bool stopping_ = false;
+    std::shared_ptr<loop::Poster> poster_;
+    std::unique_ptr<Journal> journal_;
+    loop::Registration hook_;
+};
+
+}  // namespace berth::relay

@@ -1,0 +1,454 @@
+#include <algorithm>
+
+#include "agent/relay/relay.h"
+#include "shared/base/text.h"
+#include "shared/wire/append.h"
+
+// The part of the Relay that moves messages: notify, poll, ack, clear, and giving out.
+namespace berth::relay {
+
+namespace {
+
+constexpr std::size_t kMaxPoll = 1000;
+constexpr std::size_t kMaxPollBytes = 1U << 20U;  // of one answer, beyond its first message
+constexpr std::uint64_t kLongestMs = 366ULL * 24 * 3600 * 1000;
+constexpr std::uint64_t kLongestWaitMs = 3'600'000;
+
+// What stands before a dedupe key: who uses it, towards whom.
+std::string known_key(std::string_view from, std::string_view to, std::string_view key) {
+    std::string text;
+    text.reserve(from.size() + to.size() + key.size() + 2);
+    text.append(from).append(1, '\0').append(to).append(1, '\0').append(key);
+    return text;
+}
+
+std::string notified(
+    std::uint64_t request, std::uint64_t first, std::uint64_t count, bool known, bool repeated) {
+    std::string header;
+    begin_reply(header, request, Code::Ok, repeated ? 3 : 2);
+    wire::append_text(header, "ids");
+    wire::append_array(header, static_cast<std::uint32_t>(count));
+    for (std::uint64_t id = first; id < first + count; ++id) {
+        wire::append_whole(header, id);
+    }
+    wire::append_text(header, "known");
+    wire::append_flag(header, known);
+    if (repeated) {
+        wire::append_text(header, "repeated");
+        wire::append_flag(header, true);
+    }
+    return header;
+}
+
+}  // namespace
+
+// "ID" or "AGENT/ID" with our own agent's name.
+Result<std::string_view> Relay::local_target(std::string_view to) const {
+    const std::size_t slash = to.find('/');
+    const bool named = slash != std::string_view::npos;
+    const std::string_view agent = named ? to.substr(0, slash) : options_.port.agent;
+    const std::string_view app = named ? to.substr(slash + 1) : to;
+    if (!is_valid_id(app) || !is_valid_id(agent)) {
+        return fail(ErrorCode::InvalidArgument,
+                    "that is no ID and no AGENT/ID, each " + std::string(kIdRule));
+    }
+    if (agent != options_.port.agent) {
+        return fail(ErrorCode::NotFound,
+                    "agent \"" + std::string(agent) + "\" cannot be reached from here");
+    }
+    return app;
+}
+
+Result<void> Relay::check_room(const Box& box, Parts payload) const {
+    std::size_t bytes = 0;
+    for (const std::string_view part : payload) {
+        if (part.empty()) {
+            return fail(ErrorCode::InvalidArgument, "a payload frame is empty");
+        }
+        bytes += part.size();
+    }
+    if (bytes > limits_.mailbox.bytes || payload.size() > limits_.mailbox.messages) {
+        return fail(ErrorCode::TooLarge, "larger than a whole mailbox may be");
+    }
+    if (!box.mail.has_room(payload.size(), bytes, limits_.mailbox)) {
+        return fail(ErrorCode::Exhausted, "the mailbox of \"" + *box.mail.app() + "\" is full");
+    }
+    if (total_bytes_ + bytes > limits_.total_bytes) {
+        return fail(ErrorCode::Exhausted, "the mailboxes of this agent are full");
+    }
+    return {};
+}
+
+void Relay::on_notify(Session& session, const RequestHeader& request, Parts payload) {
+    const auto fail_with = [&](const Error& error) {
+        refuse(session, request.id, wire::code_of(error), error.message);
+    };
+    if (!request.args.to || payload.empty()) {
+        return refuse(session,
+                      request.id,
+                      Code::Malformed,
+                      "notify needs \"to\" and at least one payload frame");
+    }
+    const auto to = local_target(*request.args.to);
+    if (!to) {
+        return fail_with(to.error());
+    }
+    if (!session.is_operator &&
+        !rights_.allowed(*session.box->mail.app(), Rights::Kind::Notify, *to)) {
+        return refuse(session,
+                      request.id,
+                      Code::Forbidden,
+                      "this app may not notify \"" + std::string(*to) + "\"");
+    }
+    std::string key;
+    if (request.args.dedupe) {
+        key = known_key(*session.box->mail.app(), *to, *request.args.dedupe);
+        if (answer_known(session, request, key)) {
+            return;
+        }
+    }
+    const auto box = need_box(*to);
+    if (!box) {
+        return fail_with(box.error());
+    }
+    if (auto room = check_room(**box, payload); !room) {
+        return fail_with(room.error());
+    }
+    const std::uint64_t first = next_id_;
+    accept(**box, session, request, payload);
+    const bool durable = request.args.durable.value_or(true);
+    if (!key.empty()) {
+        remember(*session.box, {first, payload.size(), now_ms(), key}, durable);
+    }
+    answer_stored(session,
+                  request,
+                  notified(request.id, first, payload.size(), is_known(*to), /*repeated=*/false),
+                  {},
+                  durable);
+}
+
+// A repeated notify gets the answer of the first one, when that is on the disk.
+bool Relay::answer_known(Session& session, const RequestHeader& request, const std::string& key) {
+    const auto found = known_.find(key);
+    if (found == known_.end()) {
+        return false;
+    }
+    const KnownKey& known = found->second;
+    const bool durable = request.args.durable.value_or(true);
+    answer_stored(session,
+                  request,
+                  notified(request.id,
+                           known.first_id,
+                           known.count,
+                           is_known(*local_target(*request.args.to)),
+                           /*repeated=*/true),
+                  {},
+                  durable && known.first_id > stored_id_);
+    return true;
+}
+
+void Relay::remember(Box& sender, const Batch::Known& known, bool durable) {
+    learn(sender, known);
+    if (!durable) {
+        return;
+    }
+    turn_.batch->known.push_back(known);
+    turn_.known.push_back(known.key);
+    note_stored_key(known);
+    const auto too_old = [this, &known](const StoredKeys& keys) {
+        return keys.time_ms + known_for_ms() < known.time_ms;
+    };
+    while (stored_key_count_ > limits_.stored_keys || too_old(stored_keys_.front())) {
+        turn_.batch->forget_known_below = stored_keys_.front().last_id + 1;
+        stored_key_count_ -= stored_keys_.front().count;
+        stored_keys_.pop_front();
+    }
+}
+
+// Each sender's latest keys are remembered, so that a busy one does not make others forgotten.
+void Relay::learn(Box& sender, const Batch::Known& known) {
+    known_[known.key] = {known.first_id, known.count};
+    sender.keys.emplace_back(known.key, known.time_ms);
+    while (sender.keys.size() > limits_.known_keys ||
+           sender.keys.front().second + known_for_ms() < known.time_ms) {
+        known_.erase(sender.keys.front().first);
+        sender.keys.pop_front();
+    }
+}
+
+// What the disk holds of keys, some at a time: it forgets them in the order of their ids.
+void Relay::note_stored_key(const Batch::Known& known) {
+    constexpr std::size_t kTogether = 1000;
+    ++stored_key_count_;
+    if (!stored_keys_.empty() && stored_keys_.back().count < kTogether) {
+        StoredKeys& last = stored_keys_.back();
+        last = {known.first_id, last.count + 1, known.time_ms};
+    } else {
+        stored_keys_.push_back({known.first_id, 1, known.time_ms});
+    }
+}
+
+std::uint64_t Relay::known_for_ms() const {
+    return static_cast<std::uint64_t>(limits_.known_for / std::chrono::milliseconds(1));
+}
+
+void Relay::accept(Box& box, Session& session, const RequestHeader& request, Parts payload) {
+    const bool durable = request.args.durable.value_or(true);
+    const std::uint64_t now = now_ms();
+    const std::uint64_t ttl = std::min(request.args.ttl_ms.value_or(0), kLongestMs);
+    std::uint64_t id = take_ids(payload.size());
+    for (const std::string_view part : payload) {
+        Message message;
+        message.id = id++;
+        message.from = session.box->mail.app();
+        message.payload = std::make_shared<const std::string>(part);
+        message.time_ms = now;
+        message.durable = durable;
+        if (ttl != 0) {
+            message.expires = loop_.now().mono + std::chrono::milliseconds(ttl);
+        }
+        if (durable) {
+            turn_.batch->inserts.push_back({message.id,
+                                            box.mail.app(),
+                                            message.from,
+                                            message.payload,
+                                            now,
+                                            ttl == 0 ? 0 : now + ttl});
+            turn_.added.emplace_back(&box, message.id);
+            ++box.references;
+        }
+        box.mail.add(std::move(message));
+    }
+    if (!durable) {
+        touch(box);
+    }
+}
+
+// --- giving out
+// ----------------------------------------------------------------------------------
+
+Message* Relay::next(Box& box) {
+    std::vector<std::uint64_t> expired;
+    Message* const message = box.mail.next(stored_id_, loop_.now().mono, expired);
+    auto& removals = turn_.batch->removals;
+    removals.insert(removals.end(), expired.begin(), expired.end());
+    return message;
+}
+
+void Relay::give(Box& box, Message& message, Session& receiver) {
+    const MonoTime due = loop_.now().mono + limits_.redelivery;
+    box.mail.give(message, receiver.number, due);
+    ++receiver.window;
+    if (!box.redelivery.active()) {
+        box.redelivery = loop_.at(due, [this, &box] { redeliver(box); });
+    }
+}
+
+void Relay::give_out(Box& box) {
+    while (!box.waiters.empty()) {
+        const std::shared_ptr<Waiter> waiter = box.waiters.front();
+        if (!serve(box, *waiter)) {
+            return;  // nothing waits, so there is nothing for subscribers either
+        }
+        box.waiters.pop_front();
+    }
+    const std::size_t count = box.subscribers.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        push_to(box, *box.subscribers[(box.next_subscriber + i) % count]);
+    }
+    box.next_subscriber = count == 0 ? 0 : (box.next_subscriber + 1) % count;
+}
+
+void Relay::push_to(Box& box, Session& receiver) {
+    std::array<std::string_view, 2> parts;
+    while (receiver.window < limits_.window && receiver.link->backlog() < limits_.backlog) {
+        Message* const message = next(box);
+        if (message == nullptr) {
+            return;
+        }
+        give(box, *message, receiver);
+        scratch_.clear();
+        append_message_header(scratch_,
+                              {message->id,
+                               *message->from,
+                               message->time_ms,
+                               message->attempt,
+                               message->correlation});
+        parts = {scratch_, *message->payload};
+        receiver.link->send(parts);
+    }
+}
+
+bool Relay::serve(Box& box, Waiter& waiter) {
+    Session* const receiver = find_session(waiter.session);
+    if (receiver == nullptr) {
+        return true;
+    }
+    std::string metas;
+    std::vector<Payload> payloads;
+    std::size_t bytes = 0;
+    bool needs_disk = waiter.needs_disk;
+    while (payloads.size() < waiter.max && bytes < kMaxPollBytes) {
+        Message* const message = next(box);
+        if (message == nullptr) {
+            break;
+        }
+        append_meta(metas,
+                    {message->id,
+                     *message->from,
+                     message->time_ms,
+                     message->attempt + 1,
+                     message->correlation});
+        payloads.push_back(message->payload);
+        bytes += message->payload->size();
+        if (waiter.auto_ack) {
+            needs_disk = take_away(box, message->id) || needs_disk;
+        } else {
+            give(box, *message, *receiver);
+        }
+    }
+    if (payloads.empty()) {
+        return false;
+    }
+    RequestHeader request;
+    request.id = waiter.request;
+    std::string header;
+    begin_reply(header, request.id, Code::Ok, 1);
+    wire::append_text(header, "messages");
+    wire::append_array(header, static_cast<std::uint32_t>(payloads.size()));
+    header += metas;
+    answer_stored(*receiver, request, std::move(header), std::move(payloads), needs_disk);
+    return true;
+}
+
+void Relay::on_poll(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "poll takes no payload");
+    }
+    auto waiter = std::make_shared<Waiter>();
+    waiter->session = session.number;
+    waiter->request = request.id;
+    waiter->max = std::min<std::uint64_t>(request.args.max.value_or(kMaxPoll), kMaxPoll);
+    waiter->auto_ack = request.args.auto_ack.value_or(false);
+    waiter->needs_disk = acknowledge(session, request.args.ids);
+    Box& box = *session.box;
+    if (waiter->max > 0 && box.waiters.empty() && serve(box, *waiter)) {
+        return;
+    }
+    const std::uint64_t wait = std::min(request.args.wait_ms.value_or(0), kLongestWaitMs);
+    if (waiter->max > 0 && wait > 0) {
+        return wait_for_messages(box, std::move(waiter), wait);
+    }
+    std::string header;
+    begin_reply(header, request.id, Code::Ok, 1);
+    wire::append_text(header, "messages");
+    wire::append_array(header, 0);
+    answer_stored(session, request, std::move(header), {}, waiter->needs_disk);
+}
+
+void Relay::wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms) {
+    const std::uint64_t session = waiter->session;
+    const std::uint64_t request = waiter->request;
+    waiter->timeout =
+        loop_.after(std::chrono::milliseconds(wait_ms), [this, &box, session, request] {
+            const auto at = std::find_if(
+                box.waiters.begin(), box.waiters.end(), [&](const std::shared_ptr<Waiter>& one) {
+                    return one->session == session && one->request == request;
+                });
+            if (at == box.waiters.end()) {
+                return;
+            }
+            box.waiters.erase(at);
+            std::string header;
+            begin_reply(header, request, Code::Ok, 1);
+            wire::append_text(header, "messages");
+            wire::append_array(header, 0);
+            if (Session* const asker = find_session(session)) {
+                answer(*asker, header);
+            }
+        });
+    box.waiters.push_back(std::move(waiter));
+}
+
+void Relay::redeliver(Box& box) {
+    std::vector<std::uint64_t> holders;
+    const auto next_due = box.mail.release_due(loop_.now().mono, holders);
+    for (const std::uint64_t holder : holders) {
+        if (Session* const session = find_session(holder)) {
+            --session->window;
+        }
+    }
+    if (next_due) {
+        box.redelivery = loop_.at(*next_due, [this, &box] { redeliver(box); });
+    } else {
+        box.redelivery.reset();
+    }
+    if (!holders.empty()) {
+        touch(box);
+    }
+}
+
+// --- taking away
+// ---------------------------------------------------------------------------------
+
+bool Relay::take_away(Box& box, std::uint64_t id) {
+    const auto removed = box.mail.remove(id);
+    if (!removed) {
+        return false;
+    }
+    if (removed->holder != 0) {
+        if (Session* const holder = find_session(removed->holder)) {
+            --holder->window;
+        }
+    }
+    if (removed->durable) {
+        turn_.batch->removals.push_back(id);
+    }
+    return removed->durable;
+}
+
+bool Relay::acknowledge(Session& session, const IdList& ids) {
+    bool needs_disk = false;
+    Box& box = *session.box;
+    bool any = false;
+    ids.for_each([&](std::uint64_t id) {
+        needs_disk = take_away(box, id) || needs_disk;
+        any = true;
+    });
+    if (any && !box.subscribers.empty()) {
+        touch(box);  // there is room in a window
+    }
+    return needs_disk;
+}
+
+void Relay::on_ack(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "ack takes no payload");
+    }
+    const bool needs_disk = acknowledge(session, request.args.ids);
+    answer_stored(session, request, ok_reply(request.id), {}, needs_disk);
+}
+
+void Relay::on_clear(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "clear takes no payload");
+    }
+    std::vector<std::uint64_t> ids;
+    session.box->mail.for_each([&](const Message& message) {
+        // What is on its way to the disk is not there yet; a request's asker waits for an answer.
+        if (message.correlation == 0 && (!message.durable || message.id <= stored_id_)) {
+            ids.push_back(message.id);
+        }
+    });
+    bool needs_disk = false;
+    for (const std::uint64_t id : ids) {
+        needs_disk = take_away(*session.box, id) || needs_disk;
+    }
+    std::string header;
+    begin_reply(header, request.id, Code::Ok, 1);
+    wire::append_text(header, "removed");
+    wire::append_whole(header, ids.size());
+    answer_stored(session, request, std::move(header), {}, needs_disk);
+}
+
+}  // namespace berth::relay

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "shared/base/result.h"
+
+// What an app proves its identity with: 64 hexadecimal digits in HOME/secrets/ID, mode 0600, made
+// at its first start or by `berth token app ID`. Removing the file revokes it.
+namespace berth::relay {
+
+std::string secret_file(const std::string& home, const std::string& app);
+
+// Error: NotFound when there is none.
+Result<std::string> read_secret(const std::string& home, const std::string& app);
+
+// The app's secret, made when missing.
+Result<std::string> ensure_secret(const std::string& home, const std::string& app);
+
+}  // namespace berth::relay

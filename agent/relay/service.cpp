@@ -1,0 +1,212 @@
+#include "agent/relay/service.h"
+
+#include "agent/relay/local_endpoint.h"
+#include "agent/relay/secrets.h"
+#include "shared/base/ensure.h"
+#include "shared/wire/cursor.h"
+
+namespace berth::relay {
+
+namespace {
+
+constexpr Duration kStatsEvery = std::chrono::milliseconds(200);
+
+// The connection of one operator's request: takes its answer, then ends.
+class OperatorLink : public Link {
+public:
+    OperatorLink(Relay& relay, std::function<void(OperatorAnswer)> done)
+        : relay_(relay), session_(&relay.connected(*this)), done_(std::move(done)) {}
+
+    ~OperatorLink() override { relay_.disconnected(*session_); }
+
+    void send(std::span<const std::string_view> parts) override {
+        OperatorAnswer answer;
+        const auto header = wire::decode(parts[0]);
+        if (!header || header->at(1).as_uint() == 0 || answered_) {
+            return;  // a push, or more than was asked for
+        }
+        answered_ = true;
+        answer.code = static_cast<Code>(header->at(2).as_uint());
+        answer.info = header->at(3);
+        answer.payload.assign(parts.begin() + 1, parts.end());
+        done_(std::move(answer));
+    }
+
+    [[nodiscard]] std::size_t backlog() const override { return 0; }
+
+    void authenticated(const ZmtpLimits& /*limits*/) override {}
+
+    void close() override {}
+
+    [[nodiscard]] Session& session() { return *session_; }
+
+    [[nodiscard]] bool answered() const { return answered_; }
+
+private:
+    Relay& relay_;
+    Session* session_;
+    std::function<void(OperatorAnswer)> done_;
+    bool answered_ = false;
+};
+
+}  // namespace
+
+struct Service::Inside {
+    explicit Inside(loop::EventLoop& loop_in) : loop(loop_in) {}
+
+    void ask(const OperatorRequest& request, std::function<void(OperatorAnswer)> done) {
+        auto link = std::make_unique<OperatorLink>(*relay, std::move(done));
+        OperatorLink& asking = *link;
+        operators.push_back(std::move(link));
+        relay->authorize_operator(asking.session(), request.app);
+        const std::string header = wire::encode(
+            wire::Value::Array{std::uint64_t{kIpcVersion}, 1, request.verb, request.args});
+        std::vector<std::string_view> parts = {header};
+        parts.insert(parts.end(), request.payload.begin(), request.payload.end());
+        relay->received(asking.session(), parts);
+    }
+
+    // At the end of a turn: who has an answer may go, and the figures may have changed.
+    void look() {
+        std::erase_if(operators, [](const auto& link) { return link->answered(); });
+        if (relay->changes() == published || publish_later.active()) {
+            return;
+        }
+        publish();
+        publish_later = loop.after(kStatsEvery, [this] {
+            publish_later.reset();
+            look();
+        });
+    }
+
+    void publish() {
+        published = relay->changes();
+        auto view = std::make_shared<std::map<std::string, MailboxStats>>();
+        for (MailboxStats& mailbox : relay->stats()) {
+            std::string app = mailbox.app;
+            view->emplace(std::move(app), std::move(mailbox));
+        }
+        stats->with([&view](StatsView& shown) { shown = std::move(view); });
+    }
+
+    loop::EventLoop& loop;
+    std::shared_ptr<Guarded<StatsView>> stats;
+    std::unique_ptr<Relay> relay;
+    std::unique_ptr<LocalEndpoint> local;
+    std::unique_ptr<CurveEndpoint> curve;
+    std::vector<std::unique_ptr<OperatorLink>> operators;
+    std::uint64_t published = ~0ULL;
+    loop::Registration publish_later;
+    loop::Registration hook;
+};
+
+AgentPort Service::make_port(const Options& options, Control control) {
+    AgentPort port;
+    port.agent = options.agent;
+    port.version = BERTH_VERSION;
+    auto shared = std::make_shared<Control>(std::move(control));
+    port.control = [agent = agent_, relay = relay_, shared](
+                       Verb verb,
+                       const std::string& app,
+                       const std::string& actor,
+                       std::function<void(const Controlled&)> done) {
+        (void)agent->post([relay, shared, verb, app, actor, done = std::move(done)] {
+            (*shared)(verb, app, actor, [relay, done](const Controlled& outcome) {
+                (void)relay->post([done, outcome] { done(outcome); });
+            });
+        });
+    };
+    return port;
+}
+
+Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
+                                                const Options& options,
+                                                Control control) {
+    std::unique_ptr<Service> service(new Service());
+    Service& self = *service;
+    BERTH_TRY(self.loop_, loop::EventLoop::create());
+    self.agent_ = std::make_shared<loop::Poster>(agent_loop);
+    self.relay_ = std::make_shared<loop::Poster>(*self.loop_);
+    self.stats_ = std::make_shared<Guarded<StatsView>>(
+        std::in_place, std::make_shared<const std::map<std::string, MailboxStats>>());
+    auto inside = std::make_unique<Inside>(*self.loop_);
+    inside->stats = self.stats_;
+    Relay::Options relay;
+    relay.limits = options.limits;
+    relay.journal = {options.home + "/relay.db", options.store_bytes};
+    relay.port = self.make_port(options, std::move(control));
+    relay.secret_of = [home = options.home](const std::string& app) {
+        return read_secret(home, app);
+    };
+    BERTH_TRY(inside->relay, Relay::create(*self.loop_, std::move(relay)));
+    BERTH_TRY(inside->local,
+              LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
+    if (!options.curve.endpoint.empty()) {
+        BERTH_TRY(inside->curve, CurveEndpoint::create(*self.loop_, *inside->relay, options.curve));
+        self.tcp_endpoint_ = inside->curve->endpoint();
+    }
+    inside->hook = self.loop_->before_sleep([in = inside.get()] {
+        in->look();
+        return false;
+    });
+    self.inside_ = std::move(inside);
+    self.thread_ = std::thread([loop = self.loop_.get()] { loop->run(); });
+    return service;
+}
+
+Service::~Service() {
+    agent_->close();  // what the relay still asks of the agent is not carried out
+    if (thread_.joinable()) {
+        (void)relay_->post([this] {
+            inside_->relay->begin_stop();
+            loop_->stop();
+        });
+        thread_.join();
+    }
+    relay_->close();
+    if (inside_ != nullptr) {
+        inside_->hook.reset();
+        inside_->operators.clear();
+        inside_->curve.reset();
+        inside_->local.reset();
+        inside_->relay.reset();
+        inside_.reset();
+    }
+}
+
+void Service::apps_changed(std::vector<AppFacts> changed, std::vector<std::string> removed) {
+    (void)relay_->post([this, changed = std::move(changed), removed = std::move(removed)] {
+        inside_->relay->apps_changed(changed, removed);
+    });
+}
+
+void Service::ask(OperatorRequest request, std::function<void(const OperatorAnswer&)> done) {
+    (void)relay_->post(
+        [this, request = std::move(request), done = std::move(done), agent = agent_] {
+            inside_->ask(request, [agent, done](const OperatorAnswer& answer) {
+                (void)agent->post([done, answer] { done(answer); });
+            });
+        });
+}
+
+void Service::peek(const std::string& app,
+                   std::size_t max,
+                   std::function<void(const std::vector<Waiting>&)> done) {
+    (void)relay_->post([this, app, max, done = std::move(done), agent = agent_] {
+        std::vector<Waiting> found;
+        for (const Relay::Peeked& message : inside_->relay->peek(app, max)) {
+            found.push_back({message.meta.id,
+                             *message.from,
+                             message.meta.time_ms,
+                             message.meta.attempt,
+                             *message.payload});
+        }
+        (void)agent->post([done, found = std::move(found)] { done(found); });
+    });
+}
+
+StatsView Service::stats() const {
+    return stats_->with([](const StatsView& shown) { return shown; });
+}
+
+}  // namespace berth::relay

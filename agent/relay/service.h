@@ -1,0 +1,102 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/relay/curve_endpoint.h"
+#include "agent/relay/relay.h"
+#include "shared/base/guarded.h"
+#include "shared/base/result.h"
+#include "shared/loop/event_loop.h"
+#include "shared/loop/poster.h"
+#include "shared/wire/value.h"
+
+namespace berth::relay {
+
+// What the operator, the owner of this home, asks of the relay: any verb of the protocol, spoken
+// for `app` ("": for himself, as messages from nobody).
+struct OperatorRequest {
+    std::string verb;
+    std::string app;
+    wire::Value args = wire::Value::Map{};
+    std::vector<std::string> payload;
+};
+
+struct OperatorAnswer {
+    Code code = Code::Ok;
+    wire::Value info;
+    std::vector<std::string> payload;
+};
+
+using StatsView = std::shared_ptr<const std::map<std::string, MailboxStats>>;
+
+// The relay in its thread, for the agent's loop: everything goes in and out by post(), or as an
+// immutable snapshot. All calls from the agent's loop thread; callbacks come in it too.
+class Service {
+public:
+    struct Options {
+        std::string home;
+        std::string agent;
+        RelayLimits limits;
+        CurveOptions curve;             // where other machines reach it; `endpoint` "": nowhere
+        std::uint64_t store_bytes = 0;  // the most that relay.db may take; 0: no limit of ours
+    };
+
+    // Carries out an app's start, stop or restart of another, in the agent's loop.
+    using Control = std::function<void(Verb verb,
+                                       const std::string& app,
+                                       const std::string& actor,
+                                       std::function<void(const Controlled&)> done)>;
+
+    // When it returns, apps can connect.
+    static Result<std::unique_ptr<Service>> start(loop::EventLoop& agent_loop,
+                                                  const Options& options,
+                                                  Control control);
+
+    // Answers those who wait, stores what is on its way, ends the thread.
+    ~Service();
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+
+    void apps_changed(std::vector<AppFacts> changed, std::vector<std::string> removed);
+    void ask(OperatorRequest request, std::function<void(const OperatorAnswer&)> done);
+
+    // The messages of a mailbox, without giving them out.
+    struct Waiting {
+        std::uint64_t id = 0;
+        std::string from;
+        std::uint64_t time_ms = 0;
+        std::uint32_t attempt = 0;
+        std::string payload;
+    };
+
+    void peek(const std::string& app,
+              std::size_t max,
+              std::function<void(const std::vector<Waiting>&)> done);
+
+    // tcp://HOST:PORT with the real port; "" when it does not listen there.
+    [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
+
+    // Mailboxes by app; at most a few tenths of a second old. Any thread.
+    [[nodiscard]] StatsView stats() const;
+
+private:
+    struct Inside;  // what the relay's thread owns
+
+    Service() = default;
+    AgentPort make_port(const Options& options, Control control);
+
+    std::string tcp_endpoint_;
+    loop::PosterPtr agent_;
+    loop::PosterPtr relay_;
+    std::shared_ptr<Guarded<StatsView>> stats_;
+    std::unique_ptr<loop::EventLoop> loop_;
+    std::unique_ptr<Inside> inside_;
+    std::thread thread_;
+};
+
+}  // namespace berth::relay

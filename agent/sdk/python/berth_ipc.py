@@ -1,0 +1,1217 @@
+"""Messages between the apps of a Berth agent.
+
+    import berth_ipc
+    ipc = berth_ipc.connect()
+    ipc.notify("printer", {"file": "a.pdf"})
+    for message in ipc.poll(wait=10):
+        print(message.sender, message.payload)
+        message.ack()
+
+Python 3.8 or newer and nothing else. An app that Berth starts finds everything in its environment;
+others pass `app`, `secret` (printed by `berth token app ID`) and `endpoint`. A client connects by
+itself, and again after the agent was away; every call ends within its timeout. It may be used by
+any number of threads. See README.md beside this file.
+"""
+
+import asyncio
+import collections
+import itertools
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+
+try:
+    import msgpack as _msgpack
+except ImportError:
+    _msgpack = None
+
+__all__ = ["AsyncClient", "Client", "Disconnected", "Event", "IpcError", "Message", "Sent", "Timeout",
+           "connect", "pack", "unpack"]
+
+VERSION = 1
+_MAX_DEPTH = 64
+_READ = 262144
+_MAX_UNANSWERED = 1000
+
+
+class IpcError(Exception):
+    """The relay has refused: `code` as in its contract (403 not allowed, 404 unknown, 429 full, ...)."""
+
+    def __init__(self, code, text, info=None):
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+        self.info = info or {}
+
+
+class Disconnected(IpcError):
+    """The agent is not there, or went away before it answered something that must not be sent twice."""
+
+    def __init__(self, text):
+        super().__init__(503, text)
+
+
+class Timeout(IpcError):
+    """No answer in time."""
+
+    def __init__(self, text="no answer in time"):
+        super().__init__(504, text)
+
+
+# --- msgpack ------------------------------------------------------------------------------------
+
+
+class Ext:
+    """A msgpack extension value that Python has no type for."""
+
+    def __init__(self, code, data):
+        self.code, self.data = code, data
+
+    def __eq__(self, other):
+        return isinstance(other, Ext) and (self.code, self.data) == (other.code, other.data)
+
+    def __repr__(self):
+        return f"Ext({self.code}, {self.data!r})"
+
+
+def _pack_int(out, value):
+    if 0 <= value < 0x80:
+        out.append(value)
+    elif -32 <= value < 0:
+        out.append(value & 0xFF)
+    elif 0 <= value:
+        if value <= 0xFF:
+            out += struct.pack(">BB", 0xCC, value)
+        elif value <= 0xFFFF:
+            out += struct.pack(">BH", 0xCD, value)
+        elif value <= 0xFFFFFFFF:
+            out += struct.pack(">BI", 0xCE, value)
+        elif value <= 0xFFFFFFFFFFFFFFFF:
+            out += struct.pack(">BQ", 0xCF, value)
+        else:
+            raise OverflowError("a message's whole number has at most 64 bits")
+    elif value >= -0x80:
+        out += struct.pack(">Bb", 0xD0, value)
+    elif value >= -0x8000:
+        out += struct.pack(">Bh", 0xD1, value)
+    elif value >= -0x80000000:
+        out += struct.pack(">Bi", 0xD2, value)
+    elif value >= -0x8000000000000000:
+        out += struct.pack(">Bq", 0xD3, value)
+    else:
+        raise OverflowError("a message's whole number has at most 64 bits")
+
+
+def _pack_sized(out, size, fix, fix_limit, heads):
+    if size < fix_limit:
+        out.append(fix | size)
+    elif heads[0] is not None and size <= 0xFF:
+        out += struct.pack(">BB", heads[0], size)
+    elif size <= 0xFFFF:
+        out += struct.pack(">BH", heads[1], size)
+    else:
+        out += struct.pack(">BI", heads[2], size)
+
+
+def _pack(out, value, default, depth):
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"a message is nested deeper than {_MAX_DEPTH}")
+    if value is None:
+        out.append(0xC0)
+    elif value is True:
+        out.append(0xC3)
+    elif value is False:
+        out.append(0xC2)
+    elif isinstance(value, int):
+        _pack_int(out, value)
+    elif isinstance(value, float):
+        out += struct.pack(">Bd", 0xCB, value)
+    elif isinstance(value, str):
+        data = value.encode("utf-8", "surrogateescape")
+        _pack_sized(out, len(data), 0xA0, 32, (0xD9, 0xDA, 0xDB))
+        out += data
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        data = bytes(value)
+        _pack_sized(out, len(data), 0, 0, (0xC4, 0xC5, 0xC6))
+        out += data
+    elif isinstance(value, (list, tuple)):
+        _pack_sized(out, len(value), 0x90, 16, (None, 0xDC, 0xDD))
+        for item in value:
+            _pack(out, item, default, depth + 1)
+    elif isinstance(value, dict):
+        _pack_sized(out, len(value), 0x80, 16, (None, 0xDE, 0xDF))
+        for key, item in value.items():
+            _pack(out, key, default, depth + 1)
+            _pack(out, item, default, depth + 1)
+    elif isinstance(value, Ext):
+        _pack_sized(out, len(value.data), 0, 0, (0xC7, 0xC8, 0xC9))
+        out += struct.pack(">b", value.code) + value.data
+    elif default is not None:
+        _pack(out, default(value), default, depth + 1)
+    else:
+        raise TypeError(f"a message cannot hold {type(value).__name__} objects")
+
+
+def pack(value, default=None):
+    """The msgpack bytes of `value`: None, bool, int, float, str, bytes, lists and dicts of them.
+    `default` turns anything else into something that can be packed."""
+    out = bytearray()
+    _pack(out, value, default, 0)
+    return bytes(out)
+
+
+class _Unpacker:
+    _NUMBERS = {0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q",
+                0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q"}
+    _SIZES = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4, 0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4,
+              0xC7: 1, 0xC8: 2, 0xC9: 4}
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, size):
+        end = self.at + size
+        if end > len(self.data):
+            raise ValueError("msgpack: cut short")
+        piece = self.data[self.at:end]
+        self.at = end
+        return piece
+
+    def text(self, size):
+        return self.take(size).decode("utf-8", "surrogateescape")
+
+    def items(self, count, depth):
+        if depth >= _MAX_DEPTH or count > len(self.data) - self.at:
+            raise ValueError("msgpack: nested too deep, or more elements than bytes")
+        return [self.value(depth + 1) for _ in range(count)]
+
+    def pairs(self, count, depth):
+        if depth >= _MAX_DEPTH or 2 * count > len(self.data) - self.at:
+            raise ValueError("msgpack: nested too deep, or more elements than bytes")
+        found = {}
+        for _ in range(count):
+            key = self.value(depth + 1)
+            if isinstance(key, list):
+                key = tuple(key)
+            found[key] = self.value(depth + 1)
+        return found
+
+    def value(self, depth=0):
+        head = self.take(1)[0]
+        if head < 0x80:
+            return head
+        if head >= 0xE0:
+            return head - 256
+        if head < 0x90:
+            return self.pairs(head & 15, depth)
+        if head < 0xA0:
+            return self.items(head & 15, depth)
+        if head < 0xC0:
+            return self.text(head & 31)
+        if head in (0xC0, 0xC2, 0xC3):
+            return {0xC0: None, 0xC2: False, 0xC3: True}[head]
+        if head in self._NUMBERS:
+            form = self._NUMBERS[head]
+            return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+        if 0xD4 <= head <= 0xD8:
+            return self.extension(1 << (head - 0xD4))
+        if head not in self._SIZES:
+            raise ValueError("msgpack: an unknown type")
+        size = int.from_bytes(self.take(self._SIZES[head]), "big")
+        if head <= 0xC6:
+            return bytes(self.take(size))
+        if head <= 0xC9:
+            return self.extension(size)
+        if head <= 0xDB:
+            return self.text(size)
+        return self.items(size, depth) if head <= 0xDD else self.pairs(size, depth)
+
+    def extension(self, size):
+        code = struct.unpack(">b", self.take(1))[0]
+        return Ext(code, bytes(self.take(size)))
+
+
+def unpack(data):
+    """The value of msgpack bytes; exactly one. ValueError when they are not that."""
+    unpacker = _Unpacker(data)
+    try:
+        value = unpacker.value()
+    except TypeError as error:  # a map's key that Python cannot use as one
+        raise ValueError(f"msgpack: {error}") from None
+    if unpacker.at != len(data):
+        raise ValueError("msgpack: bytes behind its end")
+    return value
+
+
+def _fast_pack(value, default=None):
+    try:
+        return _msgpack.packb(value, use_bin_type=True, default=default, unicode_errors="surrogateescape")
+    except (TypeError, ValueError, OverflowError):
+        return pack(value, default)  # with its own words, or its own types
+
+
+def _fast_unpack(data):
+    try:
+        return _msgpack.unpackb(data, raw=False, strict_map_key=False, unicode_errors="surrogateescape",
+                                ext_hook=Ext)
+    except Exception:  # pylint: disable=broad-except  # whatever it was, ours says it as a ValueError
+        return unpack(data)
+
+
+if _msgpack is not None and getattr(_msgpack, "version", (0,))[0] >= 1:
+    _encode, _decode = _fast_pack, _fast_unpack
+else:
+    _encode, _decode = pack, unpack
+
+
+# --- ZMTP 3.0, NULL ------------------------------------------------------------------------------
+
+_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+_READY = b"\x04\x29\x05READY\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0"
+
+
+def _frames(parts):
+    out = []
+    last = len(parts) - 1
+    for index, part in enumerate(parts):
+        more = 1 if index < last else 0
+        size = len(part)
+        out.append(bytes((more, size)) if size < 256 else struct.pack(">BQ", more | 2, size))
+        out.append(part)
+    return b"".join(out)
+
+
+class _Framer:
+    """Takes the relay's bytes apart into messages."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+        self.parts = []
+        self.greeted = self.ready = False
+        self.messages = collections.deque()
+        self.to_send = b""  # what the protocol itself has to answer
+
+    def feed(self, data):
+        buffer = self.buffer
+        buffer += data
+        at = 0
+        if not self.greeted:
+            if len(buffer) < 64:
+                return
+            if buffer[0] != 0xFF or buffer[10] < 3:
+                raise ConnectionError("what listens there does not speak ZMTP 3")
+            self.greeted = True
+            at = 64
+        size_of = len(buffer)
+        while size_of - at >= 2:
+            flags = buffer[at]
+            if flags & 2:
+                if size_of - at < 9:
+                    break
+                size, begin = int.from_bytes(buffer[at + 1:at + 9], "big"), at + 9
+            else:
+                size, begin = buffer[at + 1], at + 2
+            if size_of - begin < size:
+                break
+            body = bytes(memoryview(buffer)[begin:begin + size])
+            at = begin + size
+            if flags & 4:
+                self.command(body)
+                continue
+            self.parts.append(body)
+            if not flags & 1:
+                self.messages.append(self.parts)
+                self.parts = []
+        del buffer[:at]
+
+    def command(self, body):
+        if body.startswith(b"\x05READY"):
+            self.ready = True
+        elif body.startswith(b"\x05ERROR"):
+            raise ConnectionError("the relay refuses the connection")
+        elif body.startswith(b"\x04PING"):
+            pong = b"\x04PONG" + body[7:]
+            self.to_send += bytes((4, len(pong))) + pong
+
+
+def _open_socket(endpoint, timeout):
+    kind, _, address = endpoint.partition("://")
+    if kind == "ipc":
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
+        target = address
+    elif kind == "tcp":
+        host, _, port = address.rpartition(":")
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        target = (host.strip("[]"), int(port))
+    else:
+        raise ValueError(f"an endpoint is ipc://PATH or tcp://HOST:PORT, not {endpoint!r}")
+    try:
+        sock.settimeout(max(timeout, 0.001))
+        sock.connect(target)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class _BuiltinTransport:
+    """A connection with nothing but the standard library. send() for any thread, receive() for one
+    at a time."""
+
+    def __init__(self, endpoint, deadline, _keys=None):
+        self.sock = _open_socket(endpoint, deadline - time.monotonic())
+        self.framer = _Framer()
+        self.send_lock = threading.Lock()
+        try:
+            self.sock.sendall(_GREETING)
+            self._await(lambda: self.framer.greeted, deadline)
+            self.sock.sendall(_READY)
+            self._await(lambda: self.framer.ready, deadline)
+            self.sock.setblocking(False)
+        except BaseException:
+            self.close()
+            raise
+        self.readable = select.poll()
+        self.readable.register(self.sock, select.POLLIN)
+        self.writable = select.poll()
+        self.writable.register(self.sock, select.POLLOUT)
+
+    def _await(self, done, deadline):
+        while not done():
+            self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = self.sock.recv(_READ)
+            if not data:
+                raise ConnectionError("the relay has closed the connection")
+            self.framer.feed(data)
+
+    def send(self, parts, deadline):
+        data = memoryview(_frames(parts))
+        with self.send_lock:
+            while data:
+                try:
+                    data = data[self.sock.send(data):]
+                except BlockingIOError:
+                    left = deadline - time.monotonic()
+                    if left <= 0 or not self.writable.poll(left * 1000):
+                        # Half a message is out: this connection is of no more use.
+                        raise ConnectionError("the relay takes no more") from None
+
+    def receive(self, timeout):
+        """A message's frames; None when there is none in time."""
+        framer = self.framer
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not framer.messages:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
+            if not self.readable.poll(left):
+                return None
+            try:
+                data = self.sock.recv(_READ)
+            except BlockingIOError:
+                continue
+            if not data:
+                raise ConnectionError("the relay has closed the connection")
+            framer.feed(data)
+            if framer.to_send:
+                with self.send_lock:
+                    pong, framer.to_send = framer.to_send, b""
+                    self.sock.send(pong)
+        return framer.messages.popleft()
+
+    def wake(self):
+        """Makes a receive() of another thread return."""
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.sock.close()
+
+
+class _ZmqTransport:
+    """The same through pyzmq, which CURVE needs. A ZeroMQ socket is for one thread at a time, and its
+    descriptor only says "look again": whoever has used it wakes the reader when something is left."""
+
+    def __init__(self, endpoint, deadline, keys=None):
+        import zmq  # pylint: disable=import-outside-toplevel
+        self.zmq = zmq
+        self.lock = threading.Lock()
+        self.closed = False
+        self.wake_out, self.wake_in = os.pipe()
+        os.set_blocking(self.wake_in, False)
+        os.set_blocking(self.wake_out, False)
+        self.sock = zmq.Context.instance().socket(zmq.DEALER)
+        self.sock.linger = 0
+        self.sock.sndhwm = self.sock.rcvhwm = 0
+        if keys:
+            self.sock.curve_serverkey, self.sock.curve_publickey, self.sock.curve_secretkey = (
+                key.encode() if isinstance(key, str) else key for key in keys)
+            self.sock.heartbeat_ivl, self.sock.heartbeat_timeout = 2000, 6000
+        self.monitor = self.sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        try:
+            self.sock.connect(endpoint)
+            if not self.monitor.poll(max(deadline - time.monotonic(), 0.001) * 1000):
+                raise ConnectionError("the relay does not answer, or refuses this key")
+            self._check_monitor()
+        except BaseException:
+            self.close()
+            raise
+        self.poller = select.poll()
+        self.monitor_fd = self.monitor.fd
+        for fd in (self.sock.fd, self.monitor_fd, self.wake_out):
+            self.poller.register(fd, select.POLLIN)
+
+    def _check_monitor(self):
+        from zmq.utils.monitor import recv_monitor_message  # pylint: disable=import-outside-toplevel
+        while self.monitor.getsockopt(self.zmq.EVENTS) & self.zmq.POLLIN:
+            if recv_monitor_message(self.monitor)["event"] == self.zmq.EVENT_DISCONNECTED:
+                raise ConnectionError("the relay has closed the connection")
+
+    def send(self, parts, _deadline):
+        with self.lock:
+            if self.closed:
+                raise ConnectionError("closed")
+            self.sock.send_multipart(parts, self.zmq.NOBLOCK)
+            if self.sock.getsockopt(self.zmq.EVENTS) & self.zmq.POLLIN:
+                self._wake_reader()
+
+    def _wake_reader(self):
+        try:
+            os.write(self.wake_in, b"x")
+        except (BlockingIOError, OSError):
+            pass
+
+    def receive(self, timeout):
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self.lock:
+                if self.closed:
+                    raise ConnectionError("closed")
+                try:
+                    return self.sock.recv_multipart(self.zmq.NOBLOCK)
+                except self.zmq.Again:
+                    pass
+            left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
+            ready = [fd for fd, _ in self.poller.poll(left)]
+            if not ready:
+                return None
+            if self.wake_out in ready:
+                os.read(self.wake_out, 4096)
+            if self.monitor_fd in ready:
+                with self.lock:
+                    if not self.closed:
+                        self._check_monitor()
+
+    def wake(self):
+        with self.lock:
+            self.closed = True
+        self._wake_reader()
+
+    def close(self):
+        with self.lock:
+            self.closed = True
+            self.sock.disable_monitor()
+            self.monitor.close(0)
+            self.sock.close(0)
+            os.close(self.wake_in)
+            os.close(self.wake_out)
+
+
+# --- what apps see -------------------------------------------------------------------------------
+
+
+class Message:
+    """A message from another app: `sender`, `payload`, `id`, `time` (Unix seconds), `attempt` (1 the
+    first time it is given out). It comes again until ack()."""
+
+    __slots__ = ("id", "sender", "payload", "time", "attempt", "correlation", "_client")
+
+    def __init__(self, client, meta, payload):
+        self._client = client
+        self.id = meta["id"]
+        self.sender = meta["from"]
+        self.time = meta["time_ms"] / 1000
+        self.attempt = meta["attempt"]
+        self.correlation = meta.get("correlation")
+        self.payload = payload
+
+    def ack(self):
+        """Done with it: it will not come again."""
+        return self._client.ack([self.id])
+
+    def respond(self, payload):
+        """Answers a request(); that acknowledges it as well."""
+        return self._client.respond(self, payload)
+
+    def __repr__(self):
+        return f"Message({self.id}, from {self.sender!r}, {self.payload!r})"
+
+
+Event = collections.namedtuple("Event", "type sender payload seq")
+Event.__doc__ = "What another app has raised: `type`, `sender`, `payload`, `seq` (counts up by one)."
+Sent = collections.namedtuple("Sent", "ids known")
+Sent.__doc__ = "A stored notify: the `ids` of its messages, and whether its receiver is `known`."
+
+
+class _Slot:
+    """An answer that somebody waits for."""
+
+    __slots__ = ("done", "code", "info", "payloads", "error", "request", "again", "future")
+
+    def __init__(self, request, again):
+        self.done = False
+        self.code = self.info = self.payloads = self.error = self.future = None
+        self.request = request  # frames, to be sent again after a reconnection
+        self.again = again      # whether that is harmless
+
+    def result(self):
+        if self.error is not None:
+            raise self.error
+        if self.code != 0:
+            text = self.info.get("error", "refused")
+            if self.code == 504:
+                raise Timeout(text)
+            raise IpcError(self.code, text, self.info)
+        return self.info, self.payloads
+
+
+def _settings(app, secret, endpoint):
+    """What a client needs, from its arguments or from the environment that Berth gives to its apps."""
+    app = app or os.environ.get("BERTH_APP")
+    endpoint = endpoint or os.environ.get("BERTH_IPC")
+    if not secret:
+        file = os.environ.get("BERTH_IPC_SECRET_FILE")
+        if file:
+            with open(file, encoding="ascii") as opened:
+                secret = opened.read().strip()
+    if not (app and secret and endpoint):
+        raise ValueError("not started by Berth: pass app, secret and endpoint (see `berth token app ID`)")
+    return app, secret, endpoint
+
+
+def _choose_transport(endpoint, keys):
+    wanted = os.environ.get("BERTH_IPC_TRANSPORT", "")
+    if keys or wanted == "pyzmq":
+        return _ZmqTransport
+    return _BuiltinTransport
+
+
+class _Verbs:
+    """The calls, in terms of _call(verb, args, payloads, again, timeout, convert)."""
+
+    def _notify_args(self, to, payloads, ttl, durable, dedupe):
+        args = {"to": to}
+        if not durable:
+            args["durable"] = False
+        elif dedupe is None:
+            # Sent again after a reconnection, the relay knows it: it is stored once.
+            args["dedupe"] = f"{self._nonce}{next(self._dedupe)}"
+        if dedupe is not None:
+            args["dedupe"] = dedupe
+        if ttl is not None:
+            args["ttl_ms"] = max(1, int(ttl * 1000))
+        return args, [_encode(p) for p in payloads], durable or dedupe is not None
+
+    def notify(self, to, *payloads, ttl=None, durable=True, dedupe=None, timeout=None):
+        """Sends one message for each payload to app `to`, and gives a Sent when they are stored.
+        `ttl`: seconds after which they are worthless. `durable=False`: kept in memory alone, faster.
+        `dedupe`: a key by which a repeated call is known as the same."""
+        args, frames, again = self._notify_args(to, payloads, ttl, durable, dedupe)
+        return self._call("notify", args, frames, again, timeout,
+                          lambda info, _: Sent(info["ids"], info["known"]))
+
+    def poll(self, max=1000, wait=0, ack=(), auto_ack=False, timeout=None):  # pylint: disable=redefined-builtin
+        """The waiting messages, oldest first; waits up to `wait` seconds for the first. They come
+        again later unless they are acknowledged, by ack() or in the next poll's `ack`. `auto_ack`
+        acknowledges them as they are taken."""
+        args = {"max": max, "wait_ms": int(wait * 1000)}
+        if ack:
+            args["ack"] = [getattr(one, "id", one) for one in ack]
+        if auto_ack:
+            args["auto_ack"] = True
+        limit = (self.timeout if timeout is None else timeout) + wait
+        return self._call("poll", args, [], not auto_ack, limit, self._messages)
+
+    def _messages(self, info, payloads):
+        return [Message(self, meta, _decode(data)) for meta, data in zip(info["messages"], payloads)]
+
+    def ack(self, messages, timeout=None):
+        """Done with these Messages, or ids: they will not come again."""
+        ids = [getattr(one, "id", one) for one in messages]
+        return self._call("ack", {"ids": ids}, [], True, timeout, lambda *_: None)
+
+    def clear(self, timeout=None):
+        """Throws away everything that waits for this app; gives how many messages those were."""
+        return self._call("clear", {}, [], True, timeout, lambda info, _: info["removed"])
+
+    def request(self, to, payload, timeout=None):
+        """Asks app `to` and gives its answer. IpcError 504 when there is none in time."""
+        limit = self.timeout if timeout is None else timeout
+        return self._call("request", {"to": to, "timeout_ms": int(limit * 1000)}, [_encode(payload)], False,
+                          limit + 1, lambda _, payloads: _decode(payloads[0]))
+
+    def respond(self, message, payload, timeout=None):
+        """Answers a Message that is a request. IpcError 404 when it comes too late."""
+        args = {"to": message.sender, "correlation": message.correlation or 0}
+        return self._call("respond", args, [_encode(payload)], False, timeout, lambda *_: None)
+
+    def raise_event(self, type, payload=None, timeout=None):  # pylint: disable=redefined-builtin
+        """Tells every other app that listens now. Gives the event's number."""
+        return self._call("raise", {"type": type}, [_encode(payload)], False, timeout,
+                          lambda info, _: info["seq"])
+
+    def _control(self, verb, app, timeout):
+        return self._call(verb, {"app": app}, [], False, timeout, lambda info, _: info["state"])
+
+    def start(self, app, timeout=None):
+        """Starts an app; gives its state then. IpcError 404: unknown, 409: it is active, 403: not allowed."""
+        return self._control("start", app, timeout)
+
+    def stop(self, app, timeout=None):
+        """Stops an app; gives its state then."""
+        return self._control("stop", app, timeout)
+
+    def restart(self, app, timeout=None):
+        """Stops an app and starts it; gives its state then."""
+        return self._control("restart", app, timeout)
+
+    def is_running(self, app, timeout=None):
+        """Whether the app has processes."""
+        return self._call("is_running", {"app": app}, [], True, timeout, lambda info, _: info["running"])
+
+    def is_available(self, app, timeout=None):
+        """Whether there is such an app."""
+        return self._call("is_available", {"app": app}, [], True, timeout, lambda info, _: info["found"])
+
+    def status(self, app, timeout=None):
+        """What is known of an app, as a dict; None when there is no such app."""
+        return self._call("status", {"app": app}, [], True, timeout, lambda info, _: info.get("app"))
+
+    def list(self, timeout=None):
+        """The apps of this agent, as dicts."""
+        return self._call("list", {}, [], True, timeout, lambda info, _: info["apps"])
+
+    def config(self, timeout=None):
+        """This app's config variables."""
+        return self._call("config", {}, [], True, timeout, lambda info, _: info["variables"])
+
+    def ping(self, timeout=None):
+        """Returns when the relay has answered."""
+        return self._call("ping", {}, [], True, timeout, lambda *_: None)
+
+    def version(self, timeout=None):
+        """The agent's version."""
+        return self._call("version", {}, [], True, timeout, lambda info, _: info["version"])
+
+
+class Client(_Verbs):
+    """A connection for ordinary, blocking code; see connect(). Any thread may call."""
+
+    def __init__(self, app=None, secret=None, endpoint=None, timeout=30.0, keys=None):
+        self.app, self._secret, self._endpoint = _settings(app, secret, endpoint)
+        self.timeout = timeout
+        self._keys = keys
+        self._transport_type = _choose_transport(self._endpoint, keys)
+        self._cond = threading.Condition()
+        self._transport = None
+        self._reading = False     # a thread is in receive()
+        self._connecting = False  # a thread is in _connect()
+        self._slots = {}
+        self._ids = itertools.count(1)
+        self._closed = False
+        self._subscribe = False
+        self._thread = None
+        self._inbox = collections.deque()
+        self._nonce = os.urandom(9).hex() + "-"
+        self._dedupe = itertools.count(1)
+        self._pid = os.getpid()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # --- connecting
+
+    def _connect(self, deadline):
+        """A transport that has said hello. One thread at a time."""
+        delay = 0.02
+        while True:
+            try:
+                return self._connect_once(deadline)
+            except IpcError as error:
+                if error.code in (400, 401, 409):
+                    raise
+                problem = error
+            except (OSError, ValueError) as error:
+                problem = error
+            left = deadline - time.monotonic()
+            with self._cond:
+                if self._closed:
+                    raise Disconnected("this client is closed")
+                if left <= 0:
+                    raise Disconnected(f"the agent is not there: {problem}")
+                self._cond.wait(min(delay, left))
+            delay = min(delay * 2, 1.0)
+
+    def _connect_once(self, deadline):
+        transport = self._transport_type(self._endpoint, min(deadline, time.monotonic() + 5), self._keys)
+        try:
+            hello = {"app": self.app, "secret": self._secret, "subscribe": self._subscribe}
+            transport.send([_encode([VERSION, 1 << 62, "hello", hello])], deadline)
+            while True:
+                parts = transport.receive(max(deadline - time.monotonic(), 0.001))
+                if parts is None:
+                    raise Timeout("no answer to hello")
+                header = _decode(parts[0])
+                if header[1] == 1 << 62:
+                    break
+            if header[2] != 0:
+                raise IpcError(header[2], header[3].get("error", "refused"))
+            return transport
+        except BaseException:
+            transport.close()
+            raise
+
+    def _ensure(self, deadline):
+        """The living transport, made when there is none."""
+        with self._cond:
+            if self._pid != os.getpid():  # after a fork: the parent's connection is the parent's
+                self._pid, self._transport, self._slots = os.getpid(), None, {}
+                self._reading = self._connecting = False
+                self._thread = None
+            while True:
+                if self._closed:
+                    raise Disconnected("this client is closed")
+                if self._transport is not None:
+                    return self._transport
+                if not self._connecting:
+                    self._connecting = True
+                    break
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise Disconnected("the agent is not there")
+                self._cond.wait(left)
+        transport = None
+        try:
+            transport = self._connect(deadline)
+            return transport
+        finally:
+            with self._cond:
+                self._connecting = False
+                self._transport = transport
+                waiting = [s for s in self._slots.values() if s.again] if transport else []
+                self._cond.notify_all()
+            for slot in waiting:
+                try:
+                    transport.send(slot.request, deadline)
+                except OSError:
+                    break  # lost again; the next connection sends it
+
+    def _lost(self, transport, why):
+        """The connection has ended: what may be sent twice stays for the next one."""
+        with self._cond:
+            if self._transport is transport:
+                self._transport = None
+                transport.close()
+                for number, slot in list(self._slots.items()):
+                    if not slot.again:
+                        slot.error = Disconnected(f"the connection ended before the answer came: {why}")
+                        slot.done = True
+                        del self._slots[number]
+            self._cond.notify_all()
+
+    # --- calling
+
+    def _call(self, verb, args, frames, again, timeout, convert):
+        limit = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + limit
+        number, slot = self._begin(verb, args, frames, again, deadline)
+        self._wait(number, slot, deadline)
+        return convert(*slot.result())
+
+    def _begin(self, verb, args, frames, again, deadline):
+        number = next(self._ids)
+        request = [_encode([VERSION, number, verb, args]), *frames]
+        slot = _Slot(request, again)
+        while True:
+            transport = self._ensure(deadline)
+            self._slots[number] = slot
+            try:
+                transport.send(request, deadline)
+                return number, slot
+            except OSError as error:
+                self._slots.pop(number, None)
+                self._lost(transport, error)
+                if slot.error is not None or time.monotonic() >= deadline:
+                    raise Disconnected(f"the agent is not there: {error}") from None
+
+    def _wait(self, number, slot, deadline):
+        """Until the slot is done. Who waits first reads for everybody."""
+        while not slot.done:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._slots.pop(number, None)
+                raise Timeout()
+            with self._cond:
+                if slot.done:
+                    return
+                if self._reading:
+                    self._cond.wait(left)
+                    continue
+                self._reading = True
+            try:
+                transport = self._ensure(deadline)
+                while not slot.done:
+                    parts = transport.receive(max(deadline - time.monotonic(), 0))
+                    if parts is None:
+                        break
+                    self._dispatch(parts)
+            except OSError as error:
+                self._lost(transport, error)
+            except Disconnected:
+                self._slots.pop(number, None)
+                raise
+            finally:
+                with self._cond:
+                    self._reading = False
+                    self._cond.notify_all()
+
+    def _dispatch(self, parts):
+        """Takes one message of the relay. Nothing that comes can make it raise."""
+        try:
+            header = _decode(parts[0])
+            number, third, info = header[1], header[2], header[3]
+        except (ValueError, TypeError, IndexError):
+            return
+        if number == 0:
+            if isinstance(third, str):
+                self._inbox.append((third, info, parts[1:]))
+            return
+        if third == 401 and number != 1 << 62:  # it has forgotten this connection: a new one says hello
+            raise ConnectionError("the relay does not know this connection any more")
+        slot = self._slots.pop(number, None)
+        if slot is None:
+            return
+        slot.code, slot.info, slot.payloads = third, info, parts[1:]
+        slot.done = True
+        with self._cond:
+            self._cond.notify_all()
+
+    def submit(self, to, *payloads, ttl=None, durable=True, dedupe=None):
+        """notify() without waiting: gives a function that waits for the answer and gives the Sent. For
+        throughput; at most 1000 are unanswered, then the oldest is waited for."""
+        args, frames, again = self._notify_args(to, payloads, ttl, durable, dedupe)
+        deadline = time.monotonic() + self.timeout
+        while len(self._slots) >= _MAX_UNANSWERED:
+            number, slot = next(iter(self._slots.items()), (0, None))
+            if slot is not None:
+                self._wait(number, slot, deadline)
+        number, slot = self._begin("notify", args, frames, again, deadline)
+
+        def answer():
+            self._wait(number, slot, time.monotonic() + self.timeout)
+            info, _ = slot.result()
+            return Sent(info["ids"], info["known"])
+        return answer
+
+    # --- being told
+
+    def listen(self, on_message=None, on_event=None, on_messages=None):
+        """Calls `on_message(message)` and `on_event(event)` in a thread of this client as they come. A
+        message is acknowledged when its handler returns, and comes again later when that raised.
+        `on_messages(list)` gets all that are there at once instead."""
+        with self._cond:
+            self._handlers = (on_message, on_event, on_messages)
+            if self._thread is not None:
+                return
+            self._subscribe = True
+            connected = self._transport is not None
+            self._thread = threading.Thread(target=self._run, name="berth-ipc", daemon=True)
+        self._thread.start()
+        if connected:  # before it was known that somebody listens
+            hello = {"app": self.app, "secret": self._secret, "subscribe": True}
+            self._call("hello", hello, [], True, None, lambda *_: None)
+
+    def _run(self):
+        me = threading.current_thread()
+        while not self._closed and self._thread is me:
+            try:
+                self._run_once()
+            except IpcError as error:
+                with self._cond:
+                    if self._closed:
+                        return
+                    if error.code != 503:
+                        print(f"berth_ipc: {error}", file=sys.stderr)
+                    self._cond.wait(1.0)
+            except Exception:  # pylint: disable=broad-except  # a thread of ours never dies of one
+                traceback.print_exc()
+                with self._cond:
+                    self._cond.wait(1.0)
+
+    def _run_once(self):
+        with self._cond:
+            while self._reading and not self._closed:
+                self._cond.wait(1.0)  # a call reads; it hands over when it is done
+            self._reading = True
+        transport = None
+        try:
+            transport = self._ensure(time.monotonic() + 60)
+            while not self._closed:
+                if self._inbox and not self._more(transport):
+                    self._reading_paused(self._deliver)
+                if self._transport is not transport:
+                    break  # it was lost while others read
+                parts = transport.receive(None)
+                if parts is not None:
+                    self._dispatch(parts)
+        except OSError as error:
+            if transport is not None:
+                self._lost(transport, error)
+        finally:
+            with self._cond:
+                self._reading = False
+                self._cond.notify_all()
+
+    @staticmethod
+    def _more(transport):
+        """Whether more has been read already: it is taken before the handlers are called."""
+        framer = getattr(transport, "framer", None)
+        return framer is not None and bool(framer.messages)
+
+    def _reading_paused(self, work):
+        """Handlers may call: meanwhile the reading is theirs, or another thread's."""
+        with self._cond:
+            self._reading = False
+            self._cond.notify_all()
+        try:
+            work()
+        finally:
+            with self._cond:
+                while self._reading and not self._closed:
+                    self._cond.wait(1.0)
+                self._reading = True
+
+    def _deliver(self):
+        done = []
+        messages = []
+        on_message, on_event, on_messages = self._handlers
+        while self._inbox:
+            kind, info, payloads = self._inbox.popleft()
+            try:
+                payload = _decode(payloads[0]) if payloads else None
+                if kind == "message":
+                    message = Message(self, info, payload)
+                    if on_messages is not None:
+                        messages.append(message)
+                    elif on_message is not None:
+                        on_message(message)
+                        if not message.correlation:
+                            done.append(message.id)
+                elif kind == "event" and on_event is not None:
+                    on_event(Event(info["type"], info["from"], payload, info["seq"]))
+            except Exception:  # pylint: disable=broad-except  # the app's own; it is told on stderr
+                traceback.print_exc()
+        if messages:
+            try:
+                on_messages(messages)
+                done.extend(m.id for m in messages)
+            except Exception:  # pylint: disable=broad-except
+                traceback.print_exc()
+        if done:
+            try:
+                self._begin("ack", {"ids": done}, [], True, time.monotonic() + self.timeout)
+            except IpcError:
+                pass  # they come again
+
+    def close(self):
+        """Ends the connection, the thread, and every call that waits."""
+        with self._cond:
+            self._closed = True
+            transport = self._transport
+            self._cond.notify_all()
+        if transport is not None:
+            transport.wake()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+        if transport is not None:
+            self._lost(transport, "closed")
+        with self._cond:
+            for slot in self._slots.values():
+                slot.error, slot.done = Disconnected("this client was closed"), True
+            self._slots.clear()
+            self._cond.notify_all()
+
+
+def connect(app=None, secret=None, endpoint=None, timeout=30.0, keys=None):
+    """A Client. It connects at its first call. `timeout`: seconds that a call may take unless it says
+    otherwise. `keys`: for tcp:// with CURVE, (the agent's public key, own public key, own secret key)."""
+    return Client(app, secret, endpoint, timeout, keys)
+
+
+# --- asyncio -------------------------------------------------------------------------------------
+
+
+class AsyncClient(_Verbs):
+    """The same calls for asyncio: `await client.notify(...)`, and `async for message in
+    client.messages()`. Made in a running loop; `await client.close()` ends it."""
+
+    def __init__(self, app=None, secret=None, endpoint=None, timeout=30.0, subscribe=False):
+        self.app, self._secret, self._endpoint = _settings(app, secret, endpoint)
+        self.timeout = timeout
+        self._subscribe = subscribe
+        self._ids = itertools.count(1)
+        self._nonce = os.urandom(9).hex() + "-"
+        self._dedupe = itertools.count(1)
+        self._slots = {}
+        self._writer = None
+        self._connected = asyncio.Event()
+        self._refused = None
+        self._messages_queue = asyncio.Queue()
+        self._events_queue = asyncio.Queue()
+        self._task = asyncio.ensure_future(self._run())
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()
+
+    async def _run(self):
+        delay = 0.02
+        while True:
+            try:
+                await self._session()
+                delay = 0.02
+            except asyncio.CancelledError:
+                raise
+            except IpcError as error:
+                self._refused = error
+                self._connected.set()
+                if error.code in (400, 401, 409):
+                    return
+            except Exception:  # pylint: disable=broad-except  # it is tried again
+                pass
+            self._writer = None
+            if self._refused is None:
+                self._connected.clear()
+            for number, slot in list(self._slots.items()):
+                if not slot.again:
+                    self._slots.pop(number)
+                    if not slot.future.done():
+                        slot.future.set_exception(Disconnected("the connection ended before the answer came"))
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 1.0)
+
+    async def _session(self):
+        kind, _, address = self._endpoint.partition("://")
+        if kind == "ipc":
+            reader, writer = await asyncio.open_unix_connection(address)
+        else:
+            host, _, port = address.rpartition(":")
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        framer = _Framer()
+        hello = {"app": self.app, "secret": self._secret, "subscribe": self._subscribe}
+        try:
+            writer.write(_GREETING)
+            while True:
+                data = await reader.read(_READ)
+                if not data:
+                    raise ConnectionError("the relay has closed the connection")
+                greeted, ready = framer.greeted, framer.ready
+                framer.feed(data)
+                if framer.greeted and not greeted:
+                    writer.write(_READY)
+                if framer.ready and not ready:
+                    writer.write(_frames([_encode([VERSION, 1 << 62, "hello", hello])]))
+                if framer.to_send:
+                    writer.write(framer.to_send)
+                    framer.to_send = b""
+                while framer.messages:
+                    self._take(framer.messages.popleft(), writer)
+        finally:
+            writer.close()
+
+    def _take(self, parts, writer):
+        try:
+            header = _decode(parts[0])
+            number, third, info = header[1], header[2], header[3]
+        except (ValueError, TypeError, IndexError):
+            return
+        if number == 1 << 62:
+            if third != 0:
+                raise IpcError(third, info.get("error", "refused"))
+            self._writer = writer
+            for slot in self._slots.values():
+                writer.write(_frames(slot.request))
+            self._connected.set()
+        elif number == 0:
+            self._take_push(third, info, parts[1:])
+        else:
+            slot = self._slots.pop(number, None)
+            if slot is not None and not slot.future.done():
+                slot.code, slot.info, slot.payloads = third, info, parts[1:]
+                slot.future.set_result(None)
+
+    def _take_push(self, kind, info, payloads):
+        payload = _decode(payloads[0]) if payloads else None
+        if kind == "message":
+            self._messages_queue.put_nowait(Message(self, info, payload))
+        elif kind == "event":
+            self._events_queue.put_nowait(Event(info["type"], info["from"], payload, info["seq"]))
+
+    async def _call(self, verb, args, frames, again, timeout, convert):
+        limit = self.timeout if timeout is None else timeout
+        number = next(self._ids)
+        slot = _Slot([_encode([VERSION, number, verb, args]), *frames], again)
+        slot.future = asyncio.get_running_loop().create_future()
+
+        async def ask():
+            await self._connected.wait()
+            if self._refused is not None:
+                raise self._refused
+            self._slots[number] = slot
+            if self._writer is not None:
+                self._writer.write(_frames(slot.request))
+                await self._writer.drain()
+            await slot.future
+        try:
+            await asyncio.wait_for(ask(), limit)
+        except asyncio.TimeoutError:
+            raise Timeout() from None
+        except ConnectionError:
+            await asyncio.wait_for(slot.future, limit)  # it is sent again, or told
+        finally:
+            self._slots.pop(number, None)
+        return convert(*slot.result())
+
+    async def messages(self):
+        """Messages as they come (with subscribe=True). Each comes again until `await message.ack()`."""
+        while True:
+            yield await self._messages_queue.get()
+
+    async def events(self):
+        """Events as they come (with subscribe=True)."""
+        while True:
+            yield await self._events_queue.get()
+
+    async def close(self):
+        """Ends the connection."""
+        self._task.cancel()
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            pass
+        for slot in self._slots.values():
+            if not slot.future.done():
+                slot.future.set_exception(Disconnected("this client was closed"))
+        self._slots.clear()

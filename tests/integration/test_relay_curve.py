@@ -1,0 +1,73 @@
+"""The relay over TCP: CURVE, an allow-list, and hello all the same."""
+
+import sys
+
+import pytest
+import zmq
+
+from berthlib import alive, wait_for
+from relaylib import Apps, Wire, pack
+
+
+@pytest.fixture
+def remote(home):
+    own = zmq.curve_keypair()
+    (home.agent_home / "agent.toml").write_text(
+        f'[ipc]\nlisten = "tcp://127.0.0.1:0"\nallow = ["{own[0].decode()}"]\n')
+    home.down()
+    home.up()
+    apps = Apps(home)
+    for name in ("a", "b"):
+        apps.install(name)
+    apps.own = own
+    apps.server = (home.agent_home / "keys" / "agent.pub").read_text().strip().encode()
+    apps.tcp = (home.agent_home / "run" / "ipc_endpoint").read_text().strip()
+    yield apps
+    apps.close()
+
+
+def test_an_allowed_key_with_the_right_secret(remote):
+    wire = Wire(remote.tcp, keys=(remote.server, *remote.own))
+    assert wire.ask("ping").code == 401
+    assert wire.ask("hello", app="a", secret=remote.secret("b")).code == 401
+    wire.do("hello", app="a", secret=remote.secret("a"), subscribe=True)
+    near = remote.wire("b")
+    wire.do("notify", "from afar", to="b")
+    assert [(m["from"], p) for m, p in near.poll()] == [("a", "from afar")]
+    near.do("notify", "x" * 100_000, 2, to="a")
+    assert [wire.push().payload for _ in range(2)] == [["x" * 100_000], [2]]
+    assert wire.ask("notify", *["x"] * 10_001, to="b").code == 413
+    wire.close()
+
+
+@pytest.mark.parametrize("who", ["stranger", "wrong server key", "no curve"])
+def test_nobody_else_gets_a_word_in(remote, who):
+    other = zmq.curve_keypair()
+    keys = {"stranger": (remote.server, *other), "wrong server key": (other[0], *remote.own), "no curve": None}[who]
+    wire = Wire(remote.tcp, timeout=1.5, keys=keys)
+    try:
+        wire.socket.send(pack([1, 1, "hello", {"app": "a", "secret": remote.secret("a")}]), zmq.NOBLOCK)
+    except zmq.Again:
+        pass  # refused already: there is nobody to send to
+    assert not wire.receive()
+    wire.close()
+
+
+def test_the_python_client_over_tcp(remote):
+    sys.path.insert(0, str(remote.home.agent_home / "ipc"))
+    try:
+        import berth_ipc  # pylint: disable=import-outside-toplevel,import-error
+    finally:
+        sys.path.pop(0)
+    keys = (remote.server, *remote.own)
+    with berth_ipc.connect("a", remote.secret("a"), remote.tcp, keys=keys) as far:
+        got = []
+        far.listen(got.append)
+        assert far.notify("b", "hi").known
+        near = remote.wire("b")
+        near.do("notify", "back", to="a")
+        wait_for(lambda: [m.payload for m in got] == ["back"], "it is pushed over TCP")
+        old = remote.home.kill("agent")
+        wait_for(lambda: not alive(old), "its end")
+        remote.home.berth("notify", "a", "after", check=0)
+        assert (remote.home.agent_home / "run" / "ipc_endpoint").exists()
