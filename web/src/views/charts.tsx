@@ -44,9 +44,18 @@ function columns(metrics: Metrics, chart: Chart, pace: number): [number[], ...(n
     return [xs, ...ys];
 }
 
-function color(element: Element, tone: number): string {
-    return getComputedStyle(element).getPropertyValue(tone === 0 ? "--accent" : "--warn").trim() || "gray";
+/** A colour of the theme as a canvas takes it: what light-dark() comes to here and now. */
+function color(host: Element, name: string): string {
+    const probe = document.createElement("span");
+    probe.style.color = `var(${name})`;
+    host.append(probe);
+    const resolved = getComputedStyle(probe).color;
+    probe.remove();
+    return resolved;
 }
+
+const TONES = ["--accent", "--warn"];
+const FEW = 60;
 
 function Plot({ metrics, chart, range }: { metrics: Metrics; chart: Chart; range: Range }) {
     const ref = useRef<HTMLDivElement>(null);
@@ -57,21 +66,21 @@ function Plot({ metrics, chart, range }: { metrics: Metrics; chart: Chart; range
         let drop = () => {};
         void Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]).then(([{ default: UPlot }]) => {
             if (gone) return;
-            const style = getComputedStyle(host);
-            const ink = style.getPropertyValue("--muted").trim() || "gray";
-            const line = style.getPropertyValue("--line").trim() || "silver";
+            const ink = color(host, "--muted");
+            const line = color(host, "--line");
+            const end = Date.now() / 1000;
             const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
             const plot = new UPlot({
                 width: Math.max(host.clientWidth, 200),
                 height: 140,
                 legend: { live: true },
                 cursor: { sync: { key: "app" }, drag: { x: false, y: false } },
-                scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+                scales: { x: { range: [end - range.seconds, end] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
                 axes: [axis, { ...axis, size: 68, values: (_u, ticks) => ticks.map((v) => chart.format(v)) }],
                 series: [
                     {},
                     ...chart.series.map(({ label, tone }) => ({
-                        label, stroke: color(host, tone), width: 1.5, points: { show: false },
+                        label, stroke: color(host, TONES[tone] ?? "--accent"), width: 1.5, points: { show: metrics.time.length < FEW, size: 3 },
                         value: (_u: unknown, v: number | null) => (v === null ? "–" : chart.format(v)),
                     })),
                 ],
