@@ -7,8 +7,13 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <cstring>
 
 // Everything here runs between fork and exec: no allocation, no locks, no C++ objects.
 
@@ -41,6 +46,67 @@ void wait_at_gate(int gate) {
 
 // The keeper has put all others to their defaults when it began: exec leaves an app with those that
 // are ignored, and that is one.
+// The 22nd field of /proc/self/stat (proc(5)); 0 when it cannot be read.
+std::uint64_t own_start_ticks() {
+    char text[1024];
+    const int fd = ::open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    const ssize_t size = fd < 0 ? -1 : ::read(fd, text, sizeof text - 1);
+    (void)::close(fd);
+    if (size <= 0) {
+        return 0;
+    }
+    text[size] = 0;
+    const char* at = std::strrchr(text, ')');
+    for (int field = 2; at != nullptr && field < 22; ++field) {
+        at = std::strchr(at + 1, ' ');
+    }
+    std::uint64_t ticks = 0;
+    for (; at != nullptr && at[1] >= '0' && at[1] <= '9'; ++at) {
+        ticks = ticks * 10 + static_cast<std::uint64_t>(at[1] - '0');
+    }
+    return ticks;
+}
+
+// In the keeper's own memory, so that a keeper that is killed now has recorded it. The pid comes
+// last: it says that the rest holds.
+void record_self(Record& record) {
+    timespec now{};
+    (void)::clock_gettime(CLOCK_REALTIME, &now);  // cannot fail
+    record.start_ticks = own_start_ticks();
+    record.started_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    record.pid = ::getpid();
+}
+
+void join_cgroup(const ChildPlan& plan) {
+    if (plan.cgroup < 0) {
+        return;
+    }
+    const int procs = ::openat(plan.cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (procs < 0 || ::write(procs, "0", 1) != 1) {
+        give_up(plan.gate, StartStage::Prepare);
+    }
+    (void)::close(procs);
+}
+
+// As execvp(3), with the app's own PATH. Comes back only when it failed, with errno set.
+void execute(const ChildPlan& plan) {
+    int worst = ENOENT;
+    for (const char* const* program = plan.programs; *program != nullptr; ++program) {
+        (void)::execve(*program, plan.argv, plan.environment);
+        if (errno == ENOEXEC) {
+            plan.shell_argv[1] = const_cast<char*>(*program);  // exec does not write to it
+            (void)::execve("/bin/sh", plan.shell_argv, plan.environment);
+        }
+        if (errno == EACCES) {
+            worst = EACCES;
+        } else if (errno != ENOENT && errno != ENOTDIR) {
+            return;
+        }
+    }
+    errno = worst;
+}
+
 void reset_signals() {
     struct sigaction action {};
 
@@ -107,9 +173,10 @@ void switch_user(const ChildPlan& plan) {
         return;
     }
     const bool privileged = ::geteuid() == 0;
-    if ((privileged && ::setgroups(plan.group_count, plan.groups) != 0) ||
-        ::setresgid(plan.gid, plan.gid, plan.gid) != 0 ||
-        ::setresuid(plan.uid, plan.uid, plan.uid) != 0) {
+    // The bare calls: those of the C library would tell other threads in the memory that we share.
+    if ((privileged && ::syscall(SYS_setgroups, plan.group_count, plan.groups) != 0) ||
+        ::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0 ||
+        ::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) {
         give_up(plan.gate, StartStage::User);
     }
 }
@@ -140,8 +207,13 @@ void run_pre_start(const ChildPlan& plan) {
 }  // namespace
 
 void run_child(const ChildPlan& plan) {
-    wait_at_gate(plan.gate);
+    if (plan.waits) {
+        wait_at_gate(plan.gate);
+    } else if (plan.record != nullptr) {
+        record_self(*plan.record);
+    }
     reset_signals();
+    join_cgroup(plan);
     const pid_t keeper = ::getppid();
     if (::setsid() < 0) {
         give_up(plan.gate, StartStage::Session);
@@ -161,8 +233,7 @@ void run_child(const ChildPlan& plan) {
         }
     }
     run_pre_start(plan);
-    ::environ = const_cast<char**>(plan.environment);  // PATH is the app's own
-    (void)::execvp(plan.argv[0], plan.argv);
+    execute(plan);
     give_up(plan.gate, StartStage::Exec);
 }
 

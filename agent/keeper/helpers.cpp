@@ -38,8 +38,11 @@ void Helpers::start(const keeperlink::Exec& exec, const Run* run) {
     }
     SpawnPaths paths;
     paths.pipe = pipe->second.get();
-    auto spawned = spawn_at_gate(
-        exec.start, paths, {run->tree().marker}, context_.original_nofile, group.get());
+    auto spawned =
+        spawn_at_gate(exec.start,
+                      paths,
+                      {run->tree().marker},
+                      {context_.original_nofile, group.get(), &context_.child_stack, nullptr});
     if (!spawned) {
         return done_({exec.token, ExecEnd::NotStarted, 0, spawned.error().os_errno, {}});
     }
@@ -62,7 +65,9 @@ void Helpers::start(const keeperlink::Exec& exec, const Run* run) {
                 }
             });
     }
-    (void)os::send_some(added.gate.get(), "g");  // fails when it was killed: its end is seen
+    if (!spawned->begun) {
+        (void)os::send_some(added.gate.get(), "g");  // fails when it was killed: its end is seen
+    }
     helpers_[pid] = std::move(helper);
 }
 

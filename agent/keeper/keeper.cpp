@@ -20,6 +20,7 @@ using keeperlink::RunPhase;
 
 namespace {
 
+constexpr std::size_t kChildStack = 64U << 10U;  // run_child() needs a few KiB
 constexpr std::size_t kReadBuffer = 256U << 10U;
 
 Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
@@ -87,6 +88,7 @@ Keeper::Keeper(loop::EventLoop& loop,
                {},
                {},
                {},
+               {},
                records_.home_id(),
                [this](const keeperlink::Notified& message) { send(message); }},
       helpers_(context_, [this](const keeperlink::ExecDone& done) { send(done); }),
@@ -118,6 +120,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
         version_tried_ = handover->version_tried;
     }
     context_.buffer.resize(kReadBuffer);
+    context_.child_stack.resize(kChildStack);
     context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));

@@ -177,14 +177,20 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
         own_environment.push_back("NOTIFY_SOCKET=@" + NotifySocket::name(context_.home_id, name()));
     }
     const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
-    BERTH_TRY(Spawned spawned,
-              spawn_at_gate(start, paths, own_environment, context_.original_nofile, group.get()));
-    // From here to the byte on the gate the child waits; without it, it ends. So a run that is not
-    // recorded never begins.
-    const auto stat = os::read_stat(spawned.pid);
-    record_.start_ticks = stat ? stat->start_ticks : 0;
-    record_.started_ns = wall_ns(context_.loop);
-    record_.pid = spawned.pid;
+    BERTH_TRY(
+        Spawned spawned,
+        spawn_at_gate(start,
+                      paths,
+                      own_environment,
+                      {context_.original_nofile, group.get(), &context_.child_stack, &record_}));
+    if (!spawned.begun || record_.pid != spawned.pid) {
+        // From here to the byte on the gate the child waits; without it, it ends. So a run that is
+        // not recorded never begins.
+        const auto stat = os::read_stat(spawned.pid);
+        record_.start_ticks = stat ? stat->start_ticks : 0;
+        record_.started_ns = wall_ns(context_.loop);
+        record_.pid = spawned.pid;
+    }
     tree_.leader = spawned.pid;
     tree_.start_ticks = record_.start_ticks;
     tree_.leader_alive = true;
@@ -192,8 +198,10 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     confirmed_ = std::move(confirmed);
     watch_streams();
     watch_gate();
-    (void)os::send_some(gate_.get(),
-                        "g");  // fails when the child was killed: its end is seen as usual
+    if (!spawned.begun) {
+        // Fails when the child was killed: its end is seen as usual.
+        (void)os::send_some(gate_.get(), "g");
+    }
     return {};
 }
 

@@ -32,6 +32,7 @@ struct RunContext {
     std::vector<std::string> controllers;   // of cgroup v2, that hold in the groups below it
     std::optional<os::Cgroup> cgroup;       // of this home
     std::string buffer;                     // for reading; one for all
+    std::string child_stack;                // of children on their way to exec; one for all
     std::string log_scratch;                // for putting lines together; one for all
     std::map<std::string, LogLoss> losses;  // of logs that are closed, not told in them yet
     std::function<void(const keeperlink::RunName&)> log_rotated;

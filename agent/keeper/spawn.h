@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include "agent/keeper/child.h"
+#include "agent/keeper/records.h"
 #include "shared/base/result.h"
 #include "shared/keeperlink/messages.h"
 #include "shared/os/unique_fd.h"
@@ -20,14 +21,32 @@ struct SpawnPaths {
 struct Spawned {
     pid_t pid = 0;
     os::UniqueFd gate;  // the keeper's end
+    bool begun =
+        false;  // it has not waited at the gate: exec has succeeded, or the gate says why not
 };
 
-// Forks a child that waits at the gate: it goes on to exec when one byte is written there, and ends
-// when the gate is closed. `own_environment` is added to its own, `cgroup` (-1: none) joined.
+// Where and how a child is made.
+struct SpawnPlace {
+    const struct rlimit& nofile;
+    int cgroup = -1;  // folder of the group to be in; -1: none
+    std::string* stack =
+        nullptr;               // given: the child may run in the keeper's memory on this stack …
+    Record* record = nullptr;  // … and records itself here, when it is to be recorded
+};
+
+// Makes a child that becomes the app. `own_environment` is added to its own.
+//
+// With a stack, and without a pre_start hook: like vfork(2), so that no page tables are copied,
+// which costs more than all the rest. The keeper stands still until exec; the child records itself
+// in the shared memory first, so that a run which is not recorded never begins. (A command on a
+// file system that does not answer holds the keeper up that long, as it does every caller of
+// posix_spawn.)
+//
+// Else it forks, and the child waits at the gate: it goes on to exec when one byte is written
+// there, and ends when the gate is closed.
 Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
                               const SpawnPaths& paths,
                               const std::vector<std::string>& own_environment,
-                              const struct rlimit& nofile,
-                              int cgroup);
+                              const SpawnPlace& place);
 
 }  // namespace berth::keeper

@@ -142,7 +142,10 @@ TEST_CASE("a child whose keeper dies at the gate never becomes an app") {
     start.run = {"x", 1};
     start.argv = {helper(), "journal-exit", folder / "starts"};
     start.cwd = folder.path();
-    auto spawned = berth::keeper::spawn_at_gate(start, {}, {"BERTH_RUN=x"}, {}, -1);
+
+    const struct rlimit nofile {};
+
+    auto spawned = berth::keeper::spawn_at_gate(start, {}, {"BERTH_RUN=x"}, {nofile});
     REQUIRE(spawned);
     spawned->gate.reset();  // what the kernel does when the keeper is killed
     int status = 0;
