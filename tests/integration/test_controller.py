@@ -143,6 +143,36 @@ def test_input_logs_and_explanation(up):
     assert status == 200 and detail["spec"] and detail["history"]
 
 
+def test_why_what_happened_and_what_would(up):
+    ask = up.panel.ask
+    up.load("dies.toml", '[app]\nid = "dies"\nshell = true\ncommand = "echo ouch >&2; exit 9"\n[restart]\npolicy = "never"\n')
+    up.load("many.toml", '[app]\nid = "many"\ncommand = "sleep 1000"\ninstances = 2\n')
+    up.load("cannot.toml", '[app]\nid = "cannot"\ncommand = "no-such-command"\ncwd = "/no/such/folder"\n')
+    wait_for(lambda: ask("GET", "/agents/default/apps/cannot")[0] == 200, "they are known")
+    assert ask("POST", "/agents/default/apps/dies/start")[0] in (200, 409)  # it may have been seen running
+    wait_for(lambda: up.state("dies") == "failed", "its end")
+    why = ask("GET", "/agents/default/apps/dies/explain")[1]
+    assert why["cause"].startswith("exited 9") and why["lines"] == ["ouch"] and "berth start dies" in why["next"]
+    crashes = ask("GET", "/agents/default/apps/dies/crashes?limit=1")[1]
+    assert crashes["groups"][0]["count"] == 1 and crashes["crashes"][0]["bundle"]["lines"][0]["text"] == "ouch"
+    assert ask("GET", "/agents/default/apps/dies/crashes?limit=many")[0] == 400
+    obstacles = ask("GET", "/agents/default/apps/cannot/check")[1]["obstacles"]
+    assert len(obstacles) == 2 and "/no/such/folder" in obstacles[0] and "no-such-command" in obstacles[1]
+    assert ask("GET", "/agents/default/apps/a/check")[1] == {"obstacles": []}
+    assert ask("GET", "/agents/default/apps/nobody/check")[0] == 404
+    assert ask("POST", "/agents/default/apps/many/scale", {"count": 3})[1] == {"changed": ["many.3"]}
+    for count, status in ((0, 400), (1001, 400), ("x", 400), (-1, 400)):
+        assert ask("POST", "/agents/default/apps/many/scale", {"count": count})[0] == status
+    assert ask("POST", "/agents/default/apps/a/scale", {"count": 2})[0] == 409
+    figures = wait_for(lambda: (m := ask("GET", "/agents/default/apps/a/metrics")[1])["time"] and m, "figures, as a controller looks")
+    assert {len(column) for column in figures.values()} == {len(figures["time"])} and figures["rss_bytes"][-1] > 0
+    assert ask("GET", "/agents/default/apps/a/metrics?since=yesterday")[0] == 400
+    audited = json.dumps(ask("GET", "/audit")[1])
+    assert '"scale"' in audited and "default/many" in audited
+    up.berth("stop", "many")
+    up.berth("clean", "many", "dies", "cannot", check=0)
+
+
 @pytest.mark.parametrize("path", [
     "/agents/default/apps/..%2F..%2Fetc/logs", "/agents/..%2F/apps/a", "/agents/default/apps/a%20b", "/agents/default/apps/q'q/logs",
     "/agents/default/apps/%00", "/agents/default/apps/" + "x" * 5000, "/agents/nobody/apps/a", "/agents/default/apps/nothing",
