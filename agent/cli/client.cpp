@@ -29,17 +29,10 @@ bool answers(const std::string& path) {
            ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-bool is_held(const std::string& lock_file) {
-    if (!os::exists(lock_file)) {
-        return false;
-    }
-    const auto lock = os::try_lock_file(lock_file);
-    return lock && !*lock;
-}
-
 // A keeper or an agent lives for that home: each starts the other, so in a moment one answers.
 bool home_lives(const std::string& agent_home) {
-    return is_held(agent_home + "/run/keeper.lock") || is_held(agent_home + "/run/agent.lock");
+    return os::is_locked(agent_home + "/run/keeper.lock") ||
+           os::is_locked(agent_home + "/run/agent.lock");
 }
 
 }  // namespace

@@ -30,12 +30,8 @@ Service up_service(const std::string& home) {
 }
 
 std::optional<int> running_pid(const Service& service) {
-    if (!os::exists(service.lock)) {
+    if (!os::is_locked(service.lock)) {
         return std::nullopt;
-    }
-    const auto lock = os::try_lock_file(service.lock);
-    if (!lock || *lock) {
-        return std::nullopt;  // free
     }
     const auto text = os::read_file(service.pid_file);
     int pid = 0;

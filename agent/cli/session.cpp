@@ -96,11 +96,7 @@ std::vector<std::string> Session::running_agents() const {
     std::vector<std::string> names;
     const auto folders = os::list_folder(home + "/agents");
     for (const std::string& name : folders ? *folders : std::vector<std::string>()) {
-        if (!os::exists(agent_home(name) + "/run/keeper.lock")) {
-            continue;
-        }
-        const auto lock = os::try_lock_file(agent_home(name) + "/run/keeper.lock");
-        if (lock && !*lock) {
+        if (os::is_locked(agent_home(name) + "/run/keeper.lock")) {
             names.push_back(name);
         }
     }

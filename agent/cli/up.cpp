@@ -205,14 +205,14 @@ private:
                 return;
             }
         }
+        if (controller_ != 0) {
+            // Our child is known by its pid: one that has just begun has not written it down yet.
+            (void)os::send_signal_to(controller_, SIGTERM);
+            return;  // its SIGCHLD leads back here
+        }
         if (const auto controller = running_pid(controller_service(session_.home))) {
             (void)os::send_signal_to(*controller, SIGTERM);
-            if (controller_ == 0) {
-                (void)wait_for_end(
-                    loop_, controller_service(session_.home), std::chrono::seconds(10));
-            } else {
-                return;
-            }
+            (void)wait_for_end(loop_, controller_service(session_.home), std::chrono::seconds(10));
         }
         done_ = true;
         loop_.stop();

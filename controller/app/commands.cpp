@@ -21,8 +21,7 @@ namespace {
 
 // A controller that runs holds the lock; only then the pid is that of one.
 void tell_running(const Paths& paths) {
-    const auto lock = os::try_lock_file(paths.lock());
-    if (!lock || lock->has_value()) {
+    if (!os::is_locked(paths.lock())) {
         return;
     }
     const auto text = os::read_file(paths.pid());

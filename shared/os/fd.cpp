@@ -172,6 +172,19 @@ Result<std::optional<UniqueFd>> try_lock_file(const std::string& path) {
     return fail(last_error("lock " + path));
 }
 
+bool is_locked(const std::string& path) {
+    const auto fd = open_file(path, O_RDWR);
+    if (!fd) {
+        return false;
+    }
+
+    struct flock lock {};
+
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return ::fcntl(fd->get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 Result<UniqueFd> lock_file(const std::string& path) {
     BERTH_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT, 0600));
 

@@ -57,7 +57,11 @@ void clear_eventfd(int fd);
 // descriptor and all its duplicates are closed. Nothing: somebody else holds it.
 Result<std::optional<UniqueFd>> try_lock_file(const std::string& path);
 
-// The same, waiting until it is free.
+// Whether somebody holds that lock. Only looks: never in the way of one who wants to take it. False
+// when there is no such file.
+bool is_locked(const std::string& path);
+
+// Takes the lock, waiting until it is free.
 Result<UniqueFd> lock_file(const std::string& path);
 
 }  // namespace berth::os

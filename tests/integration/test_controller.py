@@ -296,3 +296,16 @@ def test_a_killed_controller_comes_back_and_apps_do_not_notice(up):
     address = up.path / "controller/run/address"
     wait_for(lambda: (up.path / "controller/run/controller.pid").read_text() != str(pid) and address.exists(), "the next one")
     assert alive(app)
+
+
+def test_down_ends_also_a_controller_that_has_just_been_started_again(tmp_path):
+    it = Up(tmp_path / "home")
+    try:
+        for _ in range(5):
+            it.berth("up", "--detach", "--listen", "127.0.0.1:0", check=0)
+            pid_file = it.path / "controller/run/controller.pid"
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+            it.berth("down", check=0, timeout=30)
+            wait_for(lambda: not alive(int(pid_file.read_text())), "the controller's end")
+    finally:
+        it.destroy()
