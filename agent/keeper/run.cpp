@@ -183,6 +183,11 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
                       paths,
                       own_environment,
                       {context_.original_nofile, group.get(), &context_.child_stack, &record_}));
+    if (spawned.begun) {
+        // What the app writes is stamped with the time of the loop's turn, which may be this one:
+        // no line of a run is older than the run.
+        record_.started_ns = std::min(record_.started_ns, wall_ns(context_.loop));
+    }
     if (!spawned.begun || record_.pid != spawned.pid) {
         // From here to the byte on the gate the child waits; without it, it ends. So a run that is
         // not recorded never begins.

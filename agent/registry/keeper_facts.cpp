@@ -123,7 +123,11 @@ void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper
             keeper_.send(keeperlink::Forget{fact.run});
             continue;
         }
-        with_facts.insert(fact.run.id);
+        // A fact of an earlier run says nothing of the present one: its Start may have been lost.
+        const App* const app = find(fact.run.id);
+        if (app != nullptr && fact.run.generation >= app->machine.generation()) {
+            with_facts.insert(fact.run.id);
+        }
         reconcile(fact);
     }
     for (const auto& [id, app] : apps_) {

@@ -167,7 +167,10 @@ class Home:
                 except FileNotFoundError:
                     continue
             for raw in data.split(b"\n")[:-1]:
-                _, stream, tag, text = raw.split(b" ", 3)
+                fields = raw.split(b" ", 3)
+                if len(fields) < 4:
+                    continue  # a keeper that was killed while it wrote has left half a line
+                _, stream, tag, text = fields
                 stream = stream.decode()
                 parts[stream] += text
                 if tag == b"F":

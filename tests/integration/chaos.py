@@ -250,11 +250,20 @@ def main():
             print(f"negative control: {len(problems)} problems noticed, such as: {problems[:2]}")
             return 0 if problems else 1
         done, alive_at_kills, killed = kill_at_random(home, options, rng)
-        if not keeper_alive(home) and not agent_child(home):
-            home.up()  # the last kill has met the keeper while its agent was being started
-        wait_for(lambda: agent_child(home) and keeper_alive(home), "both back")
+
+        def both_back():
+            if not keeper_alive(home) and not agent_child(home):
+                home.up()  # the last kill has met one while it was starting the other
+            return agent_child(home) and keeper_alive(home)
+        wait_for(both_back, "both back")
         home.berth("stop", "lines", *[f"chaos{n}" for n in range(APPS)], timeout=120)
-        wait_for(lambda: all(not a["active"] and a["state"] != "backoff" for a in home.apps().values()), "all stopped")
+        def all_stopped():
+            busy = {i: (a["state"], a["reason"]) for i, a in home.apps().items() if a["active"] or a["state"] == "backoff"}
+            if busy and time.monotonic() - asked > 15:
+                print(f"still busy: {busy}", flush=True)
+            return not busy
+        asked = time.monotonic()
+        wait_for(all_stopped, "all stopped", deadline=60)
         home.down()
         wait_for(lambda: not keeper_alive(home), "the keeper's end")
         problems, unknown, runs = check_apps(home, killed)

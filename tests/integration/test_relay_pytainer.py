@@ -101,9 +101,9 @@ def pytainer_init(app):
     pytaineripc.setNotificationHandler(notif)
     while not app.stopped():
         app.wait(60)
-    print('LEFT', flush=True)
+    sys.stdout.write('LEFT\\n')  # in one piece: the other thread writes too
 def pytainer_stop(app):
-    print('STOP', app.stopped(), flush=True)
+    sys.stdout.write(f'STOP {app.stopped()}\\n')
 """
 
 BARE = "/usr/bin/python3 -S"  # without its site-packages
