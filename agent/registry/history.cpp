@@ -45,7 +45,12 @@ void Registry::keep_crash(const App& app, const AppStatus& status) {
     query.tail = kCrashLines;
     query.max_lines = kCrashLines * 2;  // partial lines are not counted as lines
     query.since = status.started;       // what it said, not the run before
-    const auto batch = logs::LogReader(log_folder(app.row.id)).read(query);
+    const logs::LogReader reader(log_folder(app.row.id));
+    auto batch = reader.read(query);
+    if (batch && batch->lines.empty()) {
+        query.since.reset();  // it has said nothing, or the clock was set: what came before it
+        batch = reader.read(query);
+    }
     const auto lines = batch ? batch->lines : std::vector<wire::LogLine>();
     store::CrashRow crash;
     crash.id = app.row.id;

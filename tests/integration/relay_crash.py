@@ -80,6 +80,9 @@ def sent(args):
                 following += 1
             number = unanswered[0]
             code = wire.answer(asked[number], timeout=1.0).code
+            if code == 401:
+                # The socket has connected again by itself, to the next agent, without a hello.
+                raise TimeoutError("not greeted")
             assert code == 0, code
             unanswered.pop(0)
         except (TimeoutError, zmq.ZMQError):
