@@ -102,6 +102,8 @@ export default async function supervision(t) {
     await waiting(t);
     await instances(t);
     await charts(t);
-    berth("stop", "many");
-    berth("clean", "crasher", "notready", "needy", "nightly", "many");
+    await t.check("supervision: its apps can be forgotten", async () => {
+        berth("stop", "many");
+        berth("clean", "crasher", "notready", "needy", "nightly", "many");
+    });
 }
