@@ -2,8 +2,10 @@
 
 find_program(BERTH_CCACHE ccache)
 if(BERTH_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_C_COMPILER_LAUNCHER ${BERTH_CCACHE})
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${BERTH_CCACHE})
+    # Paths below the source folder count as relative ones: every clone on this machine shares the cache.
+    set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${BERTH_CCACHE})
+    set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 find_program(BERTH_LLD ld.lld)
 
