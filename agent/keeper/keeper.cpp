@@ -135,11 +135,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
                       : Result<os::Cgroup>(fail(ErrorCode::Unavailable, "--no-cgroup was given"));
     if (cgroup) {
         context_.cgroup = std::move(*cgroup);
-        std::vector<pid_t> ours = {::getpid()};
-        if (options_.agent_fd >= 0) {
-            ours.push_back(::getppid());
-        }
-        context_.controllers = os::enable_controllers(context_.cgroup->path(), ours);
+        context_.controllers = os::enable_controllers(context_.cgroup->path());
     } else {
         log::info("no cgroup, trees of processes are found by walking",
                   {{"why", cgroup.error().message}});
