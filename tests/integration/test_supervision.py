@@ -79,7 +79,7 @@ def test_a_ready_check_is_taken_up_again_by_the_next_agent(home):
     flag = home.path / "flag"
     home.load("app.toml", f'[app]\nid = "app"\ncommand = "sleep 1000"\n[ready]\nexec = "test -e {flag}"\ntimeout = "60s"\n')
     home.berth("start", "app", "--no-wait", check=0)
-    wait_for(lambda: home.state("app") == "starting", "starting")
+    wait_for(lambda: home.state("app") == "starting" and home.app("app")["pid"], "starting")
     pid = home.app("app")["pid"]
     home.kill("agent")
     wait_for(lambda: home.berth("list").code == 0 and home.state("app") == "starting", "the next agent")
