@@ -34,7 +34,7 @@ id = "chaos{number}"
 command = "{BIN}/chaos_app {journal} {home.path}/lock{number} 60"
 [restart]
 policy = "always"
-delay = "1ms"
+delay = "{"0s" if number % 2 else "1ms"}"
 factor = 1.0
 jitter = 0.0
 [log]
