@@ -70,6 +70,7 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     service.limits.mailbox = {options.ipc.max_messages, options.ipc.max_bytes};
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
     service.store_bytes = options.ipc.max_store;
+    service.rules = {options.ipc.accept, options.ipc.share_events};
     if (!options.ipc.listen.empty()) {
         service.curve.endpoint = options.ipc.listen;
         service.curve.allowed = {options.ipc.allow.begin(), options.ipc.allow.end()};
