@@ -97,6 +97,7 @@ bool MailLink::send(MailKind kind, std::string_view peer, std::string_view body)
     }
     const std::string frame = wire::encode_mail({kind, 0, peer, body});
     if (!transport_->send(frame)) {
+        set_open(false);  // it is not connected, or has stopped reading: it has to begin anew
         return false;
     }
     sent_ += frame.size();

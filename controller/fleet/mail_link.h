@@ -40,7 +40,7 @@ public:
     // Whether its apps want events of this agent.
     [[nodiscard]] bool listens_to(const std::string& agent) const;
 
-    // False: it is not open, or too much is on its way.
+    // False: it is not open (any more), or too much is on its way.
     bool send(wire::MailKind kind, std::string_view peer, std::string_view body);
 
 private:
