@@ -172,7 +172,8 @@ int run_notify(Session& session) {
     if (!payload) {
         return report(payload.error());
     }
-    Value::Map args = {{"to", far ? to : target.app}, {"durable", !session.arguments.has("--volatile")}};
+    Value::Map args = {{"to", far ? to : target.app},
+                       {"durable", !session.arguments.has("--volatile")}};
     if (session.arguments.has("--ttl")) {
         const auto ttl = parse_duration(session.arguments.get("--ttl"));
         if (!ttl) {
@@ -180,8 +181,8 @@ int run_notify(Session& session) {
         }
         args.emplace_back("ttl_ms", std::int64_t{*ttl / std::chrono::milliseconds(1)});
     }
-    const auto reply =
-        ask_relay(session, far ? session.agent : target.agent, {"notify", "", args, {*payload}, {}});
+    const auto reply = ask_relay(
+        session, far ? session.agent : target.agent, {"notify", "", args, {*payload}, {}});
     if (!reply) {
         return report(reply.error());
     }

@@ -1,9 +1,11 @@
 """Messages, requests and events between apps of two agents, over a controller; one of them over TCP with CURVE."""
 
+import asyncio
 import os
 import pathlib
 import signal
 import sqlite3
+import sys
 
 import msgpack
 import pytest
@@ -318,3 +320,44 @@ def test_an_older_database_is_taken_over(tmp_path):
     finally:
         home.down()
         home.destroy()
+
+
+# --- the client libraries
+
+
+def test_the_python_clients(pair, names):
+    sys.path.insert(0, str(pair.up.agent_home / "ipc"))
+    try:
+        import berth_ipc  # pylint: disable=import-outside-toplevel,import-error
+    finally:
+        sys.path.pop(0)
+    app, endpoint, secret = names[1], pair.far.endpoint, pair.far.secret(names[1])
+    near = berth_ipc.connect(names[0], pair.near.secret(names[0]), pair.near.endpoint)
+    events, messages, told = [], [], []
+
+    async def asynchronous():
+        async with berth_ipc.AsyncClient(app, secret, endpoint, subscribe=True, agent=["default"]) as client:
+            await client.ping()
+            told.append(await client.notify(f"default/{names[0]}", "from async"))
+            while not [e for e in told if isinstance(e, berth_ipc.Event)]:
+                near.raise_event("go", 5)
+                try:
+                    told.append(await asyncio.wait_for(client.events().__anext__(), 0.3))
+                except asyncio.TimeoutError:
+                    pass
+
+    with near, berth_ipc.connect(app, secret, endpoint) as far:
+        sent = near.notify(f"house/{app}", {"n": 1})
+        assert sent.agent == "connected" and sent.known is None
+        message = far.poll(wait=10)[0]
+        message.ack()
+        assert message.sender == f"default/{names[0]}" and message.payload == {"n": 1}
+        far.listen(lambda m: m.respond(m.payload * 2) if m.correlation else messages.append(m), events.append, agent="*")
+        assert near.request(f"house/{app}", 21, timeout=10) == 42
+        near.submit(f"house/{app}", "pipelined")()
+        wait_for(lambda: near.raise_event("go", 5) and events, "the thread's client hears events of other agents")
+        assert events[0][:3] == ("go", f"default/{names[0]}", 5) and events[0].agent == "default"
+        wait_for(lambda: [m.payload for m in messages] == ["pipelined"], "its messages too")
+        asyncio.run(asynchronous())
+        assert told[0].agent == "connected" and told[-1].agent == "default"
+        assert near.poll(wait=10)[0].payload == "from async"
