@@ -71,6 +71,9 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
     service.store_bytes = options.ipc.max_store;
     service.rules = {options.ipc.accept, options.ipc.share_events};
+    for (const auto& [id, app] : registry.apps()) {
+        service.apps.push_back(self.facts(*app));
+    }
     if (!options.ipc.listen.empty()) {
         service.curve.endpoint = options.ipc.listen;
         service.curve.allowed = {options.ipc.allow.begin(), options.ipc.allow.end()};
@@ -87,11 +90,6 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
         BERTH_CHECK(os::replace_file(options.home + "/run/ipc_endpoint",
                                      self.service_->tcp_endpoint() + "\n"));
     }
-    std::set<std::string> all;
-    for (const auto& [id, app] : registry.apps()) {
-        all.insert(id);
-    }
-    self.on_changed(all, {});
     return bridge;
 }
 

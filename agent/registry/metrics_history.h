@@ -12,7 +12,7 @@
 
 namespace berth::registry {
 
-// What the figures of the apps were: the last hour in memory (720 points of 32 bytes an app, only
+// What the figures of the apps were: the last hour in memory (720 points of 36 bytes an app, only
 // of apps that were sampled), a week in the store.
 class MetricsHistory {
 public:
@@ -39,6 +39,7 @@ private:
         std::uint32_t seconds;
         float cpu;
         std::uint32_t rss_kib;
+        std::uint32_t pss_kib;
         std::uint16_t processes;
         std::uint16_t threads;
         std::uint32_t descriptors;

@@ -159,6 +159,7 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
     inside->stats = self.stats_;
     BERTH_TRY(inside->relay,
               Relay::create(*self.loop_, self.relay_options(options, std::move(control))));
+    inside->relay->apps_changed(options.apps, {});
     BERTH_TRY(inside->local,
               LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
     if (!options.curve.endpoint.empty()) {

@@ -36,6 +36,9 @@ Result<std::unique_ptr<MetricsStore>> MetricsStore::open(const std::string& file
             "CREATE TABLE IF NOT EXISTS point (app TEXT NOT NULL, time INTEGER NOT NULL, cpu REAL, "
             "rss INTEGER, processes INTEGER, threads INTEGER, descriptors INTEGER, read REAL, "
             "write REAL, PRIMARY KEY (app, time)) WITHOUT ROWID");
+        if (impl->db.execAndGet("PRAGMA user_version").getInt() < 1) {
+            impl->db.exec("ALTER TABLE point ADD COLUMN pss INTEGER; PRAGMA user_version=1");
+        }
         return std::unique_ptr<MetricsStore>(new MetricsStore(std::move(impl)));
     } catch (const SQLite::Exception& error) {
         return fail(ErrorCode::Io, file + ": " + error.what());
@@ -49,7 +52,9 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
     try {
         SQLite::Transaction transaction(impl_->db);
         SQLite::Statement insert(impl_->db,
-                                 "INSERT OR REPLACE INTO point VALUES (?,?,?,?,?,?,?,?,?)");
+                                 "INSERT OR REPLACE INTO point (app, time, cpu, rss, processes, "
+                                 "threads, descriptors, read, "
+                                 "write, pss) VALUES (?,?,?,?,?,?,?,?,?,?)");
         for (const auto& [app, point] : points) {
             insert.bind(1, app);
             insert.bind(2, seconds_of(point.time));
@@ -60,6 +65,7 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
             insert.bind(7, point.descriptors);
             insert.bind(8, point.read_rate);
             insert.bind(9, point.write_rate);
+            insert.bind(10, static_cast<std::int64_t>(point.pss_bytes));
             (void)insert.exec();
             insert.reset();
             SQLite::Statement trim(impl_->db, "DELETE FROM point WHERE app = ? AND time < ?");
@@ -76,10 +82,10 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
 std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime from) {
     std::vector<MetricPoint> points;
     try {
-        SQLite::Statement query(
-            impl_->db,
-            "SELECT time, cpu, rss, processes, threads, descriptors, read, write FROM point WHERE "
-            "app = ? AND time >= ? ORDER BY time");
+        SQLite::Statement query(impl_->db,
+                                "SELECT time, cpu, rss, processes, threads, descriptors, read, "
+                                "write, pss FROM point WHERE "
+                                "app = ? AND time >= ? ORDER BY time");
         query.bind(1, app);
         query.bind(2, seconds_of(from));
         while (query.executeStep()) {
@@ -92,6 +98,7 @@ std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime fr
             point.descriptors = query.getColumn(5).getUInt();
             point.read_rate = query.getColumn(6).getDouble();
             point.write_rate = query.getColumn(7).getDouble();
+            point.pss_bytes = static_cast<std::uint64_t>(query.getColumn(8).getInt64());
             points.push_back(point);
         }
     } catch (const SQLite::Exception& error) {
