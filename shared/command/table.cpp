@@ -155,7 +155,7 @@ std::vector<Command> make_commands() {
 
         {"notify",
          "ID MESSAGE",
-         "send an app a message; it is kept until the app has it; AGENT/ID for one of another agent",
+         "send an app (AGENT/ID: one of another agent) a message; it is kept until the app has it",
          {{"--parse", "", "", "MESSAGE is JSON, not plain text"},
           {"--ttl", "", "DURATION", "after that it is worthless"},
           {"--volatile", "", "", "in memory alone: faster, lost when the agent ends"}},
