@@ -38,9 +38,12 @@
 //   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
 //   upgrade   folder                          -> (nothing); only over the local socket
-//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as app
+//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as
+//   app
 //             ("": as nobody)
 //   mailbox   id, max                         -> messages (id, from, time_ms, attempt, payload)
+//   outbox    drop (an agent; none: look)     -> agents (agent, state, count, bytes, in_flight,
+//             oldest_ms, refused, error), or dropped
 //   token     app                             -> secret, endpoint, file; only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {
