@@ -23,10 +23,12 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 45> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 47> kRuns = {{
     {"notify", run_notify},
     {"poll", run_poll},
     {"raise", run_raise},
+    {"messages", run_messages},
+    {"trace", run_trace},
     {"token app", run_token},
     {"up", run_up},
     {"down", run_down},

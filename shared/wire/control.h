@@ -38,9 +38,15 @@
 //   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
 //   upgrade   folder                          -> (nothing); only over the local socket
-//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as app
+//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as
+//   app
 //             ("": as nobody)
 //   mailbox   id, max                         -> messages (id, from, time_ms, attempt, payload)
+//   mailboxes                                 -> mailboxes (app, known, sessions, and as in an app)
+//   messages  id, max, after, full            -> messages (id, from, time_ms, attempt, held, bytes,
+//             durable, request, expires_ms, shown: JSON text, whole), more, mailbox (as in an app)
+//   remove_message  id, message               -> (nothing)
+//   trace     id ("": all), max, after        -> entries (see agent/relay/trace.h), change
 //   token     app                             -> secret, endpoint, file; only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {
