@@ -71,6 +71,7 @@ Result<void> Agent::prepare() {
         *keeper_,
         RelayBridge::launch_context(options_.name, home),
         registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
+                                          trimmer_.worked(changed.size() + removed.size());
                                           relay_->on_changed(changed, removed);
                                           server_->on_changed(changed, removed);
                                       },

@@ -13,6 +13,7 @@
 #include "shared/base/result.h"
 #include "shared/bus/context.h"
 #include "shared/loop/event_loop.h"
+#include "shared/loop/heap_trimmer.h"
 #include "shared/os/unique_fd.h"
 
 namespace berth::app {
@@ -36,7 +37,10 @@ public:
 
 private:
     Agent(loop::EventLoop& loop, AgentOptions options)
-        : loop_(loop), options_(std::move(options)) {}
+        : loop_(loop), options_(std::move(options)), trimmer_(loop, kBurst) {}
+
+    // Changes of apps that leave enough freed memory behind to be worth giving back.
+    static constexpr std::size_t kBurst = 64;
 
     Result<void> prepare();
     Result<void> connect_keeper();
@@ -51,6 +55,7 @@ private:
 
     loop::EventLoop& loop_;
     AgentOptions options_;
+    loop::HeapTrimmer trimmer_;
     WallTime started_;
     os::UniqueFd lock_;
     bus::Context context_;

@@ -26,10 +26,14 @@ int run_agent(const berth::app::AgentOptions& options) {
         return 1;
     }
     auto agent = berth::app::Agent::create(**loop, options);
+    const std::string problem = options.home + "/run/agent.problem";
     if (!agent) {
         berth::log::error("cannot begin", {{"error", agent.error().message}});
+        // For those who wait for this agent. Without it they learn of it by waiting longer.
+        (void)berth::os::replace_file(problem, agent.error().message + "\n");
         return 1;
     }
+    (void)berth::os::remove_tree(problem);  // of an earlier try; none, mostly
     (*agent)->run();
     return 0;
 }

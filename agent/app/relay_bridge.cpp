@@ -70,6 +70,9 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     service.limits.mailbox = {options.ipc.max_messages, options.ipc.max_bytes};
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
     service.store_bytes = options.ipc.max_store;
+    for (const auto& [id, app] : registry.apps()) {
+        service.apps.push_back(self.facts(*app));
+    }
     if (!options.ipc.listen.empty()) {
         service.curve.endpoint = options.ipc.listen;
         service.curve.allowed = {options.ipc.allow.begin(), options.ipc.allow.end()};
@@ -88,11 +91,6 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     }
     registry.set_mailbox_of(
         [service = self.service_.get()](const std::string& app) { return service->mailbox(app); });
-    std::set<std::string> all;
-    for (const auto& [id, app] : registry.apps()) {
-        all.insert(id);
-    }
-    self.on_changed(all, {});
     return bridge;
 }
 

@@ -9,9 +9,6 @@ namespace {
 // While a log grows fast it is looked at so often and no more.
 constexpr Duration kPace = std::chrono::milliseconds(10);
 
-// A line may be stamped a moment before the start is, when both come within one turn of the keeper.
-constexpr Duration kSkew = std::chrono::milliseconds(50);
-
 }  // namespace
 
 Result<std::unique_ptr<LogCheck>> LogCheck::begin(loop::EventLoop& loop,
@@ -21,7 +18,7 @@ Result<std::unique_ptr<LogCheck>> LogCheck::begin(loop::EventLoop& loop,
                                                   const std::string& expression,
                                                   std::function<void()> found) {
     logs::LogQuery query;
-    query.since = since - kSkew;
+    query.since = since;
     BERTH_TRY(query.matches, match::line_filter(expression));
     std::unique_ptr<LogCheck> check(
         new LogCheck(loop, watch, folder, std::move(query), std::move(found)));

@@ -95,10 +95,16 @@ Result<LogView> view_of(const Session& session, std::size_t apps) {
     if (session.arguments.has("--stream")) {
         view.filters.emplace_back("stream", session.arguments.get("--stream"));
     }
-    if (session.arguments.has("--since")) {
-        BERTH_TRY(const WallTime since,
-                  parse_moment(session.arguments.get("--since"), read_clocks().wall));
-        view.filters.emplace_back("since_ns", wire::to_value(since));
+    for (const auto& [option, name] : {std::pair{"--since", "since_ns"}, {"--until", "until_ns"}}) {
+        if (session.arguments.has(option)) {
+            BERTH_TRY(const WallTime moment,
+                      parse_moment(session.arguments.get(option), read_clocks().wall));
+            view.filters.emplace_back(name, wire::to_value(moment));
+        }
+    }
+    if (session.arguments.has("--until") && session.arguments.has("--follow")) {
+        return fail(ErrorCode::InvalidArgument,
+                    "--until and --follow do not go together: what comes now is later");
     }
     return view;
 }

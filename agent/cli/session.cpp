@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "agent/cli/instance.h"
+#include "shared/base/text.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/wire/status.h"
@@ -67,13 +68,21 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
     constexpr int kAttempts = 5;
     constexpr Duration kWait = std::chrono::seconds(10);
     const std::string folder = agent_home(agent_name);
+    const std::string problem = folder + "/run/agent.problem";
     std::string why;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        BERTH_CHECK(os::remove_tree(problem));  // of an earlier try
         BERTH_CHECK(ensure_agent(folder, agent_name, log_file));
         const auto gave_up = [&folder] {
             return !running_pid(keeper_service(folder)) && !running_pid(agent_service(folder));
         };
-        (void)wait_for_file(*loop, folder + "/run/control.sock", kWait, [] { return false; });
+        (void)wait_for_file(
+            *loop, folder + "/run/control.sock", kWait, [&problem] { return os::exists(problem); });
+        if (const auto text = os::read_file(problem)) {
+            return fail(ErrorCode::Unavailable,
+                        "agent " + agent_name + " cannot begin: " + std::string(trim(*text)) +
+                            "; it tries again until that is mended");
+        }
         clients_.erase(agent_name);
         const auto reached = client(agent_name);
         auto hello = reached ? (*reached)->ask("hello", wire::Value::Map{}, kWait)

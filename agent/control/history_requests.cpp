@@ -49,12 +49,13 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
                               ? now - std::chrono::hours(1)
                               : wire::to_wall_time(request.args["since_ns"]);
     // A column each, as charts take them.
-    Value::Array time, cpu, rss, processes, threads, descriptors, read, write;
+    Value::Array time, cpu, rss, pss, processes, threads, descriptors, read, write;
     Value::Array messages, messages_in, messages_out;
     for (const store::MetricPoint& point : registry_.figures().since(id, from, now)) {
         time.push_back(wire::to_value(point.time));
         cpu.emplace_back(point.cpu_percent);
         rss.emplace_back(point.rss_bytes);
+        pss.emplace_back(point.pss_bytes);
         processes.emplace_back(std::uint64_t{point.processes});
         threads.emplace_back(std::uint64_t{point.threads});
         descriptors.emplace_back(std::uint64_t{point.descriptors});
@@ -69,6 +70,7 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
        Value::Map{{"time", std::move(time)},
                   {"cpu_percent", std::move(cpu)},
                   {"rss_bytes", std::move(rss)},
+                  {"pss_bytes", std::move(pss)},
                   {"processes", std::move(processes)},
                   {"threads", std::move(threads)},
                   {"descriptors", std::move(descriptors)},

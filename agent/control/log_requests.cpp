@@ -54,6 +54,9 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
     if (!args["since_ns"].is_nil()) {
         query.since = wire::to_wall_time(args["since_ns"]);
     }
+    if (!args["until_ns"].is_nil()) {
+        query.until = wire::to_wall_time(args["until_ns"]);
+    }
     if (const std::string grep = args["grep"].as_string(); !grep.empty()) {
         auto filter = match::line_filter(grep);
         if (!filter) {

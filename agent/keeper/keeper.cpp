@@ -16,7 +16,6 @@ namespace berth::keeper {
 
 using keeperlink::Message;
 using keeperlink::RunName;
-using keeperlink::RunPhase;
 
 namespace {
 
@@ -135,11 +134,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
                       : Result<os::Cgroup>(fail(ErrorCode::Unavailable, "--no-cgroup was given"));
     if (cgroup) {
         context_.cgroup = std::move(*cgroup);
-        std::vector<pid_t> ours = {::getpid()};
-        if (options_.agent_fd >= 0) {
-            ours.push_back(::getppid());
-        }
-        context_.controllers = os::enable_controllers(context_.cgroup->path(), ours);
+        context_.controllers = os::enable_controllers(context_.cgroup->path());
     } else {
         log::info("no cgroup, trees of processes are found by walking",
                   {{"why", cgroup.error().message}});
@@ -292,167 +287,6 @@ void Keeper::on_agent_end(const siginfo_t& info) {
         const bool killed = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
         const bool by_us = std::exchange(agent_refused_, false);
         agent_.ended(killed && !by_us, terminating_);
-    }
-}
-
-void Keeper::on_message(const Message& message) {
-    if (const auto* hello = std::get_if<keeperlink::Hello>(&message)) {
-        auto pidfd = os::open_pidfd(hello->pid);
-        agent_pidfd_ = pidfd ? std::move(*pidfd) : os::UniqueFd();
-    } else if (const auto* start = std::get_if<keeperlink::Start>(&message)) {
-        on_start(*start);
-    } else if (const auto* signal = std::get_if<keeperlink::Signal>(&message)) {
-        on_signal(*signal);
-    } else if (const auto* input = std::get_if<keeperlink::Input>(&message)) {
-        on_input(*input);
-    } else if (const auto* resize = std::get_if<keeperlink::Resize>(&message)) {
-        if (const Run* const run = find(resize->run)) {
-            run->resize(resize->rows, resize->columns);
-        }
-    } else if (const auto* forgotten = std::get_if<keeperlink::Forget>(&message)) {
-        on_forget(*forgotten);
-    } else if (const auto* leave = std::get_if<keeperlink::Leave>(&message)) {
-        on_leave(*leave);
-    } else if (const auto* exec = std::get_if<keeperlink::Exec>(&message)) {
-        helpers_.start(*exec, find(exec->start.run));
-    } else if (const auto* upgrade = std::get_if<keeperlink::Upgrade>(&message)) {
-        on_upgrade(*upgrade);
-    }
-}
-
-void Keeper::on_start(const keeperlink::Start& start) {
-    const RunName& name = start.run;
-    const auto existing = runs_.find(name.id);
-    if (existing != runs_.end()) {
-        Run& old = *existing->second;
-        if (old.name().generation >= name.generation) {
-            send(old.fact());  // said twice: started once
-            return;
-        }
-        if (!old.tree_gone()) {
-            send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, EBUSY});
-            return;
-        }
-        forget(name.id);
-    }
-    Record* const record = records_.take(name);
-    if (record == nullptr) {
-        send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, ENOSPC});
-        return;
-    }
-    TreeIdentity tree;
-    tree.marker = records_.marker(name);
-    auto owned = std::make_unique<Run>(context_, *record, std::move(tree));
-    Run& run = *owned;
-    const auto spawned = run.spawn(start, [this](Run& running) {
-        send(
-            keeperlink::Started{running.name(), running.record().pid, running.record().started_ns});
-    });
-    if (!spawned) {
-        log::warning("cannot start an app", {{"app", name.id}, {"error", spawned.error().message}});
-        Records::release(*record);
-        send(keeperlink::StartFailed{
-            name, keeperlink::StartStage::Prepare, spawned.error().os_errno});
-        return;
-    }
-    leaders_[run.record().pid] = &run;
-    known_children_.insert(run.record().pid);
-    runs_[name.id] = std::move(owned);
-    watch_limits();
-}
-
-void Keeper::on_signal(const keeperlink::Signal& signal) {
-    Run* const run = find(signal.run);
-    if (run == nullptr || run->tree_gone()) {
-        return;
-    }
-    const TreeIdentity& tree = run->tree();
-    switch (signal.scope) {
-        case keeperlink::SignalScope::Leader:
-            if (tree.leader_alive) {
-                (void)os::send_signal_to(tree.leader, signal.signal);
-            }
-            return;
-        case keeperlink::SignalScope::Group:
-            if (tree.leader_alive) {
-                (void)os::send_signal_to_group(tree.leader, signal.signal);
-            }
-            return;
-        case keeperlink::SignalScope::Tree:
-            break;
-    }
-    const auto members = tree_members(tree, known_children_);
-    if (signal.signal != SIGKILL) {
-        signal_tree(tree, members, signal.signal);
-        return;
-    }
-    run->killing = true;
-    kill_tree(tree, members);
-    if (!tree.leader_alive) {
-        check_tree(*run);
-    }
-}
-
-void Keeper::on_input(const keeperlink::Input& input) {
-    Run* const run = find(input.run);
-    std::string reason = "it does not run";
-    if (run == nullptr || run->finished() || !run->input(input.bytes, reason)) {
-        send(keeperlink::InputRefused{input.run, reason});
-    }
-}
-
-void Keeper::on_forget(const keeperlink::Forget& message) {
-    Run* const run = find(message.run);
-    if (run == nullptr) {
-        return;
-    }
-    if (run->tree_gone()) {
-        forget(message.run.id);
-    } else {
-        run->forget_when_gone = true;
-    }
-}
-
-void Keeper::on_leave(const keeperlink::Leave& leave) {
-    leaving_ = leave.end;
-    agentless_ = !leave.end;
-    end_when_done();
-}
-
-void Keeper::leader_ended(Run& run, int wait_status, bool status_known) {
-    run.leader_ended(wait_status, status_known);
-    report_end(run, run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
-}
-
-void Keeper::report_end(Run& run, bool tree_gone) {
-    const auto fact = run.fact();
-    if (run.phase() == RunPhase::Failed) {
-        send(keeperlink::StartFailed{fact.run, fact.stage, fact.os_errno});
-    } else {
-        send(keeperlink::Exited{fact.run,
-                                fact.wait_status,
-                                fact.status_known,
-                                fact.ended_ns,
-                                tree_gone,
-                                fact.cause,
-                                fact.cause_used});
-    }
-    if (!tree_gone && run.killing) {
-        kill_tree(run.tree(), tree_members(run.tree(), known_children_));
-    }
-    end_when_done();
-}
-
-// Looks again at a run whose leader has ended.
-void Keeper::check_tree(Run& run) {
-    if (run.check_tree(known_children_, [this](Run& again) { check_tree(again); })) {
-        send(keeperlink::TreeGone{run.name()});
-        if (run.forget_when_gone) {
-            forget(run.name().id);
-        }
-        end_when_done();
-    } else if (run.killing) {
-        kill_tree(run.tree(), tree_members(run.tree(), known_children_));
     }
 }
 

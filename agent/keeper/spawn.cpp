@@ -18,6 +18,8 @@ namespace berth::keeper {
 
 namespace {
 
+constexpr std::size_t kStackAlignment = 64;
+
 std::vector<char*> pointers(const std::vector<std::string>& words) {
     std::vector<char*> result;
     result.reserve(words.size() + 1);
@@ -63,15 +65,87 @@ int enter(void* plan) {
     run_child(*static_cast<const ChildPlan*>(plan));
 }
 
-// Like vfork(2), on a stack of its own: the caller stands still until the child's exec or end.
+// clone3(2) for a child that has our memory and a stack of its own, which it could not come back
+// on: `enter(plan)` is called there and never returns. glibc has no such function. A
+// negative errno: it failed.
+#if defined(__x86_64__)
+long clone3_entering(clone_args& args, const ChildPlan& plan) {
+    long result = SYS_clone3;
+    register int (*function)(void*) asm("r8") = enter;
+    register const void* argument asm("r9") = &plan;
+    asm volatile(
+        "syscall\n\t"
+        "testq %%rax, %%rax\n\t"
+        "jnz 1f\n\t"
+        "xorl %%ebp, %%ebp\n\t"
+        "movq %%r9, %%rdi\n\t"
+        "callq *%%r8\n\t"
+        "hlt\n"
+        "1:"
+        : "+a"(result)
+        : "D"(&args), "S"(sizeof args), "r"(function), "r"(argument)
+        : "rcx", "r11", "cc", "memory");
+    return result;
+}
+#elif defined(__aarch64__)
+long clone3_entering(clone_args& args, const ChildPlan& plan) {
+    register long number asm("x8") = SYS_clone3;
+    register const void* first asm("x0") = &args;
+    register std::size_t second asm("x1") = sizeof args;
+    register int (*function)(void*) asm("x10") = enter;
+    register const void* argument asm("x11") = &plan;
+    asm volatile(
+        "svc #0\n\t"
+        "cbnz x0, 1f\n\t"
+        "mov x29, xzr\n\t"
+        "mov x0, x11\n\t"
+        "blr x10\n\t"
+        "brk #1\n"
+        "1:"
+        : "+r"(first)
+        : "r"(second), "r"(number), "r"(function), "r"(argument)
+        : "cc", "memory");
+    return reinterpret_cast<long>(first);
+}
+#else
+long clone3_entering(clone_args&, const ChildPlan&) {
+    return -ENOSYS;
+}
+#endif
+
+// Like vfork(2), on a stack of its own, and in its cgroup from the first moment: the caller stands
+// still until the child's exec or end. Error: the kernel cannot (before 5.7), or may not.
+pid_t clone_into_cgroup(const ChildPlan& plan, std::string& stack, int cgroup) {
+    clone_args args{};
+    args.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP;
+    args.exit_signal = SIGCHLD;
+    args.stack = reinterpret_cast<std::uintptr_t>(stack.data());
+    args.stack_size = (args.stack + stack.size()) / kStackAlignment * kStackAlignment - args.stack;
+    args.cgroup = static_cast<std::uint64_t>(cgroup);
+    return static_cast<pid_t>(clone3_entering(args, plan));
+}
+
+// The same without the cgroup, which the child joins by itself; that takes longer.
 pid_t clone_in_place(const ChildPlan& plan, std::string& stack) {
-    constexpr std::size_t kAlignment = 64;
     auto top = reinterpret_cast<std::uintptr_t>(stack.data() + stack.size());
-    top -= top % kAlignment;
+    top -= top % kStackAlignment;
     return ::clone(enter,
                    reinterpret_cast<void*>(top),  // NOLINT(performance-no-int-to-ptr): aligned
                    CLONE_VM | CLONE_VFORK | SIGCHLD,
                    const_cast<ChildPlan*>(&plan));
+}
+
+pid_t make_child(ChildPlan& plan, const SpawnPlace& place) {
+    if (plan.waits) {
+        return fork_into(place.cgroup);
+    }
+    if (place.cgroup >= 0) {
+        if (const pid_t pid = clone_into_cgroup(plan, *place.stack, place.cgroup); pid > 0) {
+            return pid;
+        }
+        plan.cgroup = place.cgroup;
+    }
+    return clone_in_place(plan, *place.stack);
 }
 
 // The sanitizers do not know of two processes in one memory.
@@ -132,8 +206,7 @@ Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
     const bool in_place = kMayShareMemory && place.stack != nullptr && start.pre_start.empty();
     plan.waits = !in_place;
     plan.record = in_place ? place.record : nullptr;
-    plan.cgroup = in_place ? place.cgroup : -1;
-    const pid_t pid = in_place ? clone_in_place(plan, *place.stack) : fork_into(place.cgroup);
+    const pid_t pid = make_child(plan, place);
     if (pid == 0) {
         (void)::close(gate.first.get());  // or the gate would never look closed
         run_child(plan);

@@ -21,6 +21,11 @@ namespace berth::logs {
 namespace {
 
 constexpr std::size_t kBlock = 64U << 10U;
+
+// The kernel stamps files with the time of its last tick, a hundredth of a second ago at most: a
+// file that was just written to may look that much older than its last line.
+constexpr std::int64_t kTickNs = 20'000'000;
+
 static_assert(kBlockBytes % kBlock == 0, "a block of ours lies in one of a compressed file");
 
 // "2026-11-22T10:00:00.123456789Z", always of this shape: we write it.
@@ -132,8 +137,23 @@ namespace {
 
 bool fits(const LogQuery& query, const wire::LogLine& line) {
     return (!query.since || line.time >= *query.since) &&
+           (!query.until || line.time < *query.until) &&
            (query.stream.empty() || (query.stream == "stderr") == line.is_stderr) &&
            (!query.matches || query.matches(line.text));
+}
+
+// Whether no line of a file can be as late as the query's `since`.
+bool all_before_since(LogFile& file, const LogQuery& query) {
+    return query.since && file.written_ns() + kTickNs < query.since->time_since_epoch().count();
+}
+
+// Whether the last lines before `until` are all there: what follows in the log is later.
+bool has_enough(const LogQuery& query, const wire::LogBatch& batch) {
+    return query.until && query.tail &&
+           static_cast<std::size_t>(
+               std::count_if(batch.lines.begin(), batch.lines.end(), [](const auto& line) {
+                   return !line.partial;
+               })) >= *query.tail;
 }
 
 // Goes back through the end of a file, which `tail` holds from `at` on. True: `wanted` lines were
@@ -173,7 +193,7 @@ wire::LogPosition LogReader::tail_position(Files& files, const LogQuery& query) 
         return position;
     }
     for (auto file = files.files.rbegin(); file != files.files.rend(); ++file) {
-        if (query.since && file->written_ns() < query.since->time_since_epoch().count()) {
+        if (all_before_since(*file, query)) {
             return position;  // what is in there, and before, is older
         }
         std::string tail;  // from `at` on
@@ -233,6 +253,9 @@ bool LogReader::read_file(LogFile& file,
         std::size_t begin = 0;
         for (std::size_t newline = pending.find('\n'); newline != std::string::npos;
              newline = pending.find('\n', begin)) {
+            if (has_enough(query, batch)) {
+                return false;
+            }
             if (batch.lines.size() >= query.max_lines || budget.bytes == 0 ||
                 budget.scanned >= query.max_scan) {
                 batch.truncated = true;
@@ -269,7 +292,7 @@ Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
             batch.next = {file.number(), 0};
         }
         const bool last = &file == &files.files.back();
-        if (query.since && !last && file.written_ns() < query.since->time_since_epoch().count()) {
+        if (!last && all_before_since(file, query)) {
             continue;  // older than that, all of it
         }
         if (!file.readable()) {

@@ -21,6 +21,7 @@ struct LogQuery {
     std::optional<wire::LogPosition> from;
     std::optional<std::size_t> tail;  // the last so many whole lines
     std::optional<WallTime> since;
+    std::optional<WallTime> until;                  // not from then on
     std::string stream;                             // "stdout" or "stderr"; empty: both
     std::function<bool(std::string_view)> matches;  // on the text; empty: all
     std::size_t max_lines = 1000;

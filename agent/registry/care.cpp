@@ -22,7 +22,7 @@ backend::LaunchRequest Registry::launch_request(const App& app) const {
 }
 
 void Registry::spawn(App& app) {
-    app.running_spec = app.machine.spec();
+    app.running_spec = app.machine.shared_spec();
     app.sample = {};
     app.said.clear();
     if (app.machine.spec().backend == BackendType::Slurm) {

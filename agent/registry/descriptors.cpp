@@ -68,13 +68,13 @@ Result<void> Registry::restore() {
 
 App& Registry::add(store::AppRow row, AppSpec spec) {
     const std::string id = row.id;
-    auto app = std::make_unique<App>(std::move(row), supervisor::Machine(spec));
-    app->running_spec = spec;
+    auto app = std::make_unique<App>(std::move(row), supervisor::Machine(std::move(spec)));
     App& added = *app;
     apps_[id] = std::move(app);
-    register_spec(added, std::move(spec));
+    register_spec(added, added.machine.shared_spec());
     added.machine.recall(added.row.memory, loop_.now());
     arm(added);
+    recall_crash(added);
     expectant_.insert(id);  // what was waiting waits on
     return added;
 }
@@ -212,7 +212,7 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
     if (auto text = os::read_file(app->row.descriptor, 1U << 20U)) {
         app->row.text = std::move(*text);
     }
-    register_spec(*app, std::move(*found));
+    register_spec(*app, std::make_shared<const AppSpec>(std::move(*found)));
     app->row.memory = app->machine.memory();
     store_.save_app(app->row);
     changed_.insert(id);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kCrashLines = 40;
 constexpr std::size_t kCrashFigures = 24;  // two minutes, when somebody has looked
+constexpr std::size_t kCrashRuns = 16;     // as far back as a crash may still be owed
 constexpr Duration kWatchedPace = std::chrono::seconds(5);
 constexpr Duration kPace = std::chrono::minutes(5);
 constexpr Duration kFresh = std::chrono::milliseconds(400);
@@ -29,38 +30,76 @@ void Registry::end_run(App& app, bool crashed) {
     store_.add_run(run);
     unstored_runs_.push_back(run);
     if (crashed) {
-        status.command = app.running_spec.command;
+        keep_crash(app);  // the one before, if it is still to be
         status.rss_bytes = app.sample.rss_bytes;
         status.cpu_percent = app.sample.cpu_percent;
         status.processes = app.sample.processes;
-        keep_crash(app, status);
+        app.crash = App::Crash{std::move(status), app.running_spec};
+        app.row.crash_due = run.generation;
+        crashed_.insert(app.row.id);
     }
     app.sample = {};
     app.said.clear();
     to_forget_.push_back({app.row.id, run.generation});
 }
 
-void Registry::keep_crash(const App& app, const AppStatus& status) {
+// Once the next start is on its way, so that nobody waits for a log to be read.
+void Registry::keep_crashes() {
+    for (const std::string& id : std::exchange(crashed_, {})) {
+        if (App* const app = find_mutable(id)) {
+            keep_crash(*app);
+        }
+    }
+}
+
+void Registry::keep_crash(App& app) {
+    if (!app.crash) {
+        return;
+    }
+    AppStatus status = std::move(app.crash->status);
+    const auto spec = std::move(app.crash->spec);
+    app.crash.reset();
+    status.command = spec->command;
     logs::LogQuery query;
     query.tail = kCrashLines;
     query.max_lines = kCrashLines * 2;  // partial lines are not counted as lines
-    query.since = status.started;       // what it said, not the run before
-    const logs::LogReader reader(log_folder(app.row.id));
-    auto batch = reader.read(query);
-    if (batch && batch->lines.empty()) {
-        query.since.reset();  // it has said nothing, or the clock was set: what came before it
-        batch = reader.read(query);
+    query.since = status.started;       // what it said, not the runs before and after it
+    if (status.finished) {
+        query.until = *status.finished + Duration(1);
     }
+    const auto batch = logs::LogReader(log_folder(app.row.id)).read(query);
     const auto lines = batch ? batch->lines : std::vector<wire::LogLine>();
     store::CrashRow crash;
     crash.id = app.row.id;
-    crash.generation = app.machine.generation();
+    crash.generation = std::exchange(app.row.crash_due, 0);
     crash.time = status.finished.value_or(loop_.now().wall);
     crash.signature = crash_signature(status, lines);
     crash.how = status.reason;
-    crash.bundle =
-        crash_bundle(status, app.running_spec, lines, figures_.last(app.row.id, kCrashFigures));
+    crash.bundle = crash_bundle(status, *spec, lines, figures_.last(app.row.id, kCrashFigures));
     store_.add_crash(crash);
+    dirty_.insert(app.row.id);
+}
+
+// The agent died between the end of a run and writing down its crash.
+void Registry::recall_crash(App& app) {
+    if (app.row.crash_due == 0) {
+        return;
+    }
+    AppStatus status;
+    for (const store::RunRow& run : store_.runs(app.row.id, kCrashRuns)) {
+        if (run.generation == app.row.crash_due) {
+            status.started = run.started;
+            status.finished = run.ended;
+            status.exit = run.exit;
+            status.reason = run.how;
+        }
+    }
+    if (!status.started) {
+        app.row.crash_due = 0;  // the run itself is not known any more
+        return;
+    }
+    app.crash = App::Crash{std::move(status), app.running_spec};
+    crashed_.insert(app.row.id);
 }
 
 void Registry::note(const App& app) {

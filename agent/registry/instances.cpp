@@ -46,9 +46,9 @@ std::vector<AppSpec> Registry::expand(const std::vector<AppSpec>& apps) const {
                                     [this](const std::string& id) { return store_.scale(id); });
 }
 
-void Registry::register_spec(App& app, AppSpec spec) {
-    app.digest = digest_of(spec);
-    schedules_->set(app.row.id, spec.schedule);
+void Registry::register_spec(App& app, std::shared_ptr<const AppSpec> spec) {
+    app.digest = digest_of(*spec);
+    schedules_->set(app.row.id, spec->schedule);
     app.machine.set_spec(std::move(spec));
 }
 

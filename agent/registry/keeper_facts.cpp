@@ -66,11 +66,11 @@ Input Registry::end_input(const RunFact& fact) const {
     if (fact.phase == RunPhase::Failed) {
         input.event = Event::SpawnFailed;
         input.problem = start_problem(
-            fact.stage, fact.os_errno, app != nullptr ? app->running_spec : AppSpec());
+            fact.stage, fact.os_errno, app != nullptr ? *app->running_spec : AppSpec());
         return input;
     }
     input.event = Event::LeaderEnded;
-    input.exit = end_status(fact, app != nullptr ? app->running_spec.limits : LimitsSpec());
+    input.exit = end_status(fact, app != nullptr ? app->running_spec->limits : LimitsSpec());
     input.when = wall_time(fact.ended_ns);
     input.tree_gone = fact.tree_gone;
     return input;
@@ -178,14 +178,14 @@ void Registry::on_fact(const keeperlink::Message& message) {
     } else if (const auto* failed = std::get_if<keeperlink::StartFailed>(&message)) {
         if (App* const app = app_of(failed->run)) {
             input.event = Event::SpawnFailed;
-            input.problem = start_problem(failed->stage, failed->os_errno, app->running_spec);
+            input.problem = start_problem(failed->stage, failed->os_errno, *app->running_spec);
             fill_needs(*app, input);
             feed(*app, input);
         }
     } else if (const auto* exited = std::get_if<keeperlink::Exited>(&message)) {
         if (App* const app = app_of(exited->run)) {
             input.event = Event::LeaderEnded;
-            input.exit = end_status(*exited, app->running_spec.limits);
+            input.exit = end_status(*exited, app->running_spec->limits);
             input.when = wall_time(exited->wall_ns);
             input.tree_gone = exited->tree_gone;
             fill_needs(*app, input);

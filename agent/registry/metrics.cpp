@@ -65,6 +65,7 @@ Sample take_sample(std::int32_t leader,
         sample.threads += stat->threads;
         if (detail == Detail::Full) {
             const auto io = os::read_io(pid);
+            sample.pss_bytes += os::read_pss(pid).value_or(0);
             sample.descriptors += os::count_descriptors(pid);
             sample.read_bytes += io ? io->read_bytes : 0;
             sample.write_bytes += io ? io->write_bytes : 0;

@@ -14,7 +14,8 @@ struct Sample {
     std::optional<std::uint64_t> rss_bytes;
     std::optional<std::uint32_t> processes;
     std::uint32_t threads = 0;
-    std::uint32_t descriptors = 0;  // these three with Detail::Full alone
+    std::uint64_t pss_bytes = 0;    // these four with Detail::Full alone; 0: may not be read
+    std::uint32_t descriptors = 0;
     std::uint64_t read_bytes = 0;   // of those that live
     std::uint64_t write_bytes = 0;
 

@@ -34,6 +34,7 @@ void MetricsHistory::add(const std::string& app, const Sample& sample, WallTime 
     point.time = now;
     point.cpu_percent = sample.cpu_percent.value_or(0);
     point.rss_bytes = *sample.rss_bytes;
+    point.pss_bytes = sample.pss_bytes;
     point.processes = sample.processes.value_or(0);
     point.threads = sample.threads;
     point.descriptors = sample.descriptors;
@@ -54,6 +55,7 @@ void MetricsHistory::add(const std::string& app, const Sample& sample, WallTime 
             std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count())),
         static_cast<float>(point.cpu_percent),
         capped<std::uint32_t>(point.rss_bytes / 1024),
+        capped<std::uint32_t>(point.pss_bytes / 1024),
         capped<std::uint16_t>(point.processes),
         capped<std::uint16_t>(point.threads),
         point.descriptors,
@@ -70,6 +72,7 @@ void MetricsHistory::add(const std::string& app, const Sample& sample, WallTime 
     }
     series.sum.cpu_percent += point.cpu_percent;
     series.sum.rss_bytes += point.rss_bytes;
+    series.sum.pss_bytes += point.pss_bytes;
     series.sum.processes += point.processes;
     series.sum.threads += point.threads;
     series.sum.descriptors += point.descriptors;
@@ -93,6 +96,7 @@ void MetricsHistory::keep(WallTime now) {
         mean.time = now;
         mean.cpu_percent /= n;
         mean.rss_bytes /= n;
+        mean.pss_bytes /= n;
         mean.processes /= n;
         mean.threads /= n;
         mean.descriptors /= n;
@@ -113,6 +117,7 @@ MetricPoint MetricsHistory::unpacked(const Packed& packed) {
     point.time = WallTime(std::chrono::seconds(packed.seconds));
     point.cpu_percent = static_cast<double>(packed.cpu);
     point.rss_bytes = std::uint64_t{packed.rss_kib} * 1024;
+    point.pss_bytes = std::uint64_t{packed.pss_kib} * 1024;
     point.processes = packed.processes;
     point.threads = packed.threads;
     point.descriptors = packed.descriptors;

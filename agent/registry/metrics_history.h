@@ -39,6 +39,7 @@ private:
         std::uint32_t seconds;
         float cpu;
         std::uint32_t rss_kib;
+        std::uint32_t pss_kib;
         std::uint16_t processes;
         std::uint16_t threads;
         std::uint32_t descriptors;

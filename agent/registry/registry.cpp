@@ -25,6 +25,7 @@ using supervisor::State;
 namespace {
 
 constexpr Duration kStoreRetry = std::chrono::seconds(2);
+constexpr Duration kStoreFlush = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -88,6 +89,7 @@ Result<void> Registry::request(const std::string& id, Event event, const Actor& 
     if (effects.rejected) {
         return fail(ErrorCode::WrongState, effects.reason);
     }
+    store_.keep_said();
     carry_out(*app, effects);
     if (app->machine.state() == State::Waiting) {
         start_needs(*app, actor);
@@ -243,7 +245,9 @@ void Registry::carry_out(App& app, const Effects& effects) {
     }
     arm(app);
     care(app);
-    if (app.machine.state() == State::Waiting || app.machine.awaits_storage()) {
+    const auto deadline = app.machine.deadline();
+    const bool due = app.machine.state() == State::Backoff && deadline <= loop_.now().mono;
+    if (due || app.machine.state() == State::Waiting || app.machine.awaits_storage()) {
         expectant_.insert(app.row.id);
     }
     if (effects.signal) {
@@ -301,6 +305,9 @@ void Registry::flush() {
     look_after_expectant();
     drop_surplus();
     commit();
+    if (!crashed_.empty()) {
+        loop_.post([this] { keep_crashes(); });
+    }
     if (!changed_.empty() || !removed_.empty()) {
         const auto changed = std::exchange(changed_, {});
         const auto removed = std::exchange(removed_, {});
@@ -347,9 +354,22 @@ void Registry::commit() {
         log::info("the state is stored again");
     }
     unstored_runs_.clear();
+    flush_later();
     for (const RunName& run : std::exchange(to_forget_, {})) {
         keeper_.send(keeperlink::Forget{run});
     }
+}
+
+// What was seen of runs is on the disk within a second; nobody waits for it.
+void Registry::flush_later() {
+    if (!store_.unflushed() || store_flush_.active()) {
+        return;
+    }
+    store_flush_ = loop_.after(kStoreFlush, [this] {
+        if (auto flushed = store_.flush(); !flushed) {
+            log::warning("the state is not on the disk yet", {{"why", flushed.error().message}});
+        }
+    });
 }
 
 void Registry::shut_down() {
@@ -412,7 +432,7 @@ AppStatus Registry::status(const App& app) const {
     status.said = app.said;
     status.schedule = spec.schedule.cron;
     status.next_run = app.machine.held() ? std::nullopt : schedules_->next(app.row.id);
-    status.limits = limits_of(is_active(status.state) ? app.running_spec.limits : spec.limits,
+    status.limits = limits_of(is_active(status.state) ? app.running_spec->limits : spec.limits,
                               keeper_.controllers());
     status.changed_on_disk = is_active(status.state) && app.row.started_with != app.digest;
     return status;

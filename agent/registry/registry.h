@@ -26,17 +26,27 @@ namespace berth::registry {
 // One app of this home.
 struct App {
     App(store::AppRow registered, supervisor::Machine supervised)
-        : row(std::move(registered)), machine(std::move(supervised)) {}
+        : row(std::move(registered)),
+          machine(std::move(supervised)),
+          running_spec(machine.shared_spec()) {}
 
     store::AppRow row;
     supervisor::Machine machine;
-    AppSpec running_spec;  // what the present run was started with
+    std::shared_ptr<const AppSpec> running_spec;  // what the present run was started with
     Sample sample;
     loop::Registration timer;
     std::string digest;  // of its registered descriptor
     std::unique_ptr<checks::Check> check;
     std::string said;     // STATUS=… of the present run
     bool queued = false;  // a run that was due waits for the end of the one before
+
+    // The crash that is still to be written down; row.crash_due says so on the disk.
+    struct Crash {
+        AppStatus status;
+        std::shared_ptr<const AppSpec> spec;
+    };
+
+    std::optional<Crash> crash;
 };
 
 // Somebody's request to an app, as it goes into reasons and events: "admin from the panel".
@@ -170,14 +180,17 @@ private:
     void on_notified(const keeperlink::Notified& said);
     void keeper_gone();
     void end_hook(App& app);
-    void keep_crash(const App& app, const AppStatus& status);
+    void keep_crash(App& app);
+    void keep_crashes();
+    void recall_crash(App& app);
+    void flush_later();
     void on_due(const std::string& id, WallTime due);
     void on_missed(const std::string& id, std::size_t count, WallTime last);
     void tell(const App& app, const std::string& text);
     void look_after_expectant();
     void sample_history();
     void arm_history();
-    void register_spec(App& app, AppSpec spec);
+    void register_spec(App& app, std::shared_ptr<const AppSpec> spec);
     void drop_surplus();
     [[nodiscard]] std::vector<AppSpec> expand(const std::vector<AppSpec>& apps) const;
     [[nodiscard]] backend::LaunchRequest launch_request(const App& app) const;
@@ -222,6 +235,7 @@ private:
     std::map<std::uint64_t, checks::ProbeDone> execs_;  // under way, by token
     std::uint64_t next_token_ = 1;
     std::set<std::string> expectant_;  // that wait for others, for the disk, or for their turn
+    std::set<std::string> crashed_;    // whose crash is to be written down
     std::set<std::string> surplus_;    // instances that are to be forgotten once they are down
     std::mt19937_64 engine_;
     std::string boot_id_;
@@ -230,6 +244,7 @@ private:
     bool down_told_ = false;
     bool store_broken_ = false;
     loop::Registration store_retry_;
+    loop::Registration store_flush_;
     loop::Registration flush_hook_;
 };
 

@@ -139,6 +139,7 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
         return read_secret(home, app);
     };
     BERTH_TRY(inside->relay, Relay::create(*self.loop_, std::move(relay)));
+    inside->relay->apps_changed(options.apps, {});
     BERTH_TRY(inside->local,
               LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
     if (!options.curve.endpoint.empty()) {

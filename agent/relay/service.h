@@ -41,6 +41,7 @@ public:
     struct Options {
         std::string home;
         std::string agent;
+        std::vector<AppFacts> apps;  // known before the first client can ask
         RelayLimits limits;
         CurveOptions curve;             // where other machines reach it; `endpoint` "": nowhere
         std::uint64_t store_bytes = 0;  // the most that relay.db may take; 0: no limit of ours

@@ -10,19 +10,6 @@ namespace {
 
 constexpr Duration kKept = std::chrono::hours(24 * 7);
 
-// A database of before there were figures of messages.
-void add_message_columns(SQLite::Database& db) {
-    SQLite::Statement found(db,
-                            "SELECT count(*) FROM pragma_table_info('point') WHERE name = "
-                            "'messages_out'");
-    if (found.executeStep() && found.getColumn(0).getInt() == 0) {
-        for (const char* const column :
-             {"messages INTEGER", "messages_in REAL", "messages_out REAL"}) {
-            db.exec("ALTER TABLE point ADD COLUMN " + std::string(column) + " NOT NULL DEFAULT 0");
-        }
-    }
-}
-
 std::int64_t seconds_of(WallTime time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
@@ -48,9 +35,16 @@ Result<std::unique_ptr<MetricsStore>> MetricsStore::open(const std::string& file
         impl->db.exec(
             "CREATE TABLE IF NOT EXISTS point (app TEXT NOT NULL, time INTEGER NOT NULL, cpu REAL, "
             "rss INTEGER, processes INTEGER, threads INTEGER, descriptors INTEGER, read REAL, "
-            "write REAL, messages INTEGER NOT NULL DEFAULT 0, messages_in REAL NOT NULL DEFAULT 0, "
-            "messages_out REAL NOT NULL DEFAULT 0, PRIMARY KEY (app, time)) WITHOUT ROWID");
-        add_message_columns(impl->db);
+            "write REAL, PRIMARY KEY (app, time)) WITHOUT ROWID");
+        if (impl->db.execAndGet("PRAGMA user_version").getInt() < 1) {
+            impl->db.exec("ALTER TABLE point ADD COLUMN pss INTEGER; PRAGMA user_version=1");
+        }
+        if (impl->db.execAndGet("PRAGMA user_version").getInt() < 2) {
+            impl->db.exec(
+                "ALTER TABLE point ADD COLUMN messages INTEGER; ALTER TABLE point ADD COLUMN "
+                "messages_in REAL; ALTER TABLE point ADD COLUMN messages_out REAL; "
+                "PRAGMA user_version=2");
+        }
         return std::unique_ptr<MetricsStore>(new MetricsStore(std::move(impl)));
     } catch (const SQLite::Exception& error) {
         return fail(ErrorCode::Io, file + ": " + error.what());
@@ -64,7 +58,9 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
     try {
         SQLite::Transaction transaction(impl_->db);
         SQLite::Statement insert(impl_->db,
-                                 "INSERT OR REPLACE INTO point VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
+                                 "INSERT OR REPLACE INTO point (app, time, cpu, rss, processes, "
+                                 "threads, descriptors, read, write, pss, messages, messages_in, "
+                                 "messages_out) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
         for (const auto& [app, point] : points) {
             insert.bind(1, app);
             insert.bind(2, seconds_of(point.time));
@@ -75,9 +71,10 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
             insert.bind(7, point.descriptors);
             insert.bind(8, point.read_rate);
             insert.bind(9, point.write_rate);
-            insert.bind(10, point.messages);
-            insert.bind(11, point.messages_in);
-            insert.bind(12, point.messages_out);
+            insert.bind(10, static_cast<std::int64_t>(point.pss_bytes));
+            insert.bind(11, point.messages);
+            insert.bind(12, point.messages_in);
+            insert.bind(13, point.messages_out);
             (void)insert.exec();
             insert.reset();
             SQLite::Statement trim(impl_->db, "DELETE FROM point WHERE app = ? AND time < ?");
@@ -94,10 +91,10 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
 std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime from) {
     std::vector<MetricPoint> points;
     try {
-        SQLite::Statement query(
-            impl_->db,
-            "SELECT time, cpu, rss, processes, threads, descriptors, read, write, messages, "
-            "messages_in, messages_out FROM point WHERE app = ? AND time >= ? ORDER BY time");
+        SQLite::Statement query(impl_->db,
+                                "SELECT time, cpu, rss, processes, threads, descriptors, read, "
+                                "write, pss, messages, messages_in, messages_out FROM point WHERE "
+                                "app = ? AND time >= ? ORDER BY time");
         query.bind(1, app);
         query.bind(2, seconds_of(from));
         while (query.executeStep()) {
@@ -110,9 +107,10 @@ std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime fr
             point.descriptors = query.getColumn(5).getUInt();
             point.read_rate = query.getColumn(6).getDouble();
             point.write_rate = query.getColumn(7).getDouble();
-            point.messages = query.getColumn(8).getUInt();
-            point.messages_in = query.getColumn(9).getDouble();
-            point.messages_out = query.getColumn(10).getDouble();
+            point.pss_bytes = static_cast<std::uint64_t>(query.getColumn(8).getInt64());
+            point.messages = query.getColumn(9).getUInt();
+            point.messages_in = query.getColumn(10).getDouble();
+            point.messages_out = query.getColumn(11).getDouble();
             points.push_back(point);
         }
     } catch (const SQLite::Exception& error) {

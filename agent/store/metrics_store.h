@@ -15,6 +15,7 @@ struct MetricPoint {
     WallTime time;
     double cpu_percent = 0;  // of one core
     std::uint64_t rss_bytes = 0;
+    std::uint64_t pss_bytes = 0;  // 0: not known
     std::uint32_t processes = 0;
     std::uint32_t threads = 0;
     std::uint32_t descriptors = 0;

@@ -2,55 +2,13 @@
 
 #include <sqlite3.h>
 
+#include "agent/store/schema.h"
 #include "agent/store/store_impl.h"
 #include "shared/base/text.h"
 
 namespace berth::store {
 
 namespace {
-
-constexpr int kSchemaVersion = 2;
-
-constexpr const char* kSchema = R"sql(
-CREATE TABLE app (
-    id TEXT PRIMARY KEY, descriptor TEXT NOT NULL, text BLOB NOT NULL, folder TEXT NOT NULL,
-    environment BLOB NOT NULL, installed INTEGER NOT NULL,
-    state TEXT NOT NULL, desired TEXT NOT NULL, generation INTEGER NOT NULL, since INTEGER NOT NULL,
-    reason TEXT NOT NULL, restarts INTEGER NOT NULL, attempt INTEGER NOT NULL, last_pid INTEGER,
-    started INTEGER, finished INTEGER, exit_kind INTEGER, exit_value INTEGER, exit_core INTEGER,
-    start_after INTEGER NOT NULL, held INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE run (
-    app TEXT NOT NULL, generation INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
-    exit_kind INTEGER, exit_value INTEGER, exit_core INTEGER, how TEXT NOT NULL,
-    PRIMARY KEY (app, generation)
-) WITHOUT ROWID;
-CREATE TABLE event (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, app TEXT NOT NULL,
-    state TEXT NOT NULL, text TEXT NOT NULL
-);
-CREATE INDEX event_of_app ON event (app, sequence);
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE peer (key TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
-)sql";
-
-// Version 2: hooks, what a run was started with, crashes, numbers of instances.
-constexpr const char* kToVersion2 = R"sql(
-ALTER TABLE app ADD COLUMN problem TEXT NOT NULL DEFAULT '';
-ALTER TABLE app ADD COLUMN hook INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE app ADD COLUMN actor TEXT NOT NULL DEFAULT '';
-ALTER TABLE app ADD COLUMN started_with TEXT NOT NULL DEFAULT '';
-CREATE TABLE crash (
-    app TEXT NOT NULL, generation INTEGER NOT NULL, time INTEGER NOT NULL, signature TEXT NOT NULL,
-    how TEXT NOT NULL, bundle TEXT NOT NULL, PRIMARY KEY (app, generation)
-) WITHOUT ROWID;
-CREATE TABLE crash_group (
-    app TEXT NOT NULL, signature TEXT NOT NULL, how TEXT NOT NULL, count INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, generation INTEGER NOT NULL,
-    PRIMARY KEY (app, signature)
-) WITHOUT ROWID;
-CREATE TABLE scale (app TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-)sql";
 
 std::string text_of(const SQLite::Column& column) {
     const char* const bytes = static_cast<const char*>(column.getBlob());
@@ -98,6 +56,11 @@ void bind_memory(SQLite::Statement& statement, int first, const supervisor::Mach
     statement.bind(first + 15, m.problem);
     statement.bind(first + 16, m.hook ? 1 : 0);
     statement.bind(first + 17, m.actor);
+    std::string recent;
+    for (const WallTime time : m.recent) {
+        recent += std::to_string(time.time_since_epoch().count()) + ' ';
+    }
+    statement.bind(first + 18, recent);
 }
 
 supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
@@ -122,6 +85,12 @@ supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
     m.problem = text_of(query.getColumn(first + 15));
     m.hook = query.getColumn(first + 16).getInt() != 0;
     m.actor = text_of(query.getColumn(first + 17));
+    const std::string recent = text_of(query.getColumn(first + 18));
+    for (const std::string_view word : split(recent, ' ')) {
+        if (const auto time = parse_integer<std::int64_t>(word)) {
+            m.recent.emplace_back(Duration(*time));
+        }
+    }
     return m;
 }
 
@@ -136,24 +105,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
         auto impl = std::make_unique<Impl>(file);
         impl->db.setBusyTimeout(5000);
         impl->db.exec("PRAGMA journal_mode=WAL");
-        impl->db.exec("PRAGMA synchronous=FULL");
         impl->db.exec("PRAGMA foreign_keys=ON");
         impl->db.exec("PRAGMA trusted_schema=OFF");
-        const int version = impl->db.execAndGet("PRAGMA user_version").getInt();
-        if (version > kSchemaVersion) {
-            return fail(
-                ErrorCode::InvalidArgument,
-                file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
-        }
-        if (version < kSchemaVersion) {
-            SQLite::Transaction transaction(impl->db);
-            if (version == 0) {
-                impl->db.exec(kSchema);
-            }
-            impl->db.exec(kToVersion2);
-            impl->db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
-            transaction.commit();
-        }
+        BERTH_CHECK(bring_up_to_date(impl->db, file));
         return std::unique_ptr<Store>(new Store(std::move(impl)));
     } catch (const SQLite::Exception& error) {
         return fail(ErrorCode::Io, file + ": " + error.what());
@@ -168,7 +122,8 @@ Result<std::vector<AppRow>> Store::load_apps() {
             "generation, since, "
             "reason, restarts, attempt, last_pid, started, finished, exit_kind, exit_value, "
             "exit_core, "
-            "start_after, held, problem, hook, actor, started_with FROM app ORDER BY id");
+            "start_after, held, problem, hook, actor, recent, started_with, crash_due FROM app "
+            "ORDER BY id");
         while (query.executeStep()) {
             AppRow app;
             app.id = query.getColumn(0).getString();
@@ -178,7 +133,8 @@ Result<std::vector<AppRow>> Store::load_apps() {
             app.environment = unjoin(text_of(query.getColumn(4)));
             app.installed = query.getColumn(5).getInt() != 0;
             app.memory = read_memory(query, 6);
-            app.started_with = text_of(query.getColumn(24));
+            app.started_with = text_of(query.getColumn(25));
+            app.crash_due = static_cast<std::uint64_t>(query.getColumn(26).getInt64());
             apps.push_back(std::move(app));
         }
         return apps;
@@ -188,10 +144,15 @@ Result<std::vector<AppRow>> Store::load_apps() {
 }
 
 void Store::save_app(const AppRow& app) {
+    keep_said();
     BERTH_STORE_WRITE({
         auto& insert = impl_->change(
-            "INSERT OR REPLACE INTO app VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?, ?, ?, ?, ?)");
+            "INSERT INTO app (id, descriptor, text, folder, environment, installed, state, "
+            "desired, generation, since, reason, restarts, attempt, start_after, held) "
+            "VALUES (?, ?, ?, ?, ?, ?, '', '', 0, 0, '', 0, 0, 0, 0) "
+            "ON CONFLICT (id) DO UPDATE SET descriptor = excluded.descriptor, "
+            "text = excluded.text, folder = excluded.folder, "
+            "environment = excluded.environment, installed = excluded.installed");
         const std::string environment = join(app.environment);
         insert.bind(1, app.id);
         insert.bind(2, app.descriptor);
@@ -199,38 +160,39 @@ void Store::save_app(const AppRow& app) {
         insert.bind(4, app.folder);
         insert.bind(5, environment.data(), static_cast<int>(environment.size()));
         insert.bind(6, app.installed ? 1 : 0);
-        bind_memory(insert, 7, app.memory);
-        insert.bind(25, app.started_with);
         (void)insert.exec();
     })
+    save_memory(app);
 }
 
 void Store::save_memory(const AppRow& app) {
     BERTH_STORE_WRITE({
         auto& update = impl_->change(
             "UPDATE app SET state = ?, desired = ?, generation = ?, since = ?, reason = ?, "
-            "restarts = ?, "
-            "attempt = ?, last_pid = ?, started = ?, finished = ?, exit_kind = ?, exit_value = ?, "
-            "exit_core = ?, start_after = ?, held = ?, problem = ?, hook = ?, actor = ?, "
-            "started_with = ? "
-            "WHERE id = ?");
+            "restarts = ?, attempt = ?, last_pid = ?, started = ?, finished = ?, exit_kind = ?, "
+            "exit_value = ?, exit_core = ?, start_after = ?, held = ?, problem = ?, hook = ?, "
+            "actor = ?, recent = ?, started_with = ?, crash_due = ? WHERE id = ?");
         bind_memory(update, 1, app.memory);
-        update.bind(19, app.started_with);
-        update.bind(20, app.id);
+        update.bind(20, app.started_with);
+        update.bind(21, static_cast<std::int64_t>(app.crash_due));
+        update.bind(22, app.id);
         (void)update.exec();
     })
 }
 
-void Store::remove_app(const std::string& id){BERTH_STORE_WRITE({
-    for (const char* sql : {"DELETE FROM app WHERE id = ?",
-                            "DELETE FROM run WHERE app = ?",
-                            "DELETE FROM crash WHERE app = ?",
-                            "DELETE FROM crash_group WHERE app = ?"}) {
-        auto& remove = impl_->change(sql);
-        remove.bind(1, id);
-        (void)remove.exec();
-    }
-})}
+void Store::remove_app(const std::string& id) {
+    keep_said();
+    BERTH_STORE_WRITE({
+        for (const char* sql : {"DELETE FROM app WHERE id = ?",
+                                "DELETE FROM run WHERE app = ?",
+                                "DELETE FROM crash WHERE app = ?",
+                                "DELETE FROM crash_group WHERE app = ?"}) {
+            auto& remove = impl_->change(sql);
+            remove.bind(1, id);
+            (void)remove.exec();
+        }
+    })
+}
 
 std::string Store::meta(const std::string& key) {
     std::string value;
@@ -246,7 +208,7 @@ std::string Store::meta(const std::string& key) {
 }
 
 void Store::set_meta(const std::string& key, const std::string& value){BERTH_STORE_WRITE({
-    auto& insert = impl_->change("INSERT OR REPLACE INTO meta VALUES (?, ?)");
+    auto& insert = impl_->change("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
     insert.bind(1, key);
     insert.bind(2, value);
     (void)insert.exec();
@@ -265,12 +227,15 @@ std::uint32_t Store::scale(const std::string& app) {
     return count;
 }
 
-void Store::set_scale(const std::string& app, std::uint32_t count){BERTH_STORE_WRITE({
-    auto& insert = impl_->change("INSERT OR REPLACE INTO scale VALUES (?, ?)");
-    insert.bind(1, app);
-    insert.bind(2, count);
-    (void)insert.exec();
-})}
+void Store::set_scale(const std::string& app, std::uint32_t count) {
+    keep_said();
+    BERTH_STORE_WRITE({
+        auto& insert = impl_->change("INSERT OR REPLACE INTO scale (app, count) VALUES (?, ?)");
+        insert.bind(1, app);
+        insert.bind(2, count);
+        (void)insert.exec();
+    })
+}
 
 std::vector<Store::Peer> Store::peers() {
     std::vector<Peer> peers;
@@ -284,8 +249,9 @@ std::vector<Store::Peer> Store::peers() {
 }
 
 void Store::add_peer(const Peer& peer) {
+    keep_said();
     BERTH_STORE_WRITE({
-        auto& insert = impl_->change("INSERT OR REPLACE INTO peer VALUES (?, ?)");
+        auto& insert = impl_->change("INSERT OR REPLACE INTO peer (key, name) VALUES (?, ?)");
         insert.bind(1, peer.key);
         insert.bind(2, peer.name);
         (void)insert.exec();
@@ -293,6 +259,7 @@ void Store::add_peer(const Peer& peer) {
 }
 
 bool Store::remove_peer(const std::string& key) {
+    keep_said();
     int removed = 0;
     BERTH_STORE_WRITE({
         auto& remove = impl_->change("DELETE FROM peer WHERE key = ?");
@@ -302,12 +269,18 @@ bool Store::remove_peer(const std::string& key) {
     return removed > 0;
 }
 
+void Store::keep_said() {
+    impl_->said = true;
+}
+
 Result<void> Store::commit() {
     std::string failure = std::exchange(impl_->failure, {});
+    const bool said = std::exchange(impl_->said, false);
     if (impl_->in_transaction) {
         try {
             impl_->db.exec("COMMIT");
             impl_->in_transaction = false;
+            impl_->unflushed = !impl_->waits_for_disk;
         } catch (const SQLite::Exception& error) {
             failure = error.what();
             // SQLite rolls back by itself on a full disk; on a busy one the transaction stays open.
@@ -317,7 +290,20 @@ Result<void> Store::commit() {
     if (!failure.empty()) {
         return fail(ErrorCode::Io, "write the agent's database: " + failure);
     }
-    return {};
+    return said && impl_->unflushed ? flush() : Result<void>();
+}
+
+Result<void> Store::flush() {
+    if (!impl_->unflushed || impl_->in_transaction) {
+        return {};
+    }
+    impl_->said = true;
+    set_meta("flushed", "");  // one commit that waits for the disk takes with it all before it
+    return commit();
+}
+
+bool Store::unflushed() const {
+    return impl_->unflushed;
 }
 
 bool Store::dirty() const {

@@ -19,9 +19,10 @@ struct AppRow {
     std::string text;        // what the file said when it was loaded
     std::string folder;      // the app's directory
     std::vector<std::string>
-        environment;           // "NAME=VALUE" of the shell that loaded it; empty: the agent's
-    bool installed = false;    // lives below repos/
-    std::string started_with;  // a digest of what the present run was started with
+        environment;              // "NAME=VALUE" of the shell that loaded it; empty: the agent's
+    bool installed = false;       // lives below repos/
+    std::string started_with;     // a digest of what the present run was started with
+    std::uint64_t crash_due = 0;  // the run whose crash is still to be written down; 0: none
     supervisor::Machine::Memory memory;
 };
 
@@ -66,8 +67,11 @@ struct CrashGroup {
 };
 
 // The agent's database, in the home. Used by the loop thread alone. What is written within one turn
-// of the loop is one transaction: begin() starts it when none is open, commit() ends it. A commit
-// that fails (the disk is full) keeps the changes pending in memory, see pending().
+// of the loop is one transaction: the first write begins it, commit() ends it.
+//
+// What people said (start, stop, load …) is on the disk before it is acknowledged. What was merely
+// seen of runs is in the kernel's memory when it is committed: kill -9 loses nothing of it. A power
+// cut may lose what came after the last flush(), and with it every run there was.
 class Store {
 public:
     // Opens or makes FILE; brings an older schema up to date in one transaction.
@@ -111,9 +115,16 @@ public:
     void add_peer(const Peer& peer);
     bool remove_peer(const std::string& key);
 
-    // Ends the open transaction. Error: it is not on the disk; it stays open and is tried again at
-    // the next commit.
+    // This turn holds what somebody said: its commit waits for the disk. So do changes of what is
+    // registered, of instances and peers by themselves.
+    void keep_said();
+
+    // Ends the open transaction. Error: nothing of it is stored (the disk is full, mostly).
     Result<void> commit();
+
+    // Waits until all that was committed is on the disk. Nothing to do within a transaction.
+    Result<void> flush();
+    [[nodiscard]] bool unflushed() const;
     [[nodiscard]] bool dirty() const;
 
 private:

@@ -34,7 +34,9 @@ CrashRow read_crash(SQLite::Statement& query) {
 }  // namespace
 
 void Store::add_run(const RunRow& run){BERTH_STORE_WRITE({
-    auto& insert = impl_->change("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    auto& insert = impl_->change(
+        "INSERT OR IGNORE INTO run (app, generation, started, ended, exit_kind, exit_value, "
+        "exit_core, how) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     insert.bind(1, run.id);
     insert.bind(2, static_cast<std::int64_t>(run.generation));
     bind_time(insert, 3, run.started);
@@ -139,7 +141,9 @@ std::vector<EventRow> Store::events_of(const std::string& app, std::size_t limit
 }
 
 void Store::add_crash(const CrashRow& crash){BERTH_STORE_WRITE({
-    auto& insert = impl_->change("INSERT OR IGNORE INTO crash VALUES (?, ?, ?, ?, ?, ?)");
+    auto& insert = impl_->change(
+        "INSERT OR IGNORE INTO crash (app, generation, time, signature, how, bundle) VALUES (?, ?, "
+        "?, ?, ?, ?)");
     insert.bind(1, crash.id);
     insert.bind(2, static_cast<std::int64_t>(crash.generation));
     bind_time(insert, 3, crash.time);
@@ -150,7 +154,8 @@ void Store::add_crash(const CrashRow& crash){BERTH_STORE_WRITE({
         return;  // known: said again after a crash of the agent
     }
     auto& group = impl_->change(
-        "INSERT INTO crash_group VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5) ON CONFLICT DO UPDATE SET "
+        "INSERT INTO crash_group (app, signature, how, count, first, last, generation) "
+        "VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5) ON CONFLICT DO UPDATE SET "
         "how = ?3, count = count + 1, last = ?4, generation = ?5");
     group.bind(1, crash.id);
     group.bind(2, crash.signature);

@@ -71,6 +71,10 @@ struct Store::Impl {
 
     SQLite::Statement& change(const char* sql) {
         if (!in_transaction) {
+            if (waits_for_disk != said) {
+                db.exec(said ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+                waits_for_disk = said;
+            }
             db.exec("BEGIN IMMEDIATE");
             in_transaction = true;
         }
@@ -80,7 +84,10 @@ struct Store::Impl {
     SQLite::Database db;
     std::map<const char*, std::unique_ptr<SQLite::Statement>> statements;
     bool in_transaction = false;
-    std::string failure;  // of a change within the open transaction
+    bool said = false;           // this turn holds what somebody asked for
+    bool waits_for_disk = true;  // what is set now, as SQLite begins
+    bool unflushed = false;      // commits may be in the kernel's memory only
+    std::string failure;         // of a change within the open transaction
 };
 
 // A write that fails (full disk, I/O error) is remembered and reported by commit(); supervision

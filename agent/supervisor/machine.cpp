@@ -31,7 +31,7 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
             effects.reason = "must be inactive";
             return;
         case Act::RejectInactive:
-            if (input.event == Event::Stop && !spec_.schedule.cron.empty() && !held_) {
+            if (input.event == Event::Stop && !spec_->schedule.cron.empty() && !held_) {
                 want_stopped(input);
                 return set_state(
                     State::Stopped,
@@ -62,7 +62,7 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
         case Act::Unready:
             return fail_run((state_ == State::Spawning ? "hooks.pre_start did not end within "
                                                        : "not ready after ") +
-                                short_duration(spec_.ready.timeout) +
+                                short_duration(spec_->ready.timeout) +
                                 (input.problem.empty() ? "" : ": " + input.problem),
                             effects);
         case Act::Sicken:
@@ -80,8 +80,8 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
             return slay(input, effects);
         case Act::Escalate:
             set_state(State::Killing,
-                      "did not end within " + short_duration(spec_.stop.timeout) + " after " +
-                          signal_name(spec_.stop.signal) + ", killing its whole tree",
+                      "did not end within " + short_duration(spec_->stop.timeout) + " after " +
+                          signal_name(spec_->stop.signal) + ", killing its whole tree",
                       effects);
             effects.kill = true;
             return;
@@ -165,8 +165,8 @@ void Machine::spawn(std::string reason, Effects& effects) {
     started_ = now_.wall;
     run_began_ = now_.mono;
     set_state(State::Spawning, std::move(reason), effects);
-    if (!spec_.pre_start.empty()) {
-        deadline_ = later(now_.mono, spec_.ready.timeout);
+    if (!spec_->pre_start.empty()) {
+        deadline_ = later(now_.mono, spec_->ready.timeout);
     }
     effects.spawn = true;
 }
@@ -180,7 +180,7 @@ void Machine::confirm(const Input& input, Effects& effects) {
     if (has_ready_check()) {
         const bool again = state_ == State::Starting;  // found after a crash of the agent
         set_state(State::Starting, again ? reason : reason + ", not ready yet", effects);
-        deadline_ = later(now_.mono, spec_.ready.timeout);
+        deadline_ = later(now_.mono, spec_->ready.timeout);
     } else {
         set_state(State::Running, reason, effects);
     }
@@ -191,8 +191,8 @@ void Machine::halt(const Input& input, Effects& effects) {
     const bool again = afterwards_ == Afterwards::StartAgain;
     set_state(
         State::Stopping, (again ? "restarting, asked" : "stopping, asked") + by(actor_), effects);
-    deadline_ = later(now_.mono, spec_.stop.timeout);
-    effects.signal = spec_.stop.signal;
+    deadline_ = later(now_.mono, spec_->stop.timeout);
+    effects.signal = spec_->stop.signal;
 }
 
 void Machine::slay(const Input& input, Effects& effects) {
@@ -217,8 +217,8 @@ void Machine::leader_ended(const Input& input, Effects& effects) {
     afterwards_ = Afterwards::AskPolicy;
     set_state(
         State::Reaping, berth::describe(input.exit) + ", ending what it left behind", effects);
-    deadline_ = later(now_.mono, spec_.stop.timeout);
-    effects.signal = spec_.stop.signal;
+    deadline_ = later(now_.mono, spec_->stop.timeout);
+    effects.signal = spec_->stop.signal;
 }
 
 // The run is a failure, whatever it exits with: end its tree, then ask the policy.
@@ -226,8 +226,8 @@ void Machine::fail_run(std::string problem, Effects& effects) {
     problem_ = std::move(problem);
     afterwards_ = Afterwards::AskPolicy;
     set_state(State::Stopping, problem_, effects);
-    deadline_ = later(now_.mono, spec_.stop.timeout);
-    effects.signal = spec_.stop.signal;
+    deadline_ = later(now_.mono, spec_->stop.timeout);
+    effects.signal = spec_->stop.signal;
 }
 
 void Machine::extend(Duration by, const Now& now) {
@@ -242,7 +242,7 @@ bool Machine::is_over(std::uint64_t generation) const {
 }
 
 bool Machine::has_ready_check() const {
-    const ReadySpec& ready = spec_.ready;
+    const ReadySpec& ready = spec_->ready;
     return !ready.log.empty() || !ready.tcp.empty() || !ready.http.empty() || !ready.exec.empty() ||
            ready.notify;
 }

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/supervisor/state.h"
 #include "shared/model/app_spec.h"
@@ -46,7 +48,9 @@ struct Effects {
 // and feeds Event::Deadline when it has passed.
 class Machine {
 public:
-    explicit Machine(AppSpec spec) : spec_(std::move(spec)) {}
+    explicit Machine(std::shared_ptr<const AppSpec> spec) : spec_(std::move(spec)) {}
+
+    explicit Machine(AppSpec spec) : Machine(std::make_shared<const AppSpec>(std::move(spec))) {}
 
     Effects step(const Input& input, const Now& now, double random);
 
@@ -65,9 +69,10 @@ public:
         std::optional<ExitStatus> exit;
         bool start_after = false;
         bool held = false;
-        std::string problem;  // why the run is a failure although no exit status says so
-        bool hook = false;    // generation is the post_stop hook's
-        std::string actor;    // of the last start or stop
+        std::string problem;           // why the run is a failure although no exit status says so
+        bool hook = false;             // generation is the post_stop hook's
+        std::string actor;             // of the last start or stop
+        std::vector<WallTime> recent;  // automatic restarts that count against the budget
     };
 
     void recall(const Memory& memory, const Now& now);
@@ -104,9 +109,11 @@ public:
     [[nodiscard]] bool is_over(std::uint64_t generation) const;
 
     // A changed descriptor; holds from the next start on, policies at once.
-    void set_spec(AppSpec spec) { spec_ = std::move(spec); }
+    void set_spec(std::shared_ptr<const AppSpec> spec) { spec_ = std::move(spec); }
 
-    [[nodiscard]] const AppSpec& spec() const { return spec_; }
+    [[nodiscard]] const AppSpec& spec() const { return *spec_; }
+
+    [[nodiscard]] const std::shared_ptr<const AppSpec>& shared_spec() const { return spec_; }
 
     [[nodiscard]] State state() const { return state_; }
 
@@ -151,7 +158,7 @@ private:
     [[nodiscard]] bool has_ready_check() const;
     [[nodiscard]] bool ended_well() const;
 
-    AppSpec spec_;
+    std::shared_ptr<const AppSpec> spec_;  // never null
     State state_ = State::Stopped;
     Desired desired_ = Desired::Stopped;
     bool held_ = false;

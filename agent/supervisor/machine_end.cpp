@@ -38,7 +38,7 @@ void Machine::settle(Effects& effects) {
         finished_ = now_.wall;
     }
     effects.crashed = afterwards_ == Afterwards::AskPolicy && !ended_well() && !hopeless_;
-    if (spec_.post_stop.empty() || hopeless_) {
+    if (spec_->post_stop.empty() || hopeless_) {
         return go_on(effects);
     }
     hook_ = false;
@@ -52,7 +52,7 @@ void Machine::begin_hook(Effects& effects) {
     }
     ++generation_;
     hook_ = true;
-    deadline_ = later(now_.mono, spec_.stop.timeout);
+    deadline_ = later(now_.mono, spec_->stop.timeout);
     reason_ = "running hooks.post_stop";
     effects.changed = true;
     effects.hook = true;
@@ -106,7 +106,7 @@ bool Machine::ended_well() const {
     if (!problem_.empty() || !exit_ || exit_->kind == ExitKind::Unknown) {
         return false;
     }
-    const auto& good = spec_.restart.success_codes;
+    const auto& good = spec_->restart.success_codes;
     return std::find(good.begin(), good.end(), spmi_exit_code(exit_)) != good.end();
 }
 
@@ -116,7 +116,8 @@ void Machine::decide(Effects& effects) {
         finished_ && started_ ? " after " + short_duration(*finished_ - *started_) : "";
     const std::string how =
         problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : problem_;
-    if (well && (spec_.restart.policy != RestartPolicy::Always || spec_.kind == AppKind::OneShot)) {
+    if (well &&
+        (spec_->restart.policy != RestartPolicy::Always || spec_->kind == AppKind::OneShot)) {
         return set_state(State::Exited, how, effects);
     }
     retry_or_give_up(how, effects);
@@ -124,7 +125,7 @@ void Machine::decide(Effects& effects) {
 
 void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
     pid_.reset();
-    if (spec_.restart.policy == RestartPolicy::Never || hopeless_) {
+    if (spec_->restart.policy == RestartPolicy::Never || hopeless_) {
         return set_state(State::Failed, how, effects);
     }
     if (!needs_met_) {
@@ -132,10 +133,10 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
         ++restarts_;
         return set_state(State::Waiting, how + "; waiting for " + missing_, effects);
     }
-    if (now_.mono - run_began_ >= spec_.restart.reset_after) {
+    if (now_.mono - run_began_ >= spec_->restart.reset_after) {
         attempt_ = 0;
     }
-    const RestartSpec& restart = spec_.restart;
+    const RestartSpec& restart = spec_->restart;
     while (!recent_.empty() && now_.mono - recent_.front() > restart.window) {
         recent_.pop_front();
     }

@@ -10,6 +10,7 @@ namespace berth::supervisor {
 // How a Machine goes on after its agent, or the keeper, was away.
 
 void Machine::recall(const Memory& memory, const Now& now) {
+    now_ = now;
     state_ = memory.state;
     desired_ = memory.desired;
     generation_ = memory.generation;
@@ -25,6 +26,12 @@ void Machine::recall(const Memory& memory, const Now& now) {
     problem_ = memory.problem;
     hook_ = memory.hook;
     actor_ = memory.actor;
+    recent_.clear();
+    for (const WallTime time : memory.recent) {
+        // By the wall clock, as monotonic times do not outlive us; one that was set back counts
+        // as now.
+        recent_.push_back(later(now.mono, std::min(Duration::zero(), time - now.wall)));
+    }
     afterwards_ = memory.start_after                   ? Afterwards::StartAgain
                   : memory.desired == Desired::Stopped ? Afterwards::StayDown
                                                        : Afterwards::AskPolicy;
@@ -32,21 +39,25 @@ void Machine::recall(const Memory& memory, const Now& now) {
     if (ending && afterwards_ == Afterwards::AskPolicy && problem_.empty()) {
         problem_ = reason_;  // it is wanted but was being ended: a failure, not its own end
     }
-    if (state_ == State::Spawning && !spec_.pre_start.empty()) {
-        deadline_ = later(now.mono, spec_.ready.timeout);
+    if (state_ == State::Spawning && !spec_->pre_start.empty()) {
+        deadline_ = later(now.mono, spec_->ready.timeout);
     }
     if (state_ == State::Cleaning && hook_) {
-        deadline_ = later(now.mono, spec_.stop.timeout);
+        deadline_ = later(now.mono, spec_->stop.timeout);
     }
     if (state_ == State::Backoff) {
         const Duration delay =
-            backoff_delay(spec_.restart.backoff, attempt_ > 0 ? attempt_ - 1 : 0, 0.5);
+            backoff_delay(spec_->restart.backoff, attempt_ > 0 ? attempt_ - 1 : 0, 0.5);
         deadline_ = later(now.mono, delay);
         next_try_ = now.wall + delay;
     }
 }
 
 Machine::Memory Machine::memory() const {
+    std::vector<WallTime> recent;
+    for (const MonoTime time : recent_) {
+        recent.push_back(now_.wall - std::chrono::duration_cast<Duration>(now_.mono - time));
+    }
     return {state_,
             desired_,
             generation_,
@@ -62,7 +73,8 @@ Machine::Memory Machine::memory() const {
             held_,
             problem_,
             hook_,
-            actor_};
+            actor_,
+            std::move(recent)};
 }
 
 Effects Machine::found_running(std::uint64_t generation,
@@ -75,7 +87,7 @@ Effects Machine::found_running(std::uint64_t generation,
         // Its hook. One that memory does not know of was begun just before the agent died.
         generation_ = generation;
         hook_ = true;
-        deadline_ = later(now.mono, spec_.stop.timeout);
+        deadline_ = later(now.mono, spec_->stop.timeout);
         effects.changed = true;
         return effects;
     }
@@ -174,8 +186,8 @@ void Machine::end_again(Effects& effects) {
         effects.kill = true;
         return;
     }
-    deadline_ = later(now_.mono, spec_.stop.timeout);
-    effects.signal = spec_.stop.signal;
+    deadline_ = later(now_.mono, spec_->stop.timeout);
+    effects.signal = spec_->stop.signal;
 }
 
 Effects Machine::found_nothing(const Now& now) {

@@ -57,7 +57,8 @@ http::Response metrics_response(const wire::Value& info) {
         }
         json.end_array();
     }
-    for (const char* name : {"rss_bytes", "processes", "threads", "descriptors", "messages"}) {
+    for (const char* name :
+         {"rss_bytes", "pss_bytes", "processes", "threads", "descriptors", "messages"}) {
         json.key(name).begin_array();
         for (const wire::Value& value : info[name].as_array()) {
             json.value(value.as_uint());

@@ -18,7 +18,6 @@ using http::Where;
 constexpr Duration kDeadline = std::chrono::seconds(10);
 constexpr std::uint64_t kDefaultTail = 200;
 constexpr std::uint64_t kMaxTail = 10'000;
-constexpr std::uint64_t kSearchedBack = 20'000;  // lines that "before" looks through
 constexpr std::uint64_t kDownloadLines = 5000;
 
 // "FILE:OFFSET", where the next reading goes on.
@@ -39,48 +38,33 @@ Result<wire::LogPosition> parse_cursor(const std::string& text) {
     return fail(ErrorCode::InvalidArgument, "\"after\" is the cursor of an earlier answer");
 }
 
-struct LogQuery {
-    wire::Value::Map args;
-    std::optional<WallTime> before;
-    std::uint64_t tail = kDefaultTail;
-};
-
-Result<LogQuery> read_query(const http::Request& request, const std::string& id) {
-    LogQuery query;
-    query.args.emplace_back("id", id);
-    BERTH_TRY(query.tail, number_parameter(request, "tail", kDefaultTail, kMaxTail));
-    if (const std::string& stream = request.parameter("stream"); !stream.empty()) {
-        query.args.emplace_back("stream", stream);
+// What the agent is to be asked.
+Result<wire::Value::Map> read_query(const http::Request& request, const std::string& id) {
+    wire::Value::Map args{{"id", id}};
+    BERTH_TRY(const std::uint64_t tail, number_parameter(request, "tail", kDefaultTail, kMaxTail));
+    for (const char* const name : {"stream", "grep"}) {
+        if (const std::string& text = request.parameter(name); !text.empty()) {
+            args.emplace_back(name, text);
+        }
     }
-    if (const std::string& grep = request.parameter("grep"); !grep.empty()) {
-        query.args.emplace_back("grep", grep);
-    }
-    if (const std::string& since = request.parameter("since"); !since.empty()) {
-        BERTH_TRY(const WallTime time, parse_time(since));
-        query.args.emplace_back("since_ns", wire::to_value(time));
-    }
-    if (const std::string& before = request.parameter("before"); !before.empty()) {
-        BERTH_TRY(query.before, parse_time(before));
+    for (const auto& [name, wanted] : {std::pair{"since", "since_ns"}, {"before", "until_ns"}}) {
+        if (const std::string& text = request.parameter(name); !text.empty()) {
+            BERTH_TRY(const WallTime time, parse_time(text));
+            args.emplace_back(wanted, wire::to_value(time));
+        }
     }
     if (const std::string& after = request.parameter("after"); !after.empty()) {
         BERTH_TRY(const wire::LogPosition position, parse_cursor(after));
-        query.args.emplace_back("position", wire::to_value(position));
-        query.args.emplace_back("max_lines", std::max<std::uint64_t>(query.tail, 1));
+        args.emplace_back("position", wire::to_value(position));
+        args.emplace_back("max_lines", std::max<std::uint64_t>(tail, 1));
     } else {
-        query.args.emplace_back("tail", query.before ? kSearchedBack : query.tail);
+        args.emplace_back("tail", tail);
     }
-    return query;
+    return args;
 }
 
-http::Response logs_response(const LogQuery& query, const wire::Value& info) {
-    wire::LogBatch batch = wire::to_log_batch(info);
-    if (query.before) {
-        std::erase_if(batch.lines, [&](const auto& line) { return line.time >= *query.before; });
-        if (batch.lines.size() > query.tail) {
-            const auto surplus = static_cast<std::ptrdiff_t>(batch.lines.size() - query.tail);
-            batch.lines.erase(batch.lines.begin(), batch.lines.begin() + surplus);
-        }
-    }
+http::Response logs_response(const wire::Value& info) {
+    const wire::LogBatch batch = wire::to_log_batch(info);
     json::JsonWriter json;
     json.begin_object().key("lines").raw(fleet::log_lines_json(batch.lines));
     json.field("cursor", cursor_text(batch.next)).field("more", batch.truncated);
@@ -93,14 +77,13 @@ void get_logs(const Services& services, const Exchange& exchange) {
     if (!query) {
         return exchange.responder.send(http::problem_of(query.error()));
     }
-    const wire::Value args = query->args;
     ask(services,
         address->agent,
         "logs",
-        args,
+        std::move(*query),
         kDeadline,
-        [responder = exchange.responder, query = *query](const Result<wire::Value>& answer) {
-            responder.send(answer ? logs_response(query, *answer)
+        [responder = exchange.responder](const Result<wire::Value>& answer) {
+            responder.send(answer ? logs_response(*answer)
                                   : http::problem_of_agent(answer.error()));
         });
 }
@@ -200,9 +183,8 @@ std::vector<http::Route> log_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          [&services](const Exchange& exchange) { get_logs(services, exchange); },
-         {"Lines of the log: the last (tail), from a time on (since), up to a time (before, looked "
-          "for "
-          "in the last 20000 lines), or on from a cursor (after)",
+         {"Lines of the log: the last (tail), from a time on (since), up to a time "
+          "(before), or on from a cursor (after)",
           "tail,before,after,since,grep,stream",
           "",
           "Logs",

@@ -103,11 +103,12 @@ inline constexpr std::string_view kSchemas = R"json({
  "next":{"type":"string"},"evidence":{"type":"array","items":{"type":"string"}},
  "lines":{"type":"array","items":{"type":"string"}}}},
 "Numbers":{"type":"array","items":{"type":"number"}},
-"Metrics":{"type":"object","required":["time","cpu_percent","rss_bytes","processes","threads",
- "descriptors","read_rate","write_rate","messages","messages_in","messages_out"],"properties":{
+"Metrics":{"type":"object","required":["time","cpu_percent","rss_bytes","pss_bytes","processes",
+ "threads","descriptors","read_rate","write_rate","messages","messages_in","messages_out"],"properties":{
  "time":{"type":"array","items":{"$ref":"#/components/schemas/Time"}},
  "cpu_percent":{"$ref":"#/components/schemas/Numbers"},
  "rss_bytes":{"$ref":"#/components/schemas/Numbers"},
+ "pss_bytes":{"$ref":"#/components/schemas/Numbers"},
  "processes":{"$ref":"#/components/schemas/Numbers"},
  "threads":{"$ref":"#/components/schemas/Numbers"},
  "descriptors":{"$ref":"#/components/schemas/Numbers"},

@@ -1,12 +1,23 @@
 # berth_test(NAME LABEL label SOURCES … LINK …): one Catch2 executable that ctest runs once, in its
-# source directory. berth_test_main must exist.
+# source directory. berth_test_main must exist. THREADS: it has more than one, so it is worth running
+# under ThreadSanitizer.
+#
+# All of them are built by the target unit_and_os_tests, those with threads by thread_tests.
+add_custom_target(unit_and_os_tests)
+add_custom_target(thread_tests)
+
 function(berth_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LINK")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "THREADS" "LABEL;TIMEOUT" "SOURCES;LINK")
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 60)
     endif()
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE berth_options berth_warnings berth_test_main Catch2::Catch2 ${arg_LINK})
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    add_dependencies(unit_and_os_tests ${name})
+    if(arg_THREADS)
+        add_dependencies(thread_tests ${name})
+        list(APPEND arg_LABEL threads)
+    endif()
     set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
 endfunction()

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <charconv>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,5 +46,15 @@ std::string printable(std::string_view bytes);
 std::string shortened(std::string_view text, std::size_t bytes);
 
 std::string to_hex(std::string_view bytes);
+
+// The decimal number that is all of `text`; nothing else may be in it, and it must fit.
+template <class Integer>
+std::optional<Integer> parse_integer(std::string_view text) {
+    Integer value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() && !text.empty()
+               ? std::optional(value)
+               : std::nullopt;
+}
 
 }  // namespace berth

@@ -87,6 +87,7 @@ std::vector<Command> make_commands() {
          {{"--follow", "-f", "", "go on as they write more"},
           {"--lines", "-n", "N", "the last N lines; 100 when nothing else is given"},
           {"--since", "", "TIME", "from then on: 10m (ago) or 2026-11-24T10:00:00Z"},
+          {"--until", "", "TIME", "up to then, as with --since"},
           {"--grep", "", "RE", "lines that match a regular expression (RE2)"},
           {"--stream", "", "NAME", "stdout or stderr alone"},
           {"--timestamps", "-t", "", "with the time before each line"}},

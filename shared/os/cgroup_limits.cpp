@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 
 #include "shared/base/text.h"
 #include "shared/os/fd.h"
@@ -46,6 +47,17 @@ std::vector<std::string> words_in(const std::string& path) {
     return words;
 }
 
+// The processes in `group` itself, not in those below it.
+std::vector<pid_t> processes_of(const std::string& group) {
+    std::vector<pid_t> pids;
+    for (const std::string& word : words_in(group + "/cgroup.procs")) {
+        if (const auto pid = parse_integer<pid_t>(word)) {
+            pids.push_back(*pid);
+        }
+    }
+    return pids;
+}
+
 bool has(const std::vector<std::string>& words, std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
@@ -66,45 +78,52 @@ std::vector<std::string> pass_on(const std::string& group) {
     return passed;
 }
 
-// Whether all processes of `group` are `ours`; the root of the hierarchy is nobody's.
-bool belongs_to(const std::string& group, const std::vector<pid_t>& ours) {
+// Whether a process is this program, or one of Berth's beside it: another agent, the controller,
+// the command that starts us. One that was replaced on the disk ("… (deleted)") counts.
+bool is_one_of_us(pid_t pid) {
+    std::error_code failed;
+    const auto ours = std::filesystem::read_symlink("/proc/self/exe", failed);
+    const auto program =
+        std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/exe", failed);
+    if (failed || program.parent_path() != ours.parent_path()) {
+        return false;
+    }
+    return program == ours || program.filename().string().compare(0, 5, "berth") == 0;
+}
+
+// Whether all processes of `group` are of Berth; the root of the hierarchy is nobody's.
+bool belongs_to_us(const std::string& group) {
     if (!exists(group + "/cgroup.type")) {
         return false;
     }
-    const auto members = words_in(group + "/cgroup.procs");
-    return std::all_of(members.begin(), members.end(), [&ours](const std::string& text) {
-        pid_t pid = 0;
-        (void)std::from_chars(text.data(), text.data() + text.size(), pid);
-        return std::find(ours.begin(), ours.end(), pid) != ours.end();
-    });
+    const auto members = processes_of(group);
+    return std::all_of(members.begin(), members.end(), is_one_of_us);
 }
 
-// Moves `ours` out of `above` into a leaf beside `group`.
-bool move_to_leaf(const std::string& group,
-                  const std::string& above,
-                  const std::vector<pid_t>& ours) {
+// Moves the processes of `above` into a leaf beside `group`: only a group without any may pass on
+// controllers.
+void move_to_leaf(const std::string& group, const std::string& above) {
     const std::string leaf = group + std::string(kLeaf);
     if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) {
-        return false;
+        return;
     }
-    const auto members = words_in(above + "/cgroup.procs");
-    return std::all_of(ours.begin(), ours.end(), [&](pid_t pid) {
-        const std::string text = std::to_string(pid);
-        return !has(members, text) || write_value(leaf + "/cgroup.procs", text).has_value();
-    });
+    for (const pid_t pid : processes_of(above)) {
+        // Fails for one that has ended meanwhile; if any stays, the kernel refuses what follows.
+        (void)write_value(leaf + "/cgroup.procs", std::to_string(pid));
+    }
 }
 
 }  // namespace
 
-std::vector<std::string> enable_controllers(const std::string& group,
-                                            const std::vector<pid_t>& ours) {
+std::vector<std::string> enable_controllers(const std::string& group) {
     const std::vector<std::string> here = words_in(group + "/cgroup.controllers");
     const std::string above = group.substr(0, group.rfind('/'));
     const std::vector<std::string> there = words_in(above + "/cgroup.controllers");
     const bool more = std::any_of(kWanted.begin(), kWanted.end(), [&](std::string_view name) {
         return !has(here, name) && has(there, name);
     });
-    if (more && belongs_to(above, ours) && move_to_leaf(group, above, ours)) {
+    if (more && belongs_to_us(above)) {
+        move_to_leaf(group, above);
         (void)pass_on(above);  // what it refuses is missing below, and is said so
     }
     return pass_on(group);

@@ -22,10 +22,10 @@ struct GroupLimits {
 
 // Makes memory, cpu and pids available to the groups below `group`, as far as that is ours to do,
 // and says which of them are. Where the group above does not pass them on, it is told to, if it
-// holds no processes but `ours`: those are moved to the leaf `group` + ".keeper" first, since a
-// group that passes controllers on may hold none. Anything else is left as it is.
-std::vector<std::string> enable_controllers(const std::string& group,
-                                            const std::vector<pid_t>& ours);
+// holds no processes but Berth's (agents, the controller, the command): those are moved to the leaf
+// `group` + ".keeper" first, since a group that passes controllers on may hold none. Anything else
+// is left as it is.
+std::vector<std::string> enable_controllers(const std::string& group);
 
 // What of `group` is left when the suffix of a leaf of enable_controllers() is taken off: the group
 // that a process of ours was in before.

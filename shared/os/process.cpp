@@ -33,9 +33,12 @@ Number to_number(std::string_view text) {
     return value;
 }
 
-// Reads a small /proc file without allocating more than the buffer.
-std::string_view read_small(const char* path, std::array<char, 1024>& buffer) {
-    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+// A small file of /proc/PID, without allocating; as much of it as the buffer holds.
+template <std::size_t Size>
+std::string_view read_of(pid_t pid, const char* file, std::array<char, Size>& buffer) {
+    std::array<char, 64> path{};
+    (void)std::snprintf(path.data(), path.size(), "/proc/%d/%s", pid, file);
+    const int fd = ::open(path.data(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return {};
     }
@@ -63,10 +66,8 @@ std::vector<pid_t> numeric_entries(const char* folder) {
 }  // namespace
 
 std::optional<ProcessStat> read_stat(pid_t pid) {
-    std::array<char, 64> path{};
-    (void)std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
     std::array<char, 1024> buffer{};
-    const std::string_view text = read_small(path.data(), buffer);
+    const std::string_view text = read_of(pid, "stat", buffer);
     const std::size_t name_end = text.rfind(')');  // the name may hold blanks and parentheses
     if (name_end == std::string_view::npos || name_end + 2 >= text.size()) {
         return std::nullopt;
@@ -97,11 +98,21 @@ std::uint32_t count_descriptors(pid_t pid) {
     return static_cast<std::uint32_t>(numeric_entries(path.c_str()).size());
 }
 
+std::optional<std::uint64_t> read_pss(pid_t pid) {
+    constexpr std::string_view kName = "\nPss:";
+    std::array<char, 2048> buffer{};
+    const std::string_view text = read_of(pid, "smaps_rollup", buffer);
+    const std::size_t at = text.find(kName);
+    if (at == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view line = trim(text.substr(at + kName.size(), 32));  // "  123 kB\n…"
+    return to_number<std::uint64_t>(line.substr(0, line.find(' '))) * 1024;
+}
+
 std::optional<ProcessIo> read_io(pid_t pid) {
-    std::array<char, 64> path{};
-    (void)std::snprintf(path.data(), path.size(), "/proc/%d/io", pid);
     std::array<char, 1024> buffer{};
-    const std::string_view text = read_small(path.data(), buffer);
+    const std::string_view text = read_of(pid, "io", buffer);
     if (text.empty()) {
         return std::nullopt;
     }

@@ -45,6 +45,10 @@ struct ProcessIo {
 
 std::optional<ProcessIo> read_io(pid_t pid);
 
+// Bytes of memory of a process, with its share of what it has in common with others. The kernel
+// walks its pages for that, a millisecond or so for each GB. Nothing when that cannot be seen.
+std::optional<std::uint64_t> read_pss(pid_t pid);
+
 // Changes at every boot.
 Result<std::string> boot_id();
 

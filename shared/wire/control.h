@@ -26,7 +26,7 @@
 //   act       verb, patterns, actor, deadline_ms, wait, key   -> results (see ActResult), unmatched
 //   load      paths, cwd, environment, actor  -> loaded (ids), warnings; error: problems
 //   show      id                              -> app, spec (JSON text), history
-//   logs      id, position | tail | since_ns, max_lines, stream, grep, wait_ms   -> see LogBatch
+//   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms   -> see LogBatch
 //   input     id, data                        -> (nothing)
 //   resize    id, rows, columns               -> (nothing)
 //   events    after, limit, wait_ms           -> events, last

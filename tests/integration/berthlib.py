@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 
+SLOW = float(os.environ.get("BERTH_SLOW", "1"))  # how much slower than usual this machine is
 BIN = pathlib.Path(os.environ.get("BERTH_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/dev/bin"))
 
 
@@ -27,9 +28,9 @@ def reap():
         pass
 
 
-def wait_for(condition, what, deadline=20.0):
+def wait_for(condition, what, deadline=60.0):
     """Gives the condition's first true value; it is looked at again and again until the deadline."""
-    end = time.monotonic() + deadline
+    end = time.monotonic() + deadline * SLOW
     while True:
         value = condition()
         if value:
@@ -81,10 +82,13 @@ class Home:
         self.env = {**os.environ, "BERTH_HOME": str(self.path), "PATH": f"{BIN}:{os.environ['PATH']}"}
         self.env.pop("NO_COLOR", None)
 
-    def berth(self, *words, stdin=None, check=None, timeout=60, cwd=None, program="berth", env=None):
+    def berth(self, *words, stdin=None, check=None, timeout=60, cwd=None, program="berth", env=None, group=None):
+        def enter():
+            (group / "cgroup.procs").write_text("0")
+
         done = subprocess.run(
-            [str(BIN / program), *map(str, words)],
-            input=stdin, capture_output=True, timeout=timeout, cwd=cwd, check=False,
+            [str(BIN / program), *map(str, words)], preexec_fn=enter if group else None,
+            input=stdin, capture_output=True, timeout=timeout * SLOW, cwd=cwd, check=False,
             env={**self.env, **(env or {})}, **({"stdin": subprocess.DEVNULL} if stdin is None else {}))
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         if check is not None:
@@ -92,7 +96,11 @@ class Home:
         return result
 
     def up(self):
-        self.berth("agent", "run", "--name", self.agent, "--detach", check=0)
+        group = None
+        if "BERTH_SERVICE_GROUP" in os.environ:  # where a service manager would start it, see tests/qemu
+            group = pathlib.Path(os.environ["BERTH_SERVICE_GROUP"], f"{os.getpid()}-{time.monotonic_ns()}")
+            group.mkdir()
+        self.berth("agent", "run", "--name", self.agent, "--detach", check=0, group=group)
 
     def down(self):
         result = self.berth("agent", "stop", "--agent", self.agent, timeout=120)
@@ -132,13 +140,16 @@ class Home:
                 pass
         return None
 
-    def destroy(self):
-        """Whatever a failed test has left."""
-        # They start each other again: all are held still before the first is killed.
+    def kill_all(self):
+        """All of Berth at once. They start each other again, so all are held still before the first is killed."""
         pattern = f"berth-(keeper|agent|controller).*{self.path}"
         while subprocess.run(["pkill", "-STOP", "-f", pattern], check=False).returncode == 0:
             subprocess.run(["pkill", "-9", "-f", pattern], check=False)
             reap()
+
+    def destroy(self):
+        """Whatever a failed test has left."""
+        self.kill_all()
         for pid in processes_with(f"BERTH_HOME_DIR={self.path}"):
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -205,13 +205,7 @@ def check_lines(home, started, keeper_kills):
 
 def sabotage(home):
     """Both killed and the records gone: nobody knows of the living apps any more."""
-    keeper, agent = home.pid_of("keeper"), home.pid_of("agent")
-    for pid in (keeper, agent, keeper, agent):
-        if pid and alive(pid):
-            os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not (home.pid_of("keeper") and alive(home.pid_of("keeper"))), "the keeper's death")
-    for pid in agent_pids(home):
-        os.kill(pid, signal.SIGKILL)
+    home.kill_all()
     (home.agent_home / "run" / "keeper.records").unlink()
     home.up()
 

@@ -3,12 +3,13 @@
 import os
 import pathlib
 import random
+import time
 
 import msgpack
 import pytest
 import zmq
 
-from berthlib import alive, wait_for
+from berthlib import Home, alive, wait_for
 
 BROKEN = sorted((pathlib.Path(__file__).resolve().parents[1] / "unit/descriptors/broken").glob("*.*"))
 BROKEN = [p for p in BROKEN if p.suffix in (".toml", ".yaml", ".yml", ".json")]
@@ -142,3 +143,21 @@ def test_an_oversized_frame_costs_its_sender_the_connection_only(home, raw):
     with pytest.raises(zmq.Again):
         raw.socket.recv()
     assert home.berth("list").code == 0
+
+
+def test_an_agent_that_cannot_begin_says_why_at_once_and_begins_once_it_can(tmp_path):
+    home = Home(tmp_path / "home", agent="lab")
+    home.agent_home.mkdir(parents=True)
+    config = home.agent_home / "agent.toml"
+    config.write_text("[log]\nmax_total = 'much'\n")
+    try:
+        began = time.monotonic()
+        result = home.berth("agent", "run", "--name", "lab", "--detach")
+        assert result.code == 4 and f"agent lab cannot begin: {config}:2" in result.err, result.err
+        assert time.monotonic() - began < 8
+        config.write_text("")
+        wait_for(lambda: home.berth("list").code == 0, "the agent, which its keeper tries again")
+        assert not (home.agent_home / "run/agent.problem").exists()
+        home.berth("agent", "run", "--name", "lab", "--detach", check=0)
+    finally:
+        home.destroy()

@@ -165,7 +165,7 @@ def test_why_what_happened_and_what_would(up):
         assert ask("POST", "/agents/default/apps/many/scale", {"count": count})[0] == status
     assert ask("POST", "/agents/default/apps/a/scale", {"count": 2})[0] == 409
     figures = wait_for(lambda: (m := ask("GET", "/agents/default/apps/a/metrics")[1])["time"] and m, "figures, as a controller looks")
-    assert {len(column) for column in figures.values()} == {len(figures["time"])} and figures["rss_bytes"][-1] > 0
+    assert {len(column) for column in figures.values()} == {len(figures["time"])} and figures["rss_bytes"][-1] >= figures["pss_bytes"][-1] > 0
     assert ask("GET", "/agents/default/apps/a/metrics?since=yesterday")[0] == 400
     audited = json.dumps(ask("GET", "/audit")[1])
     assert '"scale"' in audited and "default/many" in audited

@@ -1,10 +1,12 @@
 """Readiness, health, dependencies, hooks, instances, schedules, obstacles, crashes: with real apps."""
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import socket
+import sqlite3
 import time
 
 import pytest
@@ -79,7 +81,7 @@ def test_a_ready_check_is_taken_up_again_by_the_next_agent(home):
     flag = home.path / "flag"
     home.load("app.toml", f'[app]\nid = "app"\ncommand = "sleep 1000"\n[ready]\nexec = "test -e {flag}"\ntimeout = "60s"\n')
     home.berth("start", "app", "--no-wait", check=0)
-    wait_for(lambda: home.state("app") == "starting", "starting")
+    wait_for(lambda: home.state("app") == "starting" and home.app("app")["pid"], "starting")
     pid = home.app("app")["pid"]
     home.kill("agent")
     wait_for(lambda: home.berth("list").code == 0 and home.state("app") == "starting", "the next agent")
@@ -267,6 +269,24 @@ def test_crashes_are_kept_with_their_last_lines_and_grouped(home):
     assert [run["exit_code"] for run in history] == [7, 7, 7]
     home.berth("start", "app", "--no-wait")
     assert home.berth("crashes", check=0).out.count("app") >= 1
+
+
+def test_a_crash_that_the_agent_had_no_time_to_write_down_is_written_down_by_the_next(home):
+    home.load("app.toml", '[app]\nid = "app"\nautostart = false\nshell = true\ncommand = "echo last words; exit 7"\n[restart]\npolicy = "never"\n')
+    home.berth("start", "app", "--no-wait", check=0)
+    wait_for(lambda: home.berth("crashes", "app", "--json", check=0).json()["groups"], "the crash")
+    home.down()
+    with contextlib.closing(sqlite3.connect(home.agent_home / "agent.db")) as db:
+        generation, = db.execute("SELECT generation FROM crash").fetchone()
+        db.execute("DELETE FROM crash")
+        db.execute("DELETE FROM crash_group")
+        db.execute("UPDATE app SET crash_due = ?", (generation,))
+        db.commit()
+    home.up()
+    wait_for(lambda: home.berth("crashes", "app", "--json", check=0).json()["groups"], "the crash, again")
+    crash = home.berth("crashes", "app", "--last", "1", "--json", check=0).json()["crashes"][0]
+    assert (crash["generation"], crash["bundle"]["exit_code"]) == (generation, 7)
+    assert [line["text"] for line in crash["bundle"]["lines"]] == ["last words"]
 
 
 def test_a_stop_is_no_crash(home):

@@ -1,13 +1,17 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "shared/loop/event_loop.h"
+#include "shared/loop/heap_trimmer.h"
 #include "shared/os/fd.h"
+#include "shared/os/process.h"
 
 using berth::loop::EventLoop;
 using berth::loop::Interest;
@@ -171,3 +175,26 @@ TEST_CASE("a hook that has done something keeps the turn from sleeping") {
     (void)loop->turn(milliseconds(0));
     CHECK(calls == 2);
 }
+
+#ifndef BERTH_SANITIZED  // a sanitizer has a heap of its own
+TEST_CASE("what a burst of work has freed goes back to the kernel a while later") {
+    constexpr std::size_t kPieces = 60'000;
+    auto loop = EventLoop::create().value();
+    berth::loop::HeapTrimmer trimmer(*loop, 100, milliseconds(20));
+    const auto resident = [] { return berth::os::read_stat(::getpid()).value().rss_pages; };
+    std::vector<std::unique_ptr<std::string>> pieces;
+    for (std::size_t i = 0; i < kPieces; ++i) {
+        pieces.push_back(std::make_unique<std::string>(500, 'x'));
+    }
+    // All but a few at the end, below which glibc keeps what is free.
+    pieces.erase(pieces.begin(), pieces.end() - 10);
+    const auto full = resident();
+    trimmer.worked(99);
+    CHECK(loop->pending_timers() == 0);  // no burst, no timer
+    trimmer.worked(1);
+    REQUIRE(loop->turn(kForever));
+    CHECK(resident() < full - 5000);  // of about 8,000 pages
+    trimmer.worked(99);
+    CHECK(loop->pending_timers() == 0);  // and nothing more until the next
+}
+#endif

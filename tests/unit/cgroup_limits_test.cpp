@@ -1,5 +1,7 @@
 #include "shared/os/cgroup_limits.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,6 +17,8 @@ using berth::test::TempFolder;
 using Words = std::vector<std::string>;
 
 namespace {
+
+const std::string kUs = std::to_string(::getpid());
 
 // A cgroup v2 hierarchy of plain files: a delegated group "unit" with the home's group in it.
 struct FakeTree {
@@ -41,37 +45,37 @@ struct FakeTree {
 
 TEST_CASE("controllers that are there already are passed on, and nothing else is touched") {
     const FakeTree tree;
-    tree.root.write("unit/cgroup.procs", "7\n");
+    tree.root.write("unit/cgroup.procs", kUs + "\n1\n");
     tree.root.write("unit/cgroup.controllers", "cpuset cpu io memory pids\n");
     tree.root.write("unit/berth-0123/cgroup.controllers", "pids\n");
-    CHECK(enable_controllers(tree.group, {8}) == Words{"pids"});
+    CHECK(enable_controllers(tree.group) == Words{"pids"});
     CHECK(tree.read("unit/berth-0123/cgroup.subtree_control") == "+pids");
-    CHECK(tree.read("unit/cgroup.subtree_control").empty());  // process 7 is not ours
+    CHECK(tree.read("unit/cgroup.subtree_control").empty());  // process 1 is not of Berth
     CHECK(tree.read("unit/berth-0123.keeper/cgroup.procs").empty());
-    CHECK(tree.read("unit/cgroup.procs") == "7");
+    CHECK(tree.read("unit/cgroup.procs") == kUs + "\n1");
 }
 
 TEST_CASE("a group of ours alone is emptied and passes its controllers on") {
     const FakeTree tree;
-    tree.root.write("unit/cgroup.procs", "7\n8\n");
+    tree.root.write("unit/cgroup.procs", kUs + "\n");
     tree.root.write("unit/cgroup.controllers", "memory\n");
-    CHECK(enable_controllers(tree.group, {8, 7}).empty());  // the fake kernel does not pass them on
+    CHECK(enable_controllers(tree.group).empty());  // the fake kernel does not pass them on
     CHECK(tree.read("unit/cgroup.subtree_control") == "+memory");
-    CHECK(tree.read("unit/berth-0123.keeper/cgroup.procs") == "7");  // the last that was moved
+    CHECK(tree.read("unit/berth-0123.keeper/cgroup.procs") == kUs);
 }
 
 TEST_CASE("the root of the hierarchy is left alone") {
     const FakeTree tree;
     std::filesystem::remove(tree.root / "unit/cgroup.type");  // the root has none
     tree.root.write("unit/cgroup.controllers", "memory\n");
-    CHECK(enable_controllers(tree.group, {8}).empty());
+    CHECK(enable_controllers(tree.group).empty());
     CHECK(tree.read("unit/cgroup.subtree_control").empty());
 }
 
 TEST_CASE("no controllers, no limits") {
     const FakeTree tree;
-    CHECK(enable_controllers(tree.group, {8}).empty());
-    CHECK(enable_controllers(tree.root / "none", {8}).empty());
+    CHECK(enable_controllers(tree.group).empty());
+    CHECK(enable_controllers(tree.root / "none").empty());
     CHECK(apply_limits(tree.root / "none", {1, 2, 3}, {}));
 }
 

@@ -1,5 +1,9 @@
 #include "agent/logs/log_reader.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
 #include <string>
 #include <vector>
 
@@ -148,6 +152,49 @@ TEST_CASE("since, stream and pattern leave lines out, and the place goes on behi
     const auto none = reader.read(query).value();
     CHECK(none.lines.empty());
     CHECK(none.next == reader.end());
+}
+
+TEST_CASE("the last lines before a time are found, however much follows") {
+    const TempFolder folder;
+    std::string text;
+    for (int i = 0; i < 5000; ++i) {
+        text += cri(i, "line " + std::to_string(i));
+    }
+    folder.write("current", text);
+    const LogReader reader(folder.path());
+    LogQuery query;
+    query.until = second(100);
+    query.tail = 2;
+    const auto batch = reader.read(query).value();
+    CHECK(texts(batch) == Texts{"line 98", "line 99"});
+    CHECK_FALSE(batch.truncated);
+    query.tail.reset();
+    query.since = second(97);
+    CHECK(texts(reader.read(query).value()) == Texts{"line 97", "line 98", "line 99"});
+    query.until = second(97);
+    CHECK(reader.read(query).value().lines.empty());
+}
+
+TEST_CASE("a file whose time is that of the last tick is not taken for an older one") {
+    const TempFolder folder;
+    folder.write("00000001.log", cri(10, "one"));
+    folder.write("current", cri(10, "two"));
+    const LogReader reader(folder.path());
+    const auto set_time = [&folder](const std::string& name, Duration before) {
+        const auto ns = (second(10) - before).time_since_epoch().count();
+        const timespec time{ns / 1'000'000'000, ns % 1'000'000'000};
+        const std::array<timespec, 2> times{time, time};
+        REQUIRE(::utimensat(AT_FDCWD, (folder / name).c_str(), times.data(), 0) == 0);
+    };
+    LogQuery query;
+    query.since = second(10);
+    set_time("00000001.log", std::chrono::milliseconds(10));
+    set_time("current", std::chrono::milliseconds(10));
+    CHECK(texts(reader.read(query).value()) == Texts{"one", "two"});
+    query.tail = 5;
+    CHECK(texts(reader.read(query).value()) == Texts{"one", "two"});
+    set_time("00000001.log", std::chrono::seconds(1));  // older than any of its lines can be
+    CHECK(texts(reader.read(query).value()) == Texts{"two"});
 }
 
 TEST_CASE("a follower loses nothing and sees nothing twice over rotations") {

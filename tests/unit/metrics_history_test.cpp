@@ -1,5 +1,7 @@
 #include "agent/registry/metrics_history.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
+
 #include <catch2/catch.hpp>
 
 #include "tests/unit/temp_folder.h"
@@ -27,6 +29,7 @@ Sample sample_at(const Clock& clock, double cpu, std::uint64_t read = 0) {
     sample.at = clock.mono;
     sample.cpu_percent = cpu;
     sample.rss_bytes = 10U << 20U;
+    sample.pss_bytes = 7U << 20U;
     sample.processes = 2;
     sample.threads = 5;
     sample.descriptors = 30;
@@ -48,6 +51,7 @@ TEST_CASE("an hour is kept in memory, no more") {
     CHECK(points.back().cpu_percent == 1999);
     CHECK(points.front().cpu_percent == 1280);
     CHECK(points.back().rss_bytes == 10U << 20U);
+    CHECK(points.back().pss_bytes == 7U << 20U);
     CHECK(points.back().threads == 5);
     CHECK(points.back().descriptors == 30);
     CHECK(history.last("web", 3).size() == 3);
@@ -91,7 +95,25 @@ TEST_CASE("means go to the store, a week of them, over a restart") {
     const auto week = history.since("web", begin, clock.wall);
     CHECK(week.size() == 2017);
     CHECK(week.back().cpu_percent == 20);
+    CHECK(week.back().pss_bytes == 7U << 20U);
     CHECK(history.since("web", clock.wall - seconds(7200), clock.wall).size() == 24);
     history.remove("web");
     CHECK(history.since("web", begin, clock.wall).empty());
+}
+
+TEST_CASE("figures of a version without some of them are brought up to date") {
+    const test::TempFolder folder;
+    {
+        SQLite::Database db(folder / "metrics.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        db.exec(
+            "CREATE TABLE point (app TEXT NOT NULL, time INTEGER NOT NULL, cpu REAL, rss INTEGER, "
+            "processes INTEGER, threads INTEGER, descriptors INTEGER, read REAL, write REAL, "
+            "PRIMARY KEY (app, time)) WITHOUT ROWID");
+        db.exec("INSERT INTO point VALUES ('web', 5, 1.5, 4096, 1, 1, 3, 0, 0)");
+    }
+    const auto store = store::MetricsStore::open(folder / "metrics.db").value();
+    const auto points = store->since("web", WallTime());
+    REQUIRE(points.size() == 1);
+    CHECK(points[0].rss_bytes == 4096);
+    CHECK(points[0].pss_bytes == 0);
 }

@@ -112,9 +112,11 @@ PRAGMA user_version=1;
     CHECK(apps[0].memory.problem.empty());
     CHECK_FALSE(apps[0].memory.hook);
     CHECK(apps[0].started_with.empty());
+    CHECK(apps[0].memory.recent.empty());
+    CHECK(apps[0].crash_due == 0);
     CHECK(store->runs("web", 10).size() == 1);
     store->add_crash(crash(1, "a"));
     CHECK(store->commit());
     SQLite::Database db(folder / "agent.db");
-    CHECK(db.execAndGet("PRAGMA user_version").getInt() == 2);
+    CHECK(db.execAndGet("PRAGMA user_version").getInt() == 3);
 }

@@ -44,6 +44,8 @@ AppRow full_row(const std::string& id) {
     row.memory.problem = "not ready";
     row.memory.hook = true;
     row.memory.actor = "ann";
+    row.memory.recent = {at(1), at(4)};
+    row.crash_due = 6;
     row.started_with = "abc";
     return row;
 }
@@ -65,6 +67,8 @@ void check_same(const AppRow& a, const AppRow& b) {
     CHECK(a.memory.problem == b.memory.problem);
     CHECK(a.memory.hook == b.memory.hook);
     CHECK(a.memory.actor == b.memory.actor);
+    CHECK(a.memory.recent == b.memory.recent);
+    CHECK(a.crash_due == b.crash_due);
     CHECK(a.started_with == b.started_with);
     CHECK(a.memory.last_pid == b.memory.last_pid);
     CHECK(a.memory.started == b.memory.started);
@@ -220,6 +224,7 @@ TEST_CASE("a newer schema is refused and left as it is") {
     { auto store = Store::open(file).value(); }
     {
         SQLite::Database db(file, SQLite::OPEN_READWRITE);
+        db.exec("UPDATE meta SET value = '99' WHERE key = 'oldest_reader'");
         db.exec("PRAGMA user_version=99");
     }
     const auto store = Store::open(file);
@@ -227,6 +232,60 @@ TEST_CASE("a newer schema is refused and left as it is") {
     CHECK(store.error().message.find("newer Berth (schema 99)") != std::string::npos);
     SQLite::Database db(file, SQLite::OPEN_READONLY);
     CHECK(db.execAndGet("PRAGMA user_version").getInt() == 99);
+}
+
+TEST_CASE("a newer schema that allows this version is used, and what it has added is kept") {
+    const TempFolder folder;
+    const std::string file = folder / "agent.db";
+    {
+        auto store = Store::open(file).value();
+        store->save_app(full_row("web"));
+        REQUIRE(store->commit());
+        SQLite::Database db(file, SQLite::OPEN_READWRITE);
+        db.exec("ALTER TABLE app ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'");
+        db.exec("ALTER TABLE run ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'");
+        db.exec("UPDATE app SET colour = 'blue'");
+        db.exec("PRAGMA user_version=99");
+    }
+    {
+        auto store = Store::open(file).value();
+        REQUIRE(store->load_apps().value().size() == 1);
+        AppRow row = full_row("web");
+        row.folder = "/elsewhere";
+        store->save_app(row);
+        store->add_run({"web", 8, at(1), at(2), std::nullopt, "ended"});
+        REQUIRE(store->commit());
+        check_same(store->load_apps().value().front(), row);
+    }
+    SQLite::Database db(file, SQLite::OPEN_READONLY);
+    CHECK(db.execAndGet("SELECT colour FROM app").getString() == "blue");
+    CHECK(db.execAndGet("PRAGMA user_version").getInt() == 99);
+}
+
+TEST_CASE("what was said is on the disk at once, what was seen at the next flush") {
+    const TempFolder folder;
+    const auto store = Store::open(folder / "agent.db").value();
+    store->save_app(full_row("web"));
+    REQUIRE(store->commit());
+    CHECK_FALSE(store->unflushed());
+    store->save_memory(full_row("web"));
+    CHECK(store->flush());  // within a transaction: nothing yet
+    CHECK(store->dirty());
+    REQUIRE(store->commit());
+    CHECK(store->unflushed());
+    REQUIRE(store->flush());
+    CHECK_FALSE(store->unflushed());
+    SECTION("said in the same turn, before") {
+        store->keep_said();
+        store->save_memory(full_row("web"));
+    }
+    SECTION("and after what was seen") {
+        store->save_memory(full_row("web"));
+        store->keep_said();
+    }
+    REQUIRE(store->commit());
+    CHECK_FALSE(store->unflushed());
+    CHECK_FALSE(store->dirty());
 }
 
 TEST_CASE("a file that is no database is an error, not a crash") {

@@ -361,3 +361,35 @@ TEST_CASE("the agent's own end keeps what is wanted, the user's stop holds") {
     CHECK(killed.machine.held());
     CHECK(killed.machine.desired() == Desired::Stopped);
 }
+
+TEST_CASE("restarts before a crash of the agent count against the budget after it") {
+    AppSpec spec = spec_with(RestartPolicy::Always);
+    spec.restart.backoff = {seconds(1), 1.0, seconds(1), 0};
+    spec.restart.max_restarts = 3;
+    spec.restart.window = seconds(60);
+    Lab before(spec);
+    before.start();
+    for (int i = 0; i < 2; ++i) {
+        before.spawned();
+        before.ended(code(1));
+        before.due();
+    }
+    before.spawned();
+    const auto memory = before.machine.memory();
+    REQUIRE(memory.recent.size() == 2);
+    for (const auto& [away, allowed] : {std::pair{seconds(5), 1}, {seconds(120), 3}}) {
+        INFO("away for " << away.count() << " s");
+        Lab after(spec);
+        after.now = before.now;
+        after.advance(away);
+        after.machine.recall(memory, after.now);
+        for (int i = 0; i < allowed; ++i) {
+            after.ended(code(1));
+            REQUIRE(after.state() == State::Backoff);
+            after.due();
+            after.spawned();
+        }
+        after.ended(code(1));
+        CHECK(after.state() == State::Failed);
+    }
+}

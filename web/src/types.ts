@@ -132,6 +132,7 @@ export interface Metrics {
     time: string[];
     cpu_percent: number[];
     rss_bytes: number[];
+    pss_bytes: number[];
     processes: number[];
     threads: number[];
     descriptors: number[];

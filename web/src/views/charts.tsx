@@ -13,7 +13,7 @@ interface Chart {
 
 const CHARTS: Chart[] = [
     { label: "CPU", series: [{ name: "cpu_percent", label: "CPU", tone: 0 }], format: (v) => `${v.toFixed(v < 10 ? 1 : 0)} %` },
-    { label: "Memory", series: [{ name: "rss_bytes", label: "Memory", tone: 0 }], format: bytes },
+    { label: "Memory", series: [{ name: "rss_bytes", label: "Resident", tone: 0 }, { name: "pss_bytes", label: "With its share of common pages", tone: 1 }], format: bytes },
     { label: "Threads and descriptors", series: [{ name: "threads", label: "Threads", tone: 0 }, { name: "descriptors", label: "Descriptors", tone: 1 }], format: (v) => v.toFixed(0) },
     { label: "Storage", series: [{ name: "read_rate", label: "Read", tone: 0 }, { name: "write_rate", label: "Written", tone: 1 }], format: (v) => `${bytes(v)}/s` },
     { label: "Messages", series: [{ name: "messages_in", label: "In", tone: 0 }, { name: "messages_out", label: "Out", tone: 1 }], format: (v) => `${v.toFixed(v < 10 ? 1 : 0)}/s` },
