@@ -278,9 +278,15 @@ bool Shower::member(std::size_t depth, bool hide) {
     if (hide) {
         return value(depth + 1, /*hide=*/true);
     }
-    // A key that is a string begins with its own head; anything else is shown as a value would be.
-    Shower key(bytes_.substr(from, at_ - from), limits_);
-    if (!key.run()) {
+    // A number is shown as a value would be; a list or map as bytes, as keys in keys would double
+    // their backslashes with every level.
+    const std::string_view packed = bytes_.substr(from, at_ - from);
+    const auto head = static_cast<unsigned char>(packed.front());
+    const bool nested = (head >= 0x80 && head < 0xA0) || (head >= 0xDC && head < 0xE0);
+    Shower key(packed, limits_);
+    if (nested) {
+        key.show_bytes(packed);
+    } else if (!key.run()) {
         return false;
     }
     whole_ = whole_ && key.whole();

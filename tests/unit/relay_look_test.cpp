@@ -41,7 +41,8 @@ TEST_CASE("payloads are shown as JSON") {
     CHECK(show_payload(std::string("\xD4\xFE\x07", 3)).json ==
           R"({"ext":-2,"bytes":1,"hex":"07"})");
     CHECK(show_payload(std::string("\x81\x05\xA1x", 4)).json == R"({"5":"x"})");
-    CHECK(show_payload(std::string("\x81\x92\x01\x02\xA1x", 6)).json == R"({"[1,2]":"x"})");
+    CHECK(show_payload(std::string("\x81\x92\x01\x02\xA1x", 6)).json ==
+          R"({"{\"bytes\":3,\"hex\":\"920102\"}":"x"})");
 }
 
 TEST_CASE("what is no msgpack is shown as bytes") {
