@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "shared/log/log.h"
 
@@ -10,6 +11,7 @@ namespace berth::relay {
 namespace {
 
 constexpr std::uint64_t kIdReserve = 1U << 20U;
+constexpr std::size_t kBurst = 100'000;  // messages that have gone, after which memory is given back
 constexpr Duration kDiskRetry = std::chrono::seconds(1);
 
 }  // namespace
@@ -39,6 +41,7 @@ Relay::Relay(loop::EventLoop& loop, Options options)
       options_(std::move(options)),
       limits_(options_.limits),
       poster_(std::make_shared<loop::Poster>(loop)),
+      trimmer_(loop, kBurst),
       hook_(loop.before_sleep([this] { return end_turn(); })) {}
 
 Relay::~Relay() {
@@ -311,6 +314,7 @@ void Relay::touch(Box& box) {
 // -----------------------------------------------------------------------
 
 bool Relay::end_turn() {
+    trimmer_.worked(std::exchange(removed_, 0));
     bool acted = across_->end_turn();
     while (!touched_.empty()) {
         std::vector<Box*> boxes;

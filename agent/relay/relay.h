@@ -19,6 +19,7 @@
 #include "agent/relay/rights.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
+#include "shared/loop/heap_trimmer.h"
 #include "shared/loop/poster.h"
 
 // The relay: mailboxes, and what apps may do with them. All of it lives in one thread.
@@ -313,6 +314,8 @@ private:
     bool retry_later_ = false;  // the disk refused; nothing is tried until the timer
     bool stopping_ = false;
     std::shared_ptr<loop::Poster> poster_;
+    loop::HeapTrimmer trimmer_;
+    std::uint64_t removed_ = 0;  // messages, in this turn
     std::unique_ptr<Across> across_;
     Name last_far_;  // the sender of the latest message from another agent
     std::unique_ptr<Journal> journal_;

@@ -393,6 +393,7 @@ bool Relay::take_away(Box& box, std::uint64_t id) {
     if (!removed) {
         return false;
     }
+    ++removed_;
     if (removed->holder != 0) {
         if (Session* const holder = find_session(removed->holder)) {
             --holder->window;
