@@ -65,7 +65,7 @@ std::string pack_known(const std::vector<Batch::Known>& known) {
         wire::append_whole(out, one.first_id);
         wire::append_whole(out, one.count);
         wire::append_whole(out, one.time_ms);
-        wire::append_text(out, one.key);
+        wire::append_text(out, *one.key);
     }
     return out;
 }
@@ -77,7 +77,7 @@ void unpack_known(std::string_view packed, std::vector<Batch::Known>& known) {
         one.first_id = cursor.whole().value_or(0);
         one.count = cursor.whole().value_or(0);
         one.time_ms = cursor.whole().value_or(0);
-        one.key = cursor.text().value_or("");
+        one.key = std::make_shared<const std::string>(cursor.text().value_or(""));
         if (cursor.ok()) {
             known.push_back(std::move(one));
         }
