@@ -16,11 +16,12 @@ bool below(const Message& message, std::uint64_t id) {
 
 // Ids mostly follow each other without a gap: then the place is known without a search.
 std::deque<Message>::iterator Mailbox::at_or_after(std::uint64_t id) {
-    if (!messages_.empty() && id >= messages_.front().id) {
-        const std::uint64_t offset = id - messages_.front().id;
-        if (offset < messages_.size() && messages_[offset].id == id) {
-            return messages_.begin() + static_cast<std::ptrdiff_t>(offset);
-        }
+    if (messages_.empty() || id <= messages_.front().id) {
+        return messages_.begin();
+    }
+    const std::uint64_t offset = id - messages_.front().id;
+    if (offset < messages_.size() && messages_[offset].id == id) {
+        return messages_.begin() + static_cast<std::ptrdiff_t>(offset);
     }
     return std::lower_bound(messages_.begin(), messages_.end(), id, below);
 }
