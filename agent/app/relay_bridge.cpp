@@ -70,6 +70,7 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     service.limits.mailbox = {options.ipc.max_messages, options.ipc.max_bytes};
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
     service.store_bytes = options.ipc.max_store;
+    service.rules = {options.ipc.accept, options.ipc.share_events};
     for (const auto& [id, app] : registry.apps()) {
         service.apps.push_back(self.facts(*app));
     }

@@ -25,6 +25,7 @@ int run_events(Session& session);
 
 int run_notify(Session& session);
 int run_poll(Session& session);
+int run_outbox(Session& session);
 int run_raise(Session& session);
 int run_token(Session& session);
 int run_messages(Session& session);

@@ -6,6 +6,7 @@
 #include "shared/json/json_value.h"
 #include "shared/json/json_writer.h"
 #include "shared/mail/payload.h"
+#include "shared/os/file.h"
 
 namespace berth::cli {
 
@@ -66,15 +67,31 @@ Result<Value> ask_relay(Session& session, const std::string& agent, const Asked&
     return reply;
 }
 
+// What stands behind "message 5 waits for ID".
+std::string notified_text(const Value& info, const std::string& agent) {
+    const std::string& way = info["agent"].as_string();
+    if (way == "unknown") {
+        return "; no controller knows an agent " + agent + " now";
+    }
+    if (way == "away") {
+        return "; the way to " + agent + " is interrupted";
+    }
+    return info["known"].as_bool(!way.empty()) ? "" : ", which is not installed";
+}
+
 }  // namespace
 
 int run_notify(Session& session) {
-    const Target target = target_of(session, session.arguments.words[0]);
+    const std::string& to = session.arguments.words[0];
+    const Target target = target_of(session, to);
+    // An agent whose home is not on this machine is reached through our own.
+    const bool far = !os::is_folder(session.agent_home(target.agent));
     const auto payload = payload_of(session, session.arguments.words[1]);
     if (!payload) {
         return report(payload.error());
     }
-    Value::Map args = {{"to", target.app}, {"durable", !session.arguments.has("--volatile")}};
+    Value::Map args = {{"to", far ? to : target.app},
+                       {"durable", !session.arguments.has("--volatile")}};
     if (session.arguments.has("--ttl")) {
         const auto ttl = parse_duration(session.arguments.get("--ttl"));
         if (!ttl) {
@@ -82,20 +99,25 @@ int run_notify(Session& session) {
         }
         args.emplace_back("ttl_ms", std::int64_t{*ttl / std::chrono::milliseconds(1)});
     }
-    const auto reply = ask_relay(session, target.agent, {"notify", "", args, {*payload}, {}});
+    const auto reply = ask_relay(
+        session, far ? session.agent : target.agent, {"notify", "", args, {*payload}, {}});
     if (!reply) {
         return report(reply.error());
     }
     const Value& info = (*reply)["info"];
-    const bool known = info["known"].as_bool();
     const std::uint64_t id = info["ids"].at(0).as_uint();
     if (session.style.json) {
         json::JsonWriter json;
-        json.begin_object().field("id", id).field("known", known).end_object();
+        json.begin_object().field("id", id).key("known");
+        mail::write_value(json, info["known"]);
+        if (far) {
+            json.field("agent", info["agent"].as_string());
+        }
+        json.end_object();
         print_json(json);
     } else {
-        print("message " + std::to_string(id) + " waits for " + target.app +
-              (known ? "\n" : ", which is not installed\n"));
+        print("message " + std::to_string(id) + " waits for " + (far ? to : target.app) +
+              notified_text(info, target.agent) + "\n");
     }
     return kDone;
 }

@@ -62,6 +62,32 @@ void Server::on_mailbox(const Client& client, const wire::Request& request) {
                        });
 }
 
+void Server::on_outbox(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, {ErrorCode::Unavailable, "there is no relay", 0});
+    }
+    const std::string drop = request.args["drop"].as_string();
+    if (!drop.empty()) {
+        return owner_.relay->drop_outbox(drop, [this, client, request](std::size_t dropped) {
+            ok(client, request, Value::Map{{"dropped", std::uint64_t{dropped}}});
+        });
+    }
+    owner_.relay->outbox([this, client, request](const std::vector<relay::OutboxStats>& outboxes) {
+        Value::Array agents;
+        for (const relay::OutboxStats& outbox : outboxes) {
+            agents.push_back(Value::Map{{"agent", outbox.agent},
+                                        {"state", outbox.state},
+                                        {"count", std::uint64_t{outbox.count}},
+                                        {"bytes", std::uint64_t{outbox.bytes}},
+                                        {"in_flight", std::uint64_t{outbox.in_flight}},
+                                        {"oldest_ms", outbox.oldest_ms},
+                                        {"refused", outbox.refused},
+                                        {"error", outbox.error}});
+        }
+        ok(client, request, Value::Map{{"agents", std::move(agents)}});
+    });
+}
+
 void Server::on_token(const Client& client, const wire::Request& request) {
     if (!client.local()) {
         return refuse(

@@ -8,6 +8,7 @@
 #include "shared/json/json_writer.h"
 #include "shared/json/spec_json.h"
 #include "shared/log/log.h"
+#include "shared/wire/mail.h"
 #include "shared/wire/status.h"
 
 namespace berth::control {
@@ -43,12 +44,15 @@ Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
     Server& self = *server;
     self.configured_keys_.insert(options.allowed.begin(), options.allowed.end());
     BERTH_TRY(self.log_watch_, logs::LogWatch::create(loop));
+    if (self.owner_.relay != nullptr) {
+        self.mail_ = std::make_unique<MailGate>(*self.owner_.relay);
+    }
     const auto make_router = [&](std::unique_ptr<bus::Router>& router) -> Result<void> {
         BERTH_TRY(
             router,
             bus::Router::create(context,
                                 loop,
-                                {wire::kMaxControlFrame, 1000},
+                                {wire::kMaxMailFrame, 1000},
                                 [&self, &router](const bus::Peer& peer, std::string_view frame) {
                                     self.received(*router, peer, frame);
                                 }));
@@ -82,7 +86,7 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 28> kHandlers = {{
+    static constexpr std::array<std::pair<std::string_view, Handler>, 29> kHandlers = {{
         {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
         {"list", &Server::on_list},           {"act", &Server::on_act},
         {"load", &Server::on_load},           {"scan", &Server::on_scan},
@@ -97,8 +101,12 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"mailbox", &Server::on_mailbox},     {"token", &Server::on_token},
         {"mailboxes", &Server::on_mailboxes}, {"messages", &Server::on_messages},
         {"trace", &Server::on_trace},         {"remove_message", &Server::on_remove_message},
+        {"outbox", &Server::on_outbox},
     }};
     const Client client{&router, peer.route, peer.key};
+    if (mail_ && wire::is_mail(frame) && (client.local() || allowed(peer.key))) {
+        return mail_->received(client, frame);
+    }
     // A key that was taken off the list is refused at its next word, not at its next connection.
     std::uint64_t id = 0;
     const auto request = wire::decode_request(frame, &id);
@@ -333,6 +341,9 @@ void Server::on_revoke(const Client& client, const wire::Request& request) {
     const std::string key = request.args["key"].as_string();
     if (!store_.remove_peer(key)) {
         return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
+    }
+    if (mail_) {
+        mail_->revoke(key);
     }
     std::erase_if(subscribers_, [&key](const Client& subscriber) { return subscriber.key == key; });
     ok(client, request);

@@ -9,6 +9,7 @@
 
 #include "agent/control/actions.h"
 #include "agent/control/client.h"
+#include "agent/control/mail_gate.h"
 #include "agent/logs/log_reader.h"
 #include "agent/logs/log_watch.h"
 #include "agent/registry/registry.h"
@@ -95,6 +96,7 @@ private:
     void on_remove_message(const Client& client, const wire::Request& request);
     void on_trace(const Client& client, const wire::Request& request);
     void on_token(const Client& client, const wire::Request& request);
+    void on_outbox(const Client& client, const wire::Request& request);
 
     void wait_for_log(const Client& client,
                       const wire::Request& request,
@@ -121,6 +123,7 @@ private:
     std::set<std::string> configured_keys_;
     std::unique_ptr<logs::LogWatch> log_watch_;
     std::unique_ptr<bus::Authenticator> authenticator_;
+    std::unique_ptr<MailGate> mail_;  // null: there is no relay
     std::unique_ptr<bus::Router> local_;
     std::unique_ptr<bus::Router> remote_;
     std::string tcp_endpoint_;

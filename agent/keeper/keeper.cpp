@@ -179,10 +179,12 @@ void Keeper::link_up(os::UniqueFd socket) {
 }
 
 void Keeper::send_snapshot() {
-    for (const auto& [id, run] : runs_) {
-        send(run->fact());
+    for (const auto* const runs : {&replaced_, &runs_}) {  // in the order in which they ran
+        for (const auto& [id, run] : *runs) {
+            send(run->fact());
+        }
     }
-    send(keeperlink::SnapshotEnd{static_cast<std::uint32_t>(runs_.size()),
+    send(keeperlink::SnapshotEnd{static_cast<std::uint32_t>(runs_.size() + replaced_.size()),
                                  context_.cgroup ? context_.cgroup->path() : std::string(),
                                  context_.controllers});
 }
@@ -288,6 +290,31 @@ void Keeper::on_agent_end(const siginfo_t& info) {
         const bool by_us = std::exchange(agent_refused_, false);
         agent_.ended(killed && !by_us, terminating_);
     }
+}
+
+// Takes in a run; of two of one app the older, which has ended, is set aside.
+Run& Keeper::place(std::unique_ptr<Run> run) {
+    Run& placed = *run;
+    auto& latest = runs_[run->name().id];
+    if (latest && latest->name().generation > run->name().generation) {
+        set_aside(std::move(run));
+        return placed;
+    }
+    if (latest) {
+        set_aside(std::move(latest));
+    }
+    latest = std::move(run);
+    return placed;
+}
+
+void Keeper::set_aside(std::unique_ptr<Run> run) {
+    auto& slot = replaced_[run->name().id];
+    if (slot) {
+        Record& record = slot->record();
+        slot.reset();
+        Records::release(record);
+    }
+    slot = std::move(run);
 }
 
 void Keeper::forget(const std::string& id) {

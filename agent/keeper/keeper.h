@@ -69,6 +69,8 @@ private:
     void leader_ended(Run& run, int wait_status, bool status_known);
     void check_tree(Run& run);
     void report_end(Run& run, bool tree_gone);
+    Run& place(std::unique_ptr<Run> run);
+    void set_aside(std::unique_ptr<Run> run);
     void forget(const std::string& id);
     void end_when_done();
     void watch_limits();
@@ -85,7 +87,10 @@ private:
     AgentProcess agent_;
     os::UniqueFd agent_pidfd_;
     std::unique_ptr<keeperlink::Link> link_;
-    std::map<std::string, std::unique_ptr<Run>> runs_;
+    std::map<std::string, std::unique_ptr<Run>> runs_;  // the latest of each app
+    // Ended ones that a newer run has followed before the agent has stored them. One of an app at
+    // most: an agent whose disk is full stores none, and the records are bounded.
+    std::map<std::string, std::unique_ptr<Run>> replaced_;
     std::unordered_map<pid_t, Run*> leaders_;   // our children that are apps
     std::unordered_set<pid_t> known_children_;  // those and the agent
     bool foreign_agent_ = false;                // the linked agent is not our child: it started us

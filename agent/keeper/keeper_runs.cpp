@@ -50,7 +50,6 @@ void Keeper::on_start(const keeperlink::Start& start) {
             send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, EBUSY});
             return;
         }
-        forget(name.id);
     }
     Record* const record = records_.take(name);
     if (record == nullptr) {
@@ -74,7 +73,7 @@ void Keeper::on_start(const keeperlink::Start& start) {
     }
     leaders_[run.record().pid] = &run;
     known_children_.insert(run.record().pid);
-    runs_[name.id] = std::move(owned);
+    (void)place(std::move(owned));
     watch_limits();
 }
 
@@ -119,6 +118,13 @@ void Keeper::on_input(const keeperlink::Input& input) {
 }
 
 void Keeper::on_forget(const keeperlink::Forget& message) {
+    const auto replaced = replaced_.find(message.run.id);
+    if (replaced != replaced_.end() && replaced->second->name() == message.run) {
+        Record& record = replaced->second->record();
+        replaced_.erase(replaced);
+        Records::release(record);
+        return;
+    }
     Run* const run = find(message.run);
     if (run == nullptr) {
         return;

@@ -106,9 +106,7 @@ void Keeper::adopt(Record& record) {
     const RunName name{record.id, record.generation};
     TreeIdentity tree;
     tree.marker = records_.marker(name);
-    auto owned = std::make_unique<Run>(context_, record, std::move(tree));
-    Run& run = *owned;
-    runs_[name.id] = std::move(owned);
+    Run& run = place(std::make_unique<Run>(context_, record, std::move(tree)));
     if (run.tree_gone()) {
         return;
     }
@@ -142,9 +140,7 @@ void Keeper::resume_runs(const Handover& handover) {
         const keeperlink::RunName name{record->id, record->generation};
         TreeIdentity tree;
         tree.marker = records_.marker(name);
-        auto owned = std::make_unique<Run>(context_, *record, std::move(tree));
-        Run& run = *owned;
-        runs_[name.id] = std::move(owned);
+        Run& run = place(std::make_unique<Run>(context_, *record, std::move(tree)));
         const bool ours = run.resume(
             *found->second,
             [this](Run& running) {

@@ -19,12 +19,33 @@ namespace {
 constexpr std::size_t kMaxDatagram = 4096;
 constexpr std::size_t kMaxStatus = 200;
 constexpr int kDatagramsPerTurn = 16;
+constexpr std::size_t kMaxDescriptors = 4;  // of one datagram
 
-// The next datagram, nothing when there is none. Descriptors that come with it are not taken: the
-// kernel closes what does not fit into the control buffer.
+void take_control(const cmsghdr& part, Notification& said) {
+    if (part.cmsg_level != SOL_SOCKET) {
+        return;
+    }
+    if (part.cmsg_type == SCM_CREDENTIALS) {
+        ucred sender{};
+        std::memcpy(&sender, CMSG_DATA(&part), sizeof sender);
+        said.pid = sender.pid;
+    } else if (part.cmsg_type == SCM_RIGHTS) {
+        const std::size_t count = (part.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(&part) + i * sizeof fd, sizeof fd);
+            said.held.emplace_back(fd);
+        }
+    }
+}
+
+// The next datagram, nothing when there is none. Of descriptors that come with it, the kernel
+// closes those that do not fit into the control buffer.
 std::optional<Notification> receive(int fd) {
     std::array<char, kMaxDatagram> data{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
+    alignas(cmsghdr)
+        std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(kMaxDescriptors * sizeof(int))>
+            control{};
     iovec part{data.data(), data.size()};
     msghdr header{};
     header.msg_iov = &part;
@@ -37,12 +58,9 @@ std::optional<Notification> receive(int fd) {
     }
     Notification said;
     said.message = parse_notification({data.data(), static_cast<std::size_t>(got)});
-    const cmsghdr* const first = CMSG_FIRSTHDR(&header);
-    if (first != nullptr && first->cmsg_level == SOL_SOCKET &&
-        first->cmsg_type == SCM_CREDENTIALS) {
-        ucred sender{};
-        std::memcpy(&sender, CMSG_DATA(first), sizeof sender);
-        said.pid = sender.pid;
+    for (cmsghdr* control_part = CMSG_FIRSTHDR(&header); control_part != nullptr;
+         control_part = CMSG_NXTHDR(&header, control_part)) {
+        take_control(*control_part, said);
     }
     return said;
 }

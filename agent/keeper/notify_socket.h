@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "shared/base/result.h"
 #include "shared/keeperlink/messages.h"
@@ -16,6 +17,9 @@ namespace berth::keeper {
 struct Notification {
     pid_t pid = 0;
     keeperlink::Notified message;  // without its run
+    // What came with it, closed when it has been dealt with: with BARRIER=1 a sender waits for that
+    // before it ends, since who has gone cannot be recognised (sd_notify_barrier(3)).
+    std::vector<os::UniqueFd> held;
 };
 
 // What the lines of a datagram say. Unknown ones are passed over.

@@ -145,8 +145,9 @@ Result<void> Run::open_notify_socket() {
                                  [this](const Notification& said) {
                                      const bool ours =
                                          said.pid == tree_.leader || is_member(tree_, said.pid);
-                                     if (!ours) {
-                                         return;  // a stranger, or gone before we looked
+                                     if (!ours || said.message == keeperlink::Notified()) {
+                                         // A stranger, or gone before we looked; or a barrier.
+                                         return;
                                      }
                                      keeperlink::Notified message = said.message;
                                      message.run = name();

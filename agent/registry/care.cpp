@@ -51,6 +51,14 @@ void Registry::spawn(App& app) {
         return refuse_spawn(app, made.error().message, /*hopeless=*/false);
     }
     app.row.started_with = app.digest;
+    // The keeper sets one end aside that is not stored. After a crash there may be two: that of the
+    // run before the one which the agent before us had just begun.
+    const auto ends = std::count_if(to_forget_.begin(), to_forget_.end(), [&app](const auto& run) {
+        return run.id == app.row.id;
+    });
+    if (ends > 1) {
+        commit();
+    }
     keeper_.send(*start);
 }
 

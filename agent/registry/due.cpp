@@ -46,7 +46,7 @@ void Registry::on_missed(const std::string& id, std::size_t count, WallTime last
 }
 
 // Apps that wait begin when what they wait for is there: what they require, the end of their last
-// run in the store, or the end of the run before theirs. So does a next try without a delay.
+// run in the store, or the end of the run before theirs.
 void Registry::look_after_expectant() {
     for (const std::string& id : std::exchange(expectant_, {})) {
         App* const app = find_mutable(id);
@@ -58,16 +58,10 @@ void Registry::look_after_expectant() {
         const bool active = is_active(supervisor::public_state(app->machine.state()));
         const bool to_be_stored = app->machine.awaits_storage();
         const bool to_be_met = app->machine.state() == State::Waiting;
-        const auto deadline = app->machine.deadline();
-        const bool to_be_tried =
-            app->machine.state() == State::Backoff && deadline <= loop_.now().mono;
         if ((to_be_stored && store_broken_) || (to_be_met && !input.needs_met)) {
             expectant_.insert(id);
         } else if (to_be_stored || (to_be_met && !shutting_down_)) {
             input.event = to_be_stored ? Event::RunStored : Event::NeedsMet;
-            feed(*app, input);
-        } else if (to_be_tried && !store_broken_ && !shutting_down_) {
-            input.event = Event::Deadline;  // at once, instead of after a turn of the loop
             feed(*app, input);
         } else if (app->queued && !active) {
             app->queued = false;

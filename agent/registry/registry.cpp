@@ -245,9 +245,7 @@ void Registry::carry_out(App& app, const Effects& effects) {
     }
     arm(app);
     care(app);
-    const auto deadline = app.machine.deadline();
-    const bool due = app.machine.state() == State::Backoff && deadline <= loop_.now().mono;
-    if (due || app.machine.state() == State::Waiting || app.machine.awaits_storage()) {
+    if (app.machine.state() == State::Waiting || app.machine.awaits_storage()) {
         expectant_.insert(app.row.id);
     }
     if (effects.signal) {

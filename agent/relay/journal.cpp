@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -15,8 +16,8 @@ namespace berth::relay {
 
 namespace {
 
-constexpr int kSchemaVersion = 1;
-constexpr const char* kSchema = R"sql(
+// What each version of the schema adds to the one before.
+constexpr std::array<const char*, 2> kSchema = {R"sql(
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, recipient TEXT NOT NULL, sender TEXT NOT NULL, time_ms INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL, payload BLOB NOT NULL
@@ -24,7 +25,20 @@ CREATE TABLE message (
 CREATE TABLE known (last_id INTEGER PRIMARY KEY, keys BLOB NOT NULL);
 CREATE TABLE next (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
 INSERT INTO next VALUES (1, 1);
-)sql";
+)sql",
+                                                R"sql(
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY, agent TEXT NOT NULL, recipient TEXT NOT NULL, sender TEXT NOT NULL,
+    time_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE lane (
+    agent TEXT NOT NULL, epoch TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL,
+    last INTEGER NOT NULL, used_ms INTEGER NOT NULL,
+    PRIMARY KEY (agent, epoch, sender, recipient)
+) WITHOUT ROWID;
+CREATE TABLE origin (one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL);
+INSERT INTO origin VALUES (1, lower(hex(randomblob(16))));
+)sql"};
 
 std::int64_t signed_of(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
@@ -80,7 +94,14 @@ public:
           remove_range_(db_, "DELETE FROM message WHERE id BETWEEN ? AND ?"),
           know_(db_, "INSERT OR REPLACE INTO known VALUES (?, ?)"),
           forget_(db_, "DELETE FROM known WHERE last_id < ?"),
-          next_(db_, "UPDATE next SET id = ?") {}
+          next_(db_, "UPDATE next SET id = ?"),
+          send_(db_, "INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)"),
+          sent_(db_, "DELETE FROM outbox WHERE id = ?"),
+          sent_range_(db_, "DELETE FROM outbox WHERE id BETWEEN ? AND ?"),
+          lane_(db_, "INSERT OR REPLACE INTO lane VALUES (?, ?, ?, ?, ?, ?)"),
+          forget_lane_(db_,
+                       "DELETE FROM lane WHERE agent = ? AND epoch = ? AND sender = ? AND "
+                       "recipient = ?") {}
 
     Stored load() {
         Stored stored;
@@ -100,8 +121,10 @@ public:
         while (known.executeStep()) {
             unpack_known(bytes_of(known.getColumn(0)), stored.known);
         }
+        load_across(stored);
         stored.next_id = static_cast<std::uint64_t>(
-            db_.execAndGet("SELECT max(id, (SELECT ifnull(max(id), 0) + 1 FROM message)) FROM next")
+            db_.execAndGet("SELECT max(id, (SELECT ifnull(max(id), 0) + 1 FROM message), "
+                           "(SELECT ifnull(max(id), 0) + 1 FROM outbox)) FROM next")
                 .getInt64());
         return stored;
     }
@@ -112,7 +135,8 @@ public:
             for (const Batch::Insert& message : batch.inserts) {
                 insert(message);
             }
-            remove(batch.removals);
+            remove(batch.removals, remove_, remove_range_);
+            write_across(batch);
             if (!batch.known.empty()) {
                 const std::string keys = pack_known(batch.known);
                 know_.bind(1, signed_of(batch.known.back().first_id));
@@ -130,8 +154,17 @@ public:
             transaction.commit();
             return {};
         } catch (const SQLite::Exception& error) {
-            for (SQLite::Statement* const statement :
-                 {&insert_, &remove_, &remove_range_, &know_, &forget_, &next_}) {
+            for (SQLite::Statement* const statement : {&insert_,
+                                                       &remove_,
+                                                       &remove_range_,
+                                                       &know_,
+                                                       &forget_,
+                                                       &next_,
+                                                       &send_,
+                                                       &sent_,
+                                                       &sent_range_,
+                                                       &lane_,
+                                                       &forget_lane_}) {
                 (void)statement->tryReset();
             }
             return fail(ErrorCode::Io, std::string("not stored: ") + error.what());
@@ -152,16 +185,77 @@ private:
                     std::to_string(signed_of(options.max_bytes) / page));
         }
         const int version = db.execAndGet("PRAGMA user_version").getInt();
-        if (version > kSchemaVersion) {
+        if (version > static_cast<int>(kSchema.size())) {
             throw SQLite::Exception("it is of a newer Berth", SQLITE_ERROR);
         }
-        if (version == 0) {
+        if (version < static_cast<int>(kSchema.size())) {
             SQLite::Transaction transaction(db);
-            db.exec(kSchema);
-            db.exec("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+            for (std::size_t next = static_cast<std::size_t>(version); next < kSchema.size();
+                 ++next) {
+                db.exec(kSchema[next]);
+            }
+            db.exec("PRAGMA user_version = " + std::to_string(kSchema.size()));
             transaction.commit();
         }
         return db;
+    }
+
+    void load_across(Stored& stored) {
+        SQLite::Statement outgoing(db_,
+                                   "SELECT id, agent, recipient, sender, time_ms, expires_ms, "
+                                   "payload FROM outbox ORDER BY id");
+        while (outgoing.executeStep()) {
+            stored.outgoing.push_back(
+                {unsigned_of(outgoing.getColumn(0)),
+                 outgoing.getColumn(1).getString(),
+                 std::make_shared<const std::string>(outgoing.getColumn(2).getString()),
+                 std::make_shared<const std::string>(outgoing.getColumn(3).getString()),
+                 std::make_shared<const std::string>(bytes_of(outgoing.getColumn(6))),
+                 unsigned_of(outgoing.getColumn(4)),
+                 unsigned_of(outgoing.getColumn(5))});
+        }
+        SQLite::Statement lanes(db_,
+                                "SELECT agent, epoch, sender, recipient, last, used_ms FROM lane");
+        while (lanes.executeStep()) {
+            stored.lanes.push_back({lanes.getColumn(0).getString(),
+                                    lanes.getColumn(1).getString(),
+                                    lanes.getColumn(2).getString(),
+                                    lanes.getColumn(3).getString(),
+                                    unsigned_of(lanes.getColumn(4)),
+                                    unsigned_of(lanes.getColumn(5))});
+        }
+        stored.epoch = db_.execAndGet("SELECT epoch FROM origin").getString();
+    }
+
+    void write_across(const Batch& batch) {
+        for (const Batch::Outgoing& message : batch.outgoing) {
+            send_.bind(1, signed_of(message.id));
+            send_.bindNoCopy(2, message.agent);
+            send_.bindNoCopy(3, *message.to);
+            send_.bindNoCopy(4, *message.from);
+            send_.bind(5, signed_of(message.time_ms));
+            send_.bind(6, signed_of(message.expires_ms));
+            bind_bytes(send_, 7, *message.payload);
+            run(send_);
+        }
+        remove(batch.sent, sent_, sent_range_);
+        for (const Batch::Lane& lane : batch.lanes) {
+            bind_lane(lane_, lane);
+            lane_.bind(5, signed_of(lane.last));
+            lane_.bind(6, signed_of(lane.used_ms));
+            run(lane_);
+        }
+        for (const Batch::Lane& lane : batch.forgotten) {
+            bind_lane(forget_lane_, lane);
+            run(forget_lane_);
+        }
+    }
+
+    static void bind_lane(SQLite::Statement& statement, const Batch::Lane& lane) {
+        statement.bindNoCopy(1, lane.agent);
+        statement.bindNoCopy(2, lane.epoch);
+        statement.bindNoCopy(3, lane.from);
+        statement.bindNoCopy(4, lane.to);
     }
 
     void insert(const Batch::Insert& message) {
@@ -175,13 +269,15 @@ private:
     }
 
     // Acknowledgements mostly come in the order of the ids: neighbours go together.
-    void remove(const std::vector<std::uint64_t>& ids) {
+    static void remove(const std::vector<std::uint64_t>& ids,
+                       SQLite::Statement& one,
+                       SQLite::Statement& range) {
         for (std::size_t i = 0; i < ids.size();) {
             std::size_t end = i + 1;
             while (end < ids.size() && ids[end] == ids[end - 1] + 1) {
                 ++end;
             }
-            SQLite::Statement& statement = end - i == 1 ? remove_ : remove_range_;
+            SQLite::Statement& statement = end - i == 1 ? one : range;
             statement.bind(1, signed_of(ids[i]));
             if (end - i > 1) {
                 statement.bind(2, signed_of(ids[end - 1]));
@@ -203,6 +299,11 @@ private:
     SQLite::Statement know_;
     SQLite::Statement forget_;
     SQLite::Statement next_;
+    SQLite::Statement send_;
+    SQLite::Statement sent_;
+    SQLite::Statement sent_range_;
+    SQLite::Statement lane_;
+    SQLite::Statement forget_lane_;
 };
 
 }  // namespace

@@ -30,23 +30,52 @@ struct Batch {
         std::string key;
     };
 
+    // A message for an app of another agent.
+    struct Outgoing {
+        std::uint64_t id;
+        std::string agent;
+        Name to;
+        Name from;
+        Payload payload;
+        std::uint64_t time_ms;
+        std::uint64_t expires_ms;  // Unix time; 0: never
+    };
+
+    // What was taken of one stream: from app `from` of an agent, which calls its numbering `epoch`.
+    struct Lane {
+        std::string agent;
+        std::string epoch;
+        std::string from;
+        std::string to;
+        std::uint64_t last = 0;  // the newest id
+        std::uint64_t used_ms = 0;
+    };
+
     std::vector<Insert> inserts;
     std::vector<std::uint64_t> removals;
+    std::vector<Outgoing> outgoing;
+    std::vector<std::uint64_t> sent;  // outgoing ones that are done with
+    std::vector<Lane> lanes;
+    std::vector<Lane> forgotten;  // lanes
     std::vector<Known> known;
     std::uint64_t forget_known_below = 0;  // known keys whose first id is less
     std::uint64_t next_id = 0;             // ids from here on are free; 0: unchanged
 
     [[nodiscard]] bool empty() const {
-        return inserts.empty() && removals.empty() && known.empty() && next_id == 0 &&
+        return inserts.empty() && removals.empty() && outgoing.empty() && sent.empty() &&
+               lanes.empty() && forgotten.empty() && known.empty() && next_id == 0 &&
                forget_known_below == 0;
     }
 };
 
 // What a journal holds when it is opened.
 struct Stored {
-    std::vector<Batch::Insert> messages;  // in the order of their ids
-    std::vector<Batch::Known> known;      // in the order of their ids
-    std::uint64_t next_id = 1;            // was never given to a message
+    std::vector<Batch::Insert> messages;    // in the order of their ids
+    std::vector<Batch::Known> known;        // in the order of their ids
+    std::vector<Batch::Outgoing> outgoing;  // in the order of their ids
+    std::vector<Batch::Lane> lanes;
+    std::string epoch;          // drawn when the file was made
+    std::uint64_t next_id = 1;  // was never given to a message
 };
 
 // The relay's database, and the thread that writes it: a flush of the disk takes a millisecond, in

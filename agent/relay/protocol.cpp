@@ -1,5 +1,6 @@
 #include "agent/relay/protocol.h"
 
+#include <algorithm>
 #include <array>
 
 #include "shared/wire/append.h"
@@ -13,7 +14,7 @@ using wire::Cursor;
 constexpr std::size_t kMaxMembers = 64;
 constexpr std::size_t kMaxDepth = 8;
 
-enum class ArgKind : std::uint8_t { Text, Key, Flag, Whole, Ids };
+enum class ArgKind : std::uint8_t { Text, Key, Packed, Flag, Whole, Ids };
 
 // Where an argument goes.
 struct ArgRule {
@@ -24,7 +25,7 @@ struct ArgRule {
     std::optional<std::uint64_t> Args::*whole = nullptr;
 };
 
-constexpr std::array<ArgRule, 15> kRules = {{
+constexpr std::array<ArgRule, 16> kRules = {{
     {"to", ArgKind::Text, &Args::to},
     {"ids", ArgKind::Ids},
     {"dedupe", ArgKind::Key, &Args::dedupe},
@@ -40,6 +41,7 @@ constexpr std::array<ArgRule, 15> kRules = {{
     {"app", ArgKind::Text, &Args::app},
     {"secret", ArgKind::Text, &Args::secret},
     {"subscribe", ArgKind::Flag, nullptr, &Args::subscribe},
+    {"agent", ArgKind::Packed, &Args::agents},
 }};
 
 tl::unexpected<Error> malformed(const std::string& what) {
@@ -80,6 +82,9 @@ bool read_value(const ArgRule& rule, Cursor& cursor, Args& args, std::string_vie
             return (args.*rule.text).has_value();
         case ArgKind::Key:
             return read_key(cursor, args.*rule.text);
+        case ArgKind::Packed:
+            args.*rule.text = cursor.any(2);
+            return (args.*rule.text).has_value();
         case ArgKind::Flag:
             args.*rule.flag = cursor.flag();
             return (args.*rule.flag).has_value();
@@ -162,6 +167,20 @@ Result<void> read_request(std::string_view frame, RequestHeader& out) {
     return {};
 }
 
+std::string known_key(std::string_view from, std::string_view to, std::string_view key) {
+    std::string text;
+    text.reserve(from.size() + to.size() + key.size() + 2);
+    text.append(from).append(1, '\0').append(to).append(1, '\0').append(key);
+    return text;
+}
+
+std::chrono::milliseconds request_timeout(const Args& args) {
+    constexpr std::uint64_t kDefaultMs = 30'000;
+    constexpr std::uint64_t kLongestMs = 3'600'000;
+    return std::chrono::milliseconds(
+        std::clamp<std::uint64_t>(args.timeout_ms.value_or(kDefaultMs), 1, kLongestMs));
+}
+
 void begin_reply(std::string& out, std::uint64_t id, Code code, std::uint32_t members) {
     wire::append_array(out, 4);
     wire::append_whole(out, kIpcVersion);
@@ -219,7 +238,7 @@ void append_message_header(std::string& out, const MessageMeta& meta) {
 std::string event_header(const EventMeta& meta) {
     std::string out;
     begin_push(out, "event");
-    wire::append_map(out, 4);
+    wire::append_map(out, 5);
     wire::append_text(out, "type");
     wire::append_text(out, meta.type);
     wire::append_text(out, "from");
@@ -228,7 +247,31 @@ std::string event_header(const EventMeta& meta) {
     wire::append_whole(out, meta.time_ms);
     wire::append_text(out, "seq");
     wire::append_whole(out, meta.seq);
+    wire::append_text(out, "agent");
+    wire::append_text(out, meta.agent);
     return out;
+}
+
+std::optional<std::vector<std::string>> read_names(std::string_view packed) {
+    constexpr std::uint32_t kMost = 1000;
+    Cursor one(packed);
+    if (const auto name = one.text()) {
+        return std::vector<std::string>{std::string(*name)};
+    }
+    Cursor list(packed);
+    const auto count = list.array();
+    if (!count || *count > kMost) {
+        return std::nullopt;
+    }
+    std::vector<std::string> names;
+    for (std::uint32_t i = 0; i < *count; ++i) {
+        const auto name = list.text();
+        if (!name) {
+            return std::nullopt;
+        }
+        names.emplace_back(*name);
+    }
+    return names;
 }
 
 }  // namespace berth::relay

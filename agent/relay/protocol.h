@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shared/base/enum_names.h"
 #include "shared/base/result.h"
@@ -86,6 +88,7 @@ struct Args {
     std::optional<std::string_view> to;
     std::optional<std::string_view> type;
     std::optional<std::string_view> dedupe;  // the packed value of a string or number
+    std::optional<std::string_view> agents;  // the packed value of a string or a list
     std::optional<bool> subscribe;
     std::optional<bool> durable;
     std::optional<bool> auto_ack;
@@ -107,6 +110,12 @@ struct RequestHeader {
 // as soon as it was readable.
 Result<void> read_request(std::string_view frame, RequestHeader& out);
 
+// A dedupe key with who uses it, towards whom.
+std::string known_key(std::string_view from, std::string_view to, std::string_view key);
+
+// How long the asker of a request waits.
+std::chrono::milliseconds request_timeout(const Args& args);
+
 // [1, id, code, and then a map of `members` entries, which the caller appends.
 void begin_reply(std::string& out, std::uint64_t id, Code code, std::uint32_t members);
 std::string ok_reply(std::uint64_t id);
@@ -124,11 +133,15 @@ struct MessageMeta {
 void append_meta(std::string& out, const MessageMeta& meta);
 
 struct EventMeta {
-    std::uint64_t seq = 0;
+    std::uint64_t seq = 0;  // counts per raising agent
     std::string_view type;
     std::string_view from;
     std::uint64_t time_ms = 0;
+    std::string_view agent;  // where it was raised
 };
+
+// The names in an argument that is one or a list of them. Nothing: it is neither.
+std::optional<std::vector<std::string>> read_names(std::string_view packed);
 
 std::string event_header(const EventMeta& meta);
 void append_message_header(std::string& out, const MessageMeta& meta);

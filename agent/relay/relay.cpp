@@ -81,6 +81,10 @@ void Relay::restore(Stored stored) {
             learn(**sender, known);
         }
     }
+    for (const Batch::Outgoing& row : stored.outgoing) {
+        next_id_ = std::max(next_id_, row.id + 1);
+    }
+    make_across(stored);
     next_correlation_ = next_id_ << 8U;  // a respond of before our start must not hit a new request
     (void)take_ids(0);
 }
@@ -124,11 +128,13 @@ void Relay::unsubscribe(Session& session) {
         std::erase(session.box->subscribers, &session);
     }
     session.subscribed = false;
+    want_far_events(session, {});
 }
 
 // What it held waits again, what it waited for is forgotten.
 void Relay::disconnected(Session& session) {
     unsubscribe(session);
+    across_->session_ended(session.number);
     if (Box* const box = session.box; box != nullptr) {
         --box->sessions;
         std::erase_if(box->waiters, [&session](const std::shared_ptr<Waiter>& waiter) {
@@ -250,6 +256,7 @@ void Relay::begin_stop() {
     while (!requests_.empty()) {
         end_request(requests_.begin()->first, Code::Stopping, "the agent is stopping");
     }
+    across_->begin_stop();
 }
 
 // --- boxes
@@ -304,7 +311,7 @@ void Relay::touch(Box& box) {
 // -----------------------------------------------------------------------
 
 bool Relay::end_turn() {
-    bool acted = false;
+    bool acted = across_->end_turn();
     while (!touched_.empty()) {
         std::vector<Box*> boxes;
         boxes.swap(touched_);
@@ -315,13 +322,18 @@ bool Relay::end_turn() {
         ++changes_;
         acted = true;
     }
-    const bool wanted = !turn_.batch->empty() || !turn_.answers.empty();
+    const bool wanted = !turn_.batch->empty() || !turn_.answers.empty() || across_->waits();
     if (!wanted || in_flight_ != nullptr || retry_later_) {
         return acted;
     }
+    for (const std::uint64_t id : turn_.batch->sent) {
+        trace_.ended(id, TraceOutcome::Sent, loop_.now().wall);
+    }
+    across_->submitted(*turn_.batch);
     in_flight_ = std::make_unique<Turn>(std::move(turn_));
     turn_ = Turn();
     std::sort(in_flight_->batch->removals.begin(), in_flight_->batch->removals.end());
+    std::sort(in_flight_->batch->sent.begin(), in_flight_->batch->sent.end());
     journal_->submit(std::move(in_flight_->batch));
     return acted;
 }
@@ -334,12 +346,16 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
         // What was taken away stays away, and is taken off the disk when that is possible again.
         auto& removals = turn_.batch->removals;
         removals.insert(removals.end(), batch->removals.begin(), batch->removals.end());
+        auto& sent = turn_.batch->sent;
+        sent.insert(sent.end(), batch->sent.begin(), batch->sent.end());
         turn_.batch->next_id = std::max(turn_.batch->next_id, batch->next_id);
         turn_.batch->forget_known_below =
             std::max(turn_.batch->forget_known_below, batch->forget_known_below);
         fail_turn(*turn, written.error());
         fail_turn(turn_, written.error());  // what came meanwhile would fare no better
+        across_->failed();
         turn_.batch->inserts.clear();
+        turn_.batch->outgoing.clear();
         turn_.batch->known.clear();
         retry_later_ = !turn_.batch->empty();
         if (retry_later_) {
@@ -353,6 +369,10 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
         --box->references;
         touch(*box);
     }
+    for (const Batch::Outgoing& row : batch->outgoing) {
+        trace_.stored(row.id, loop_.now().wall);
+    }
+    across_->stored();
     for (const Deferred& deferred : turn->answers) {
         if (Session* const session = find_session(deferred.session)) {
             answer(*session, deferred.header, deferred.payloads);

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/relay/across.h"
 #include "agent/relay/apps_view.h"
 #include "agent/relay/journal.h"
 #include "agent/relay/link.h"
@@ -55,7 +56,8 @@ struct Session {
     Box* box = nullptr;        // of its app; null before hello
     bool is_operator = false;  // the owner of the home: speaks for any app, or for none
     bool subscribed = false;
-    std::size_t window = 0;  // pushes that it has not acknowledged
+    std::size_t window = 0;               // pushes that it has not acknowledged
+    std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
 };
 
 // A mailbox and who is interested in it.
@@ -91,19 +93,26 @@ struct RelayLimits {
     std::size_t max_backlog = 32U << 20U;  // above it, a peer that gets events is disconnected
 };
 
-class Relay {
+class Relay : private AcrossHost {
 public:
     struct Options {
         RelayLimits limits;
         Journal::Options journal;
         AgentPort port;
         std::function<Result<std::string>(const std::string& app)> secret_of;
+        AcrossRules rules;
+        // Over the link to a controller, by number; what comes over one goes to across().
+        std::function<void(std::uint64_t link, std::string frame)> mail_send;
+        std::function<void(std::uint64_t link)> mail_close;
     };
 
     static Result<std::unique_ptr<Relay>> create(loop::EventLoop& loop, Options options);
-    ~Relay();
+    ~Relay() override;
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
+
+    // Messages from and to apps of other agents.
+    [[nodiscard]] Across& across() { return *across_; }
 
     // --- from the endpoints
     Session& connected(Link& link);
@@ -216,6 +225,39 @@ private:
                        std::vector<Payload> payloads,
                        bool needs_disk);
 
+    // across agents, in relay_across.cpp
+    Result<std::uint64_t> deliver(const Arrival& arrival) override;
+    void withdraw(const std::string& app, std::uint64_t id) override;
+
+    [[nodiscard]] bool app_known(std::string_view app) const override { return is_known(app); }
+
+    std::uint64_t draw_id() override { return take_ids(1); }
+
+    std::uint64_t draw_correlation() override { return next_correlation_++; }
+
+    Batch& batch() override { return *turn_.batch; }
+
+    [[nodiscard]] std::uint64_t wall_ms() const override { return now_ms(); }
+
+    void tell(std::uint64_t session, std::span<const std::string_view> parts) override;
+    void far_event(std::string_view agent, const FarEvent& event) override;
+    void make_across(Stored& stored);
+    [[nodiscard]] std::optional<Across::Target> far_target(std::string_view to) const;
+    Result<void> check_far(const Session& session,
+                           const RequestHeader& request,
+                           const Across::Target& to,
+                           Parts payload);
+    void notify_far(Session& session,
+                    const RequestHeader& request,
+                    const Across::Target& to,
+                    Parts payload);
+    void request_far(Session& session,
+                     const RequestHeader& request,
+                     const Across::Target& to,
+                     Parts payload);
+    void want_far_events(Session& session, std::vector<std::string> agents);
+    void push_event(Parts parts, const std::function<bool(const Session&)>& wanted);
+
     Box* find_box(std::string_view app);
     Result<Box*> need_box(std::string_view app);
     void sweep_boxes();
@@ -229,6 +271,7 @@ private:
     void note_stored_key(const Batch::Known& known);
     [[nodiscard]] std::uint64_t known_for_ms() const;
     void accept(Box& box, Session& session, const RequestHeader& request, Parts payload);
+    void keep(Box& box, Message message, std::uint64_t ttl_ms);
     std::uint64_t take_ids(std::size_t count);
 
     void touch(Box& box);
@@ -239,8 +282,9 @@ private:
     void give(Box& box, Message& message, Session& receiver);
     bool acknowledge(Session& session, const IdList& ids);         // whether that must be stored
     bool take_away(Box& box, std::uint64_t id, TraceOutcome why);  // the same
-    void note_new(TraceKind kind, const Message& message, const Name& to);
-    void note_event(const Box& sender, std::string_view type, Parts payload);
+    void note_new(Box& box, const Message& message);
+    void note_far(const Across::Target& to, const Across::Letter& letter);
+    void note_event(const Name& from, std::string_view type, Parts payload);
     void note_taken(Box& box, std::uint64_t id, TraceOutcome why);
     void redeliver(Box& box);
     void wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms);
@@ -292,6 +336,8 @@ private:
     bool retry_later_ = false;  // the disk refused; nothing is tried until the timer
     bool stopping_ = false;
     std::shared_ptr<loop::Poster> poster_;
+    std::unique_ptr<Across> across_;
+    Name last_far_;  // the sender of the latest message from another agent
     std::unique_ptr<Journal> journal_;
     loop::Registration hook_;
 };

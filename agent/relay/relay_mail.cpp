@@ -14,14 +14,6 @@ constexpr std::size_t kMaxPollBytes = 1U << 20U;  // of one answer, beyond its f
 constexpr std::uint64_t kLongestMs = 366ULL * 24 * 3600 * 1000;
 constexpr std::uint64_t kLongestWaitMs = 3'600'000;
 
-// What stands before a dedupe key: who uses it, towards whom.
-std::string known_key(std::string_view from, std::string_view to, std::string_view key) {
-    std::string text;
-    text.reserve(from.size() + to.size() + key.size() + 2);
-    text.append(from).append(1, '\0').append(to).append(1, '\0').append(key);
-    return text;
-}
-
 std::string notified(
     std::uint64_t request, std::uint64_t first, std::uint64_t count, bool known, bool repeated) {
     std::string header;
@@ -88,6 +80,9 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
                       request.id,
                       Code::Malformed,
                       "notify needs \"to\" and at least one payload frame");
+    }
+    if (const auto far = far_target(*request.args.to)) {
+        return notify_far(session, request, *far, payload);
     }
     const auto to = local_target(*request.args.to);
     if (!to) {
@@ -193,8 +188,6 @@ std::uint64_t Relay::known_for_ms() const {
 }
 
 void Relay::accept(Box& box, Session& session, const RequestHeader& request, Parts payload) {
-    const bool durable = request.args.durable.value_or(true);
-    const std::uint64_t now = now_ms();
     const std::uint64_t ttl = std::min(request.args.ttl_ms.value_or(0), kLongestMs);
     std::uint64_t id = take_ids(payload.size());
     for (const std::string_view part : payload) {
@@ -202,28 +195,31 @@ void Relay::accept(Box& box, Session& session, const RequestHeader& request, Par
         message.id = id++;
         message.from = session.box->mail.app();
         message.payload = std::make_shared<const std::string>(part);
-        message.time_ms = now;
-        message.durable = durable;
-        if (ttl != 0) {
-            message.expires = loop_.now().mono + std::chrono::milliseconds(ttl);
-        }
-        if (durable) {
-            turn_.batch->inserts.push_back({message.id,
-                                            box.mail.app(),
-                                            message.from,
-                                            message.payload,
-                                            now,
-                                            ttl == 0 ? 0 : now + ttl});
-            turn_.added.emplace_back(&box, message.id);
-            ++box.references;
-        }
-        note_new(TraceKind::Notify, message, box.mail.app());
-        box.mail.add(std::move(message));
+        message.time_ms = now_ms();
+        message.durable = request.args.durable.value_or(true);
+        keep(box, std::move(message), ttl);
     }
-    box.in.add(loop_.now().mono, payload.size());
-    if (!durable) {
+}
+
+// Into the mailbox, and onto the disk when it is durable.
+void Relay::keep(Box& box, Message message, std::uint64_t ttl_ms) {
+    if (ttl_ms != 0) {
+        message.expires = loop_.now().mono + std::chrono::milliseconds(ttl_ms);
+    }
+    if (message.durable) {
+        turn_.batch->inserts.push_back({message.id,
+                                        box.mail.app(),
+                                        message.from,
+                                        message.payload,
+                                        message.time_ms,
+                                        ttl_ms == 0 ? 0 : now_ms() + ttl_ms});
+        turn_.added.emplace_back(&box, message.id);
+        ++box.references;
+    } else {
         touch(box);
     }
+    note_new(box, message);
+    box.mail.add(std::move(message));
 }
 
 // --- giving out

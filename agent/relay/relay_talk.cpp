@@ -12,9 +12,6 @@ namespace berth::relay {
 
 namespace {
 
-constexpr std::uint64_t kDefaultTimeoutMs = 30'000;
-constexpr std::uint64_t kLongestTimeoutMs = 3'600'000;
-
 bool same_secret(std::string_view given, const std::string& expected) {
     return given.size() == expected.size() && !expected.empty() &&
            sodium_memcmp(given.data(), expected.data(), expected.size()) == 0;
@@ -44,9 +41,13 @@ void append_facts(std::string& out, const AppFacts& app) {
 
 void Relay::on_hello(Session& session, const RequestHeader& request, Parts payload) {
     const Args& args = request.args;
-    if (!args.app || !args.secret || !payload.empty() || !is_valid_id(*args.app)) {
+    const auto agents = args.agents ? read_names(*args.agents) : std::vector<std::string>();
+    if (!args.app || !args.secret || !payload.empty() || !is_valid_id(*args.app) || !agents) {
         return refuse(
-            session, request.id, Code::Malformed, "hello needs \"app\" and \"secret\", no payload");
+            session,
+            request.id,
+            Code::Malformed,
+            "hello needs \"app\" and \"secret\", no payload; \"agent\" is a name or a list");
     }
     const auto secret = options_.secret_of(std::string(*args.app));
     if (!secret || !same_secret(*args.secret, *secret)) {
@@ -81,6 +82,7 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
         listeners_.push_back(&session);
         touch(*session.box);
     }
+    want_far_events(session, subscribe ? *agents : std::vector<std::string>());
     std::string header;
     begin_reply(header, request.id, Code::Ok, 2);
     wire::append_text(header, "agent");
@@ -134,6 +136,9 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     if (!request.args.to || payload.size() != 1) {
         return refuse(session, request.id, Code::Malformed, "request needs \"to\" and one payload");
     }
+    if (const auto far = far_target(*request.args.to)) {
+        return request_far(session, request, *far, payload);
+    }
     const auto to = local_target(*request.args.to);
     if (!to) {
         return fail_with(to.error());
@@ -159,8 +164,7 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     if (requests_.size() >= limits_.pending_requests) {
         return refuse(session, request.id, Code::Full, "too many requests wait for an answer");
     }
-    const auto timeout = std::chrono::milliseconds(std::clamp<std::uint64_t>(
-        request.args.timeout_ms.value_or(kDefaultTimeoutMs), 1, kLongestTimeoutMs));
+    const auto timeout = request_timeout(request.args);
     Message message;
     message.id = take_ids(1);
     message.from = session.box->mail.app();
@@ -177,8 +181,7 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     pending.timeout = loop_.after(timeout, [this, correlation = message.correlation] {
         end_request(correlation, Code::TimedOut, "no answer in time");
     });
-    note_new(TraceKind::Request, message, (*box)->mail.app());
-    (*box)->in.add(loop_.now().mono, 1);
+    note_new(**box, message);
     (*box)->mail.add(std::move(message));
     touch(**box);
 }
@@ -218,6 +221,11 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
     const Session* const asker = ours ? find_session(found->second.session) : nullptr;
     const bool named =
         asker != nullptr && (!request.args.to || *request.args.to == *asker->box->mail.app());
+    if (!named &&
+        across_->respond(
+            *session.box->mail.app(), request.args.to, *request.args.correlation, payload[0])) {
+        return answer(session, ok_reply(request.id));
+    }
     if (!named) {
         return refuse(session,
                       request.id,
@@ -245,14 +253,29 @@ void Relay::on_raise(Session& session, const RequestHeader& request, Parts paylo
                       "raise needs \"type\" of at most 256 bytes, and at most one payload");
     }
     const std::uint64_t seq = next_seq_++;
+    const std::string& own = *session.box->mail.app();
     const std::string event =
-        event_header({seq, *request.args.type, *session.box->mail.app(), now_ms()});
+        event_header({seq, *request.args.type, own, now_ms(), options_.port.agent});
     std::vector<std::string_view> parts = {event};
     parts.insert(parts.end(), payload.begin(), payload.end());
-    note_event(*session.box, *request.args.type, payload);
+    note_event(session.box->mail.app(), *request.args.type, payload);
+    push_event(parts, [&](const Session& listener) { return listener.box != session.box; });
+    across_->raise({seq,
+                    *request.args.type,
+                    own,
+                    now_ms(),
+                    payload.empty() ? std::nullopt : std::optional(payload[0])});
+    std::string header;
+    begin_reply(header, request.id, Code::Ok, 1);
+    wire::append_text(header, "seq");
+    wire::append_whole(header, seq);
+    answer(session, header);
+}
+
+void Relay::push_event(Parts parts, const std::function<bool(const Session&)>& wanted) {
     std::vector<Session*> slow;
     for (Session* const listener : listeners_) {
-        if (listener->box == session.box) {
+        if (!wanted(*listener)) {
             continue;
         }
         // Nothing is dropped in silence: who does not read loses the connection, and sees that.
@@ -267,11 +290,6 @@ void Relay::on_raise(Session& session, const RequestHeader& request, Parts paylo
                      {{"app", *listener->box->mail.app()}});
         listener->link->close();
     }
-    std::string header;
-    begin_reply(header, request.id, Code::Ok, 1);
-    wire::append_text(header, "seq");
-    wire::append_whole(header, seq);
-    answer(session, header);
 }
 
 // --- apps

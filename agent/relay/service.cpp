@@ -119,6 +119,32 @@ AgentPort Service::make_port(const Options& options, Control control) {
     return port;
 }
 
+Relay::Options Service::relay_options(const Options& options, Control control) {
+    Relay::Options relay;
+    relay.limits = options.limits;
+    relay.journal = {options.home + "/relay.db", options.store_bytes};
+    relay.port = make_port(options, std::move(control));
+    relay.secret_of = [home = options.home](const std::string& app) {
+        return read_secret(home, app);
+    };
+    relay.rules = options.rules;
+    relay.mail_send = [agent = agent_, port = mail_port_](std::uint64_t link, std::string frame) {
+        (void)agent->post([port, link, frame = std::move(frame)] {
+            if (port->send) {
+                port->send(link, frame);
+            }
+        });
+    };
+    relay.mail_close = [agent = agent_, port = mail_port_](std::uint64_t link) {
+        (void)agent->post([port, link] {
+            if (port->close) {
+                port->close(link);
+            }
+        });
+    };
+    return relay;
+}
+
 Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
                                                 const Options& options,
                                                 Control control) {
@@ -131,14 +157,8 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
         std::in_place, std::make_shared<const std::map<std::string, MailboxStats>>());
     auto inside = std::make_unique<Inside>(*self.loop_);
     inside->stats = self.stats_;
-    Relay::Options relay;
-    relay.limits = options.limits;
-    relay.journal = {options.home + "/relay.db", options.store_bytes};
-    relay.port = self.make_port(options, std::move(control));
-    relay.secret_of = [home = options.home](const std::string& app) {
-        return read_secret(home, app);
-    };
-    BERTH_TRY(inside->relay, Relay::create(*self.loop_, std::move(relay)));
+    BERTH_TRY(inside->relay,
+              Relay::create(*self.loop_, self.relay_options(options, std::move(control))));
     inside->relay->apps_changed(options.apps, {});
     BERTH_TRY(inside->local,
               LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
@@ -207,6 +227,28 @@ void Service::peek(const std::string& app,
                              *message.payload});
         }
         (void)agent->post([done, found = std::move(found)] { done(found); });
+    });
+}
+
+void Service::mail_received(std::uint64_t link, std::string frame) {
+    (void)relay_->post(
+        [this, link, frame = std::move(frame)] { inside_->relay->across().received(link, frame); });
+}
+
+void Service::mail_closed(std::uint64_t link) {
+    (void)relay_->post([this, link] { inside_->relay->across().closed(link); });
+}
+
+void Service::outbox(std::function<void(const std::vector<OutboxStats>&)> done) {
+    (void)relay_->post([this, done = std::move(done), agent = agent_] {
+        (void)agent->post([done, stats = inside_->relay->across().stats()] { done(stats); });
+    });
+}
+
+void Service::drop_outbox(const std::string& agent, std::function<void(std::size_t)> done) {
+    (void)relay_->post([this, agent, done = std::move(done), back = agent_] {
+        const std::size_t dropped = inside_->relay->across().drop(agent);
+        (void)back->post([done, dropped] { done(dropped); });
     });
 }
 

@@ -45,6 +45,7 @@ public:
         RelayLimits limits;
         CurveOptions curve;             // where other machines reach it; `endpoint` "": nowhere
         std::uint64_t store_bytes = 0;  // the most that relay.db may take; 0: no limit of ours
+        AcrossRules rules;
     };
 
     // Carries out an app's start, stop or restart of another, in the agent's loop.
@@ -87,6 +88,24 @@ public:
               std::size_t max,
               std::function<void(const std::vector<Waiting>&)> done);
 
+    // The connections of controllers that carry messages to and from other agents, by numbers that
+    // are never used again. `mail_received` and `mail_closed` tell the relay of them.
+    struct MailPort {
+        std::function<void(std::uint64_t link, std::string_view frame)> send;
+        std::function<void(std::uint64_t link)> close;
+    };
+
+    void set_mail_port(MailPort port) { *mail_port_ = std::move(port); }
+
+    void mail_received(std::uint64_t link, std::string frame);
+    void mail_closed(std::uint64_t link);
+
+    // What waits for other agents.
+    void outbox(std::function<void(const std::vector<OutboxStats>&)> done);
+
+    // Gives up what waits for an agent; `done` gets how many messages that were.
+    void drop_outbox(const std::string& agent, std::function<void(std::size_t)> done);
+
     // tcp://HOST:PORT with the real port; "" when it does not listen there.
     [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
 
@@ -101,12 +120,14 @@ private:
 
     Service() = default;
     void in_relay(std::function<void(Relay&)> job);
+    Relay::Options relay_options(const Options& options, Control control);
     AgentPort make_port(const Options& options, Control control);
 
     std::string tcp_endpoint_;
     loop::PosterPtr agent_;
     loop::PosterPtr relay_;
     std::shared_ptr<Guarded<StatsView>> stats_;
+    std::shared_ptr<MailPort> mail_port_ = std::make_shared<MailPort>();  // of the agent's loop
     std::unique_ptr<loop::EventLoop> loop_;
     std::unique_ptr<Inside> inside_;
     std::thread thread_;

@@ -51,6 +51,7 @@ Controller::~Controller() {
     router_.reset();
     hub_.reset();
     follows_.reset();
+    mail_.reset();
     fleet_.reset();
     if (lock_.valid()) {
         (void)::unlink(paths_.pid().c_str());  // the lock is what counts
@@ -84,6 +85,11 @@ Result<void> Controller::make_parts() {
     assets_ = std::make_unique<panel::Assets>(options_.panel_dir);
     fleet_ = std::make_unique<fleet::Fleet>(
         *fleet_loop_, paths_.agents, fleet::zmq_connector(context_, *fleet_loop_, keys_));
+    mail_ = std::make_unique<fleet::MailRouter>(
+        *fleet_loop_,
+        keys_.public_key,
+        fleet::zmq_connector(context_, *fleet_loop_, keys_, wire::kMaxMailFrame));
+    fleet_->on_members([this](const auto& targets) { mail_->set(targets); });
     follows_ = std::make_unique<fleet::LogFollows>(
         *fleet_loop_,
         [this](const std::string& agent,

@@ -8,6 +8,7 @@
 #include "controller/app/commands.h"
 #include "controller/app/options.h"
 #include "controller/fleet/log_follow.h"
+#include "controller/fleet/mail_router.h"
 #include "controller/http/front.h"
 #include "shared/bus/context.h"
 #include "shared/os/unique_fd.h"
@@ -71,6 +72,7 @@ private:
     std::unique_ptr<panel::Assets> assets_;
     api::Operations operations_;
     std::unique_ptr<fleet::Fleet> fleet_;
+    std::unique_ptr<fleet::MailRouter> mail_;
     std::unique_ptr<fleet::LogFollows> follows_;
     std::unique_ptr<live::Hub> hub_;
     std::unique_ptr<api::Services> services_;

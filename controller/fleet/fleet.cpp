@@ -91,10 +91,15 @@ void Fleet::reconcile() {
     for (const std::string& name : gone) {
         remove(name);
     }
+    std::vector<AgentTarget> all;
     for (const auto& [name, target] : wanted) {
         if (members_.count(name) == 0) {
             add(target);
         }
+        all.push_back(target);
+    }
+    if (told_members_) {
+        told_members_(all);
     }
 }
 
@@ -227,14 +232,17 @@ std::shared_ptr<const AppView> Fleet::make_app_view(const Member& member, AppSta
     return view;
 }
 
-Fleet::Connector zmq_connector(bus::Context& context, loop::EventLoop& loop, bus::KeyPair keys) {
-    return [&context, &loop, keys = std::move(keys)](
+Fleet::Connector zmq_connector(bus::Context& context,
+                               loop::EventLoop& loop,
+                               bus::KeyPair keys,
+                               std::size_t max_frame) {
+    return [&context, &loop, max_frame, keys = std::move(keys)](
                const AgentTarget& target, Received received) -> Result<std::unique_ptr<Transport>> {
         bus::Dealer::Target to{target.endpoint, target.server_key, {}};
         if (!target.server_key.empty()) {
             to.own = keys;
         }
-        const bus::SocketLimits limits{static_cast<std::int64_t>(wire::kMaxControlFrame), 1000};
+        const bus::SocketLimits limits{static_cast<std::int64_t>(max_frame), 1000};
         BERTH_TRY(auto dealer, bus::Dealer::create(context, loop, limits, to, std::move(received)));
         return std::unique_ptr<Transport>(std::make_unique<ZmqTransport>(std::move(dealer)));
     };

@@ -27,7 +27,8 @@ struct AgentTarget {
 
 // All agents: those whose folders lie in HOME/agents, found by looking there once a second when the
 // folder has changed, and the remote ones that are told with set_remote(). A remote
-// one hides a local one of the same name: somebody has said how to reach it. Fleet loop thread, but view().
+// one hides a local one of the same name: somebody has said how to reach it. Fleet loop thread, but
+// view().
 class Fleet {
 public:
     // How an agent is reached: ZeroMQ, or a test's own.
@@ -42,6 +43,11 @@ public:
 
     // Called for each new view, at most once in 20 ms.
     void on_published(Published published) { published_ = std::move(published); }
+
+    // Called when agents have come or gone, with all of them.
+    using Members = std::function<void(const std::vector<AgentTarget>& targets)>;
+
+    void on_members(Members members) { told_members_ = std::move(members); }
 
     void start(const std::vector<AgentTarget>& remote);
     void set_remote(const std::vector<AgentTarget>& remote);
@@ -81,6 +87,7 @@ private:
     std::string agents_folder_;
     Connector connector_;
     Published published_;
+    Members told_members_;
     std::vector<AgentTarget> local_;
     std::vector<AgentTarget> remote_;
     std::map<std::string, Member> members_;
@@ -92,6 +99,10 @@ private:
 };
 
 // Reaches agents over ZeroMQ, with this controller's keys. The context must outlive the fleet.
-Fleet::Connector zmq_connector(bus::Context& context, loop::EventLoop& loop, bus::KeyPair keys);
+// `max_frame`: bytes; an agent that sends more is disconnected.
+Fleet::Connector zmq_connector(bus::Context& context,
+                               loop::EventLoop& loop,
+                               bus::KeyPair keys,
+                               std::size_t max_frame = wire::kMaxControlFrame);
 
 }  // namespace berth::fleet

@@ -20,6 +20,18 @@ struct Endpoint {
     }
 };
 
+// true, false, or a list.
+void read_share(TableReader& table, const TreeNode* node, AgentConfig::Ipc& ipc) {
+    if (node->kind != NodeKind::Bool) {
+        return table.read_list("share_events", ipc.share_events.emplace(), Regex{});
+    }
+    bool share = true;
+    table.read("share_events", share, Flag{});
+    if (!share) {
+        ipc.share_events.emplace();
+    }
+}
+
 }  // namespace
 
 Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view text) {
@@ -45,6 +57,12 @@ Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view
             table.read("max_messages", config.ipc.max_messages, Whole{1, 10'000'000});
             table.read("max_bytes", config.ipc.max_bytes, Size{1024});
             table.read("max_store", config.ipc.max_store, Size{1 << 20});
+            if (table.has("accept")) {
+                table.read_list("accept", config.ipc.accept.emplace(), Regex{});
+            }
+            if (table.has("share_events")) {
+                read_share(table, tree->find("ipc")->find("share_events"), config.ipc);
+            }
         });
         root.finish();
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ namespace berth::config {
 //   max_messages = 100000                 # of one mailbox
 //   max_bytes = "256MiB"                  # the same
 //   max_store = "4GiB"                    # of relay.db; none: what the disk has
+//   accept = ["house", "lab.*"]           # agents whose apps may write to ours; none: all of them
+//   share_events = true                   # with other agents; or a list like accept
 struct AgentConfig {
     std::string name;
     std::string listen;
@@ -36,6 +39,8 @@ struct AgentConfig {
         std::uint64_t max_messages = 100'000;
         std::uint64_t max_bytes = 256ULL << 20U;
         std::uint64_t max_store = 0;
+        std::optional<std::vector<std::string>> accept;
+        std::optional<std::vector<std::string>> share_events;  // unset: with all
     };
 
     Ipc ipc;

@@ -184,6 +184,8 @@ struct Notified {
     bool stopping = false;
     std::uint64_t extend_usec = 0;  // it needs so much longer for what it is doing
     std::string status;             // STATUS=…, free text
+
+    bool operator==(const Notified&) const = default;
 };
 
 enum class ExecEnd : std::uint8_t { Ended, NotStarted, TimedOut, NoRun };

@@ -47,6 +47,8 @@
 //             durable, request, expires_ms, shown: JSON text, whole), more, mailbox (as in an app)
 //   remove_message  id, message               -> (nothing)
 //   trace     id ("": all), max, after        -> entries (see agent/relay/trace.h), change
+//   outbox    drop (an agent; none: look)     -> agents (agent, state, count, bytes, in_flight,
+//             oldest_ms, refused, error), or dropped
 //   token     app                             -> secret, endpoint, file; only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {

@@ -113,7 +113,7 @@ class Home:
         return path
 
     def load(self, name, text):
-        return self.berth("load", self.write(name, text), check=0)
+        return self.berth("--agent", self.agent, "load", self.write(name, text), check=0)
 
     def apps(self):
         return {app["id"]: app for app in self.berth("list", "--agent", self.agent, "--json", check=0).json()}

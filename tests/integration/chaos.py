@@ -16,6 +16,7 @@ import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,7 +35,7 @@ id = "chaos{number}"
 command = "{BIN}/chaos_app {journal} {home.path}/lock{number} 60"
 [restart]
 policy = "always"
-delay = "1ms"
+delay = "{"0s" if number % 2 else "1ms"}"
 factor = 1.0
 jitter = 0.0
 [log]
@@ -103,6 +104,37 @@ def app_pids(home):
     return found
 
 
+# What agent and keeper say to the kernel between one state and the next.
+SYSCALLS = {
+    "agent": ["pwrite64", "fdatasync", "fcntl", "sendto", "recvfrom", "read", "write", "openat", "rename", "epoll_wait", "epoll_ctl",
+              "mkdir", "close", "newfstatat"],
+    "keeper": ["waitid", "clone3", "clone", "sendto", "read", "write", "openat", "mknodat", "mkdir", "rmdir", "close", "epoll_ctl",
+               "epoll_wait", "kill", "socketpair", "newfstatat", "getdents64", "fcntl", "ioctl"],
+}
+
+
+def kill_at_syscall(pid, which, rng):
+    """Kills it as it enters its next so-and-so-many'th call of one kind. Whether it came to that in a while."""
+    call, count = rng.choice(SYSCALLS[which]), rng.randint(1, 5)
+    words = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", "signal=none",
+             "-e", f"inject={call}:signal=SIGKILL:when={count}", "-p", str(pid)]
+    if which == "agent":
+        words.insert(1, "-f")  # it has threads; the keeper has none, and its apps are not to be traced
+    tracer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        end = time.monotonic() + 0.25 * berthlib.SLOW
+        while alive(pid) and tracer.poll() is None and time.monotonic() < end:
+            time.sleep(0.001)
+        if alive(pid) and b"not permitted" in (tracer.stderr.read() if tracer.poll() is not None else b""):
+            print("processes may not be traced here")
+            sys.exit(77)
+    finally:
+        tracer.kill()  # its tracees go on
+        tracer.wait()
+        tracer.stderr.close()
+    return not alive(pid)
+
+
 def kill_at_random(home, options, rng):
     alive_at_keeper_kills = 0
     done = {"agent": 0, "keeper": 0, "app": 0}
@@ -134,6 +166,9 @@ def kill_at_random(home, options, rng):
             time.sleep(rng.uniform(0, 0.040))
         if which == "keeper":
             alive_at_keeper_kills += APPS + 1
+        if options.at_syscalls and which != "app":
+            done[which] += kill_at_syscall(pid, which, rng)
+            continue
         try:
             os.kill(pid, signal.SIGKILL)
             done[which] += 1
@@ -217,6 +252,7 @@ def main():
     parser.add_argument("--keeper-share", type=float, default=0.0)
     parser.add_argument("--app-share", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--at-syscalls", action="store_true", help="kill agent and keeper as they enter a system call")
     parser.add_argument("--sabotage", action="store_true")
     options = parser.parse_args()
     globals()["APPS"] = options.apps

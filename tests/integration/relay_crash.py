@@ -66,18 +66,23 @@ def sent(args):
     """A sender's process: numbers 0.. each until it is acknowledged, WINDOW at a time, in order."""
     deadline = time.monotonic() + args.deadline
     following, unanswered = 0, []  # not acknowledged yet, in order
+    begin = time.monotonic()
     wire, asked = None, {}
     while following < args.messages or unanswered:
         if wire is None:
             wire, asked = connect(args.endpoint, args.app, args.secret, deadline), {}
             # All again, in their order: the relay knows those that it has.
             for number in unanswered:
-                asked[number] = wire.send("notify", number, to="sink", dedupe=number)
+                asked[number] = wire.send("notify", number, to=args.to, dedupe=number)
         try:
-            while following < args.messages and len(unanswered) < WINDOW:
-                asked[following] = wire.send("notify", following, to="sink", dedupe=following)
+            allowed = args.messages if not args.rate else int((time.monotonic() - begin) * args.rate) + 1
+            while following < min(args.messages, allowed) and len(unanswered) < WINDOW:
+                asked[following] = wire.send("notify", following, to=args.to, dedupe=following)
                 unanswered.append(following)
                 following += 1
+            if not unanswered:
+                wire.receive(0.002)  # nothing comes: this waits for the time of the next one
+                continue
             number = unanswered[0]
             code = wire.answer(asked[number], timeout=1.0).code
             if code == 401:
@@ -114,6 +119,13 @@ def check(journal, senders, messages):
         if first[sender] != sorted(first[sender]):
             problems.append(f"{sender}: out of order")
     return problems
+
+
+def without_one(journal, sender):
+    """The journal of a receiver that has never got one of them."""
+    lines = journal.split(b"\n")
+    number = next(line.split()[2] for line in lines if line.startswith(b"G %s " % sender))
+    return b"\n".join(line for line in lines if line.split()[1:3] != [sender, number])
 
 
 def run(args):
@@ -165,10 +177,7 @@ def run(args):
             home.destroy()
         text = journal.read_bytes()
     if args.sabotage:
-        lines = text.split(b"\n")
-        at = next(i for i, line in enumerate(lines) if line.startswith(b"G s0 "))
-        number = lines[at].split()[2]
-        text = b"\n".join(line for line in lines if line.split()[1:3] != [b"s0", number])
+        text = without_one(text, b"s0")
     problems = check(text, senders, count)
     print(f"{count * len(senders)} messages, {kills['agent']} kills of the agent, {kills['receiver']} of the "
           f"receiver, {text.count(b'G ')} receptions")
@@ -184,6 +193,8 @@ def drained(home):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", default="sink")
+    parser.add_argument("--rate", type=float, default=0, help="messages a second of one sender; 0: as fast as it goes")
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--every", type=float, default=0.6, help="seconds between kills, at most")

@@ -126,7 +126,7 @@ class Apps:
     def secret(self, name):
         file = self.home.agent_home / "secrets" / name
         if not file.exists():
-            self.home.berth("token", "app", name, check=0)
+            self.home.berth("token", "app", f"{self.home.agent}/{name}", check=0)
         return file.read_text().strip()
 
     def stranger(self, timeout=10.0):

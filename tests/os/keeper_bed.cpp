@@ -23,7 +23,7 @@ namespace berth::test {
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(20);
+constexpr auto kPatience = std::chrono::seconds(60);
 
 // The keeper looks for berth-agent beside itself, so it gets a folder with a played one.
 const std::string& programs() {

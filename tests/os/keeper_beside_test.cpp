@@ -48,7 +48,12 @@ constexpr const char* kSay =
     "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
     "name = os.environ['NOTIFY_SOCKET']\n"
     "assert name[0] == '@'\n"
-    "s.sendto(sys.argv[1].encode(), '\\0' + name[1:])\n";
+    "s.connect('\\0' + name[1:])\n"
+    "s.send(sys.argv[1].encode())\n"
+    "taken, ours = os.pipe()\n"  // as sd_notify_barrier(3): who has gone cannot be recognised
+    "socket.send_fds(s, [b'BARRIER=1'], [ours])\n"
+    "os.close(ours)\n"
+    "os.read(taken, 1)\n";
 
 }  // namespace
 

@@ -281,3 +281,34 @@ TEST_CASE("one keeper a home") {
     bed.send(bed.app("x", {"exit", "0"}));  // the first one is as it was
     (void)bed.expect<Exited>("x");
 }
+
+TEST_CASE("an end that nobody has stored outlives the next start, and a keeper's death") {
+    for (const auto way : ways()) {
+        KeeperBed bed(way);
+        bed.send(bed.app("x", {"exit", "3"}));
+        (void)bed.expect<Exited>("x");
+        bed.send(bed.app("x", {"exit", "4"}, 2));  // the agent has not said Forget
+        (void)bed.expect<Exited>("x", 2);
+        bed.send(bed.app("x", {"wait"}, 3));  // of two that are not stored, the latest is kept
+        (void)bed.expect<Started>("x", 3);
+        for (int round = 0; round < 2; ++round) {
+            bed.kill_keeper();
+            bed.heard.clear();
+            bed.start_keeper();
+            const auto end = bed.expect<RunFact>("x", 2);
+            CHECK(end.phase == RunPhase::Exited);
+            CHECK((end.status_known && WEXITSTATUS(end.wait_status) == 4));
+            CHECK(bed.expect<RunFact>("x", 3).phase == RunPhase::Running);
+            CHECK_FALSE(bed.has<RunFact>("x"));
+        }
+        bed.send(Forget{{"x", 2}});
+        CHECK(bed.ask("x", 3).phase == RunPhase::Running);
+        bed.kill_keeper();
+        bed.heard.clear();
+        bed.start_keeper();
+        (void)bed.expect<RunFact>("x", 3);
+        CHECK_FALSE(bed.has<RunFact>("x"));
+        bed.send(Signal{{"x", 3}, SIGKILL, SignalScope::Tree});
+        (void)bed.expect<Exited>("x", 3);
+    }
+}

@@ -151,6 +151,7 @@ TEST_CASE("what an app has put into a group of its own belongs to its tree") {
 TEST_CASE("the keeper ends when it was told to and nothing is left") {
     KeeperBed bed(KeeperBed::Trees::Cgroup);
     bed.send(bed.app("x", {"stubborn-tree", bed.home / "members"}));
+    (void)bed.expect<Started>("x");
     (void)bed.members("members", 5);
     bed.send(Leave{true});
     CHECK(bed.ask("x").phase == RunPhase::Running);

@@ -34,7 +34,7 @@ def main():
         folder = pathlib.Path(name)
         disk = Disk(folder / "disk")
         disk.python("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "attr", "py", "msgpack", "zmq")
-        disk.programs("sh", "sleep", "cat", "ls", "ps", "kill", "env", "setsid", "seq", "true", "false", "mkfifo", "nohup", "id", "head",
+        disk.programs("sh", "sleep", "cat", "ls", "ps", "kill", "env", "setsid", "seq", "true", "false", "mkfifo", "nohup", "pkill", "id", "head",
                       "tail", "grep", "rm", "cp", "mv", "ln", "touch", "chmod", "chown", "uname", "date", "dd", "yes", "tr", "wc", "stat")
         for program in sorted(binaries.iterdir()):
             if program.is_file() and (program.name.startswith("berth") or program.name in ("chaos_app", "line_app")):

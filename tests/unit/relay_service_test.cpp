@@ -117,6 +117,15 @@ TEST_CASE("C++ apps send, take, ask, answer and tell") {
     const auto event = b.next_event(5s);
     REQUIRE(event);
     CHECK((event->type == "made" && event->from == "a" && event->seq == 1));
+    CHECK(event->agent == "lab");
+    const ipc::Sent far = a.notify("house/b", ipc::pack("x"));
+    CHECK((far.ids.size() == 1 && far.agent == "away" && !far.told && !far.known));
+    ipc::Client::Options everywhere = bed.as("c", true);
+    everywhere.agents = {"*", "house"};
+    ipc::Client c(everywhere);
+    c.ping();
+    (void)a.raise("again");
+    CHECK(c.next_event(5s)->type == "again");
 
     CHECK(a.start("known") == "starting");
     CHECK(a.is_running("known"));

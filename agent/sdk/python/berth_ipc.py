@@ -553,10 +553,20 @@ class Message:
         return f"Message({self.id}, from {self.sender!r}, {self.payload!r})"
 
 
-Event = collections.namedtuple("Event", "type sender payload seq")
-Event.__doc__ = "What another app has raised: `type`, `sender`, `payload`, `seq` (counts up by one)."
-Sent = collections.namedtuple("Sent", "ids known")
-Sent.__doc__ = "A stored notify: the `ids` of its messages, and whether its receiver is `known`."
+Event = collections.namedtuple("Event", "type sender payload seq agent", defaults=(None,))
+Event.__doc__ = """What another app has raised: `type`, `sender`, `payload`, `seq` (counts up by one per agent), and the
+`agent` where it was raised."""
+Sent = collections.namedtuple("Sent", "ids known agent", defaults=(None,))
+Sent.__doc__ = """A stored notify: the `ids` of its messages, and whether its receiver is `known`. To an app of another
+agent, `agent` is "connected", "away" or "unknown", and `known` is None until that agent has told it."""
+
+
+def _sent(info, _=None):
+    return Sent(info["ids"], info["known"], info.get("agent"))
+
+
+def _event(info, payload):
+    return Event(info["type"], info["from"], payload, info["seq"], info.get("agent"))
 
 
 class _Slot:
@@ -605,6 +615,14 @@ def _choose_transport(endpoint, keys):
 class _Verbs:
     """The calls, in terms of _call(verb, args, payloads, again, timeout, convert)."""
 
+    _agent = None  # whose events are wanted besides our own agent's: a name, a list, or "*"
+
+    def _hello(self):
+        hello = {"app": self.app, "secret": self._secret, "subscribe": self._subscribe}
+        if self._agent is not None:
+            hello["agent"] = self._agent
+        return hello
+
     def _notify_args(self, to, payloads, ttl, durable, dedupe):
         args = {"to": to}
         if not durable:
@@ -624,7 +642,7 @@ class _Verbs:
         `dedupe`: a key by which a repeated call is known as the same."""
         args, frames, again = self._notify_args(to, payloads, ttl, durable, dedupe)
         return self._call("notify", args, frames, again, timeout,
-                          lambda info, _: Sent(info["ids"], info["known"]))
+                          _sent)
 
     def poll(self, max=1000, wait=0, ack=(), auto_ack=False, timeout=None):  # pylint: disable=redefined-builtin
         """The waiting messages, oldest first; waits up to `wait` seconds for the first. They come
@@ -764,8 +782,7 @@ class Client(_Verbs):
     def _connect_once(self, deadline):
         transport = self._transport_type(self._endpoint, min(deadline, time.monotonic() + 5), self._keys)
         try:
-            hello = {"app": self.app, "secret": self._secret, "subscribe": self._subscribe}
-            transport.send([_encode([VERSION, 1 << 62, "hello", hello])], deadline)
+            transport.send([_encode([VERSION, 1 << 62, "hello", self._hello()])], deadline)
             while True:
                 parts = transport.receive(max(deadline - time.monotonic(), 0.001))
                 if parts is None:
@@ -919,26 +936,32 @@ class Client(_Verbs):
         def answer():
             self._wait(number, slot, time.monotonic() + self.timeout)
             info, _ = slot.result()
-            return Sent(info["ids"], info["known"])
+            return _sent(info)
         return answer
 
     # --- being told
 
-    def listen(self, on_message=None, on_event=None, on_messages=None):
+    def listen(self, on_message=None, on_event=None, on_messages=None, agent=None):
         """Calls `on_message(message)` and `on_event(event)` in a thread of this client as they come. A
         message is acknowledged when its handler returns, and comes again later when that raised.
-        `on_messages(list)` gets all that are there at once instead."""
+        `on_messages(list)` gets all that are there at once instead. `agent`: events of this other agent
+        too, of a list of them, or of all ("*")."""
         with self._cond:
             self._handlers = (on_message, on_event, on_messages)
-            if self._thread is not None:
+            news = agent is not None and agent != self._agent
+            if news:
+                self._agent = agent
+            started = self._thread is None
+            if not started and not news:
                 return
             self._subscribe = True
             connected = self._transport is not None
-            self._thread = threading.Thread(target=self._run, name="berth-ipc", daemon=True)
-        self._thread.start()
-        if connected:  # before it was known that somebody listens
-            hello = {"app": self.app, "secret": self._secret, "subscribe": True}
-            self._call("hello", hello, [], True, None, lambda *_: None)
+            if started:
+                self._thread = threading.Thread(target=self._run, name="berth-ipc", daemon=True)
+        if started:
+            self._thread.start()
+        if connected:  # before it was known that somebody listens, or to whom
+            self._call("hello", self._hello(), [], True, None, lambda *_: None)
 
     def _run(self):
         me = threading.current_thread()
@@ -1017,7 +1040,7 @@ class Client(_Verbs):
                         if not message.correlation:
                             done.append(message.id)
                 elif kind == "event" and on_event is not None:
-                    on_event(Event(info["type"], info["from"], payload, info["seq"]))
+                    on_event(_event(info, payload))
             except Exception:  # pylint: disable=broad-except  # the app's own; it is told on stderr
                 traceback.print_exc()
         if messages:
@@ -1063,12 +1086,14 @@ def connect(app=None, secret=None, endpoint=None, timeout=30.0, keys=None):
 
 class AsyncClient(_Verbs):
     """The same calls for asyncio: `await client.notify(...)`, and `async for message in
-    client.messages()`. Made in a running loop; `await client.close()` ends it."""
+    client.messages()`. Made in a running loop; `await client.close()` ends it. `subscribe`: messages and
+    events are pushed; `agent`: events of other agents too, see Client.listen()."""
 
-    def __init__(self, app=None, secret=None, endpoint=None, timeout=30.0, subscribe=False):
+    def __init__(self, app=None, secret=None, endpoint=None, timeout=30.0, subscribe=False, agent=None):
         self.app, self._secret, self._endpoint = _settings(app, secret, endpoint)
         self.timeout = timeout
         self._subscribe = subscribe
+        self._agent = agent
         self._ids = itertools.count(1)
         self._nonce = os.urandom(9).hex() + "-"
         self._dedupe = itertools.count(1)
@@ -1120,7 +1145,6 @@ class AsyncClient(_Verbs):
             host, _, port = address.rpartition(":")
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         framer = _Framer()
-        hello = {"app": self.app, "secret": self._secret, "subscribe": self._subscribe}
         try:
             writer.write(_GREETING)
             while True:
@@ -1132,7 +1156,7 @@ class AsyncClient(_Verbs):
                 if framer.greeted and not greeted:
                     writer.write(_READY)
                 if framer.ready and not ready:
-                    writer.write(_frames([_encode([VERSION, 1 << 62, "hello", hello])]))
+                    writer.write(_frames([_encode([VERSION, 1 << 62, "hello", self._hello()])]))
                 if framer.to_send:
                     writer.write(framer.to_send)
                     framer.to_send = b""
@@ -1167,7 +1191,7 @@ class AsyncClient(_Verbs):
         if kind == "message":
             self._messages_queue.put_nowait(Message(self, info, payload))
         elif kind == "event":
-            self._events_queue.put_nowait(Event(info["type"], info["from"], payload, info["seq"]))
+            self._events_queue.put_nowait(_event(info, payload))
 
     async def _call(self, verb, args, frames, again, timeout, convert):
         limit = self.timeout if timeout is None else timeout

@@ -66,13 +66,16 @@ struct Message {
 struct Event {
     std::string type;
     std::string from;
-    std::uint64_t seq = 0;  // counts up by one
+    std::uint64_t seq = 0;  // counts up by one, per agent
     std::string payload;    // empty: none
+    std::string agent;      // where it was raised
 };
 
 struct Sent {
     std::vector<std::uint64_t> ids;
     bool known = false;  // whether there is such an app
+    bool told = true;    // false: the other agent has not said yet whether it is known
+    std::string agent;   // to an app of another agent: "connected", "away" or "unknown"
 };
 
 struct NotifyOptions {
@@ -315,6 +318,7 @@ public:
         std::string endpoint;    // $BERTH_IPC, ipc://PATH
         bool subscribe = false;  // messages and events are pushed, see next_message()
         Duration timeout = std::chrono::seconds(30);
+        std::vector<std::string> agents = {};  // whose events too; "*": those of all other agents
     };
 
     // An answer of the relay: its map, still packed, and payload frames.
@@ -562,6 +566,9 @@ public:
                 }
             } else if (key == "known") {
                 result.known = first.number != 0;
+                result.told = first.kind != detail::Reader::Kind::Nil;
+            } else if (key == "agent") {
+                result.agent = first.text;
             } else {
                 value.skip(first);
             }
@@ -768,11 +775,16 @@ private:
             "DEALER",
             30);
         std::string args;
-        put_args(args, 3);
+        put_args(args, 4);
         put_entry(args, "app", options_.app);
         put_entry(args, "secret", options_.secret);
         detail::put_text(args, "subscribe");
         detail::put_flag(args, options_.subscribe);
+        detail::put_text(args, "agent");
+        detail::put_number(args, 0xDC, options_.agents.size(), 2);  // a list
+        for (const std::string& agent : options_.agents) {
+            detail::put_text(args, agent);
+        }
         detail::put_frame(out_, header(kHello, "hello", args), false);
         answers_.erase(kHello);
         connecting_ = true;
@@ -938,6 +950,8 @@ private:
                     event.type = it.text;
                 } else if (key == "from") {
                     event.from = it.text;
+                } else if (key == "agent") {
+                    event.agent = it.text;
                 } else if (key == "seq") {
                     event.seq = it.number;
                 }
