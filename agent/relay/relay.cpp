@@ -334,6 +334,9 @@ bool Relay::end_turn() {
     if (!wanted || in_flight_ != nullptr || retry_later_ || gathering) {
         return acted;
     }
+    for (const std::uint64_t id : turn_.batch->sent) {
+        trace_.ended(id, TraceOutcome::Sent, loop_.now().wall);
+    }
     gather_.reset();
     submitted_ = MonoClock::now();
     across_->submitted(*turn_.batch);
@@ -387,6 +390,9 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
         trace_.stored(id, loop_.now().wall);
         --box->references;
         touch(*box);
+    }
+    for (const Batch::Outgoing& row : batch->outgoing) {
+        trace_.stored(row.id, loop_.now().wall);
     }
     across_->stored();
     gather_more(turn->answers.size());

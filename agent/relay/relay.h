@@ -284,8 +284,9 @@ private:
     void give(Box& box, Message& message, Session& receiver);
     bool acknowledge(Session& session, const IdList& ids);         // whether that must be stored
     bool take_away(Box& box, std::uint64_t id, TraceOutcome why);  // the same
-    void note_new(TraceKind kind, const Message& message, const Name& to);
-    void note_event(const Box& sender, std::string_view type, Parts payload);
+    void note_new(Box& box, const Message& message);
+    void note_far(const Across::Target& to, const Across::Letter& letter);
+    void note_event(const Name& from, std::string_view type, Parts payload);
     void note_taken(Box& box, std::uint64_t id, TraceOutcome why);
     void redeliver(Box& box);
     void wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms);

@@ -129,6 +129,7 @@ void Relay::notify_far(Session& session,
     for (const std::string_view part : payload) {
         letter.payload = part;
         across_->send(to, letter);
+        note_far(to, letter);
         ++letter.id;
     }
     if (!key.empty()) {
@@ -194,7 +195,7 @@ Result<std::uint64_t> Relay::deliver(const Arrival& arrival) {
 
 void Relay::withdraw(const std::string& app, std::uint64_t id) {
     if (Box* const box = find_box(app)) {
-        (void)take_away(*box, id, TraceOutcome::TimedOut);
+        (void)take_away(*box, id, TraceOutcome::Answered);
     }
 }
 
@@ -211,6 +212,7 @@ void Relay::far_event(std::string_view agent, const FarEvent& event) {
     if (event.payload) {
         parts.push_back(*event.payload);
     }
+    note_event(std::make_shared<const std::string>(from), event.type, std::span(parts).subspan(1));
     push_event(parts, [agent](const Session& listener) {
         return std::any_of(
             listener.far_events.begin(),

@@ -19,15 +19,16 @@ MailboxStatus status_of(const MailboxStats& mailbox, MonoTime now) {
             oldest};
 }
 
-void Relay::note_new(TraceKind kind, const Message& message, const Name& to) {
+void Relay::note_new(Box& box, const Message& message) {
     const WallTime now = loop_.now().wall;
+    box.in.add(loop_.now().mono, 1);
     TraceEntry entry;
     entry.id = message.id;
     entry.from = message.from;
-    entry.to = to;
-    entry.size = message.payload == nullptr ? 0 : message.payload->size();
+    entry.to = box.mail.app();
+    entry.size = message.payload->size();
     entry.accepted = now;
-    entry.kind = kind;
+    entry.kind = message.correlation != 0 ? TraceKind::Request : TraceKind::Notify;
     if (!message.durable) {
         entry.stored = now;
         entry.outcome = TraceOutcome::Waiting;
@@ -35,10 +36,26 @@ void Relay::note_new(TraceKind kind, const Message& message, const Name& to) {
     trace_.begin(std::move(entry));
 }
 
-void Relay::note_event(const Box& sender, std::string_view type, Parts payload) {
+// A message to an app of another agent.
+void Relay::note_far(const Across::Target& to, const Across::Letter& letter) {
+    const WallTime now = loop_.now().wall;
+    TraceEntry entry;
+    entry.id = letter.id;
+    entry.from = letter.from;
+    entry.to = std::make_shared<const std::string>(to.agent + '/' + to.app);
+    entry.size = letter.payload.size();
+    entry.accepted = now;
+    if (!letter.durable) {
+        entry.stored = now;
+        entry.outcome = TraceOutcome::Waiting;
+    }
+    trace_.begin(std::move(entry));
+}
+
+void Relay::note_event(const Name& from, std::string_view type, Parts payload) {
     TraceEntry entry;
     entry.id = take_ids(1);
-    entry.from = sender.mail.app();
+    entry.from = from;
     entry.to = std::make_shared<const std::string>(type);
     entry.size = payload.empty() ? 0 : payload[0].size();
     entry.accepted = entry.stored = entry.given = entry.ended = loop_.now().wall;

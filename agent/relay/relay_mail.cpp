@@ -214,9 +214,6 @@ void Relay::keep(Box& box, Message message, std::uint64_t ttl_ms) {
     if (ttl_ms != 0) {
         message.expires = loop_.now().mono + std::chrono::milliseconds(ttl_ms);
     }
-    note_new(
-        message.correlation == 0 ? TraceKind::Notify : TraceKind::Request, message, box.mail.app());
-    box.in.add(loop_.now().mono, 1);
     if (message.durable) {
         turn_.batch->inserts.push_back({message.id,
                                         box.mail.app(),
@@ -229,6 +226,7 @@ void Relay::keep(Box& box, Message message, std::uint64_t ttl_ms) {
     } else {
         touch(box);
     }
+    note_new(box, message);
     box.mail.add(std::move(message));
 }
 

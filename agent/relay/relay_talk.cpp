@@ -181,8 +181,7 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     pending.timeout = loop_.after(timeout, [this, correlation = message.correlation] {
         end_request(correlation, Code::TimedOut, "no answer in time");
     });
-    note_new(TraceKind::Request, message, (*box)->mail.app());
-    (*box)->in.add(loop_.now().mono, 1);
+    note_new(**box, message);
     (*box)->mail.add(std::move(message));
     touch(**box);
 }
@@ -259,7 +258,7 @@ void Relay::on_raise(Session& session, const RequestHeader& request, Parts paylo
         event_header({seq, *request.args.type, own, now_ms(), options_.port.agent});
     std::vector<std::string_view> parts = {event};
     parts.insert(parts.end(), payload.begin(), payload.end());
-    note_event(*session.box, *request.args.type, payload);
+    note_event(session.box->mail.app(), *request.args.type, payload);
     push_event(parts, [&](const Session& listener) { return listener.box != session.box; });
     across_->raise({seq,
                     *request.args.type,

@@ -24,6 +24,7 @@ enum class TraceOutcome : std::uint8_t {
     Removed,   // by the operator, or by a clear
     Refused,   // the disk did not take it; its sender knows
     Told,      // an event: to whoever listened
+    Sent,      // to another agent, which has it
 };
 inline constexpr auto kTraceOutcomeNames = enum_names<TraceOutcome>("storing",
                                                                     "waiting",
@@ -34,7 +35,8 @@ inline constexpr auto kTraceOutcomeNames = enum_names<TraceOutcome>("storing",
                                                                     "timed_out",
                                                                     "removed",
                                                                     "refused",
-                                                                    "told");
+                                                                    "told",
+                                                                    "sent");
 
 // What has become of one message. A time that has not come is WallTime().
 struct TraceEntry {

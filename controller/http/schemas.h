@@ -153,7 +153,7 @@ inline constexpr std::string_view kSchemas = R"json({
   "kind":{"enum":["notify","request","event"]},"from":{"type":"string"},
   "to":{"type":"string","description":"of an event: its type"},
   "outcome":{"enum":["storing","waiting","given","acknowledged","answered","expired","timed_out",
-   "removed","refused","told"]},"bytes":{"type":"integer"},"attempts":{"type":"integer"},
+   "removed","refused","told","sent"]},"bytes":{"type":"integer"},"attempts":{"type":"integer"},
   "accepted":{"$ref":"#/components/schemas/Time"},
   "stored":{"$ref":"#/components/schemas/TimeOrNull"},
   "given":{"$ref":"#/components/schemas/TimeOrNull"},

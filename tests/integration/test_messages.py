@@ -1,8 +1,13 @@
 """What is seen of messages: `berth messages`, `berth trace`, `status`, and the API's side of it."""
 
+import json
+import os
+import pty
+import subprocess
+
 import pytest
 
-from berthlib import wait_for
+from berthlib import BIN, wait_for
 from relaylib import Apps
 from test_controller import Up
 
@@ -66,6 +71,48 @@ def test_one_is_removed_and_all_are_cleared_for_good(up):
     assert up.berth("messages", "b", "--clear", "--yes", "--json", check=0).json() == {"removed": 2}
     assert waiting(up, "b") == []
     assert up.berth("messages", "--clear", "--yes").code == 2
+
+
+def on_a_terminal(up, answer, *words):
+    """What `berth` shows there, and its exit code; `answer` is typed when it asks."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(BIN / "berth", ["berth", *words], up.env)
+    shown = b""
+    try:
+        while True:
+            shown += os.read(terminal, 4096)
+            if answer and b"[y/N] " in shown:
+                os.write(terminal, answer)
+                answer = None
+    except OSError:  # its end
+        pass
+    os.close(terminal)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_on_a_terminal_it_asks_before_something_is_lost(up):
+    up.relay.wire("a").do("notify", 1, 2, to="b")
+    shown, code = on_a_terminal(up, b"n\n", "messages", "b", "--clear")
+    assert code == 1 and "Remove all messages" in shown and len(waiting(up, "b")) == 2
+    shown, code = on_a_terminal(up, b"y\n", "messages", "b", "--clear")
+    assert code == 0 and "removed 2 messages" in shown and waiting(up, "b") == []
+
+
+def test_the_trace_is_followed(up, tmp_path):
+    def outcomes():
+        entries = [json.loads(line) for line in (tmp_path / "trace").read_text().split("\n")[:-1]]
+        return [e["outcome"] for e in entries if e["bytes"] == 102]
+
+    with open(tmp_path / "trace", "wb") as file, \
+            subprocess.Popen([BIN / "berth", "trace", "b", "--follow", "--json"], env=up.env, stdout=file) as following:
+        try:
+            up.relay.wire("a").do("notify", "x" * 100, to="b")
+            wait_for(lambda: outcomes() in (["waiting"], ["storing", "waiting"]), "the message")
+            up.relay.wire("b").poll(auto_ack=True)
+            wait_for(lambda: outcomes()[-1] == "acknowledged", "its end")
+        finally:
+            following.kill()
 
 
 def test_the_asker_of_a_removed_request_is_told(up):

@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
         const std::string bytes{std::istreambuf_iterator<char>(opened), {}};
         (void)std::fprintf(stderr, "%s\n", file.filename().c_str());
         fuzz_one(bytes);
-        constexpr std::size_t kCuts = 64;
+        constexpr std::size_t kCuts = 16;
         for (std::size_t cut = 1; cut <= std::min(kCuts, bytes.size()); ++cut) {
             // Copies: what is read behind them is found.
             fuzz_one(std::string(bytes, 0, bytes.size() - cut));

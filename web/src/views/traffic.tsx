@@ -38,7 +38,7 @@ function MailboxTable({ agent, mailboxes }: { agent: string; mailboxes: Mailbox[
     );
 }
 
-const TONE: Record<string, string> = { acknowledged: "good", answered: "good", expired: "warn", timed_out: "warn", removed: "warn", refused: "bad" };
+const TONE: Record<string, string> = { acknowledged: "good", answered: "good", sent: "good", expired: "warn", timed_out: "warn", removed: "warn", refused: "bad" };
 
 function TraceTable({ entries }: { entries: TraceEntry[] }) {
     return (
