@@ -90,6 +90,8 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
         BERTH_CHECK(os::replace_file(options.home + "/run/ipc_endpoint",
                                      self.service_->tcp_endpoint() + "\n"));
     }
+    registry.set_mailbox_of(
+        [service = self.service_.get()](const std::string& app) { return service->mailbox(app); });
     return bridge;
 }
 

@@ -27,6 +27,11 @@ public:
                                                       registry::Registry& registry,
                                                       const Options& options);
 
+    ~RelayBridge() { registry_.set_mailbox_of({}); }
+
+    RelayBridge(const RelayBridge&) = delete;
+    RelayBridge& operator=(const RelayBridge&) = delete;
+
     // What every start of an app needs of the relay.
     static backend::LaunchContext launch_context(const std::string& agent, const std::string& home);
 

@@ -140,15 +140,30 @@ Result<EnvEntries> parse_env_file(const std::string& file, std::string_view text
     return entries;
 }
 
+namespace {
+
+// What runs a module, in a process of its own: a shared library, see sdk/cpp/berth/module.h, or a
+// Python file with pytainer_init().
+Result<std::vector<std::string>> module_host(const LaunchContext& context, const AppSpec& spec) {
+    constexpr std::string_view kLibrary = ".so";
+    const std::string_view file = spec.argv.empty() ? "" : std::string_view(spec.argv.front());
+    if (file.size() > kLibrary.size() && file.substr(file.size() - kLibrary.size()) == kLibrary) {
+        BERTH_TRY(std::string host, os::sibling_executable("berth-module-host"));
+        return std::vector<std::string>{std::move(host)};
+    }
+    return std::vector<std::string>{"python3", "-u", context.python_path + "/berth_module_host.py"};
+}
+
+}  // namespace
+
 Result<keeperlink::Start> plan_launch(const LaunchContext& context, const LaunchRequest& request) {
     const AppSpec& spec = request.spec;
     keeperlink::Start start;
     start.run = {spec.id, request.generation};
     start.argv = spec.argv;
     if (spec.module) {
-        // A Python file with pytainer_init(), in a process of its own.
-        start.argv.insert(start.argv.begin(),
-                          {"python3", "-u", context.python_path + "/berth_module_host.py"});
+        BERTH_TRY(const auto host, module_host(context, spec));
+        start.argv.insert(start.argv.begin(), host.begin(), host.end());
     }
     start.cwd = os::absolute_path(spec.cwd, request.folder);
     start.has_umask = spec.umask.has_value();

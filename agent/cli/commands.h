@@ -28,6 +28,8 @@ int run_poll(Session& session);
 int run_outbox(Session& session);
 int run_raise(Session& session);
 int run_token(Session& session);
+int run_messages(Session& session);
+int run_trace(Session& session);
 
 int run_up(Session& session);
 int run_down(Session& session);

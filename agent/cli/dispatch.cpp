@@ -23,11 +23,13 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 46> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 48> kRuns = {{
     {"notify", run_notify},
     {"poll", run_poll},
     {"outbox", run_outbox},
     {"raise", run_raise},
+    {"messages", run_messages},
+    {"trace", run_trace},
     {"token app", run_token},
     {"up", run_up},
     {"down", run_down},

@@ -5,6 +5,7 @@
 #include "shared/base/text.h"
 #include "shared/json/json_value.h"
 #include "shared/json/json_writer.h"
+#include "shared/mail/payload.h"
 #include "shared/os/file.h"
 
 namespace berth::cli {
@@ -13,93 +14,10 @@ using wire::Value;
 
 namespace {
 
-struct Target {
-    std::string agent;
-    std::string app;
-};
-
-// "AGENT/ID", or "ID" of --agent.
-Target target_of(const Session& session, const std::string& word) {
-    const std::size_t slash = word.find('/');
-    return slash == std::string::npos ? Target{session.agent, word}
-                                      : Target{word.substr(0, slash), word.substr(slash + 1)};
-}
-
-Value value_of(const json::JsonValue& json) {
-    struct Visitor {
-        Value operator()(std::nullptr_t) const { return {}; }
-
-        Value operator()(bool v) const { return v; }
-
-        Value operator()(std::int64_t v) const { return v; }
-
-        Value operator()(std::uint64_t v) const { return v; }
-
-        Value operator()(double v) const { return v; }
-
-        Value operator()(const std::string& v) const { return v; }
-
-        Value operator()(const json::JsonValue::Array& items) const {
-            Value::Array array;
-            for (const json::JsonValue& item : items) {
-                array.push_back(value_of(item));
-            }
-            return array;
-        }
-
-        Value operator()(const json::JsonValue::Object& members) const {
-            Value::Map map;
-            for (const json::JsonMember& member : members) {
-                map.emplace_back(member.key, value_of(member.value));
-            }
-            return map;
-        }
-    };
-
-    return std::visit(Visitor{}, json.data());
-}
-
-void write_value(json::JsonWriter& json, const Value& value) {
-    struct Visitor {
-        json::JsonWriter& json;
-
-        void operator()(std::monostate) const { json.null(); }
-
-        void operator()(bool v) const { json.value(v); }
-
-        void operator()(std::int64_t v) const { json.value(v); }
-
-        void operator()(std::uint64_t v) const { json.value(v); }
-
-        void operator()(double v) const { json.value(v); }
-
-        void operator()(const std::string& v) const { json.value(v); }
-
-        void operator()(const Value::Array& items) const {
-            json.begin_array();
-            for (const Value& item : items) {
-                write_value(json, item);
-            }
-            json.end_array();
-        }
-
-        void operator()(const Value::Map& members) const {
-            json.begin_object();
-            for (const auto& [key, member] : members) {
-                json.key(key);
-                write_value(json, member);
-            }
-            json.end_object();
-        }
-    };
-
-    std::visit(Visitor{json}, value.data());
-}
-
 // A payload for people: a text as it is, anything else as JSON. What is no msgpack is shown as hex.
 void write_payload(json::JsonWriter& json, const std::string& payload) {
     if (const auto value = wire::decode(payload)) {
-        write_value(json, *value);
+        mail::write_value(json, *value);
     } else {
         json.begin_object().field("hex", to_hex(payload)).end_object();
     }
@@ -120,7 +38,7 @@ Result<std::string> payload_of(const Session& session, const std::string& text) 
         return wire::encode(Value(text));
     }
     BERTH_TRY(const json::JsonValue json, json::parse_json(text));
-    return wire::encode(value_of(json));
+    return wire::encode(mail::value_of(json));
 }
 
 struct Asked {
@@ -191,7 +109,7 @@ int run_notify(Session& session) {
     if (session.style.json) {
         json::JsonWriter json;
         json.begin_object().field("id", id).key("known");
-        write_value(json, info["known"]);
+        mail::write_value(json, info["known"]);
         if (far) {
             json.field("agent", info["agent"].as_string());
         }

@@ -117,6 +117,25 @@ std::vector<std::string> list_row(const Style& style, const AppStatus& status, W
             status.comment};
 }
 
+namespace {
+
+// "3 waiting, 1.2 KiB, the oldest for 5s, 0.3 in/s, 0.1 out/s, 2 redelivered"
+std::string mailbox_text(const MailboxStatus& mailbox, WallTime now) {
+    std::string text = fmt::format("{} waiting", mailbox.waiting);
+    if (mailbox.waiting > 0) {
+        text += fmt::format(", {}, the oldest for {}",
+                            size_text(mailbox.bytes),
+                            short_duration(now - mailbox.oldest.value_or(now)));
+    }
+    text += fmt::format(", {:.1f} in/s, {:.1f} out/s", mailbox.in_rate, mailbox.out_rate);
+    if (mailbox.redelivered > 0) {
+        text += fmt::format(", {} redelivered", mailbox.redelivered);
+    }
+    return text;
+}
+
+}  // namespace
+
 std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
     std::string text = s.id + " (task) - " + s.comment + "\n";
     const auto line = [&text](std::string_view label, const std::string& value) {
@@ -144,12 +163,8 @@ std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
     line("Exit code", code && !active ? std::to_string(*code) : "");
     line("Restarts", std::to_string(s.restarts));
     line("Memory", s.rss_bytes ? size_text(*s.rss_bytes) : "");
-    if (s.mailbox && s.mailbox->waiting > 0) {
-        line("Messages",
-             fmt::format("{} waiting, {}, the oldest for {}",
-                         s.mailbox->waiting,
-                         size_text(s.mailbox->bytes),
-                         short_duration(now - s.mailbox->oldest.value_or(now))));
+    if (s.mailbox && (s.mailbox->waiting > 0 || s.mailbox->received > 0)) {
+        line("Messages", mailbox_text(*s.mailbox, now));
     }
     line("CPU", s.cpu_percent ? fmt::format("{:.1f}%", *s.cpu_percent) : "");
     return text;

@@ -179,4 +179,10 @@ Result<AppStatus> one_app(Session& session, const std::string& pattern) {
     return listing.apps.front();
 }
 
+Target target_of(const Session& session, const std::string& word) {
+    const std::size_t slash = word.find('/');
+    return slash == std::string::npos ? Target{session.agent, word}
+                                      : Target{word.substr(0, slash), word.substr(slash + 1)};
+}
+
 }  // namespace berth::cli

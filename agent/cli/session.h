@@ -62,6 +62,14 @@ std::string default_home();
 std::map<std::string, std::vector<std::string>> by_agent(const Session& session,
                                                          const std::vector<std::string>& patterns);
 
+// Whose mailbox "AGENT/ID" names, or "ID" of --agent; there may be no such app.
+struct Target {
+    std::string agent;
+    std::string app;
+};
+
+Target target_of(const Session& session, const std::string& word);
+
 // The apps that match, of every agent that was asked; without patterns those of all running agents
 // (or of --agent, when it is given).
 struct Listing {

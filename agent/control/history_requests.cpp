@@ -50,6 +50,7 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
                               : wire::to_wall_time(request.args["since_ns"]);
     // A column each, as charts take them.
     Value::Array time, cpu, rss, pss, processes, threads, descriptors, read, write;
+    Value::Array messages, messages_in, messages_out;
     for (const store::MetricPoint& point : registry_.figures().since(id, from, now)) {
         time.push_back(wire::to_value(point.time));
         cpu.emplace_back(point.cpu_percent);
@@ -60,6 +61,9 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
         descriptors.emplace_back(std::uint64_t{point.descriptors});
         read.emplace_back(point.read_rate);
         write.emplace_back(point.write_rate);
+        messages.emplace_back(std::uint64_t{point.messages});
+        messages_in.emplace_back(point.messages_in);
+        messages_out.emplace_back(point.messages_out);
     }
     ok(client,
        request,
@@ -71,7 +75,10 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
                   {"threads", std::move(threads)},
                   {"descriptors", std::move(descriptors)},
                   {"read_rate", std::move(read)},
-                  {"write_rate", std::move(write)}});
+                  {"write_rate", std::move(write)},
+                  {"messages", std::move(messages)},
+                  {"messages_in", std::move(messages_in)},
+                  {"messages_out", std::move(messages_out)}});
 }
 
 void Server::on_check(const Client& client, const wire::Request& request) {

@@ -19,30 +19,7 @@ Value payload_value(const std::vector<std::string>& payload) {
     return frames;
 }
 
-std::optional<WallTime> time_of(const std::optional<std::uint64_t>& ms) {
-    return ms ? std::optional(WallTime(std::chrono::milliseconds(*ms))) : std::nullopt;
-}
-
 }  // namespace
-
-AppStatus Server::status_of(const registry::App& app) const {
-    AppStatus status = registry_.status(app);
-    if (owner_.relay == nullptr) {
-        return status;
-    }
-    const relay::StatsView mailboxes = owner_.relay->stats();
-    const auto found = mailboxes->find(status.id);
-    if (found != mailboxes->end()) {
-        const relay::MailboxStats& mailbox = found->second;
-        status.mailbox = MailboxStatus{mailbox.waiting,
-                                       mailbox.held,
-                                       mailbox.bytes,
-                                       mailbox.received,
-                                       mailbox.redelivered,
-                                       time_of(mailbox.oldest_ms)};
-    }
-    return status;
-}
 
 void Server::on_message(const Client& client, const wire::Request& request) {
     if (owner_.relay == nullptr) {

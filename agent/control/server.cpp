@@ -86,7 +86,7 @@ bool Server::allowed(const std::string& key) const {
 }
 
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    static constexpr std::array<std::pair<std::string_view, Handler>, 25> kHandlers = {{
+    static constexpr std::array<std::pair<std::string_view, Handler>, 29> kHandlers = {{
         {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
         {"list", &Server::on_list},           {"act", &Server::on_act},
         {"load", &Server::on_load},           {"scan", &Server::on_scan},
@@ -100,6 +100,8 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"upgrade", &Server::on_upgrade},     {"message", &Server::on_message},
         {"mailbox", &Server::on_mailbox},     {"token", &Server::on_token},
         {"outbox", &Server::on_outbox},
+        {"mailboxes", &Server::on_mailboxes}, {"messages", &Server::on_messages},
+        {"trace", &Server::on_trace},         {"remove_message", &Server::on_remove_message},
     }};
     const Client client{&router, peer.route, peer.key};
     if (mail_ && wire::is_mail(frame) && (client.local() || allowed(peer.key))) {

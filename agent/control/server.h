@@ -91,6 +91,10 @@ private:
     void on_upgrade(const Client& client, const wire::Request& request);
     void on_message(const Client& client, const wire::Request& request);
     void on_mailbox(const Client& client, const wire::Request& request);
+    void on_mailboxes(const Client& client, const wire::Request& request);
+    void on_messages(const Client& client, const wire::Request& request);
+    void on_remove_message(const Client& client, const wire::Request& request);
+    void on_trace(const Client& client, const wire::Request& request);
     void on_token(const Client& client, const wire::Request& request);
     void on_outbox(const Client& client, const wire::Request& request);
 

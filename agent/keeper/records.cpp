@@ -36,6 +36,15 @@ struct Header {
     std::uint32_t slots;
 };
 
+// Whether the keeper could have written it: a bad disk or a stranger's editor could write anything.
+bool is_sound(const Record& record) {
+    const std::string_view id(record.id, ::strnlen(record.id, sizeof record.id));
+    return id.size() < sizeof record.id && is_valid_id(id) &&
+           record.phase <= static_cast<std::uint8_t>(keeperlink::RunPhase::Failed) &&
+           record.stage <= static_cast<std::uint8_t>(keeperlink::StartStage::KeeperDied) &&
+           record.cause <= static_cast<std::uint8_t>(keeperlink::EndCause::OverPids);
+}
+
 Result<std::string> random_id() {
     std::array<char, 16> bytes{};
     if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
@@ -88,6 +97,10 @@ Result<void> Records::initialise(const std::string& boot) {
     std::memcpy(&header, base_, sizeof header);
     const bool fresh = header.magic == std::array<char, 8>{};
     if (fresh) {
+        // What stands below a header that is gone is nobody's.
+        for (Record* const record : all()) {
+            *record = Record{};
+        }
         BERTH_TRY(const std::string home, random_id());
         std::memcpy(base_ + kBootAt, boot.data(), boot.size());
         std::memcpy(base_ + kHomeAt, home.data(), home.size());
@@ -101,6 +114,11 @@ Result<void> Records::initialise(const std::string& boot) {
         header.slots != kSlots) {
         return fail(ErrorCode::InvalidArgument,
                     "not a keeper's record file of version " + std::to_string(kRecordsVersion));
+    }
+    for (Record* const record : all()) {
+        if (!is_sound(*record)) {
+            release(*record);
+        }
     }
     if (std::string_view(base_ + kBootAt, 36) != boot) {
         for (Record* const record : all()) {

@@ -59,7 +59,8 @@ class Records {
 public:
     static constexpr std::uint32_t kSlots = 4096;
 
-    // Opens or makes the file. Records of an earlier boot are turned into ended runs of unknown
+    // Opens or makes the file. Records that the keeper cannot have written are freed, all of them
+    // when the header is gone. Records of an earlier boot are turned into ended runs of unknown
     // status: nothing of them can be alive.
     static Result<Records> open(const std::string& path);
 

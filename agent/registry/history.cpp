@@ -147,7 +147,12 @@ void Registry::sample_history() {
         }
         const std::string cgroup = keeper_.cgroup().empty() ? "" : keeper_.cgroup() + "/" + id;
         const Sample before = app->sample;
-        const Sample sample = take_sample(*status.pid, cgroup, before, now, Detail::Full);
+        Sample sample = take_sample(*status.pid, cgroup, before, now, Detail::Full);
+        if (const auto mailbox = mailbox_of_ ? mailbox_of_(id) : std::nullopt) {
+            sample.messages = mailbox->waiting;
+            sample.messages_received = mailbox->received;
+            sample.messages_taken = mailbox->taken;
+        }
         if (before.leader != sample.leader || now - before.at > kFresh) {
             app->sample = sample;
         }

@@ -19,6 +19,11 @@ struct Sample {
     std::uint64_t read_bytes = 0;   // of those that live
     std::uint64_t write_bytes = 0;
 
+    // Of its mailbox, filled in by who knows it.
+    std::uint64_t messages = 0;
+    std::uint64_t messages_received = 0;
+    std::uint64_t messages_taken = 0;
+
     std::uint64_t cpu_ticks = 0;  // of the tree when it was sampled
     std::int32_t leader = 0;
     MonoTime at;

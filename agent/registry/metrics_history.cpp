@@ -40,6 +40,11 @@ void MetricsHistory::add(const std::string& app, const Sample& sample, WallTime 
     point.descriptors = sample.descriptors;
     point.read_rate = rate(sample.read_bytes, series.read_bytes);
     point.write_rate = rate(sample.write_bytes, series.write_bytes);
+    point.messages = capped<std::uint32_t>(sample.messages);
+    point.messages_in = rate(sample.messages_received, series.messages_received);
+    point.messages_out = rate(sample.messages_taken, series.messages_taken);
+    series.messages_received = sample.messages_received;
+    series.messages_taken = sample.messages_taken;
     series.leader = sample.leader;
     series.at = sample.at;
     series.read_bytes = sample.read_bytes;
@@ -55,7 +60,10 @@ void MetricsHistory::add(const std::string& app, const Sample& sample, WallTime 
         capped<std::uint16_t>(point.threads),
         point.descriptors,
         static_cast<float>(point.read_rate),
-        static_cast<float>(point.write_rate)};
+        static_cast<float>(point.write_rate),
+        point.messages,
+        static_cast<float>(point.messages_in),
+        static_cast<float>(point.messages_out)};
     if (series.ring.size() < kHour) {
         series.ring.push_back(packed);
     } else {
@@ -70,6 +78,9 @@ void MetricsHistory::add(const std::string& app, const Sample& sample, WallTime 
     series.sum.descriptors += point.descriptors;
     series.sum.read_rate += point.read_rate;
     series.sum.write_rate += point.write_rate;
+    series.sum.messages += point.messages;
+    series.sum.messages_in += point.messages_in;
+    series.sum.messages_out += point.messages_out;
     ++series.summed;
 }
 
@@ -91,6 +102,9 @@ void MetricsHistory::keep(WallTime now) {
         mean.descriptors /= n;
         mean.read_rate /= n;
         mean.write_rate /= n;
+        mean.messages /= n;
+        mean.messages_in /= n;
+        mean.messages_out /= n;
         points.emplace_back(app, mean);
     }
     if (store_ != nullptr) {
@@ -109,6 +123,9 @@ MetricPoint MetricsHistory::unpacked(const Packed& packed) {
     point.descriptors = packed.descriptors;
     point.read_rate = static_cast<double>(packed.read);
     point.write_rate = static_cast<double>(packed.write);
+    point.messages = packed.messages;
+    point.messages_in = static_cast<double>(packed.messages_in);
+    point.messages_out = static_cast<double>(packed.messages_out);
     return point;
 }
 

@@ -12,7 +12,7 @@
 
 namespace berth::registry {
 
-// What the figures of the apps were: the last hour in memory (720 points of 36 bytes an app, only
+// What the figures of the apps were: the last hour in memory (720 points of 44 bytes an app, only
 // of apps that were sampled), a week in the store.
 class MetricsHistory {
 public:
@@ -45,6 +45,9 @@ private:
         std::uint32_t descriptors;
         float read;
         float write;
+        std::uint32_t messages;
+        float messages_in;
+        float messages_out;
     };
 
     struct Series {
@@ -54,6 +57,8 @@ private:
         MonoTime at;
         std::uint64_t read_bytes = 0;
         std::uint64_t write_bytes = 0;
+        std::uint64_t messages_received = 0;
+        std::uint64_t messages_taken = 0;
         // Since the last keep().
         store::MetricPoint sum;
         std::uint32_t summed = 0;

@@ -144,6 +144,11 @@ public:
     // Every 5 minutes they are sampled in any case, while anything runs.
     void watch_figures(bool watched);
 
+    // How the figures learn of an app's mailbox; nothing: it has none.
+    using MailboxOf = std::function<std::optional<MailboxStatus>(const std::string& app)>;
+
+    void set_mailbox_of(MailboxOf mailbox_of) { mailbox_of_ = std::move(mailbox_of); }
+
     [[nodiscard]] const MetricsHistory& figures() const { return figures_; }
 
     // The end of a turn: commits, tells. Called by the loop before it sleeps; also by tests.
@@ -223,6 +228,7 @@ private:
     std::unique_ptr<Schedules> schedules_;
     std::unique_ptr<store::MetricsStore> figures_store_;  // null: it cannot be opened
     MetricsHistory figures_{nullptr};
+    MailboxOf mailbox_of_;
     bool figures_watched_ = false;
     MonoTime figures_kept_;
     loop::Registration figures_timer_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/relay/protocol.h"
+#include "agent/relay/rate_meter.h"
 #include "shared/base/result.h"
 #include "shared/model/app_status.h"
 
@@ -53,8 +54,14 @@ struct MailboxStats {
     std::size_t bytes = 0;
     std::optional<std::uint64_t> oldest_ms;  // Unix time of the oldest
     std::uint64_t received = 0;              // since the agent's start
+    std::uint64_t taken = 0;                 // acknowledged or answered, since then
     std::uint64_t redelivered = 0;
     std::size_t sessions = 0;  // connections of the app
+    RateMeter in;
+    RateMeter out;
 };
+
+// As the app's status has it.
+MailboxStatus status_of(const MailboxStats& mailbox, MonoTime now);
 
 }  // namespace berth::relay

@@ -384,6 +384,7 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
     }
     for (const auto& [box, id] : turn->added) {
         stored_id_ = std::max(stored_id_, id);
+        trace_.stored(id, loop_.now().wall);
         --box->references;
         touch(*box);
     }
@@ -400,6 +401,7 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
 void Relay::fail_turn(Turn& turn, const Error& error) {
     for (const auto& [box, id] : turn.added) {
         (void)box->mail.remove(id);
+        trace_.ended(id, TraceOutcome::Refused, loop_.now().wall);
         --box->references;
         touch(*box);
     }
@@ -440,39 +442,6 @@ const AppFacts* Relay::facts(std::string_view app) const {
 bool Relay::is_known(std::string_view app) const {
     const auto found = boxes_.find(app);
     return facts(app) != nullptr || (found != boxes_.end() && found->second->seen);
-}
-
-std::vector<MailboxStats> Relay::stats() const {
-    std::vector<MailboxStats> all;
-    for (const auto& [app, box] : boxes_) {
-        const Mailbox& mail = box->mail;
-        all.push_back({app,
-                       mail.count(),
-                       mail.held(),
-                       mail.bytes(),
-                       mail.oldest_ms(),
-                       mail.received(),
-                       mail.redelivered(),
-                       box->sessions});
-    }
-    return all;
-}
-
-std::vector<Relay::Peeked> Relay::peek(const std::string& app, std::size_t max) const {
-    std::vector<Peeked> found;
-    const auto box = boxes_.find(app);
-    if (box == boxes_.end()) {
-        return found;
-    }
-    box->second->mail.for_each([&](const Message& message) {
-        if (found.size() < max) {
-            found.push_back(
-                {{message.id, *message.from, message.time_ms, message.attempt, message.correlation},
-                 message.payload,
-                 message.from});
-        }
-    });
-    return found;
 }
 
 }  // namespace berth::relay

@@ -16,7 +16,9 @@
 #include "agent/relay/link.h"
 #include "agent/relay/mailbox.h"
 #include "agent/relay/protocol.h"
+#include "agent/relay/rate_meter.h"
 #include "agent/relay/rights.h"
+#include "agent/relay/trace.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
 #include "shared/loop/heap_trimmer.h"
@@ -71,6 +73,9 @@ struct Box {
     std::deque<std::pair<Name, std::uint64_t>> keys;  // dedupe keys it used, with their time
     bool seen = false;                                // somebody has proved to be this app
     std::size_t references = 0;  // messages on their way to the disk, requests without an answer
+    std::uint64_t taken = 0;     // acknowledged or answered by the app
+    RateMeter in;
+    RateMeter out;
     bool touched = false;
     loop::Registration redelivery;
 };
@@ -128,13 +133,26 @@ public:
 
     [[nodiscard]] std::vector<MailboxStats> stats() const;
 
+    // A message of a mailbox, for those who look at it (relay_look.cpp).
     struct Peeked {
         MessageMeta meta;
         Payload payload;
         Name from;
+        bool held = false;
+        bool durable = false;
+        std::optional<std::uint64_t> expires_ms;  // Unix time
     };
 
-    [[nodiscard]] std::vector<Peeked> peek(const std::string& app, std::size_t max) const;
+    // The oldest `max` with an id above `after`; they are not given out.
+    [[nodiscard]] std::vector<Peeked> peek(const std::string& app,
+                                           std::size_t max,
+                                           std::uint64_t after = 0) const;
+
+    // Before the operator takes away one message, with an `ack` in the app's name: a request is
+    // ended, its asker is told. Error: NotFound, or it is not on the disk yet.
+    Result<void> release_for_removal(const std::string& app, std::uint64_t id);
+
+    [[nodiscard]] const Trace& trace() const { return trace_; }
 
     // How often stats() may have changed; for those who show them.
     [[nodiscard]] std::uint64_t changes() const { return changes_; }
@@ -264,8 +282,11 @@ private:
     void push_to(Box& box, Session& receiver);
     Message* next(Box& box);
     void give(Box& box, Message& message, Session& receiver);
-    bool acknowledge(Session& session, const IdList& ids);  // whether that must be stored
-    bool take_away(Box& box, std::uint64_t id);             // the same
+    bool acknowledge(Session& session, const IdList& ids);         // whether that must be stored
+    bool take_away(Box& box, std::uint64_t id, TraceOutcome why);  // the same
+    void note_new(TraceKind kind, const Message& message, const Name& to);
+    void note_event(const Box& sender, std::string_view type, Parts payload);
+    void note_taken(Box& box, std::uint64_t id, TraceOutcome why);
     void redeliver(Box& box);
     void wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms);
     void end_request(std::uint64_t correlation, Code code, std::string_view why);
@@ -309,6 +330,7 @@ private:
     std::uint64_t next_correlation_ = 1;
     std::size_t total_bytes_ = 0;
     std::uint64_t changes_ = 0;
+    Trace trace_;
     std::string scratch_;
     Turn turn_;                        // what the present turn wants stored
     std::unique_ptr<Turn> in_flight_;  // what the journal is writing

@@ -194,7 +194,7 @@ Result<std::uint64_t> Relay::deliver(const Arrival& arrival) {
 
 void Relay::withdraw(const std::string& app, std::uint64_t id) {
     if (Box* const box = find_box(app)) {
-        (void)take_away(*box, id);
+        (void)take_away(*box, id, TraceOutcome::TimedOut);
     }
 }
 

@@ -214,6 +214,9 @@ void Relay::keep(Box& box, Message message, std::uint64_t ttl_ms) {
     if (ttl_ms != 0) {
         message.expires = loop_.now().mono + std::chrono::milliseconds(ttl_ms);
     }
+    note_new(
+        message.correlation == 0 ? TraceKind::Notify : TraceKind::Request, message, box.mail.app());
+    box.in.add(loop_.now().mono, 1);
     if (message.durable) {
         turn_.batch->inserts.push_back({message.id,
                                         box.mail.app(),
@@ -237,12 +240,16 @@ Message* Relay::next(Box& box) {
     Message* const message = box.mail.next(stored_id_, loop_.now().mono, expired);
     auto& removals = turn_.batch->removals;
     removals.insert(removals.end(), expired.begin(), expired.end());
+    for (const std::uint64_t id : expired) {
+        trace_.ended(id, TraceOutcome::Expired, loop_.now().wall);
+    }
     return message;
 }
 
 void Relay::give(Box& box, Message& message, Session& receiver) {
     const MonoTime due = loop_.now().mono + limits_.redelivery;
     box.mail.give(message, receiver.number, due);
+    trace_.given(message.id, loop_.now().wall);
     ++receiver.window;
     if (!box.redelivery.active()) {
         box.redelivery = loop_.at(due, [this, &box] { redeliver(box); });
@@ -307,7 +314,8 @@ bool Relay::serve(Box& box, Waiter& waiter) {
         payloads.push_back(message->payload);
         bytes += message->payload->size();
         if (waiter.auto_ack) {
-            needs_disk = take_away(box, message->id) || needs_disk;
+            trace_.given(message->id, loop_.now().wall);
+            needs_disk = take_away(box, message->id, TraceOutcome::Acknowledged) || needs_disk;
         } else {
             give(box, *message, *receiver);
         }
@@ -396,12 +404,13 @@ void Relay::redeliver(Box& box) {
 // --- taking away
 // ---------------------------------------------------------------------------------
 
-bool Relay::take_away(Box& box, std::uint64_t id) {
+bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
     const auto removed = box.mail.remove(id);
     if (!removed) {
         return false;
     }
     ++removed_;
+    note_taken(box, id, why);
     if (removed->holder != 0) {
         if (Session* const holder = find_session(removed->holder)) {
             --holder->window;
@@ -417,8 +426,10 @@ bool Relay::acknowledge(Session& session, const IdList& ids) {
     bool needs_disk = false;
     Box& box = *session.box;
     bool any = false;
+    const TraceOutcome why =
+        session.is_operator ? TraceOutcome::Removed : TraceOutcome::Acknowledged;
     ids.for_each([&](std::uint64_t id) {
-        needs_disk = take_away(box, id) || needs_disk;
+        needs_disk = take_away(box, id, why) || needs_disk;
         any = true;
     });
     if (any && !box.subscribers.empty()) {
@@ -448,7 +459,7 @@ void Relay::on_clear(Session& session, const RequestHeader& request, Parts paylo
     });
     bool needs_disk = false;
     for (const std::uint64_t id : ids) {
-        needs_disk = take_away(*session.box, id) || needs_disk;
+        needs_disk = take_away(*session.box, id, TraceOutcome::Removed) || needs_disk;
     }
     std::string header;
     begin_reply(header, request.id, Code::Ok, 1);

@@ -181,6 +181,8 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     pending.timeout = loop_.after(timeout, [this, correlation = message.correlation] {
         end_request(correlation, Code::TimedOut, "no answer in time");
     });
+    note_new(TraceKind::Request, message, (*box)->mail.app());
+    (*box)->in.add(loop_.now().mono, 1);
     (*box)->mail.add(std::move(message));
     touch(**box);
 }
@@ -193,7 +195,9 @@ void Relay::end_request(std::uint64_t correlation, Code code, std::string_view w
     const PendingRequest pending = std::move(found->second);
     requests_.erase(found);
     --pending.to->references;
-    (void)take_away(*pending.to, pending.message_id);
+    const auto outcome = code == Code::TimedOut ? TraceOutcome::TimedOut : TraceOutcome::Removed;
+    (void)take_away(*pending.to, pending.message_id, outcome);
+    trace_.ended(pending.message_id, outcome, loop_.now().wall);
     answer_request(pending, error_header(pending.request_id, code, why), {});
 }
 
@@ -232,7 +236,8 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
     const PendingRequest pending = std::move(found->second);
     requests_.erase(found);
     --pending.to->references;
-    (void)take_away(*pending.to, pending.message_id);
+    (void)take_away(*pending.to, pending.message_id, TraceOutcome::Answered);
+    trace_.ended(pending.message_id, TraceOutcome::Answered, loop_.now().wall);
     answer_request(pending, ok_reply(pending.request_id), payload);
     answer(session, ok_reply(request.id));
 }
@@ -254,6 +259,7 @@ void Relay::on_raise(Session& session, const RequestHeader& request, Parts paylo
         event_header({seq, *request.args.type, own, now_ms(), options_.port.agent});
     std::vector<std::string_view> parts = {event};
     parts.insert(parts.end(), payload.begin(), payload.end());
+    note_event(*session.box, *request.args.type, payload);
     push_event(parts, [&](const Session& listener) { return listener.box != session.box; });
     across_->raise({seq,
                     *request.args.type,

@@ -210,6 +210,10 @@ void Service::ask(OperatorRequest request, std::function<void(const OperatorAnsw
         });
 }
 
+void Service::in_relay(std::function<void(Relay&)> job) {
+    (void)relay_->post([this, job = std::move(job)] { job(*inside_->relay); });
+}
+
 void Service::peek(const std::string& app,
                    std::size_t max,
                    std::function<void(const std::vector<Waiting>&)> done) {
@@ -250,6 +254,13 @@ void Service::drop_outbox(const std::string& agent, std::function<void(std::size
 
 StatsView Service::stats() const {
     return stats_->with([](const StatsView& shown) { return shown; });
+}
+
+std::optional<MailboxStatus> Service::mailbox(const std::string& app) const {
+    const StatsView mailboxes = stats();
+    const auto found = mailboxes->find(app);
+    return found == mailboxes->end() ? std::nullopt
+                                     : std::optional(status_of(found->second, read_clocks().mono));
 }
 
 }  // namespace berth::relay

@@ -76,6 +76,14 @@ public:
         std::string payload;
     };
 
+    // Calls `look` in the relay's thread, then `done` with what it gave.
+    template <class T>
+    void look(std::function<T(Relay&)> look, std::function<void(const T&)> done) {
+        in_relay([look = std::move(look), done = std::move(done), agent = agent_](Relay& relay) {
+            (void)agent->post([done, found = look(relay)] { done(found); });
+        });
+    }
+
     void peek(const std::string& app,
               std::size_t max,
               std::function<void(const std::vector<Waiting>&)> done);
@@ -104,11 +112,15 @@ public:
     // Mailboxes by app; at most a few tenths of a second old. Any thread.
     [[nodiscard]] StatsView stats() const;
 
+    // The one of an app; unset: nothing was ever sent to it.
+    [[nodiscard]] std::optional<MailboxStatus> mailbox(const std::string& app) const;
+
 private:
     struct Inside;  // what the relay's thread owns
 
     Service() = default;
     Relay::Options relay_options(const Options& options, Control control);
+    void in_relay(std::function<void(Relay&)> job);
     AgentPort make_port(const Options& options, Control control);
 
     std::string tcp_endpoint_;

@@ -39,6 +39,12 @@ Result<std::unique_ptr<MetricsStore>> MetricsStore::open(const std::string& file
         if (impl->db.execAndGet("PRAGMA user_version").getInt() < 1) {
             impl->db.exec("ALTER TABLE point ADD COLUMN pss INTEGER; PRAGMA user_version=1");
         }
+        if (impl->db.execAndGet("PRAGMA user_version").getInt() < 2) {
+            impl->db.exec(
+                "ALTER TABLE point ADD COLUMN messages INTEGER; ALTER TABLE point ADD COLUMN "
+                "messages_in REAL; ALTER TABLE point ADD COLUMN messages_out REAL; "
+                "PRAGMA user_version=2");
+        }
         return std::unique_ptr<MetricsStore>(new MetricsStore(std::move(impl)));
     } catch (const SQLite::Exception& error) {
         return fail(ErrorCode::Io, file + ": " + error.what());
@@ -53,8 +59,8 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
         SQLite::Transaction transaction(impl_->db);
         SQLite::Statement insert(impl_->db,
                                  "INSERT OR REPLACE INTO point (app, time, cpu, rss, processes, "
-                                 "threads, descriptors, read, "
-                                 "write, pss) VALUES (?,?,?,?,?,?,?,?,?,?)");
+                                 "threads, descriptors, read, write, pss, messages, messages_in, "
+                                 "messages_out) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
         for (const auto& [app, point] : points) {
             insert.bind(1, app);
             insert.bind(2, seconds_of(point.time));
@@ -66,6 +72,9 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
             insert.bind(8, point.read_rate);
             insert.bind(9, point.write_rate);
             insert.bind(10, static_cast<std::int64_t>(point.pss_bytes));
+            insert.bind(11, point.messages);
+            insert.bind(12, point.messages_in);
+            insert.bind(13, point.messages_out);
             (void)insert.exec();
             insert.reset();
             SQLite::Statement trim(impl_->db, "DELETE FROM point WHERE app = ? AND time < ?");
@@ -84,7 +93,7 @@ std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime fr
     try {
         SQLite::Statement query(impl_->db,
                                 "SELECT time, cpu, rss, processes, threads, descriptors, read, "
-                                "write, pss FROM point WHERE "
+                                "write, pss, messages, messages_in, messages_out FROM point WHERE "
                                 "app = ? AND time >= ? ORDER BY time");
         query.bind(1, app);
         query.bind(2, seconds_of(from));
@@ -99,6 +108,9 @@ std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime fr
             point.read_rate = query.getColumn(6).getDouble();
             point.write_rate = query.getColumn(7).getDouble();
             point.pss_bytes = static_cast<std::uint64_t>(query.getColumn(8).getInt64());
+            point.messages = query.getColumn(9).getUInt();
+            point.messages_in = query.getColumn(10).getDouble();
+            point.messages_out = query.getColumn(11).getDouble();
             points.push_back(point);
         }
     } catch (const SQLite::Exception& error) {

@@ -21,6 +21,9 @@ struct MetricPoint {
     std::uint32_t descriptors = 0;
     double read_rate = 0;  // bytes from storage
     double write_rate = 0;
+    std::uint32_t messages = 0;  // that wait in its mailbox
+    double messages_in = 0;
+    double messages_out = 0;
 };
 
 // A week of figures, in a database of its own: a power cut may take the last ones, never the state.

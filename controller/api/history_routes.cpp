@@ -49,14 +49,16 @@ http::Response metrics_response(const wire::Value& info) {
         json.value(time_text(time));
     }
     json.end_array();
-    for (const char* name : {"cpu_percent", "read_rate", "write_rate"}) {
+    for (const char* name :
+         {"cpu_percent", "read_rate", "write_rate", "messages_in", "messages_out"}) {
         json.key(name).begin_array();
         for (const wire::Value& value : info[name].as_array()) {
             json.value(value.as_double());
         }
         json.end_array();
     }
-    for (const char* name : {"rss_bytes", "pss_bytes", "processes", "threads", "descriptors"}) {
+    for (const char* name :
+         {"rss_bytes", "pss_bytes", "processes", "threads", "descriptors", "messages"}) {
         json.key(name).begin_array();
         for (const wire::Value& value : info[name].as_array()) {
             json.value(value.as_uint());
@@ -196,7 +198,8 @@ std::vector<http::Route> history_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          [&services](const Exchange& exchange) { get_metrics(services, exchange); },
-         {"CPU, memory, threads, descriptors and storage over time, a list each: every 5 s for the "
+         {"CPU, memory, threads, descriptors, storage and messages over time, a list each: every 5 "
+          "s for the "
           "last hour, every 5 minutes for a week",
           "since",
           "",

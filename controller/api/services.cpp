@@ -155,6 +155,7 @@ std::vector<http::Route> all_routes(const Services& services) {
                              &action_routes,
                              &history_routes,
                              &log_routes,
+                             &mail_routes,
                              &user_routes,
                              &panel_routes}) {
         for (http::Route& route : make(services)) {

@@ -40,6 +40,7 @@ std::vector<http::Route> app_routes(const Services& services);
 std::vector<http::Route> action_routes(const Services& services);
 std::vector<http::Route> history_routes(const Services& services);
 std::vector<http::Route> log_routes(const Services& services);
+std::vector<http::Route> mail_routes(const Services& services);
 std::vector<http::Route> user_routes(const Services& services);
 std::vector<http::Route> panel_routes(const Services& services);
 

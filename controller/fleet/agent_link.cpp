@@ -89,8 +89,9 @@ void AgentLink::check() {
         subscribe();
         return check_at(plus(now, subscription_ == 0 ? kFirstSend : kAskAgain));
     }
-    // A tick is missing: the agent hangs, or was replaced by one that does not know us.
-    if (now >= plus(last_frame_, kMissedTick) && now >= plus(subscribed_at_, kAskAgain)) {
+    // A tick is missing: the agent hangs, or was replaced by one that does not know us. Answers do
+    // not count: the new one gives those too.
+    if (now >= plus(last_push_, kMissedTick) && now >= plus(subscribed_at_, kAskAgain)) {
         subscribe();
     }
     check_at(plus(now, std::min<Duration>(kAskAgain, std::chrono::milliseconds(400))));
@@ -106,6 +107,7 @@ void AgentLink::received(std::string_view frame) {
     if (answer->reply) {
         return on_reply(*answer->reply);
     }
+    last_push_ = last_frame_;
     // While a subscribe is under way its snapshot is what counts.
     if (subscription_ != 0 || state_ != LinkState::Connected) {
         return;
@@ -152,6 +154,7 @@ void AgentLink::take_snapshot(const wire::Value& info) {
     const bool news = state_ != LinkState::Connected || info_ != agent;
     info_ = std::move(agent);
     sequence_ = info["seq"].as_uint();
+    last_push_ = last_frame_;
     tries_ = 0;
     std::set<std::string> changed;
     std::map<std::string, AppStatus> before;

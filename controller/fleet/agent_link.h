@@ -105,6 +105,7 @@ private:
     WallTime since_;
     std::optional<WallTime> last_seen_;
     MonoTime last_frame_;     // or the begin of the present try
+    MonoTime last_push_;      // or snapshot
     MonoTime subscribed_at_;  // when the last subscribe was sent
     std::uint32_t tries_ = 0;
     std::string error_;

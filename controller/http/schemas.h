@@ -37,7 +37,7 @@ inline constexpr std::string_view kSchemas = R"json({
  "since","pid","exit_code","signal","started","finished","next_try","restarts","cpu_percent",
  "rss_bytes","processes","command","path","descriptor","backend","backend_id","tty","tags","stale",
  "changed_on_disk","actor","autostart","instance_of","check","said","schedule","next_run",
- "limits"],"properties":{
+ "limits","mailbox"],"properties":{
  "id":{"type":"string"},"agent":{"type":"string"},"name":{"type":"string"},
  "comment":{"type":"string"},
  "state":{"enum":["stopped","waiting","starting","running","stopping","backoff","exited","failed"]},
@@ -58,7 +58,15 @@ inline constexpr std::string_view kSchemas = R"json({
  "check":{"type":"string","description":"what its ready or health check has seen last"},
  "said":{"type":"string","description":"STATUS= over its NOTIFY_SOCKET"},
  "schedule":{"type":"string"},"next_run":{"$ref":"#/components/schemas/TimeOrNull"},
- "limits":{"type":"array","items":{"type":"object"}}}},
+ "limits":{"type":"array","items":{"type":"object"}},
+ "mailbox":{"oneOf":[{"$ref":"#/components/schemas/MailboxFigures"},{"type":"null"}]}}},
+"MailboxFigures":{"type":"object","required":["waiting","held","bytes","received","taken",
+ "redelivered","in_rate","out_rate","oldest"],"properties":{"waiting":{"type":"integer"},
+ "held":{"type":"integer","description":"of those, given out and not acknowledged"},
+ "bytes":{"type":"integer"},"received":{"type":"integer","description":"since the agent's start"},
+ "taken":{"type":"integer"},"redelivered":{"type":"integer"},
+ "in_rate":{"type":"number","description":"messages a second"},"out_rate":{"type":"number"},
+ "oldest":{"$ref":"#/components/schemas/TimeOrNull"}}},
 "Apps":{"type":"object","required":["apps","next"],"properties":{
  "apps":{"type":"array","items":{"$ref":"#/components/schemas/App"}},
  "next":{"type":["string","null"]}}},
@@ -95,8 +103,8 @@ inline constexpr std::string_view kSchemas = R"json({
  "next":{"type":"string"},"evidence":{"type":"array","items":{"type":"string"}},
  "lines":{"type":"array","items":{"type":"string"}}}},
 "Numbers":{"type":"array","items":{"type":"number"}},
-"Metrics":{"type":"object","required":["time","cpu_percent","rss_bytes","pss_bytes","processes","threads",
- "descriptors","read_rate","write_rate"],"properties":{
+"Metrics":{"type":"object","required":["time","cpu_percent","rss_bytes","pss_bytes","processes",
+ "threads","descriptors","read_rate","write_rate","messages","messages_in","messages_out"],"properties":{
  "time":{"type":"array","items":{"$ref":"#/components/schemas/Time"}},
  "cpu_percent":{"$ref":"#/components/schemas/Numbers"},
  "rss_bytes":{"$ref":"#/components/schemas/Numbers"},
@@ -105,7 +113,10 @@ inline constexpr std::string_view kSchemas = R"json({
  "threads":{"$ref":"#/components/schemas/Numbers"},
  "descriptors":{"$ref":"#/components/schemas/Numbers"},
  "read_rate":{"$ref":"#/components/schemas/Numbers"},
- "write_rate":{"$ref":"#/components/schemas/Numbers"}}},
+ "write_rate":{"$ref":"#/components/schemas/Numbers"},
+ "messages":{"$ref":"#/components/schemas/Numbers"},
+ "messages_in":{"$ref":"#/components/schemas/Numbers"},
+ "messages_out":{"$ref":"#/components/schemas/Numbers"}}},
 "Crashes":{"type":"object","required":["groups","crashes"],"properties":{
  "groups":{"type":"array","items":{"type":"object","properties":{"signature":{"type":"string"},
   "how":{"type":"string"},"count":{"type":"integer"},"first":{"$ref":"#/components/schemas/Time"},
@@ -119,6 +130,43 @@ inline constexpr std::string_view kSchemas = R"json({
  "count":{"type":"integer","minimum":1,"maximum":1000}}},
 "Scaled":{"type":"object","required":["changed"],"properties":{
  "changed":{"type":"array","items":{"type":"string"}}}},
+"Mailboxes":{"type":"object","required":["mailboxes"],"properties":{"mailboxes":{"type":"array",
+ "items":{"allOf":[{"$ref":"#/components/schemas/MailboxFigures"},{"type":"object",
+  "required":["app","known","sessions"],"properties":{"app":{"type":"string"},
+  "known":{"type":"boolean","description":"whether such an app is registered"},
+  "sessions":{"type":"integer"}}}]}}}},
+"Messages":{"type":"object","required":["messages","more","mailbox"],"properties":{
+ "mailbox":{"oneOf":[{"$ref":"#/components/schemas/MailboxFigures"},{"type":"null"}]},
+ "more":{"type":"boolean"},"messages":{"type":"array","items":{"type":"object","required":["id",
+  "from","time","attempt","held","durable","request","expires","bytes","whole","payload"],
+  "properties":{"id":{"type":"integer"},
+  "from":{"type":"string","description":"empty: the operator"},
+  "time":{"$ref":"#/components/schemas/Time"},"attempt":{"type":"integer"},
+  "held":{"type":"boolean"},"durable":{"type":"boolean"},"request":{"type":"boolean"},
+  "expires":{"$ref":"#/components/schemas/TimeOrNull"},"bytes":{"type":"integer"},
+  "whole":{"type":"boolean","description":"false: the payload is shown in part"},
+  "payload":{"description":"decoded for display, secrets masked"}}}}}},
+"Trace":{"type":"object","required":["entries","change"],"properties":{
+ "change":{"type":"integer","description":"as `after`, gives what has changed since"},
+ "entries":{"type":"array","items":{"type":"object","required":["id","kind","from","to","outcome",
+  "bytes","attempts","accepted","stored","given","ended"],"properties":{"id":{"type":"integer"},
+  "kind":{"enum":["notify","request","event"]},"from":{"type":"string"},
+  "to":{"type":"string","description":"of an event: its type"},
+  "outcome":{"enum":["storing","waiting","given","acknowledged","answered","expired","timed_out",
+   "removed","refused","told"]},"bytes":{"type":"integer"},"attempts":{"type":"integer"},
+  "accepted":{"$ref":"#/components/schemas/Time"},
+  "stored":{"$ref":"#/components/schemas/TimeOrNull"},
+  "given":{"$ref":"#/components/schemas/TimeOrNull"},
+  "ended":{"$ref":"#/components/schemas/TimeOrNull"}}}}}},
+"NewMessage":{"type":"object","required":["payload"],"properties":{
+ "payload":{"description":"any JSON value; the app gets it as msgpack"},
+ "ttl":{"type":"number","description":"seconds"},"durable":{"type":"boolean"}}},
+"SentMessage":{"type":"object","required":["id","known"],"properties":{"id":{"type":"integer"},
+ "known":{"type":"boolean"}}},
+"NewEvent":{"type":"object","required":["type"],"properties":{
+ "type":{"type":"string","maxLength":256},"payload":{}}},
+"RaisedEvent":{"type":"object","required":["seq"],"properties":{"seq":{"type":"integer"}}},
+"Removed":{"type":"object","required":["removed"],"properties":{"removed":{"type":"integer"}}},
 "Events":{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{
  "type":"object","required":["agent","seq","time","app","state","text"],"properties":{
  "agent":{"type":"string"},"seq":{"type":"integer"},"time":{"$ref":"#/components/schemas/Time"},

@@ -15,6 +15,10 @@ target_compile_options(berth_warnings INTERFACE
     -Woverloaded-virtual -Wformat=2 -Wimplicit-fallthrough -Wswitch-enum -Wduplicated-cond
     -Wlogical-op -Wsuggest-override)
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # For the fuzz targets; what is a fault is decided by gcc.
+    target_compile_options(berth_warnings INTERFACE -Wno-error -Wno-unknown-warning-option)
+endif()
 if(BERTH_SANITIZE MATCHES "thread")
     # Its instrumentation makes gcc 12 see std::optional values that are read without being set.
     target_compile_options(berth_warnings INTERFACE -Wno-maybe-uninitialized)
@@ -31,6 +35,9 @@ if(BERTH_SANITIZE)
                                                    -fno-sanitize-recover=all)
     target_link_options(berth_options INTERFACE -fsanitize=${BERTH_SANITIZE})
     target_compile_definitions(berth_options INTERFACE BERTH_SANITIZED)
+endif()
+if(BERTH_FUZZ)
+    target_compile_options(berth_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # Makes the static library NAME of the current directory's SOURCES.

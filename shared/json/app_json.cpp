@@ -15,6 +15,14 @@ void write_time(JsonWriter& json, std::string_view key, const std::optional<Wall
 
 }  // namespace
 
+void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox) {
+    json.field("waiting", mailbox.waiting).field("held", mailbox.held);
+    json.field("bytes", mailbox.bytes).field("received", mailbox.received);
+    json.field("taken", mailbox.taken).field("redelivered", mailbox.redelivered);
+    json.field("in_rate", mailbox.in_rate).field("out_rate", mailbox.out_rate);
+    write_time(json, "oldest", mailbox.oldest);
+}
+
 void write_app_members(JsonWriter& json, const AppStatus& status) {
     json.field("id", status.id);
     json.field("agent", status.agent);
@@ -58,13 +66,13 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
         json.end_object();
     }
     json.end_array();
+    json.key("mailbox");
     if (status.mailbox) {
-        json.key("mailbox").begin_object().field("waiting", status.mailbox->waiting);
-        json.field("held", status.mailbox->held).field("bytes", status.mailbox->bytes);
-        json.field("received", status.mailbox->received);
-        json.field("redelivered", status.mailbox->redelivered);
-        write_time(json, "oldest", status.mailbox->oldest);
+        json.begin_object();
+        write_mailbox_members(json, *status.mailbox);
         json.end_object();
+    } else {
+        json.null();
     }
 }
 

@@ -9,4 +9,7 @@ namespace berth::json {
 // is open. Unknown is null.
 void write_app_members(JsonWriter& json, const AppStatus& status);
 
+// The same for a mailbox.
+void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox);
+
 }  // namespace berth::json

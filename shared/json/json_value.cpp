@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -34,20 +35,46 @@ public:
 
     bool Bool(bool truth) { return scalar(truth); }
 
-    bool Int(int number) { return scalar(std::int64_t{number}); }
-
-    bool Uint(unsigned number) { return scalar(std::int64_t{number}); }
-
-    bool Int64(std::int64_t number) { return scalar(number); }
-
-    bool Double(double number) { return scalar(number); }
-
-    bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
-
-    bool Uint64(std::uint64_t number) {
-        return std::in_range<std::int64_t>(number) ? scalar(static_cast<std::int64_t>(number))
-                                                   : scalar(number);
+    // Numbers come as they stand in the text (kParseNumbersAsStringsFlag), checked for their
+    // syntax: RapidJSON's own way to a double is undefined for 0e99, std::from_chars() is not.
+    bool RawNumber(const char* /*text*/, rapidjson::SizeType /*length*/, bool /*copy*/) {
+        const std::size_t start = next_token();
+        const std::string_view digits = text_.substr(start, stream_.Tell() - start);
+        const char* const end = digits.data() + digits.size();
+        std::int64_t whole = 0;
+        std::uint64_t large = 0;
+        if (const auto got = std::from_chars(digits.data(), end, whole);
+            got.ptr == end && got.ec == std::errc()) {
+            return scalar(whole);
+        }
+        if (const auto got = std::from_chars(digits.data(), end, large);
+            got.ptr == end && got.ec == std::errc()) {
+            return scalar(large);
+        }
+        double number = 0;
+        if (std::from_chars(digits.data(), end, number).ec == std::errc::result_out_of_range) {
+            long double wider = 0;
+            (void)std::from_chars(digits.data(), end, wider);  // out of its range too: 0
+            if (std::abs(wider) > 1) {
+                (void)refuse(start, "number too big to be stored in double");
+                failure_->code = ErrorCode::InvalidArgument;
+                return false;
+            }
+            number = 0;
+        }
+        return scalar(number);
     }
+
+    // Never called: numbers come raw.
+    bool Int(int /*number*/) { return false; }
+
+    bool Uint(unsigned /*number*/) { return false; }
+
+    bool Int64(std::int64_t /*number*/) { return false; }
+
+    bool Uint64(std::uint64_t /*number*/) { return false; }
+
+    bool Double(double /*number*/) { return false; }
 
     bool String(const char* text, rapidjson::SizeType length, bool) {
         return scalar(std::string(text, length));
@@ -305,7 +332,7 @@ tl::expected<JsonValue, JsonFailure> parse_json_text(std::string_view text,
     }
     // Iterative: the depth of hostile input must not become depth of the stack.
     constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
-                                rapidjson::kParseFullPrecisionFlag |
+                                rapidjson::kParseNumbersAsStringsFlag |
                                 rapidjson::kParseValidateEncodingFlag;
     rapidjson::MemoryStream stream(text.data(), text.size());
     rapidjson::Reader reader;

@@ -65,6 +65,9 @@ public:
         return key(name).value(of);
     }
 
+    // How much text there is so far.
+    [[nodiscard]] std::size_t size() const { return text_.size(); }
+
     // The finished text; everything must be closed.
     [[nodiscard]] const std::string& text() const;
     [[nodiscard]] std::string take();

@@ -43,7 +43,11 @@ struct Reading {
     PacketReader in;
     bool in_range = true;
 
-    void operator()(bool& v) { v = in.u8() != 0; }
+    void operator()(bool& v) {
+        const std::uint8_t value = in.u8();
+        in_range = in_range && value <= 1;
+        v = value == 1;
+    }
 
     void operator()(std::uint32_t& v) { v = in.u32(); }
 

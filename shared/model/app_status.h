@@ -75,7 +75,10 @@ struct MailboxStatus {
     std::uint64_t held = 0;     // of those, given to a receiver
     std::uint64_t bytes = 0;
     std::uint64_t received = 0;     // since the agent's start
+    std::uint64_t taken = 0;        // acknowledged or answered, since then
     std::uint64_t redelivered = 0;  // the same
+    double in_rate = 0;             // messages a second, the mean of ten seconds
+    double out_rate = 0;
     std::optional<WallTime> oldest;
 
     friend bool operator==(const MailboxStatus&, const MailboxStatus&) = default;
@@ -118,7 +121,7 @@ struct AppStatus {
     std::optional<WallTime> next_run;  // by its schedule
     std::vector<LimitStatus> limits;
     std::optional<MailboxStatus> mailbox;  // unset: nothing was ever sent to it
-    bool changed_on_disk = false;      // running with an older descriptor than the registered one
+    bool changed_on_disk = false;  // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;
 };

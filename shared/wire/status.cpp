@@ -65,19 +65,21 @@ std::vector<LimitStatus> read_limits(const Value& value) {
     return limits;
 }
 
-Value mailbox_value(const std::optional<MailboxStatus>& mailbox) {
-    if (!mailbox) {
-        return {};
-    }
-    return Value::Map{{"waiting", mailbox->waiting},
-                      {"held", mailbox->held},
-                      {"bytes", mailbox->bytes},
-                      {"received", mailbox->received},
-                      {"redelivered", mailbox->redelivered},
-                      {"oldest", time_value(mailbox->oldest)}};
+}  // namespace
+
+Value to_value(const MailboxStatus& mailbox) {
+    return Value::Map{{"waiting", mailbox.waiting},
+                      {"held", mailbox.held},
+                      {"bytes", mailbox.bytes},
+                      {"received", mailbox.received},
+                      {"taken", mailbox.taken},
+                      {"redelivered", mailbox.redelivered},
+                      {"in_rate", mailbox.in_rate},
+                      {"out_rate", mailbox.out_rate},
+                      {"oldest", time_value(mailbox.oldest)}};
 }
 
-std::optional<MailboxStatus> read_mailbox(const Value& value) {
+std::optional<MailboxStatus> to_mailbox_status(const Value& value) {
     if (!value.is_map()) {
         return std::nullopt;
     }
@@ -85,11 +87,12 @@ std::optional<MailboxStatus> read_mailbox(const Value& value) {
                          value["held"].as_uint(),
                          value["bytes"].as_uint(),
                          value["received"].as_uint(),
+                         value["taken"].as_uint(),
                          value["redelivered"].as_uint(),
+                         value["in_rate"].as_double(),
+                         value["out_rate"].as_double(),
                          optional_time(value["oldest"])};
 }
-
-}  // namespace
 
 Value to_value(WallTime time) {
     return std::int64_t{time.time_since_epoch().count()};
@@ -133,7 +136,7 @@ Value to_value(const AppStatus& s) {
         {"said", s.said},
         {"schedule", s.schedule},
         {"next_run", time_value(s.next_run)},
-        {"mailbox", mailbox_value(s.mailbox)},
+        {"mailbox", s.mailbox ? to_value(*s.mailbox) : Value()},
         {"changed", s.changed_on_disk},
         {"limits", limits_value(s.limits)},
     };
@@ -176,7 +179,7 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.said = v["said"].as_string();
     s.schedule = v["schedule"].as_string();
     s.next_run = optional_time(v["next_run"]);
-    s.mailbox = read_mailbox(v["mailbox"]);
+    s.mailbox = to_mailbox_status(v["mailbox"]);
     s.changed_on_disk = v["changed"].as_bool();
     s.limits = read_limits(v["limits"]);
     return s;

@@ -11,6 +11,9 @@ namespace berth::wire {
 Value to_value(const AppStatus& status);
 Result<AppStatus> to_app_status(const Value& value);
 
+Value to_value(const MailboxStatus& mailbox);
+std::optional<MailboxStatus> to_mailbox_status(const Value& value);  // unset: it is nil
+
 Value to_value(const AgentInfo& info);
 AgentInfo to_agent_info(const Value& value);
 

@@ -10,6 +10,7 @@ import connection from "./suites/connection.mjs";
 import dashboard from "./suites/dashboard.mjs";
 import finish from "./suites/finish.mjs";
 import keyboard from "./suites/keyboard.mjs";
+import messages from "./suites/messages.mjs";
 import look from "./suites/look.mjs";
 import log from "./suites/log.mjs";
 import supervision from "./suites/supervision.mjs";
@@ -34,7 +35,7 @@ const only = process.argv.find((word) => word.startsWith("--only="))?.slice("--o
 const t = new Harness({ base: proxy.url, token: controller.token, proxy, only });
 await t.open();
 try {
-    for (const suite of [access, dashboard, keyboard, bulk, app, log, agents, supervision, connection, look, finish]) await suite(t);
+    for (const suite of [access, dashboard, keyboard, bulk, app, log, agents, supervision, messages, connection, look, finish]) await suite(t);
 } catch (error) {
     t.failures.push("a suite ended early");
     console.error(error);

@@ -262,6 +262,21 @@ TEST_CASE("a silent agent becomes unreachable, its apps stay, and it is tried ag
     CHECK(world.link.error().empty());
 }
 
+TEST_CASE("an agent that answers but does not tick is subscribed to again") {
+    LinkWorld world;
+    REQUIRE(world.until([&] { return world.agent.asked("subscribe") == 1; }));
+    world.agent.snapshot(1, {app("web")});
+    // It was replaced by one that does not know us, and somebody asks it all the time.
+    REQUIRE(world.until([&] {
+        world.link.request("explain", {}, 5s, [](const Result<Value>& /*answer*/) {});
+        world.agent.answer(world.agent.take("explain"), Value::Map{});
+        return world.agent.asked("subscribe") == 1;
+    }));
+    world.agent.pid = 8;
+    world.agent.snapshot(0, {app("web", AppState::Running)});
+    CHECK(world.link.apps().at("web").state == AppState::Running);
+}
+
 TEST_CASE("an agent that lets nobody in is refused") {
     LinkWorld world;
     const auto request = world.agent.take("subscribe");

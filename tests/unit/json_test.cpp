@@ -169,3 +169,27 @@ TEST_CASE("durations are written as descriptors hold them") {
     CHECK(berth::json::duration_text(24h) == "24h");
     CHECK(berth::json::duration_text(1500us) == "1.5ms");
 }
+
+TEST_CASE("numbers at the ends of what there is") {
+    const auto number = [](const char* text) { return parse_json(text); };
+    CHECK(number("0e99")->as<double>() == 0.0);
+    CHECK(number("-0.0E+300")->as<double>() == 0.0);
+    CHECK(number("1e-400")->as<double>() == 0.0);
+    CHECK(number("1.7976931348623157e308")->as<double>() == 1.7976931348623157e308);
+    CHECK(number("5e-324")->as<double>() == 5e-324);
+    CHECK(number("0.1")->as<double>() == 0.1);
+    CHECK(number("18446744073709551615")->as<std::uint64_t>() == 18446744073709551615U);
+    CHECK(number("-9223372036854775808")->as<std::int64_t>() ==
+          std::numeric_limits<std::int64_t>::min());
+    CHECK(number("18446744073709551616")->as<double>() == 18446744073709551616.0);
+    for (const char* const text : {"1e400", "-1e400", "0.99e309", "[17976931348623159e292]"}) {
+        CAPTURE(text);
+        const auto refused = number(text);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("number too big") != std::string::npos);
+    }
+    for (const char* const text : {"01", "1.", ".5", "1e", "+1", "- 1", "0x1", "NaN", "Infinity"}) {
+        CAPTURE(text);
+        CHECK_FALSE(number(text));
+    }
+}

@@ -190,3 +190,11 @@ TEST_CASE("every stage has words") {
         CHECK(std::string(stage_text(static_cast<StartStage>(stage))).size() > 5);
     }
 }
+
+TEST_CASE("a flag is 0 or 1, anything else is a malformed frame") {
+    const std::string frame = encode(Leave{true}).substr(4);
+    REQUIRE(decode(frame));
+    std::string broken = frame;
+    broken.back() = '\2';
+    CHECK_FALSE(decode(broken));
+}

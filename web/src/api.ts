@@ -1,6 +1,7 @@
 // The only file that talks to the network.
 import type {
-    AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Metrics, ServerFrame, Session, VerbName,
+    AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Mailbox, Messages, Metrics, ServerFrame, Session, TraceEntry,
+    VerbName,
 } from "./types";
 
 const BASE = "/api/v1";
@@ -103,6 +104,16 @@ export const api = {
     actAll: (verb: VerbName, apps: AppKey[]) =>
         request<{ results: BulkResult[] }>("POST", "/apps/actions", { verb, apps }),
     stdin: (key: AppKey, data: string) => request<void>("POST", `${appPath(key)}/stdin`, { data }),
+    mailboxes: (agent: string) =>
+        request<{ mailboxes: Mailbox[] }>("GET", `/agents/${encodeURIComponent(agent)}/mailboxes`),
+    trace: (agent: string, app: string) =>
+        request<{ entries: TraceEntry[] }>("GET",
+            `/agents/${encodeURIComponent(agent)}/trace?limit=200&app=${encodeURIComponent(app)}`),
+    mailbox: (key: AppKey) => request<Messages>("GET", `${appPath(key)}/mailbox?limit=20`),
+    clearMailbox: (key: AppKey) => request<{ removed: number }>("DELETE", `${appPath(key)}/mailbox`),
+    removeMessage: (key: AppKey, id: number) => request<void>("DELETE", `${appPath(key)}/mailbox/${id}`),
+    sendMessage: (key: AppKey, payload: unknown) =>
+        request<{ id: number; known: boolean }>("POST", `${appPath(key)}/messages`, { payload }),
     downloadUrl: (key: AppKey) => `${BASE}${appPath(key)}/logs/download`,
 };
 

@@ -66,6 +66,25 @@ export function fullTime(time: string | null): string {
     return `${day} ${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
 }
 
+export function rate(value: number): string {
+    return Number.isFinite(value) ? `${value.toFixed(value < 10 ? 1 : 0)}/s` : NONE;
+}
+
+/** The time between two moments, in the unit that fits; NONE while one has not come. */
+export function latency(from: string | null, to: string | null): string {
+    const ms = micros(to) - micros(from);
+    if (!Number.isFinite(ms)) return NONE;
+    if (ms < 1000) return `${ms < 10 ? ms.toFixed(2) : Math.round(ms)} ms`;
+    return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms);
+}
+
+/** Milliseconds with their fraction, which Date.parse() drops. */
+function micros(time: string | null): number {
+    const fraction = /\.(\d+)/.exec(time ?? "");
+    const below = Number(`0.${(fraction?.[1] ?? "").slice(3) || "0"}`);
+    return parse(time) + below;
+}
+
 export function count(n: number, one: string, many = `${one}s`): string {
     return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }

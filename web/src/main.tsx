@@ -5,6 +5,7 @@ import "./css/shell.css";
 import "./css/apps.css";
 import "./css/app.css";
 import "./css/log.css";
+import "./css/mail.css";
 import { startKeys } from "./keys";
 import { startPanel } from "./panel";
 import { startRouter } from "./router";

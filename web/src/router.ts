@@ -6,6 +6,7 @@ export type Route =
     | { page: "apps" }
     | { page: "app"; agent: string; id: string }
     | { page: "agents" }
+    | { page: "traffic"; agent: string }
     | { page: "setup" }
     | { page: "login" }
     | { page: "unknown" };
@@ -15,6 +16,7 @@ export function parseRoute(path: string): Route {
     const [first, agent, id] = parts;
     if (parts.length === 0) return { page: "apps" };
     if (parts.length === 1 && (first === "agents" || first === "setup" || first === "login")) return { page: first };
+    if (parts.length === 3 && first === "agents" && agent && id === "traffic") return { page: "traffic", agent };
     if (parts.length === 3 && first === "apps" && agent && id) return { page: "app", agent, id };
     return { page: "unknown" };
 }

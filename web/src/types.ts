@@ -58,6 +58,64 @@ export interface App {
     schedule: string;
     next_run: string | null;
     limits: { name: string; value: string; by: string }[];
+    mailbox: MailboxFigures | null;
+}
+
+/** What waits for an app; rates are a second, totals since the agent's start. */
+export interface MailboxFigures {
+    waiting: number;
+    held: number;
+    bytes: number;
+    received: number;
+    taken: number;
+    redelivered: number;
+    in_rate: number;
+    out_rate: number;
+    oldest: string | null;
+}
+
+export interface Mailbox extends MailboxFigures {
+    app: string;
+    known: boolean;
+    sessions: number;
+}
+
+export interface WaitingMessage {
+    id: number;
+    /** Empty: the operator. */
+    from: string;
+    time: string;
+    attempt: number;
+    held: boolean;
+    durable: boolean;
+    request: boolean;
+    expires: string | null;
+    bytes: number;
+    /** False: the payload is shown in part. */
+    whole: boolean;
+    /** Decoded for display, secrets masked. */
+    payload: unknown;
+}
+
+export interface Messages {
+    mailbox: MailboxFigures | null;
+    messages: WaitingMessage[];
+    more: boolean;
+}
+
+export interface TraceEntry {
+    id: number;
+    kind: "notify" | "request" | "event";
+    from: string;
+    /** Of an event: its type. */
+    to: string;
+    outcome: string;
+    bytes: number;
+    attempts: number;
+    accepted: string;
+    stored: string | null;
+    given: string | null;
+    ended: string | null;
 }
 
 export interface Explanation {
@@ -80,6 +138,9 @@ export interface Metrics {
     descriptors: number[];
     read_rate: number[];
     write_rate: number[];
+    messages: number[];
+    messages_in: number[];
+    messages_out: number[];
 }
 
 export interface Crash {

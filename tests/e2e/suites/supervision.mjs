@@ -79,7 +79,7 @@ async function charts(t) {
         await t.goto("/apps/default/echo");
         await page.getByText("Charts", { exact: true }).click();
         await page.locator(".plot canvas").first().waitFor({ timeout: 30_000 });
-        equal(await page.locator(".plot").count(), 4, "charts");
+        equal(await page.locator(".plot").count(), 6, "charts");
         await t.shot("charts");
         await page.getByRole("button", { name: "Table", exact: true }).click();
         await page.locator(".chart-table tbody tr").first().waitFor();

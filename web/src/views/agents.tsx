@@ -33,6 +33,9 @@ function AgentCard({ agent }: { agent: Agent }) {
                 <div><dt>Since</dt><dd class="num">{ago(agent.since, now.value)}</dd></div>
                 {facts.map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd class="mono">{value}</dd></div>)}
             </dl>
+            <a class="agent-traffic" href={`/agents/${encodeURIComponent(agent.name)}/traffic`}>
+                Traffic<Icon name="right" />
+            </a>
             <a class="agent-apps" href={`/?agent=${encodeURIComponent(agent.name)}`}>
                 {count(agent.apps, "app")}<Icon name="right" />
             </a>

@@ -14,6 +14,7 @@ import { CrashList } from "./crashes";
 import { Instances } from "./instances";
 import { PendingMark, Uptime } from "./app_table";
 import { LogPanel } from "./log_panel";
+import { MessagesPanel } from "./messages";
 import { Stdin } from "./stdin";
 
 /** The agent's own account of the state, asked for again whenever the state changes. */
@@ -152,6 +153,7 @@ export function AppView({ app: key }: { app: AppKey }) {
             <div class="app-main">
                 <div class="app-log">
                     <LogPanel app={key} name={app.name} stdin={(echo) => <Stdin app={app} app_key={key} echo={echo} />} />
+                    <MessagesPanel app={app} app_key={key} />
                 </div>
                 <aside class="app-side" aria-label="Details">
                     <CrashList app={app} app_key={key} />

@@ -16,6 +16,8 @@ const CHARTS: Chart[] = [
     { label: "Memory", series: [{ name: "rss_bytes", label: "Resident", tone: 0 }, { name: "pss_bytes", label: "With its share of common pages", tone: 1 }], format: bytes },
     { label: "Threads and descriptors", series: [{ name: "threads", label: "Threads", tone: 0 }, { name: "descriptors", label: "Descriptors", tone: 1 }], format: (v) => v.toFixed(0) },
     { label: "Storage", series: [{ name: "read_rate", label: "Read", tone: 0 }, { name: "write_rate", label: "Written", tone: 1 }], format: (v) => `${bytes(v)}/s` },
+    { label: "Messages", series: [{ name: "messages_in", label: "In", tone: 0 }, { name: "messages_out", label: "Out", tone: 1 }], format: (v) => `${v.toFixed(v < 10 ? 1 : 0)}/s` },
+    { label: "Messages that wait", series: [{ name: "messages", label: "Waiting", tone: 0 }], format: (v) => v.toFixed(0) },
 ];
 
 const RANGES = [
@@ -106,7 +108,7 @@ function Table({ metrics }: { metrics: Metrics }) {
     return (
         <div class="chart-table" tabIndex={0} role="region" aria-label="The figures as a table">
             <table>
-                <thead><tr><th scope="col">Time</th><th scope="col">CPU</th><th scope="col">Memory</th><th scope="col">Threads</th><th scope="col">Descriptors</th></tr></thead>
+                <thead><tr><th scope="col">Time</th><th scope="col">CPU</th><th scope="col">Memory</th><th scope="col">Threads</th><th scope="col">Descriptors</th><th scope="col">Messages in</th><th scope="col">out</th></tr></thead>
                 <tbody>
                     {rows.map((i) => (
                         <tr key={i}>
@@ -115,6 +117,8 @@ function Table({ metrics }: { metrics: Metrics }) {
                             <td class="num">{bytes(metrics.rss_bytes[i] ?? 0)}</td>
                             <td class="num">{metrics.threads[i]}</td>
                             <td class="num">{metrics.descriptors[i]}</td>
+                            <td class="num">{(metrics.messages_in[i] ?? 0).toFixed(1)}/s</td>
+                            <td class="num">{(metrics.messages_out[i] ?? 0).toFixed(1)}/s</td>
                         </tr>
                     ))}
                 </tbody>

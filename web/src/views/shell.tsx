@@ -17,6 +17,7 @@ import { LogInView } from "./login";
 import { NoticeList } from "./notices";
 import { Palette } from "./palette";
 import { SetUpView } from "./setup";
+import { TrafficView } from "./traffic";
 
 /** A link that recovers at once is not worth a banner that flashes. */
 const PATIENCE_MS = 1000;
@@ -49,7 +50,7 @@ function TopBar() {
             <a href="/" class="brand" aria-label="Berth, to the apps"><Logo /><span>Berth</span></a>
             <nav aria-label="Pages">
                 <NavLink href="/" label="Apps" icon="apps" on={page === "apps" || page === "app"} />
-                <NavLink href="/agents" label="Agents" icon="agents" on={page === "agents"} />
+                <NavLink href="/agents" label="Agents" icon="agents" on={page === "agents" || page === "traffic"} />
             </nav>
             <button type="button" class="palette-button" onClick={() => (overlay.value = "palette")}
                 aria-keyshortcuts="Control+K Meta+K" title="Command palette">
@@ -131,6 +132,7 @@ function Page() {
         case "apps": return <AppsView />;
         case "app": return <AppView key={`${at.agent}/${at.id}`} app={`${at.agent}/${at.id}`} />;
         case "agents": return <AgentsView />;
+        case "traffic": return <TrafficView key={at.agent} agent={at.agent} />;
         case "setup":
         case "login":
         case "unknown":
@@ -141,6 +143,7 @@ function Page() {
 function titleOf(): string {
     const at = route.value;
     if (at.page === "app") return `${at.id} · ${at.agent} · Berth`;
+    if (at.page === "traffic") return `Traffic · ${at.agent} · Berth`;
     const titles = { apps: "Apps", agents: "Agents", setup: "Set up", login: "Log in", unknown: "Not found" };
     return `${titles[at.page]} · Berth`;
 }

@@ -359,6 +359,13 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
+    // Its socket, to wait with poll() until there is something to take; -1 while it is not
+    // connected. Another one after a reconnection.
+    [[nodiscard]] int fd() const { return fd_; }
+
+    // How long a call may take that does not say otherwise.
+    void set_timeout(Duration timeout) { options_.timeout = timeout; }
+
     // --- messages
 
     // Stored when it returns.

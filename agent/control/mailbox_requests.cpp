@@ -1,0 +1,185 @@
+#include "agent/control/replies.h"
+#include "agent/control/server.h"
+#include "agent/relay/shown.h"
+#include "shared/wire/status.h"
+
+// The part of the Server that shows the mailboxes, what waits in them, and what went through.
+namespace berth::control {
+
+using relay::Relay;
+using wire::Value;
+
+namespace {
+
+constexpr std::uint64_t kMostMessages = 1000;
+constexpr std::size_t kMostDecoded = 4U << 20U;  // a larger payload is not decoded for display
+constexpr std::size_t kMostLooked = 16U << 20U;  // payload bytes that one request decodes
+constexpr std::size_t kMostShown = 4U << 20U;    // bytes of one answer
+const Error kNoRelay{ErrorCode::Unavailable, "there is no relay", 0};
+
+Value message_value(const Relay::Peeked& message, const relay::Shown& shown) {
+    return Value::Map{{"id", message.meta.id},
+                      {"from", *message.from},
+                      {"time_ms", message.meta.time_ms},
+                      {"attempt", message.meta.attempt},
+                      {"held", message.held},
+                      {"durable", message.durable},
+                      {"request", message.meta.correlation != 0},
+                      {"expires_ms", Value(message.expires_ms)},
+                      {"bytes", std::uint64_t{message.payload->size()}},
+                      {"shown", shown.json},
+                      {"whole", shown.whole}};
+}
+
+relay::Shown shown_of(const std::string& payload, bool full) {
+    if (payload.size() > kMostDecoded) {
+        return {"{\"bytes\":" + std::to_string(payload.size()) + "}", false};
+    }
+    return relay::show_payload(payload, full ? relay::kFullShown : relay::ShownLimits());
+}
+
+Value time_or_nil(WallTime time) {
+    return time == WallTime() ? Value() : wire::to_value(time);
+}
+
+Value entry_value(const relay::TraceEntry& entry) {
+    return Value::Map{{"id", entry.id},
+                      {"kind", relay::kTraceKindNames.name(entry.kind)},
+                      {"from", *entry.from},
+                      {"to", *entry.to},
+                      {"bytes", entry.size},
+                      {"outcome", relay::kTraceOutcomeNames.name(entry.outcome)},
+                      {"attempts", entry.attempts},
+                      {"accepted", wire::to_value(entry.accepted)},
+                      {"stored", time_or_nil(entry.stored)},
+                      {"given", time_or_nil(entry.given)},
+                      {"ended", time_or_nil(entry.ended)}};
+}
+
+}  // namespace
+
+AppStatus Server::status_of(const registry::App& app) const {
+    AppStatus status = registry_.status(app);
+    if (owner_.relay != nullptr) {
+        status.mailbox = owner_.relay->mailbox(status.id);
+    }
+    return status;
+}
+
+void Server::on_mailboxes(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, kNoRelay);
+    }
+    owner_.relay->look<std::vector<relay::MailboxStats>>(
+        [](const Relay& relay) { return relay.stats(); },
+        [this, client, request](const std::vector<relay::MailboxStats>& all) {
+            std::map<std::string, Value> sorted;  // the relay keeps them in no order
+            for (const relay::MailboxStats& mailbox : all) {
+                if (mailbox.app.empty()) {
+                    continue;  // the operator's own
+                }
+                Value::Map shown =
+                    wire::to_value(relay::status_of(mailbox, loop_.now().mono)).as_map();
+                shown.emplace_back("app", mailbox.app);
+                shown.emplace_back("known", registry_.find(mailbox.app) != nullptr);
+                shown.emplace_back("sessions", std::uint64_t{mailbox.sessions});
+                sorted.emplace(mailbox.app, std::move(shown));
+            }
+            Value::Array mailboxes;
+            for (auto& [app, shown] : sorted) {
+                mailboxes.push_back(std::move(shown));
+            }
+            ok(client, request, Value::Map{{"mailboxes", std::move(mailboxes)}});
+        });
+}
+
+void Server::on_messages(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, kNoRelay);
+    }
+    const std::string id = request.args["id"].as_string();
+    const std::uint64_t max = std::min(request.args["max"].as_uint(100), kMostMessages);
+    const std::uint64_t after = request.args["after"].as_uint();
+    using Found = std::vector<Relay::Peeked>;
+    owner_.relay->look<Found>(
+        [id, max, after](const Relay& relay) { return relay.peek(id, max + 1, after); },
+        [this, client, request, id, max, full = request.args["full"].as_bool()](
+            const Found& found) {
+            Value::Array messages;
+            std::size_t looked = 0;
+            std::size_t size = 0;
+            for (const Relay::Peeked& message : found) {
+                if (messages.size() == max || looked > kMostLooked || size > kMostShown) {
+                    break;
+                }
+                const relay::Shown shown = shown_of(*message.payload, full);
+                looked += std::min(message.payload->size(), kMostDecoded);
+                size += shown.json.size();
+                messages.push_back(message_value(message, shown));
+            }
+            const bool more = messages.size() < found.size();
+            const auto mailbox = owner_.relay->mailbox(id);
+            ok(client,
+               request,
+               Value::Map{{"messages", std::move(messages)},
+                          {"more", more},
+                          {"mailbox", mailbox ? wire::to_value(*mailbox) : Value()}});
+        });
+}
+
+void Server::on_remove_message(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, kNoRelay);
+    }
+    const std::string id = request.args["id"].as_string();
+    const std::uint64_t message = request.args["message"].as_uint();
+    owner_.relay->look<Result<void>>(
+        [id, message](Relay& relay) { return relay.release_for_removal(id, message); },
+        [this, client, request, id, message](const Result<void>& released) {
+            if (!released) {
+                return refuse(client, request, released.error());
+            }
+            relay::OperatorRequest ack;  // its answer means: the disk has forgotten it
+            ack.verb = "ack";
+            ack.app = id;
+            ack.args = Value::Map{{"ids", Value::Array{message}}};
+            owner_.relay->ask(ack, [this, client, request](const relay::OperatorAnswer& answer) {
+                if (answer.code == wire::Code::Ok) {
+                    return ok(client, request);
+                }
+                refuse(client,
+                       request,
+                       {wire::error_code_of(answer.code), answer.info["error"].as_string(), 0});
+            });
+        });
+}
+
+void Server::on_trace(const Client& client, const wire::Request& request) {
+    if (owner_.relay == nullptr) {
+        return refuse(client, request, kNoRelay);
+    }
+
+    struct Seen {
+        std::vector<relay::TraceEntry> entries;
+        std::uint64_t change = 0;
+    };
+
+    const std::string id = request.args["id"].as_string();
+    const std::uint64_t max = request.args["max"].as_uint(relay::Trace::kEntries);
+    const std::uint64_t after = request.args["after"].as_uint();
+    owner_.relay->look<Seen>(
+        [id, max, after](const Relay& relay) {
+            return Seen{relay.trace().since(after, id, max), relay.trace().changes()};
+        },
+        [this, client, request](const Seen& seen) {
+            Value::Array entries;
+            for (const relay::TraceEntry& entry : seen.entries) {
+                entries.push_back(entry_value(entry));
+            }
+            ok(client,
+               request,
+               Value::Map{{"entries", std::move(entries)}, {"change", seen.change}});
+        });
+}
+
+}  // namespace berth::control

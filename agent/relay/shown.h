@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace berth::relay {
+
+// How much of a payload is shown.
+struct ShownLimits {
+    std::size_t text = 512;    // bytes of one string
+    std::size_t total = 4096;  // bytes of JSON, about
+    std::size_t items = 100;   // of one list or map
+    std::size_t depth = 8;
+};
+
+// What `full` shows: still bounded.
+inline constexpr ShownLimits kFullShown{256U << 10U, 1U << 20U, 100'000, 64};
+
+// A payload for people.
+struct Shown {
+    std::string json;   // one whole JSON value
+    bool whole = true;  // false: something of it was left out
+};
+
+// A msgpack payload as JSON. Bytes are {"bytes": length, "hex": …}, an extension also has "ext";
+// keys that are no strings are written as they would be as values, lists and maps as bytes. What is
+// no msgpack is shown as bytes. The values of keys that look like secrets ("password", "apiKey",
+// "authorization"…) are masked, also inside a string that is JSON itself; limits do not change
+// that. Any input, no errors.
+Shown show_payload(std::string_view payload, const ShownLimits& limits = {});
+
+// Whether the value of such a key is better not shown.
+bool looks_secret(std::string_view key);
+
+}  // namespace berth::relay

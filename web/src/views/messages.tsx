@@ -1,0 +1,147 @@
+import { useEffect, useState } from "preact/hooks";
+import { question } from "../actions";
+import { api, Problem } from "../api";
+import { ago, bytes, count, fullTime, rate, since } from "../format";
+import { notify } from "../notify";
+import { mayAct, now } from "../state";
+import type { App, AppKey, MailboxFigures, Messages, WaitingMessage } from "../types";
+import { Button, Command, IconButton } from "../ui/controls";
+
+const PACE_MS = 2000;
+
+function report(what: string, caught: unknown): void {
+    const problem = caught as Problem;
+    notify("error", `${what}: ${problem.title}`, problem.detail);
+}
+
+/** A text as it is, anything else as JSON. */
+function payloadText(payload: unknown): string {
+    return typeof payload === "string" ? payload : JSON.stringify(payload, null, 1);
+}
+
+function Figures({ figures }: { figures: MailboxFigures }) {
+    const shown: [string, string][] = [
+        ["Waiting", figures.waiting.toLocaleString("en")],
+        ["Size", bytes(figures.bytes)],
+        ["Oldest", figures.oldest ? since(figures.oldest, now.value) : "–"],
+        ["In", rate(figures.in_rate)],
+        ["Out", rate(figures.out_rate)],
+        ["Redelivered", figures.redelivered.toLocaleString("en")],
+    ];
+    return (
+        <dl class="mail-figures">
+            {shown.map(([name, value]) => <div key={name}><dt>{name}</dt><dd class="num">{value}</dd></div>)}
+        </dl>
+    );
+}
+
+function Message({ app, message, onRemove }: { app: App; message: WaitingMessage; onRemove(): void }) {
+    const notes = [
+        bytes(message.bytes),
+        message.request && "a request",
+        message.held && "given out",
+        message.attempt > 1 && `tried ${message.attempt} times`,
+        !message.durable && "in memory only",
+        message.expires && `until ${fullTime(message.expires)}`,
+    ].filter(Boolean);
+    return (
+        <li>
+            <p>
+                <span class="num mono">{message.id}</span> from <strong>{message.from || "the operator"}</strong>,{" "}
+                <time dateTime={message.time} title={fullTime(message.time)}>{ago(message.time, now.value)}</time>
+                <span class="muted"> · {notes.join(" · ")}</span>
+            </p>
+            {mayAct.value && <IconButton icon="trash" label={`Remove message ${message.id}`} disabled={app.stale} onClick={onRemove} />}
+            <pre class="explanation" tabIndex={0} aria-label={`Payload of message ${message.id}`}>{payloadText(message.payload)}</pre>
+            {!message.whole && <Command text={`berth messages ${app.id} --after ${message.id - 1} -n 1 --full`} />}
+        </li>
+    );
+}
+
+function SendForm({ app, app_key, onSent }: { app: App; app_key: AppKey; onSent(): void }) {
+    const [text, setText] = useState("");
+    const [isJson, setIsJson] = useState(false);
+    const submit = async (event: SubmitEvent) => {
+        event.preventDefault();
+        let payload: unknown = text;
+        if (isJson) {
+            try {
+                payload = JSON.parse(text);
+            } catch (caught) {
+                return notify("error", "This is no JSON", (caught as Error).message);
+            }
+        }
+        try {
+            const { id } = await api.sendMessage(app_key, payload);
+            notify("ok", `Message ${id} waits for ${app.name}`);
+            setText("");
+            onSent();
+        } catch (caught) {
+            report(`Send to ${app.name}`, caught);
+        }
+    };
+    return (
+        <form class="mail-send" onSubmit={(event) => void submit(event)}>
+            <input value={text} aria-label={`Message to ${app.name}`} placeholder="Send it a message" autocomplete="off"
+                spellcheck={false} disabled={app.stale} onInput={(event) => setText(event.currentTarget.value)} />
+            <label><input type="checkbox" checked={isJson} onChange={(event) => setIsJson(event.currentTarget.checked)} /> JSON</label>
+            <Button type="submit" disabled={app.stale || (isJson && text.trim() === "")}>Send message</Button>
+        </form>
+    );
+}
+
+function useMailbox(app_key: AppKey): [Messages | null, () => void] {
+    const [found, setFound] = useState<Messages | null>(null);
+    const [asked, setAsked] = useState(0);
+    const turn = Math.floor(now.value / PACE_MS);
+    useEffect(() => {
+        let current = true;
+        // An agent that is away says nothing new; what was seen stays.
+        api.mailbox(app_key).then((messages) => current && setFound(messages), () => {});
+        return () => {
+            current = false;
+        };
+    }, [app_key, turn, asked]);
+    return [found, () => setAsked(asked + 1)];
+}
+
+/** What waits for the app, and what can be done about it. */
+export function MessagesPanel({ app, app_key }: { app: App; app_key: AppKey }) {
+    const [found, reload] = useMailbox(app_key);
+    const figures = found?.mailbox ?? app.mailbox;
+    const messages = found?.messages ?? [];
+    const ask = (title: string, text: string, button: string, run: () => Promise<unknown>) => {
+        question.value = {
+            title, text, button, danger: true,
+            yes: () => void run().then(reload, (caught: unknown) => report(title, caught)),
+        };
+    };
+    return (
+        <section class="card messages" aria-label="Mailbox">
+            <div class="mail-head">
+                <h2>Messages</h2>
+                <a href={`/agents/${encodeURIComponent(app.agent)}/traffic?app=${encodeURIComponent(app.id)}`}>Its traffic</a>
+                {mayAct.value && messages.length > 0 && (
+                    <Button icon="trash" disabled={app.stale} onClick={() => ask(
+                        `Remove all messages of ${app.name}?`,
+                        `${count(figures?.waiting ?? messages.length, "message")} would be lost; the app never sees them.`,
+                        "Remove all", () => api.clearMailbox(app_key),
+                    )}>Remove all</Button>
+                )}
+            </div>
+            {figures ? <Figures figures={figures} /> : <p class="muted">Nothing was ever sent to it.</p>}
+            {messages.length > 0 && (
+                <ol class="mail-list">
+                    {messages.map((message) => (
+                        <Message key={message.id} app={app} message={message} onRemove={() => ask(
+                            `Remove message ${message.id}?`, `${app.name} never sees it.`, "Remove",
+                            () => api.removeMessage(app_key, message.id),
+                        )} />
+                    ))}
+                </ol>
+            )}
+            {found?.more && <p class="muted">These are the oldest {messages.length}.</p>}
+            {mayAct.value && <SendForm app={app} app_key={app_key} onSent={reload} />}
+        </section>
+    );
+}
