@@ -104,7 +104,7 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"trace", &Server::on_trace},         {"remove_message", &Server::on_remove_message},
     }};
     const Client client{&router, peer.route, peer.key};
-    if (mail_ && wire::is_mail(frame) && (client.local() || allowed(peer.key))) {
+    if (mail_ && wire::decode_mail(frame) && (client.local() || allowed(peer.key))) {
         return mail_->received(client, frame);
     }
     // A key that was taken off the list is refused at its next word, not at its next connection.

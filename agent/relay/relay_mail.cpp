@@ -409,8 +409,8 @@ bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
     if (!removed) {
         return false;
     }
-    ++removed_;
     note_taken(box, id, why);
+    ++removed_;
     if (removed->holder != 0) {
         if (Session* const holder = find_session(removed->holder)) {
             --holder->window;
