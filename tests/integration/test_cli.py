@@ -307,6 +307,6 @@ def test_tty_app_has_a_real_terminal(home):
     home.load("t.toml", '[app]\nid = "t"\ntty = true\nshell = true\ncommand = "tty; stty size; read x; echo [$x]; sleep 100"\n')
     home.berth("start", "t", check=0)
     wait_for(lambda: "/dev/pts/" in home.berth("logs", "t").out, "a terminal")
-    assert "24 80" in home.berth("logs", "t").out
+    wait_for(lambda: "24 80" in home.berth("logs", "t").out, "its size")
     home.berth("connect", "t", stdin=b"typed\n", check=0)
     wait_for(lambda: "[typed]" in home.berth("logs", "t").out, "input")
