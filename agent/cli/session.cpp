@@ -76,8 +76,16 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
         const auto gave_up = [&folder] {
             return !running_pid(keeper_service(folder)) && !running_pid(agent_service(folder));
         };
-        (void)wait_for_file(
-            *loop, folder + "/run/control.sock", kWait, [&problem] { return os::exists(problem); });
+        // A keeper that is on its way out starts no agent any more: its end ends the wait.
+        bool ended = false;
+        const auto keeper = watch_end(keeper_service(folder));
+        const auto watch = keeper ? loop->watch(keeper->get(),
+                                                loop::Interest::Read,
+                                                [&ended](bool, bool) { ended = true; })
+                                  : loop::Registration();
+        (void)wait_for_file(*loop, folder + "/run/control.sock", kWait, [&problem, &ended] {
+            return ended || os::exists(problem);
+        });
         if (const auto text = os::read_file(problem)) {
             return fail(ErrorCode::Unavailable,
                         "agent " + agent_name + " cannot begin: " + std::string(trim(*text)) +

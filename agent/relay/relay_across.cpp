@@ -48,6 +48,14 @@ Result<void> Relay::check_far(const Session& session,
                               const RequestHeader& request,
                               const Across::Target& to,
                               Parts payload) {
+    // One that has no descriptor was given its secret by hand; there is nowhere to say more.
+    const AppFacts* const sender = session.is_operator ? nullptr : facts(*session.box->mail.app());
+    if (sender != nullptr && !sender->may_notify) {
+        return fail(ErrorCode::PermissionDenied,
+                    "without a word about it an app may notify apps of its own agent only; "
+                    "[ipc] may_notify = [\"" +
+                        to.agent + "/.*\"] in its descriptor allows others");
+    }
     if (!session.is_operator &&
         !rights_.allowed(*session.box->mail.app(), Rights::Kind::Notify, *request.args.to)) {
         return fail(ErrorCode::PermissionDenied,

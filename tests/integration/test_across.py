@@ -190,6 +190,19 @@ def test_a_full_mailbox_holds_up_its_own_stream_alone(pair, names):
     pair.joined()
 
 
+def test_without_a_word_about_it_an_app_speaks_to_its_own_agent_alone(pair, names):
+    pair.near.install(names[0], "")
+    a = pair.near.wire(names[0])
+    refused = a.ask("notify", 1, to=f"house/{names[1]}")
+    assert refused.code == 403 and 'may_notify = ["house/.*"]' in refused.info["error"]
+    assert a.ask("request", 1, to=f"house/{names[1]}").code == 403
+    a.do("notify", 1, to=names[1])
+    pair.near.install(names[1] + "2", '[ipc]\nmay_notify = ["house/.*"]\n')
+    b = pair.near.wire(names[1] + "2")
+    b.do("notify", 1, to=f"house/{names[1]}")
+    assert b.ask("notify", 1, to=f"shop/{names[1]}").code == 403
+
+
 def test_rights(pair, names):
     pair.near.install(names[0], '[ipc]\nmay_notify = ["house/only.*", "x"]\n')
     a = pair.near.wire(names[0])
