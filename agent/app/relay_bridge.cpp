@@ -1,9 +1,12 @@
 #include "agent/app/relay_bridge.h"
 
+#include <sys/stat.h>
+
 #include "agent/app/python_sdk.h"
 #include "agent/app/variables.h"
 #include "agent/relay/secrets.h"
 #include "shared/os/file.h"
+#include "shared/os/os_error.h"
 
 namespace berth::app {
 
@@ -13,6 +16,9 @@ namespace {
 Result<void> install_python_sdk(const std::string& home) {
     const std::string folder = home + "/ipc";
     BERTH_CHECK(os::make_folders(folder));
+    if (::chmod(folder.c_str(), 0755) != 0) {  // Python lists it, also for apps of other users
+        return fail(os::last_error("chmod " + folder));
+    }
     for (const auto& [name, text] : python_sdk()) {
         const std::string file = folder + "/" + std::string(name);
         const auto present = os::read_file(file);
@@ -42,15 +48,15 @@ backend::LaunchContext RelayBridge::launch_context(const std::string& agent,
             {"BERTH_CONFIG_FILE", variables_file(home, spec.id)},
         };
     };
-    context.ipc_files = [home](const AppSpec& spec) -> Result<void> {
+    context.ipc_files = [home](const AppSpec& spec) -> Result<std::vector<std::string>> {
         BERTH_CHECK(relay::ensure_secret(home, spec.id));
         const std::string file = variables_file(home, spec.id);
         const std::string text = variables_json(spec) + "\n";
         const auto present = os::read_file(file);
-        if (present && *present == text) {
-            return {};  // a start costs no write
+        if (!present || *present != text) {  // a start costs no write
+            BERTH_CHECK(os::replace_file(file, text, 0600));
         }
-        return os::replace_file(file, text, 0600);
+        return std::vector<std::string>{relay::secret_file(home, spec.id), file};
     };
     return context;
 }

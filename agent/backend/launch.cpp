@@ -222,16 +222,43 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     return start;
 }
 
+namespace {
+
+// Lets apps of other users get to what is theirs in the home.
+Result<void> open_home(const std::string& home) {
+    std::vector<std::string> folders = {
+        home, home + "/run", home + "/data", home + "/secrets", home + "/tmp"};
+    if (const std::size_t agents = home.rfind("/agents/"); agents != std::string::npos) {
+        folders.push_back(home.substr(0, agents));
+        folders.push_back(home.substr(0, home.rfind('/')));
+    }
+    for (const std::string& folder : folders) {
+        if (os::exists(folder)) {
+            BERTH_CHECK(os::let_pass(folder));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<void> prepare_launch(const LaunchContext& context,
                             const AppSpec& spec,
                             const keeperlink::Start& start) {
+    std::vector<std::string> files;
     if (context.ipc_files) {
-        BERTH_CHECK(context.ipc_files(spec));
+        BERTH_TRY(files, context.ipc_files(spec));
     }
-    const std::string data = data_folder(context, start.run.id);
-    BERTH_CHECK(os::make_folders(data));
-    if (start.switch_user && ::geteuid() == 0 && ::chown(data.c_str(), start.uid, start.gid) != 0) {
-        return fail(os::last_error(data));
+    files.push_back(data_folder(context, start.run.id));
+    BERTH_CHECK(os::make_folders(files.back()));
+    if (!start.switch_user || ::geteuid() != 0) {
+        return {};
+    }
+    BERTH_CHECK(open_home(context.home));
+    for (const std::string& file : files) {
+        if (::chown(file.c_str(), start.uid, start.gid) != 0) {
+            return fail(os::last_error(file));
+        }
     }
     return {};
 }

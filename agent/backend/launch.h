@@ -21,8 +21,9 @@ struct LaunchContext {
     using Variables = std::vector<std::pair<std::string, std::string>>;
     std::function<Variables(const AppSpec& spec)> ipc = nullptr;
 
-    // Makes the files that those name, right before a start.
-    std::function<Result<void>(const AppSpec& spec)> ipc_files = nullptr;
+    // Makes the files that those name, right before a start; gives their paths. They become those
+    // of the app's user.
+    std::function<Result<std::vector<std::string>>(const AppSpec& spec)> ipc_files = nullptr;
     std::string python_path = {};  // put behind the app's own PYTHONPATH
 };
 
@@ -39,7 +40,8 @@ struct LaunchRequest {
 Result<keeperlink::Start> plan_launch(const LaunchContext& context, const LaunchRequest& request);
 
 // Makes what the plan names: the folder of BERTH_HOME_DIR, for the app's user, and what the relay
-// needs.
+// needs. For another user than ours the home is opened as far as that: names in it that he knows
+// can be reached, nothing can be listed.
 Result<void> prepare_launch(const LaunchContext& context,
                             const AppSpec& spec,
                             const keeperlink::Start& start);

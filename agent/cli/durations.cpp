@@ -36,16 +36,25 @@ Result<WallTime> parse_moment(const std::string& text, WallTime now) {
     if (end != nullptr && *end == '\0') {
         return WallTime(std::chrono::seconds(::timegm(&parts)));
     }
-    parts = {};
-    parts.tm_isdst = -1;
-    end = ::strptime(text.c_str(), "%Y-%m-%d %H:%M:%S", &parts);
-    if (end != nullptr && *end == '\0') {
-        return WallTime(std::chrono::seconds(::mktime(&parts)));
+    const std::time_t today =
+        std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+    for (const char* const format :
+         {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M"}) {
+        parts = {};
+        if (format[1] == 'H') {
+            (void)::localtime_r(&today, &parts);  // a time of today
+        }
+        parts.tm_sec = 0;
+        parts.tm_isdst = -1;
+        end = ::strptime(text.c_str(), format, &parts);
+        if (end != nullptr && *end == '\0') {
+            return WallTime(std::chrono::seconds(::mktime(&parts)));
+        }
     }
-    return fail(
-        ErrorCode::InvalidArgument,
-        "\"" + text +
-            "\" is not a time like 10m (ago), 2026-11-24T10:00:00Z or \"2026-11-24 10:00:00\"");
+    return fail(ErrorCode::InvalidArgument,
+                "\"" + text +
+                    "\" is not a time like 10m (ago), 14:02 (today), 2026-11-24T10:00:00Z or "
+                    "\"2026-11-24 10:00:00\"");
 }
 
 Result<std::size_t> parse_count(const std::string& text) {

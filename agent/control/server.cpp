@@ -99,12 +99,12 @@ void Server::received(bus::Router& router, const bus::Peer& peer, std::string_vi
         {"metrics", &Server::on_metrics},     {"scale", &Server::on_scale},
         {"upgrade", &Server::on_upgrade},     {"message", &Server::on_message},
         {"mailbox", &Server::on_mailbox},     {"token", &Server::on_token},
+        {"outbox", &Server::on_outbox},
         {"mailboxes", &Server::on_mailboxes}, {"messages", &Server::on_messages},
         {"trace", &Server::on_trace},         {"remove_message", &Server::on_remove_message},
-        {"outbox", &Server::on_outbox},
     }};
     const Client client{&router, peer.route, peer.key};
-    if (mail_ && wire::is_mail(frame) && (client.local() || allowed(peer.key))) {
+    if (mail_ && wire::decode_mail(frame) && (client.local() || allowed(peer.key))) {
         return mail_->received(client, frame);
     }
     // A key that was taken off the list is refused at its next word, not at its next connection.

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "shared/os/file.h"
 #include "shared/wire/append.h"
 #include "shared/wire/cursor.h"
 
@@ -338,6 +339,7 @@ struct Journal::Impl {
 };
 
 Result<std::unique_ptr<Journal>> Journal::open(const Options& options, Stored& stored, Done done) {
+    BERTH_CHECK(os::make_database_private(options.file));
     try {
         auto impl = std::make_unique<Impl>(options, std::move(done));
         stored = impl->database.load();

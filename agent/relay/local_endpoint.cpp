@@ -1,12 +1,14 @@
 #include "agent/relay/local_endpoint.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
 #include "agent/relay/connection.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
+#include "shared/os/os_error.h"
 #include "shared/os/unix_socket.h"
 
 namespace berth::relay {
@@ -31,6 +33,10 @@ Result<std::unique_ptr<LocalEndpoint>> LocalEndpoint::create(loop::EventLoop& lo
                                                              Relay& relay,
                                                              const std::string& path) {
     BERTH_TRY(os::UniqueFd listening, os::listen_unix(path, kBacklog));
+    // Who may come is up to the folders above it, and to the secret that each has to know.
+    if (::chmod(path.c_str(), 0666) != 0) {
+        return fail(os::last_error("chmod " + path));
+    }
     return std::unique_ptr<LocalEndpoint>(new LocalEndpoint(loop, relay, std::move(listening)));
 }
 

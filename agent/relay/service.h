@@ -119,8 +119,8 @@ private:
     struct Inside;  // what the relay's thread owns
 
     Service() = default;
-    void in_relay(std::function<void(Relay&)> job);
     Relay::Options relay_options(const Options& options, Control control);
+    void in_relay(std::function<void(Relay&)> job);
     AgentPort make_port(const Options& options, Control control);
 
     std::string tcp_endpoint_;

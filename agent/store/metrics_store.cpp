@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include "shared/log/log.h"
+#include "shared/os/file.h"
 
 namespace berth::store {
 
@@ -29,6 +30,7 @@ MetricsStore::~MetricsStore() = default;
 
 Result<std::unique_ptr<MetricsStore>> MetricsStore::open(const std::string& file) {
     try {
+        BERTH_CHECK(os::make_database_private(file));
         auto impl = std::make_unique<Impl>(file);
         impl->db.exec("PRAGMA journal_mode=WAL");
         impl->db.exec("PRAGMA synchronous=NORMAL");

@@ -5,6 +5,7 @@
 #include "agent/store/schema.h"
 #include "agent/store/store_impl.h"
 #include "shared/base/text.h"
+#include "shared/os/file.h"
 
 namespace berth::store {
 
@@ -102,6 +103,7 @@ Store::~Store() = default;
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
     try {
+        BERTH_CHECK(os::make_database_private(file));
         auto impl = std::make_unique<Impl>(file);
         impl->db.setBusyTimeout(5000);
         impl->db.exec("PRAGMA journal_mode=WAL");

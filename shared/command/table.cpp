@@ -86,7 +86,7 @@ std::vector<Command> make_commands() {
          "what apps have written",
          {{"--follow", "-f", "", "go on as they write more"},
           {"--lines", "-n", "N", "the last N lines; 100 when nothing else is given"},
-          {"--since", "", "TIME", "from then on: 10m (ago) or 2026-11-24T10:00:00Z"},
+          {"--since", "", "TIME", "from then on: 10m (ago), 14:02 or 2026-11-24T10:00:00Z"},
           {"--until", "", "TIME", "up to then, as with --since"},
           {"--grep", "", "RE", "lines that match a regular expression (RE2)"},
           {"--stream", "", "NAME", "stdout or stderr alone"},

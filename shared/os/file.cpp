@@ -102,6 +102,28 @@ Result<void> make_folders(const std::string& path) {
     return {};
 }
 
+Result<void> make_database_private(const std::string& path) {
+    BERTH_CHECK(open_file(path, O_RDWR | O_CREAT, 0600));
+    for (const char* const suffix : {"", "-wal", "-shm"}) {
+        if (::chmod((path + suffix).c_str(), 0600) != 0 && errno != ENOENT) {
+            return fail(last_error("chmod " + path + suffix));
+        }
+    }
+    return {};
+}
+
+Result<void> let_pass(const std::string& folder) {
+    struct stat info {};
+
+    constexpr mode_t kPass = S_IXGRP | S_IXOTH;
+    if (::stat(folder.c_str(), &info) != 0 ||
+        ((info.st_mode & kPass) != kPass &&
+         ::chmod(folder.c_str(), (info.st_mode & 07777U) | kPass) != 0)) {
+        return fail(last_error(folder));
+    }
+    return {};
+}
+
 Result<std::vector<std::string>> list_folder(const std::string& path) {
     std::error_code error;
     fs::directory_iterator entry(path, error);

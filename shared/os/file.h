@@ -22,6 +22,13 @@ Result<void> replace_file(const std::string& path, std::string_view content, uns
 // Makes the folder and what is missing above it, with mode 0700.
 Result<void> make_folders(const std::string& path);
 
+// Makes an SQLite database, and the files beside it, readable by its owner alone; makes an empty
+// one where there is none. To be called before it is opened.
+Result<void> make_database_private(const std::string& path);
+
+// Lets every user pass through a folder to names in it that they know; what is in it stays hidden.
+Result<void> let_pass(const std::string& folder);
+
 // Names in the folder, sorted, without "." and "..".
 Result<std::vector<std::string>> list_folder(const std::string& path);
 

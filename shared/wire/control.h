@@ -42,13 +42,13 @@
 //   app
 //             ("": as nobody)
 //   mailbox   id, max                         -> messages (id, from, time_ms, attempt, payload)
+//   outbox    drop (an agent; none: look)     -> agents (agent, state, count, bytes, in_flight,
+//             oldest_ms, refused, error), or dropped
 //   mailboxes                                 -> mailboxes (app, known, sessions, and as in an app)
 //   messages  id, max, after, full            -> messages (id, from, time_ms, attempt, held, bytes,
 //             durable, request, expires_ms, shown: JSON text, whole), more, mailbox (as in an app)
 //   remove_message  id, message               -> (nothing)
 //   trace     id ("": all), max, after        -> entries (see agent/relay/trace.h), change
-//   outbox    drop (an agent; none: look)     -> agents (agent, state, count, bytes, in_flight,
-//             oldest_ms, refused, error), or dropped
 //   token     app                             -> secret, endpoint, file; only over the local socket
 //   shutdown  keep_apps                       -> (nothing); only over the local socket
 namespace berth::wire {

@@ -97,6 +97,11 @@ def test_malformed_frames_get_an_error(raw, number):
     assert raw.request("hello")[2] == 0
 
 
+def test_frames_that_look_like_mail_are_answered_too(raw):
+    for frame in (b"\xc1", b"\xc1\x01", b"\xc1\x01\xff" + b"x" * 50, b"\xc1\xc1\xc1"):
+        assert raw.ask(frame)[2] == 400
+
+
 def test_random_frames_never_hurt(home, raw):
     rng = random.Random(5)
     pid = home.pid_of("agent")
@@ -138,8 +143,10 @@ def test_a_repeated_command_is_carried_out_once(home, raw):
 
 
 def test_an_oversized_frame_costs_its_sender_the_connection_only(home, raw):
+    # Mail between agents comes over the same endpoint and may be larger than a request.
+    assert raw.ask(b"\xc6" + b"x" * (17 << 20))[2] == 413
     raw.socket.rcvtimeo = 500
-    raw.socket.send(b"\xc6" + b"x" * (17 << 20))
+    raw.socket.send(b"\xc6" + b"x" * (67 << 20))
     with pytest.raises(zmq.Again):
         raw.socket.recv()
     assert home.berth("list").code == 0

@@ -123,8 +123,21 @@ TEST_CASE("durations, moments and counts") {
     CHECK(parse_moment("10m", now).value() == now - seconds(600));
     CHECK(parse_moment("2023-11-14T22:13:20Z", now).value() == now);
     CHECK(parse_moment("2023-11-14 22:13:20", now));
-    for (const char* text :
-         {"", "yesterday", "2023-11-14", "2023-11-14T22:13:20", "2023-11-14T22:13:20Zx"}) {
+    const auto local = [&now](const char* text) {
+        return local_time(parse_moment(text, now).value());
+    };
+    const std::string today = local_time(now).substr(0, 10);
+    CHECK(local("14:02").substr(0, 19) == today + " 14:02:00");
+    CHECK(local("14:02:05").substr(0, 19) == today + " 14:02:05");
+    CHECK(local("2023-03-01").substr(0, 19) == "2023-03-01 00:00:00");
+    CHECK(local("2023-03-01 09:30").substr(0, 19) == "2023-03-01 09:30:00");
+    for (const char* text : {"",
+                             "yesterday",
+                             "25:00",
+                             "14:2x",
+                             "2023-13-14",
+                             "2023-11-14T22:13:20",
+                             "2023-11-14T22:13:20Zx"}) {
         INFO(text);
         CHECK_FALSE(parse_moment(text, now));
     }

@@ -143,7 +143,7 @@ TEST_CASE("an app finds the relay, and a module app gets its host") {
           std::vector<std::string>{"python3", "-u", "/sdk/berth_module_host.py", "web.py", "word"});
 
     std::string prepared;
-    context.ipc_files = [&prepared](const AppSpec& of) -> berth::Result<void> {
+    context.ipc_files = [&prepared](const AppSpec& of) -> berth::Result<std::vector<std::string>> {
         prepared = of.id;
         return berth::fail(berth::ErrorCode::Io, "no secret");
     };
