@@ -85,6 +85,7 @@ void Across::received(std::uint64_t number, std::string_view frame) {
     }
     link->heard = loop_.now().mono;
     link->got += frame.size();
+    link->taken = std::min(std::max(link->taken, mail->got), link->sent);
     switch (mail->kind) {
         case MailKind::Ping:
             return send_frame(*link, MailKind::Pong, "", "");
@@ -94,8 +95,8 @@ void Across::received(std::uint64_t number, std::string_view frame) {
             return on_parcels(*link, *mail);
         case MailKind::Verdicts:
             return on_verdicts(mail->peer, mail->body);
-        case MailKind::Event:
-            return on_event(*mail);
+        case MailKind::Events:
+            return on_events(*mail);
         case MailKind::Bounce:
             return on_bounce(*link, *mail);
         case MailKind::Hello:
@@ -207,7 +208,9 @@ void Across::on_bounce(Link& link, const wire::MailFrame& mail) {
 }
 
 void Across::send_frame(Link& link, MailKind kind, std::string_view peer, std::string_view body) {
-    options_.send(link.number, wire::encode_mail({kind, link.got, peer, body}));
+    std::string frame = wire::encode_mail({kind, link.got, peer, body});
+    link.sent += frame.size();
+    options_.send(link.number, std::move(frame));
 }
 
 void Across::listen(const std::vector<std::string>& agents) {

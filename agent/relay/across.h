@@ -189,6 +189,12 @@ private:
         MonoTime heard;
         std::uint64_t got = 0;
         std::map<std::string, wire::Presence, std::less<>> roster;
+        std::uint64_t sent = 0;                     // bytes
+        std::uint64_t taken = 0;                    // of those, by the controller
+        std::map<std::string, std::string> events;  // to be sent, by receiver; "": all who listen
+        std::size_t event_bytes = 0;
+        MonoTime next_events;  // none are sent before
+        bool lost_events = false;
     };
 
     struct Box {
@@ -200,6 +206,7 @@ private:
         MonoTime progress;       // the last verdict, or when the first of what has none was sent
         MonoTime busy_until;
         std::uint32_t setbacks = 0;  // in a row
+        std::size_t frames = 0;      // sent since the last verdict
         std::map<std::string, bool, std::less<>> known;
         std::uint64_t refused = 0;
         std::string error;
@@ -290,7 +297,9 @@ private:
     void take_answer(const Sender& sender, const Parcel& parcel);
     Lane& lane_of(const Sender& sender, const Parcel& parcel);
     void say(const Sender& sender, const Verdict& verdict);
-    void on_event(const wire::MailFrame& mail);
+    void on_events(const wire::MailFrame& mail);
+    void gather(Link& link, const std::string& receiver, const FarEvent& event);
+    void send_events(Link& link);
 
     loop::EventLoop& loop_;
     AcrossHost& host_;
@@ -314,6 +323,7 @@ private:
     std::map<Sender, std::string> replies_;  // verdicts to be sent at the turn's end
     bool pump_ = false;
     loop::Registration tick_;
+    loop::Registration later_events_;
     std::uint64_t ticks_ = 0;
 };
 

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "agent/relay/across.h"
 #include "shared/log/log.h"
 
@@ -183,27 +185,67 @@ bool Across::respond(const std::string& app,
 
 void Across::raise(const FarEvent& event) {
     const auto& share = options_.rules.share_events;
-    if (links_.empty() || (share && share->empty())) {
-        return;
-    }
-    const std::string body = encode_event(event);
     for (auto& [number, link] : links_) {
         if (!share) {
-            send_frame(*link, MailKind::Event, "", body);
+            gather(*link, "", event);
             continue;
         }
         for (const auto& [agent, presence] : link->roster) {
             if (presence == wire::Presence::Connected && agent != link->name &&
                 rules_.allowed("share", Rights::Kind::Notify, agent)) {
-                send_frame(*link, MailKind::Event, agent, body);
+                gather(*link, agent, event);
             }
         }
     }
 }
 
-void Across::on_event(const wire::MailFrame& mail) {
-    if (const auto event = read_event(mail.body)) {
-        host_.far_event(mail.peer, *event);
+// Events are no messages: what a controller does not take in time it does not get.
+void Across::gather(Link& link, const std::string& receiver, const FarEvent& event) {
+    constexpr std::size_t kMost = 4U << 20U;  // bytes that wait, and that are on their way
+    const std::size_t size = event.payload ? event.payload->size() : 0;
+    const bool alone = link.event_bytes == 0 && link.sent - link.taken < kMost;
+    if (!alone && (link.event_bytes + size > kMost || link.sent - link.taken > kMost)) {
+        if (!std::exchange(link.lost_events, true)) {
+            log::warning("other agents miss events: there are too many", {});
+        }
+        return;
+    }
+    std::string& body = link.events[receiver];
+    link.event_bytes -= body.size();
+    append_event(body, event);
+    link.event_bytes += body.size();
+}
+
+// Few large frames rather than many small ones: a socket's queue counts frames.
+void Across::send_events(Link& link) {
+    constexpr Duration kPause = std::chrono::milliseconds(10);
+    const MonoTime now = loop_.now().mono;
+    if (link.events.empty()) {
+        return;
+    }
+    if (now < link.next_events) {
+        if (!later_events_.active()) {
+            later_events_ = loop_.at(link.next_events, [this] { later_events_.reset(); });
+        }
+        return;
+    }
+    for (const auto& [receiver, body] : link.events) {
+        send_frame(link, MailKind::Events, receiver, body);
+    }
+    link.events.clear();
+    link.event_bytes = 0;
+    link.lost_events = false;
+    link.next_events = now + std::chrono::duration_cast<MonoClock::duration>(kPause);
+}
+
+void Across::on_events(const wire::MailFrame& mail) {
+    const auto events = read_events(mail.body);
+    if (!events) {
+        return log::warning("events of another agent are malformed",
+                            {{"agent", std::string(mail.peer)}});
+    }
+    for (const FarEvent& event : *events) {
+        host_.far_event(mail.peer, event);
     }
 }
 

@@ -16,6 +16,7 @@ constexpr std::size_t kMaxKnown = 10'000;
 constexpr std::size_t kFrame = 128U << 10U;      // parcels go together up to about this
 constexpr std::size_t kBoxWindow = 2U << 20U;    // bytes on their way to one agent
 constexpr std::size_t kLinkWindow = 16U << 20U;  // and over one link, beyond a single message
+constexpr std::size_t kMostFrames = 100;         // to one agent without a verdict
 constexpr std::uint32_t kMostSetbacks = 10;
 
 MonoTime plus(MonoTime time, Duration delay) {
@@ -137,6 +138,7 @@ Across::Link* Across::route(Box& box) {
 void Across::rewind(Box& box) {
     box.mail.rewind();
     box.link = 0;
+    box.frames = 0;
     pump_ = true;
 }
 
@@ -162,6 +164,9 @@ bool Across::end_turn() {
         }
     }
     replies_.clear();
+    for (auto& [number, link] : links_) {
+        send_events(*link);
+    }
     return acted;
 }
 
@@ -183,7 +188,8 @@ void Across::pump() {
 void Across::send_box(Box& box, Link& link, std::size_t& in_flight) {
     std::vector<Outgoing> expired;
     const auto has_room = [&] {
-        return box.mail.in_flight() < kBoxWindow && in_flight < kLinkWindow;
+        return box.mail.in_flight() < kBoxWindow && in_flight < kLinkWindow &&
+               box.frames < kMostFrames;
     };
     while (has_room()) {
         std::string body;
@@ -205,6 +211,7 @@ void Across::send_box(Box& box, Link& link, std::size_t& in_flight) {
         }
         in_flight += box.mail.in_flight() - before;
         box.link = link.number;
+        ++box.frames;
         send_frame(link, MailKind::Parcels, box.mail.agent(), body);
     }
     discard(expired);
@@ -228,6 +235,7 @@ void Across::on_verdicts(std::string_view agent, std::string_view body) {
         return;
     }
     box->progress = loop_.now().mono;
+    box->frames = 0;
     for (const Verdict& verdict : read->verdicts) {
         on_verdict(*box, verdict);
     }

@@ -66,7 +66,7 @@ std::string pack_known(const std::vector<Batch::Known>& known) {
         wire::append_whole(out, one.first_id);
         wire::append_whole(out, one.count);
         wire::append_whole(out, one.time_ms);
-        wire::append_text(out, one.key);
+        wire::append_text(out, *one.key);
     }
     return out;
 }
@@ -78,19 +78,22 @@ void unpack_known(std::string_view packed, std::vector<Batch::Known>& known) {
         one.first_id = cursor.whole().value_or(0);
         one.count = cursor.whole().value_or(0);
         one.time_ms = cursor.whole().value_or(0);
-        one.key = cursor.text().value_or("");
+        one.key = std::make_shared<const std::string>(cursor.text().value_or(""));
         if (cursor.ok()) {
             known.push_back(std::move(one));
         }
     }
 }
 
+constexpr std::size_t kTogether = 32;  // messages of one INSERT
+
 // The database itself; used by one thread at a time.
 class Database {
 public:
     explicit Database(const Journal::Options& options)
         : db_(prepare(options)),
-          insert_(db_, "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)"),
+          insert_(db_, insert_text(1)),
+          insert_many_(db_, insert_text(kTogether)),
           remove_(db_, "DELETE FROM message WHERE id = ?"),
           remove_range_(db_, "DELETE FROM message WHERE id BETWEEN ? AND ?"),
           know_(db_, "INSERT OR REPLACE INTO known VALUES (?, ?)"),
@@ -133,9 +136,7 @@ public:
     Result<void> write(const Batch& batch) {
         try {
             SQLite::Transaction transaction(db_);
-            for (const Batch::Insert& message : batch.inserts) {
-                insert(message);
-            }
+            insert(batch.inserts);
             remove(batch.removals, remove_, remove_range_);
             write_across(batch);
             if (!batch.known.empty()) {
@@ -156,6 +157,7 @@ public:
             return {};
         } catch (const SQLite::Exception& error) {
             for (SQLite::Statement* const statement : {&insert_,
+                                                       &insert_many_,
                                                        &remove_,
                                                        &remove_range_,
                                                        &know_,
@@ -259,14 +261,30 @@ private:
         statement.bindNoCopy(4, lane.to);
     }
 
-    void insert(const Batch::Insert& message) {
-        insert_.bind(1, signed_of(message.id));
-        insert_.bindNoCopy(2, *message.to);
-        insert_.bindNoCopy(3, *message.from);
-        insert_.bind(4, signed_of(message.time_ms));
-        insert_.bind(5, signed_of(message.expires_ms));
-        bind_bytes(insert_, 6, *message.payload);
-        run(insert_);
+    static std::string insert_text(std::size_t rows) {
+        std::string text = "INSERT INTO message VALUES ";
+        for (std::size_t row = 0; row < rows; ++row) {
+            text += row == 0 ? "(?, ?, ?, ?, ?, ?)" : ", (?, ?, ?, ?, ?, ?)";
+        }
+        return text;
+    }
+
+    void insert(const std::vector<Batch::Insert>& messages) {
+        for (std::size_t i = 0; i < messages.size();) {
+            const bool many = messages.size() - i >= kTogether;
+            SQLite::Statement& statement = many ? insert_many_ : insert_;
+            int parameter = 1;
+            for (const std::size_t end = i + (many ? kTogether : 1); i < end; ++i) {
+                const Batch::Insert& message = messages[i];
+                statement.bind(parameter++, signed_of(message.id));
+                statement.bindNoCopy(parameter++, *message.to);
+                statement.bindNoCopy(parameter++, *message.from);
+                statement.bind(parameter++, signed_of(message.time_ms));
+                statement.bind(parameter++, signed_of(message.expires_ms));
+                bind_bytes(statement, parameter++, *message.payload);
+            }
+            run(statement);
+        }
     }
 
     // Acknowledgements mostly come in the order of the ids: neighbours go together.
@@ -295,6 +313,7 @@ private:
 
     SQLite::Database db_;
     SQLite::Statement insert_;
+    SQLite::Statement insert_many_;
     SQLite::Statement remove_;
     SQLite::Statement remove_range_;
     SQLite::Statement know_;

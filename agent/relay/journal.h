@@ -27,7 +27,7 @@ struct Batch {
         std::uint64_t first_id;
         std::uint64_t count;
         std::uint64_t time_ms;
-        std::string key;
+        Name key;
     };
 
     // A message for an app of another agent.

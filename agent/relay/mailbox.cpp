@@ -14,6 +14,18 @@ bool below(const Message& message, std::uint64_t id) {
 
 }  // namespace
 
+// Ids mostly follow each other without a gap: then the place is known without a search.
+std::deque<Message>::iterator Mailbox::at_or_after(std::uint64_t id) {
+    if (messages_.empty() || id <= messages_.front().id) {
+        return messages_.begin();
+    }
+    const std::uint64_t offset = id - messages_.front().id;
+    if (offset < messages_.size() && messages_[offset].id == id) {
+        return messages_.begin() + static_cast<std::ptrdiff_t>(offset);
+    }
+    return std::lower_bound(messages_.begin(), messages_.end(), id, below);
+}
+
 bool Mailbox::has_room(std::size_t messages, std::size_t bytes, const MailboxLimits& limits) const {
     return count_ + messages <= limits.messages && bytes_ + bytes <= limits.bytes;
 }
@@ -28,7 +40,7 @@ void Mailbox::add(Message message) {
 }
 
 Message* Mailbox::next(std::uint64_t stored, MonoTime now, std::vector<std::uint64_t>& expired) {
-    auto at = std::lower_bound(messages_.begin(), messages_.end(), from_id_, below);
+    auto at = at_or_after(from_id_);
     for (; at != messages_.end(); ++at) {
         from_id_ = at->id;
         if (at->gone || at->holder != 0) {
@@ -60,7 +72,7 @@ void Mailbox::give(Message& message, std::uint64_t holder, MonoTime due) {
 }
 
 Message* Mailbox::find(std::uint64_t id) {
-    const auto at = std::lower_bound(messages_.begin(), messages_.end(), id, below);
+    const auto at = at_or_after(id);
     return at != messages_.end() && at->id == id && !at->gone ? &*at : nullptr;
 }
 

@@ -108,6 +108,7 @@ private:
         MonoTime due;
     };
 
+    std::deque<Message>::iterator at_or_after(std::uint64_t id);
     void wait_again(Message& message);
     void erase(Message& message);
     void clear_up();

@@ -87,6 +87,25 @@ bool read_verdict(Cursor& cursor, Verdict& verdict) {
     return end_array(cursor, *extra) && code < 1000 && verdict.why.size() <= kLongestWhy;
 }
 
+bool read_event(Cursor& cursor, FarEvent& event) {
+    const auto extra = begin_array(cursor, kEventMembers);
+    if (!extra) {
+        return false;
+    }
+    event.seq = cursor.whole().value_or(0);
+    event.type = cursor.text().value_or("");
+    event.from = cursor.text().value_or("");
+    event.time_ms = cursor.whole().value_or(0);
+    Cursor ahead = cursor;
+    if (ahead.any() == "\xC0") {
+        cursor = ahead;
+    } else {
+        event.payload = cursor.text();
+    }
+    return end_array(cursor, *extra) && event.type.size() <= kLongestType &&
+           (event.from.empty() || is_valid_id(event.from));
+}
+
 template <class All, class Read>
 std::optional<All> read_all(std::string_view body, Read read) {
     All all;
@@ -136,8 +155,7 @@ void append_verdict(std::string& out, const Verdict& verdict) {
     wire::append_text(out, verdict.why.substr(0, kLongestWhy));
 }
 
-std::string encode_event(const FarEvent& event) {
-    std::string out;
+void append_event(std::string& out, const FarEvent& event) {
     wire::append_array(out, kEventMembers);
     wire::append_whole(out, event.seq);
     wire::append_text(out, event.type);
@@ -148,7 +166,6 @@ std::string encode_event(const FarEvent& event) {
     } else {
         wire::append_nil(out);
     }
-    return out;
 }
 
 std::optional<Parcels> read_parcels(std::string_view body) {
@@ -163,27 +180,15 @@ std::optional<Verdicts> read_verdicts(std::string_view body) {
     });
 }
 
-std::optional<FarEvent> read_event(std::string_view body) {
-    FarEvent event;
+std::optional<std::vector<FarEvent>> read_events(std::string_view body) {
+    std::vector<FarEvent> events;
     Cursor cursor(body);
-    const auto extra = begin_array(cursor, kEventMembers);
-    if (!extra) {
-        return std::nullopt;
+    while (!cursor.at_end()) {
+        if (!read_event(cursor, events.emplace_back())) {
+            return std::nullopt;
+        }
     }
-    event.seq = cursor.whole().value_or(0);
-    event.type = cursor.text().value_or("");
-    event.from = cursor.text().value_or("");
-    event.time_ms = cursor.whole().value_or(0);
-    Cursor ahead = cursor;
-    if (ahead.any() == "\xC0") {
-        cursor = ahead;
-    } else {
-        event.payload = cursor.text();
-    }
-    const bool good = end_array(cursor, *extra) && cursor.at_end() &&
-                      event.type.size() <= kLongestType &&
-                      (event.from.empty() || is_valid_id(event.from));
-    return good ? std::optional(event) : std::nullopt;
+    return events;
 }
 
 }  // namespace berth::relay

@@ -64,7 +64,7 @@ struct FarEvent {
     std::optional<std::string_view> payload;
 };
 
-std::string encode_event(const FarEvent& event);
+void append_event(std::string& out, const FarEvent& event);
 
 // Nothing: malformed. Views of `body`.
 struct Parcels {
@@ -79,6 +79,6 @@ struct Verdicts {
 
 std::optional<Parcels> read_parcels(std::string_view body);
 std::optional<Verdicts> read_verdicts(std::string_view body);
-std::optional<FarEvent> read_event(std::string_view body);
+std::optional<std::vector<FarEvent>> read_events(std::string_view body);
 
 }  // namespace berth::relay

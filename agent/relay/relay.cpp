@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "shared/log/log.h"
 
@@ -10,6 +11,9 @@ namespace berth::relay {
 namespace {
 
 constexpr std::uint64_t kIdReserve = 1U << 20U;
+constexpr float kKnownLoad = 0.25F;  // mostly a key is new: that is seen from an empty place
+constexpr std::size_t kBurst =
+    100'000;  // messages that have gone, after which memory is given back
 constexpr Duration kDiskRetry = std::chrono::seconds(1);
 
 }  // namespace
@@ -39,6 +43,7 @@ Relay::Relay(loop::EventLoop& loop, Options options)
       options_(std::move(options)),
       limits_(options_.limits),
       poster_(std::make_shared<loop::Poster>(loop)),
+      trimmer_(loop, kBurst),
       hook_(loop.before_sleep([this] { return end_turn(); })) {}
 
 Relay::~Relay() {
@@ -53,6 +58,7 @@ Relay::~Relay() {
 // Everything counts as given out before: whether it was, nobody knows after a crash.
 void Relay::restore(Stored stored) {
     const std::uint64_t now = now_ms();
+    known_.max_load_factor(kKnownLoad);
     next_id_ = stored.next_id;
     for (Batch::Insert& row : stored.messages) {
         stored_id_ = row.id;
@@ -77,7 +83,7 @@ void Relay::restore(Stored stored) {
     }
     for (const Batch::Known& known : stored.known) {
         note_stored_key(known);
-        if (const auto sender = need_box(known.key.substr(0, known.key.find('\0')))) {
+        if (const auto sender = need_box(known.key->substr(0, known.key->find('\0')))) {
             learn(**sender, known);
         }
     }
@@ -294,7 +300,7 @@ void Relay::sweep_boxes() {
             return false;
         }
         for (const auto& [key, time_ms] : box.keys) {
-            known_.erase(key);
+            known_.erase(*key);
         }
         return true;
     });
@@ -311,6 +317,7 @@ void Relay::touch(Box& box) {
 // -----------------------------------------------------------------------
 
 bool Relay::end_turn() {
+    trimmer_.worked(std::exchange(removed_, 0));
     bool acted = across_->end_turn();
     while (!touched_.empty()) {
         std::vector<Box*> boxes;
@@ -323,9 +330,12 @@ bool Relay::end_turn() {
         acted = true;
     }
     const bool wanted = !turn_.batch->empty() || !turn_.answers.empty() || across_->waits();
-    if (!wanted || in_flight_ != nullptr || retry_later_) {
+    const bool gathering = gather_.active() && turn_.answers.size() < gather_until_;
+    if (!wanted || in_flight_ != nullptr || retry_later_ || gathering) {
         return acted;
     }
+    gather_.reset();
+    submitted_ = MonoClock::now();
     for (const std::uint64_t id : turn_.batch->sent) {
         trace_.ended(id, TraceOutcome::Sent, loop_.now().wall);
     }
@@ -336,6 +346,18 @@ bool Relay::end_turn() {
     std::sort(in_flight_->batch->sent.begin(), in_flight_->batch->sent.end());
     journal_->submit(std::move(in_flight_->batch));
     return acted;
+}
+
+// Who has just been answered mostly asks again at once. When a flush takes long, and others wait
+// for the next one, that one waits a moment for them: else two halves take turns, each with a
+// flush.
+void Relay::gather_more(std::size_t answered) {
+    constexpr Duration kLongFlush = std::chrono::milliseconds(2);
+    constexpr Duration kMoment = std::chrono::milliseconds(1);
+    if (!turn_.answers.empty() && answered != 0 && MonoClock::now() - submitted_ > kLongFlush) {
+        gather_until_ = turn_.answers.size() + answered;
+        gather_ = loop_.after(kMoment, [this] { gather_.reset(); });
+    }
 }
 
 // The journal is done with a batch.
@@ -373,6 +395,7 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
         trace_.stored(row.id, loop_.now().wall);
     }
     across_->stored();
+    gather_more(turn->answers.size());
     for (const Deferred& deferred : turn->answers) {
         if (Session* const session = find_session(deferred.session)) {
             answer(*session, deferred.header, deferred.payloads);
@@ -388,8 +411,8 @@ void Relay::fail_turn(Turn& turn, const Error& error) {
         --box->references;
         touch(*box);
     }
-    for (const std::string& key : turn.known) {
-        known_.erase(key);
+    for (const Name& key : turn.known) {
+        known_.erase(*key);
     }
     for (const Deferred& deferred : turn.answers) {
         if (Session* const session = find_session(deferred.session)) {

@@ -21,6 +21,7 @@
 #include "agent/relay/trace.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
+#include "shared/loop/heap_trimmer.h"
 #include "shared/loop/poster.h"
 
 // The relay: mailboxes, and what apps may do with them. All of it lives in one thread.
@@ -69,8 +70,8 @@ struct Box {
     std::deque<std::shared_ptr<Waiter>> waiters;
     std::size_t sessions = 0;
     std::size_t next_subscriber = 0;
-    std::deque<std::pair<std::string, std::uint64_t>> keys;  // dedupe keys it used, with their time
-    bool seen = false;                                       // somebody has proved to be this app
+    std::deque<std::pair<Name, std::uint64_t>> keys;  // dedupe keys it used, with their time
+    bool seen = false;                                // somebody has proved to be this app
     std::size_t references = 0;  // messages on their way to the disk, requests without an answer
     std::uint64_t taken = 0;     // acknowledged or answered by the app
     RateMeter in;
@@ -181,7 +182,7 @@ private:
         std::unique_ptr<Batch> batch = std::make_unique<Batch>();
         std::vector<Deferred> answers;
         std::vector<std::pair<Box*, std::uint64_t>> added;
-        std::vector<std::string> known;  // keys that this turn has used
+        std::vector<Name> known;  // keys that this turn has used
     };
 
     // Keys that the disk holds, a thousand at most; `last_id` is of the latest.
@@ -194,6 +195,7 @@ private:
     struct KnownKey {
         std::uint64_t first_id = 0;
         std::uint64_t count = 0;
+        Name key;  // what the map's key is a view of
     };
 
     Relay(loop::EventLoop& loop, Options options);
@@ -293,6 +295,7 @@ private:
     void unsubscribe(Session& session);
 
     bool end_turn();
+    void gather_more(std::size_t answered);
     void stored(const Result<void>& written, std::unique_ptr<Batch> batch);
     void fail_turn(Turn& turn, const Error& error);
     Session* find_session(std::uint64_t number);
@@ -315,7 +318,7 @@ private:
     std::unordered_map<std::string, std::unique_ptr<Box>, Hash, std::equal_to<>> boxes_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::unordered_map<std::uint64_t, PendingRequest> requests_;  // by correlation
-    std::unordered_map<std::string, KnownKey> known_;
+    std::unordered_map<std::string_view, KnownKey> known_;
     std::deque<StoredKeys> stored_keys_;  // oldest first
     std::size_t stored_key_count_ = 0;
     std::vector<Box*> touched_;
@@ -332,10 +335,15 @@ private:
     std::string scratch_;
     Turn turn_;                        // what the present turn wants stored
     std::unique_ptr<Turn> in_flight_;  // what the journal is writing
+    MonoTime submitted_;               // when that was
+    loop::Registration gather_;     // the next one waits a moment for those who were just answered
+    std::size_t gather_until_ = 0;  // so many answers
     loop::Registration retry_;
     bool retry_later_ = false;  // the disk refused; nothing is tried until the timer
     bool stopping_ = false;
     std::shared_ptr<loop::Poster> poster_;
+    loop::HeapTrimmer trimmer_;
+    std::uint64_t removed_ = 0;  // messages, in this turn
     std::unique_ptr<Across> across_;
     Name last_far_;  // the sender of the latest message from another agent
     std::unique_ptr<Journal> journal_;

@@ -106,7 +106,8 @@ void Relay::notify_far(Session& session,
     if (request.args.dedupe && (room || room.error().code == ErrorCode::Exhausted)) {
         key = known_key(own, *request.args.to, *request.args.dedupe);
         if (const auto found = known_.find(key); found != known_.end()) {
-            const auto [first, count] = found->second;
+            const std::uint64_t first = found->second.first_id;
+            const std::uint64_t count = found->second.count;
             return answer_stored(
                 session,
                 request,
@@ -132,7 +133,10 @@ void Relay::notify_far(Session& session,
         ++letter.id;
     }
     if (!key.empty()) {
-        remember(*session.box, {first, payload.size(), now_ms(), key}, durable);
+        remember(
+            *session.box,
+            {first, payload.size(), now_ms(), std::make_shared<const std::string>(std::move(key))},
+            durable);
     }
     answer_stored(
         session,

@@ -113,7 +113,10 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
     accept(**box, session, request, payload);
     const bool durable = request.args.durable.value_or(true);
     if (!key.empty()) {
-        remember(*session.box, {first, payload.size(), now_ms(), key}, durable);
+        remember(
+            *session.box,
+            {first, payload.size(), now_ms(), std::make_shared<const std::string>(std::move(key))},
+            durable);
     }
     answer_stored(session,
                   request,
@@ -162,11 +165,16 @@ void Relay::remember(Box& sender, const Batch::Known& known, bool durable) {
 
 // Each sender's latest keys are remembered, so that a busy one does not make others forgotten.
 void Relay::learn(Box& sender, const Batch::Known& known) {
-    known_[known.key] = {known.first_id, known.count};
+    const auto [at, made] =
+        known_.try_emplace(*known.key, KnownKey{known.first_id, known.count, known.key});
+    if (!made) {
+        at->second.first_id = known.first_id;
+        at->second.count = known.count;
+    }
     sender.keys.emplace_back(known.key, known.time_ms);
     while (sender.keys.size() > limits_.known_keys ||
            sender.keys.front().second + known_for_ms() < known.time_ms) {
-        known_.erase(sender.keys.front().first);
+        known_.erase(*sender.keys.front().first);
         sender.keys.pop_front();
     }
 }
@@ -400,6 +408,7 @@ bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
         return false;
     }
     note_taken(box, id, why);
+    ++removed_;
     if (removed->holder != 0) {
         if (Session* const holder = find_session(removed->holder)) {
             --holder->window;

@@ -35,7 +35,7 @@ void MailLink::check() {
         set_open(false);
     }
     if (open_) {
-        const std::string ping = wire::encode_mail({MailKind::Ping, 0, "", ""});
+        const std::string ping = wire::encode_mail({MailKind::Ping, taken_, "", ""});
         sent_ += transport_->send(ping) ? ping.size() : 0;
     } else {
         say_hello();
@@ -68,6 +68,7 @@ void MailLink::received(std::string_view frame) {
     heard_ = loop_.now().mono;
     if (mail->kind == MailKind::Welcome) {
         set_open(false);
+        taken_ = frame.size();
         return set_open(true);
     }
     if (mail->kind == MailKind::Who) {
@@ -77,6 +78,7 @@ void MailLink::received(std::string_view frame) {
     if (!open_) {
         return;  // of the time before
     }
+    taken_ += frame.size();
     got_ = std::min(mail->got, sent_);
     if (mail->kind == MailKind::Listen) {
         if (const auto names = wire::decode_names(mail->body)) {
@@ -95,7 +97,7 @@ bool MailLink::send(MailKind kind, std::string_view peer, std::string_view body)
     if (!open_ || (sent_ != got_ && sent_ - got_ + body.size() > kWindow)) {
         return false;
     }
-    const std::string frame = wire::encode_mail({kind, 0, peer, body});
+    const std::string frame = wire::encode_mail({kind, taken_, peer, body});
     if (!transport_->send(frame)) {
         set_open(false);  // it is not connected, or has stopped reading: it has to begin anew
         return false;

@@ -55,8 +55,9 @@ private:
     Listener listener_;
     std::unique_ptr<Transport> transport_;
     bool open_ = false;
-    std::uint64_t sent_ = 0;  // bytes since hello
-    std::uint64_t got_ = 0;   // of those, what the agent has taken in
+    std::uint64_t sent_ = 0;   // bytes since hello
+    std::uint64_t got_ = 0;    // of those, what the agent has taken in
+    std::uint64_t taken_ = 0;  // bytes of the agent since its welcome
     MonoTime begun_;
     MonoTime heard_;
     std::set<std::string> listens_;

@@ -83,8 +83,8 @@ void MailRouter::tell_all(const wire::Roster& news, const std::string& except) {
 }
 
 void MailRouter::pass(const std::string& from, const wire::MailFrame& mail) {
-    if (mail.kind == MailKind::Event) {
-        return pass_event(from, mail);
+    if (mail.kind == MailKind::Events) {
+        return pass_events(from, mail);
     }
     if (mail.kind != MailKind::Parcels && mail.kind != MailKind::Verdicts) {
         return;  // what only a controller says
@@ -103,7 +103,7 @@ void MailRouter::pass(const std::string& from, const wire::MailFrame& mail) {
 }
 
 // For those who listen, as far as they keep up.
-void MailRouter::pass_event(const std::string& from, const wire::MailFrame& mail) {
+void MailRouter::pass_events(const std::string& from, const wire::MailFrame& mail) {
     for (auto& [name, member] : members_) {
         if (name != from && (mail.peer.empty() || mail.peer == name) &&
             member.link->listens_to(from)) {

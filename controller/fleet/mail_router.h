@@ -35,7 +35,7 @@ private:
     void changed(const std::string& name, bool open);
     void tell_all(const wire::Roster& news, const std::string& except);
     void pass(const std::string& from, const wire::MailFrame& mail);
-    void pass_event(const std::string& from, const wire::MailFrame& mail);
+    void pass_events(const std::string& from, const wire::MailFrame& mail);
     void bounce(const std::string& from, std::string_view to, wire::BounceReason reason);
     [[nodiscard]] wire::Roster roster() const;
 

@@ -15,7 +15,7 @@
 //
 // `peer`: towards the controller, who it is for; from the controller, who has sent it: what the
 // controller itself knows of the link it came over, never what a frame claims. `bytes got` is how
-// much the agent has taken in over this link since hello: so the controller knows how much is on
+// much the sender has taken in over this link since hello: so the other one knows how much is on
 // its way. The bodies of parcels, verdicts and events are the agents' own: agent/relay/parcel.h.
 //
 // The controller keeps nothing but what it is sending: whoever is not told that something has
@@ -37,7 +37,7 @@ enum class MailKind : std::uint8_t {
     Listen,     // agent: whose events it wants
     Parcels,    // messages for apps of `peer`
     Verdicts,   // what has become of parcels of `peer`
-    Event,      // for all who listen, or for `peer` alone
+    Events,     // for all who listen, or for `peer` alone
     Bounce,     // controller: something for `peer` was not passed on; the body says why
 };
 

@@ -136,6 +136,12 @@ def test_events(pair, names):
             event = wire.push("event")
         assert event.payload == [{"p": 2}] and event.meta["seq"] == seq
         assert (event.meta["from"], event.meta["agent"]) == (f"default/{names[0]}", "default")
+    asked = [a.send("raise", n, type="many") for n in range(5000)]  # far more than a socket's queue holds frames
+    assert [wires[0].push("event").payload for _ in range(5000)] == [[n] for n in range(5000)]
+    assert all(a.answer(n).code == 0 for n in asked)
+    for wire in wires[1:3]:
+        for _ in range(5000):
+            wire.push("event")
     own = pair.far.wire(names[0])
     own.do("raise", type="own")
     for wire in wires:  # its own agent's come as ever, and of the others nothing has come before

@@ -1,6 +1,7 @@
 """contracts/ipc on the wire: every verb, every code, every promise."""
 
 import os
+import pathlib
 import signal
 import stat
 import time
@@ -565,3 +566,17 @@ def test_a_killed_receiver_gets_the_rest_again(apps, tmp_path):
     os.waitpid(pid, 0)
     answer = b.answer(waiting, timeout=5)
     assert answer.payload == list(range(5)) and {m["attempt"] for m in answer.info["messages"]} == {2}
+
+
+def test_memory_is_given_back_after_a_burst(apps):
+    def resident():
+        status = pathlib.Path(f"/proc/{apps.home.pid_of('agent')}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) >> 10  # MiB
+    before = resident()
+    a, b = apps.wire("a"), apps.wire("b")
+    asked = [a.send("notify", *["x" * 500] * 1000, to="b", durable=False) for _ in range(100)]
+    assert all(a.answer(n).code == 0 for n in asked)
+    assert resident() > before + 40
+    while b.poll(auto_ack=True):
+        pass
+    wait_for(lambda: resident() < before + 20, "it is as small as before")

@@ -180,15 +180,15 @@ TEST_CASE("events go to those who listen", "[mail]") {
     bed.fakes["all"].say(MailKind::Listen, "", wire::encode_names({"*"}));
     bed.fakes["some"].say(MailKind::Listen, "", wire::encode_names({"a"}));
     bed.fakes["a"].say(MailKind::Listen, "", wire::encode_names({"*"}));
-    bed.fakes["a"].say(MailKind::Event, "", "e");
-    bed.fakes["a"].say(MailKind::Event, "some", "e");
-    bed.fakes["a"].say(MailKind::Event, "deaf", "e");
-    bed.fakes["deaf"].say(MailKind::Event, "", "e");
-    CHECK(bed.fakes["all"].all(MailKind::Event).size() == 2);
-    CHECK(bed.fakes["some"].all(MailKind::Event).size() == 2);
-    CHECK(bed.fakes["deaf"].all(MailKind::Event).empty());
-    REQUIRE(bed.fakes["a"].all(MailKind::Event).size() == 1);
-    CHECK(bed.fakes["a"].all(MailKind::Event).at(0).peer == "deaf");
+    bed.fakes["a"].say(MailKind::Events, "", "e");
+    bed.fakes["a"].say(MailKind::Events, "some", "e");
+    bed.fakes["a"].say(MailKind::Events, "deaf", "e");
+    bed.fakes["deaf"].say(MailKind::Events, "", "e");
+    CHECK(bed.fakes["all"].all(MailKind::Events).size() == 2);
+    CHECK(bed.fakes["some"].all(MailKind::Events).size() == 2);
+    CHECK(bed.fakes["deaf"].all(MailKind::Events).empty());
+    REQUIRE(bed.fakes["a"].all(MailKind::Events).size() == 1);
+    CHECK(bed.fakes["a"].all(MailKind::Events).at(0).peer == "deaf");
 }
 
 TEST_CASE("an agent that falls silent is away until it answers again", "[mail]") {

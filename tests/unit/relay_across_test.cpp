@@ -82,9 +82,15 @@ TEST_CASE("parcels that no agent sends are malformed", "[across]") {
     CHECK(broken([](Parcel& p) { p.correlation = 1; }));
     CHECK(broken([](Parcel& p) { p.kind = ParcelKind::Request; }));
     CHECK(broken([](Parcel& p) { p.kind = static_cast<ParcelKind>(3); }));
-    CHECK_FALSE(read_event(encode_event({1, std::string(300, 'x'), "a", 1, std::nullopt})));
-    CHECK_FALSE(read_event(encode_event({1, "x", "other/a", 1, std::nullopt})));
-    CHECK(read_event(encode_event({1, "x", "a", 1, "p"}))->payload == "p");
+    const auto event = [](const FarEvent& one) {
+        std::string body;
+        append_event(body, one);
+        return body;
+    };
+    const std::string good = event({1, "x", "a", 1, "p"});
+    CHECK_FALSE(read_events(event({1, std::string(300, 'x'), "a", 1, std::nullopt})));
+    CHECK_FALSE(read_events(good + event({1, "x", "other/a", 1, std::nullopt})));
+    CHECK(read_events(good + good)->at(1).payload == "p");
 }
 
 TEST_CASE("a lane takes the next one, knows what it has, and sees gaps", "[across]") {
@@ -353,4 +359,48 @@ TEST_CASE("a stream that is full holds up no other", "[across]") {
     CHECK(box.clear().size() == 5);
     CHECK(total == 0);
     CHECK(box.in_flight() == 0);
+}
+
+TEST_CASE("nothing that comes over a link does harm", "[across]") {
+    const auto loop = std::move(*loop::EventLoop::create());
+    Agent agent(*loop, "agent");
+    agent.greet(1, "from");
+    std::mt19937 chance(7);
+    Parcel parcel = sample();
+    for (int i = 0; i < 20'000; ++i) {
+        parcel.id = 1 + chance() % 100;
+        parcel.before = chance() % parcel.id;
+        std::string body;
+        switch (chance() % 3) {
+            case 0:
+                body = packed(parcel);
+                break;
+            case 1:
+                begin_verdicts(body, {"epoch of agent", chance()});
+                append_verdict(body, {chance() % 9, chance() % 9, Code::Ok, true, "why"});
+                break;
+            default:
+                append_event(body, {1, "type", "a", 1, "payload"});
+        }
+        for (std::size_t changes = chance() % 4; changes > 0; --changes) {
+            body[chance() % body.size()] = static_cast<char>(chance());
+        }
+        body.resize(body.size() - chance() % 2 * chance() % body.size());
+        const auto kind = static_cast<MailKind>(1 + chance() % 11);
+        std::string frame = wire::encode_mail({kind, chance(), "from", body});
+        if (chance() % 4 == 0) {
+            frame[chance() % frame.size()] = static_cast<char>(chance());
+        }
+        agent.across->received(1 + chance() % 2, frame);
+        (void)agent.across->end_turn();
+        agent.write(chance() % 2 == 0);
+        agent.out.clear();
+    }
+    agent.greet(3, "from");  // and it still takes what is right
+    const std::size_t before = agent.disk.messages.size();
+    parcel = sample();
+    parcel.before = 0;
+    agent.across->received(3, wire::encode_mail({MailKind::Parcels, 0, "new", packed(parcel)}));
+    agent.write(true);
+    CHECK(agent.disk.messages.size() == before + 1);
 }
