@@ -35,6 +35,8 @@ int run_agent(const berth::app::AgentOptions& options) {
     }
     (void)berth::os::remove_tree(problem);  // of an earlier try; none, mostly
     (*agent)->run();
+    // Nobody answers there any more: who starts the next agent waits for its socket.
+    (void)berth::os::remove_tree(options.home + "/run/control.sock");
     return 0;
 }
 

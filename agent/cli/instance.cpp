@@ -95,16 +95,16 @@ bool wait_for_file(loop::EventLoop& loop,
     return true;
 }
 
-Result<void> ensure_agent(const std::string& agent_home,
+Result<bool> ensure_agent(const std::string& agent_home,
                           const std::string& name,
                           const std::string& log_file) {
     if (running_pid(agent_service(agent_home))) {
-        return {};
+        return false;
     }
     if (const auto keeper = running_pid(keeper_service(agent_home))) {
         (void)os::send_signal_to(*keeper,
                                  SIGHUP);  // it is left alone with its apps, or starting an agent
-        return {};
+        return false;
     }
     BERTH_CHECK(os::make_folders(agent_home + "/run"));
     BERTH_CHECK(os::remove_tree(agent_home + "/run/control.sock"));  // of an earlier life
@@ -114,7 +114,7 @@ Result<void> ensure_agent(const std::string& agent_home,
     spec.new_session = true;
     spec.output = log_file;
     BERTH_CHECK(os::start_helper(spec));
-    return {};
+    return true;
 }
 
 }  // namespace berth::cli

@@ -38,8 +38,8 @@ bool wait_for_file(loop::EventLoop& loop,
                    const std::function<bool()>& broken);
 
 // The keeper of an agent, started in a session of its own; an agentless one is told to start its
-// agent.
-Result<void> ensure_agent(const std::string& agent_home,
+// agent. Gives whether it was started.
+Result<bool> ensure_agent(const std::string& agent_home,
                           const std::string& name,
                           const std::string& log_file);
 

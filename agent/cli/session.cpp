@@ -72,13 +72,13 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
     std::string why;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         BERTH_CHECK(os::remove_tree(problem));  // of an earlier try
-        BERTH_CHECK(ensure_agent(folder, agent_name, log_file));
+        BERTH_TRY(const bool fresh, ensure_agent(folder, agent_name, log_file));
         const auto gave_up = [&folder] {
             return !running_pid(keeper_service(folder)) && !running_pid(agent_service(folder));
         };
         // A keeper that is on its way out starts no agent any more: its end ends the wait.
-        bool ended = false;
         const auto keeper = watch_end(keeper_service(folder));
+        bool ended = !fresh && !keeper && !running_pid(agent_service(folder));
         const auto watch = keeper ? loop->watch(keeper->get(),
                                                 loop::Interest::Read,
                                                 [&ended](bool, bool) { ended = true; })

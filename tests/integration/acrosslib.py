@@ -42,7 +42,7 @@ class Pair:
         self.up.begin()
         self.house.up()
         key = self.up.berth("controller", "public-key", check=0).out.strip()
-        self.house.berth("--agent", "house", "agent", "authorize", key, check=0)
+        self.house.berth("--agent", "house", "agent", "authorize", "--", key, check=0)
         own = (self.house.agent_home / "keys" / "agent.pub").read_text().strip()
         self.up.berth("controller", "add-agent", "house", "--endpoint", self.house.endpoint, "--key", own, check=0)
         self.joined()

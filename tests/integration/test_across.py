@@ -52,6 +52,19 @@ def test_there_and_back(pair, names):
     assert [(m["from"], p) for m, p in numbers(a, 1)] == [(f"house/{names[1]}", "back")]
 
 
+def test_the_traces_of_both_agents_tell_it(pair, names):
+    a, b = pair.near.wire(names[0]), pair.far.wire(names[1])
+    a.do("notify", "seen", to=f"house/{names[1]}")
+    numbers(b, 1)
+
+    def traced(home, app):
+        entries = home.berth("--agent", home.agent, "trace", app, "--json", check=0).json()
+        return [(e["from"], e["to"], e["outcome"]) for e in entries]
+
+    wait_for(lambda: traced(pair.near.home, names[0]) == [(names[0], f"house/{names[1]}", "sent")], "what the sender's says")
+    assert traced(pair.far.home, names[1]) == [(f"default/{names[0]}", names[1], "acknowledged")]
+
+
 def test_order_and_size(pair, names):
     a, b = pair.near.wire(names[0]), pair.far.wire(names[1])
     big = os.urandom(20 << 20)
