@@ -232,7 +232,9 @@ def test_to_with_the_agents_name(apps):
     a, b = apps.wire("a"), apps.wire("b")
     a.do("notify", "x", to="default/b")
     assert [p for _, p in b.poll()] == ["x"]
-    waits = a.do("notify", "x", to="elsewhere/b")  # no controller is there to say more
+    assert a.ask("notify", "x", to="elsewhere/b").code == 403  # its descriptor has no word about other agents
+    apps.install("far", '[ipc]\nmay_notify = ["elsewhere/.*"]\n')
+    waits = apps.wire("far").do("notify", "x", to="elsewhere/b")  # no controller is there to say more
     assert len(waits["ids"]) == 1 and waits["known"] is None and waits["agent"] == "away"
     for bad in ("", "/", "default/", "a b", "x" * 65, "a/b/c", "../b", "\0"):
         assert a.ask("notify", "x", to=bad).code == 400, bad
