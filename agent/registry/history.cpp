@@ -34,7 +34,7 @@ void Registry::end_run(App& app, bool crashed) {
         status.rss_bytes = app.sample.rss_bytes;
         status.cpu_percent = app.sample.cpu_percent;
         status.processes = app.sample.processes;
-        app.crash = App::Crash{std::move(status), app.running_spec};
+        app.crash = std::make_unique<App::Crash>(App::Crash{std::move(status), app.running_spec});
         app.row.crash_due = run.generation;
         crashed_.insert(app.row.id);
     }
@@ -98,7 +98,7 @@ void Registry::recall_crash(App& app) {
         app.row.crash_due = 0;  // the run itself is not known any more
         return;
     }
-    app.crash = App::Crash{std::move(status), app.running_spec};
+    app.crash = std::make_unique<App::Crash>(App::Crash{std::move(status), app.running_spec});
     crashed_.insert(app.row.id);
 }
 

@@ -46,7 +46,7 @@ struct App {
         std::shared_ptr<const AppSpec> spec;
     };
 
-    std::optional<Crash> crash;
+    std::unique_ptr<Crash> crash;  // null, mostly
 };
 
 // Somebody's request to an app, as it goes into reasons and events: "admin from the panel".

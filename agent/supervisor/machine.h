@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -184,9 +183,9 @@ private:
     std::optional<WallTime> finished_;
     std::optional<ExitStatus> exit_;
     MonoTime run_began_;
-    std::uint32_t attempt_ = 0;    // failures in a row
-    std::uint64_t restarts_ = 0;   // automatic, since the user's last start
-    std::deque<MonoTime> recent_;  // automatic restarts within the window
+    std::uint32_t attempt_ = 0;     // failures in a row
+    std::uint64_t restarts_ = 0;    // automatic, since the user's last start
+    std::vector<MonoTime> recent_;  // automatic restarts within the window, oldest first
     Now now_{};
     double random_ = 0.5;
 };

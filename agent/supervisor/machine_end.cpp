@@ -137,9 +137,7 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
         attempt_ = 0;
     }
     const RestartSpec& restart = spec_->restart;
-    while (!recent_.empty() && now_.mono - recent_.front() > restart.window) {
-        recent_.pop_front();
-    }
+    std::erase_if(recent_, [&](MonoTime time) { return now_.mono - time > restart.window; });
     if (restart.max_restarts > 0 && recent_.size() >= restart.max_restarts) {
         return set_state(State::Failed,
                          how + "; gave up after " + std::to_string(recent_.size()) +
