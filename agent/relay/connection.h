@@ -54,7 +54,7 @@ private:
     std::size_t sent_ = 0;
     bool dirty_ = false;
     bool ended_ = false;
-    bool blocked_ = false;  // the socket takes no more for now
+    bool blocked_ = false;  // the socket takes no more until it is writable
     bool held_ = false;     // nothing is read until the peer has read
     loop::Interest interest_ = loop::Interest::Read;
     loop::Registration watch_;

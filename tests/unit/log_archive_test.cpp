@@ -129,7 +129,7 @@ TEST_CASE("tail, since and patterns go back into compressed files") {
     CHECK(texts(LogReader(folder.path()).read(query).value()).size() == 1);
 }
 
-TEST_CASE("a search that finds nothing ends for now after a bounded piece of the log") {
+TEST_CASE("a search that finds nothing pauses after a bounded piece of the log") {
     const TempFolder folder;
     write_log(folder.path(), 5000, 1U << 20U);
     LogQuery query;

@@ -92,11 +92,11 @@ def below(roots, table=None):
     for pid, (parent, _, state) in table.items():
         if state not in "ZX":
             children.setdefault(parent, []).append(pid)
-    todo, seen = list(roots), []
-    while todo:
-        pid = todo.pop()
+    waiting, seen = list(roots), []
+    while waiting:
+        pid = waiting.pop()
         seen.append(pid)
-        todo += children.get(pid, [])
+        waiting += children.get(pid, [])
     return seen
 
 
