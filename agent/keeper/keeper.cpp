@@ -310,18 +310,22 @@ Run& Keeper::place(std::unique_ptr<Run> run) {
 void Keeper::set_aside(std::unique_ptr<Run> run) {
     auto& slot = replaced_[run->name().id];
     if (slot) {
-        Record& record = slot->record();
-        slot.reset();
-        Records::release(record);
+        drop(std::move(slot));
     }
     slot = std::move(run);
 }
 
+// The record is free once nothing refers to it.
+void Keeper::drop(std::unique_ptr<Run> run) {
+    Record& record = run->record();
+    run.reset();
+    Records::release(record);
+}
+
 void Keeper::forget(const std::string& id) {
     const auto found = runs_.find(id);
-    Record& record = found->second->record();
+    drop(std::move(found->second));
     runs_.erase(found);
-    Records::release(record);
 }
 
 void Keeper::end_when_done() {

@@ -71,6 +71,7 @@ private:
     void report_end(Run& run, bool tree_gone);
     Run& place(std::unique_ptr<Run> run);
     void set_aside(std::unique_ptr<Run> run);
+    static void drop(std::unique_ptr<Run> run);
     void forget(const std::string& id);
     void end_when_done();
     void watch_limits();

@@ -120,9 +120,8 @@ void Keeper::on_input(const keeperlink::Input& input) {
 void Keeper::on_forget(const keeperlink::Forget& message) {
     const auto replaced = replaced_.find(message.run.id);
     if (replaced != replaced_.end() && replaced->second->name() == message.run) {
-        Record& record = replaced->second->record();
+        drop(std::move(replaced->second));
         replaced_.erase(replaced);
-        Records::release(record);
         return;
     }
     Run* const run = find(message.run);

@@ -84,6 +84,7 @@ private:
     // With hide, the value is read over and nothing is written.
     bool value(std::size_t depth, bool hide);
     bool sized(unsigned head, std::size_t depth, bool hide);
+    bool is_too_deep(std::size_t depth);  // a mark is shown instead
     bool list(std::optional<std::uint64_t> count, std::size_t depth, bool hide);
     bool map(std::optional<std::uint64_t> count, std::size_t depth, bool hide);
     bool member(std::size_t depth, bool hide);
@@ -212,15 +213,20 @@ bool Shower::sized(unsigned head, std::size_t depth, bool hide) {
     }
 }
 
+bool Shower::is_too_deep(std::size_t depth) {
+    if (depth < limits_.depth) {
+        return false;
+    }
+    whole_ = false;
+    json_.value(kMore);
+    return true;
+}
+
 bool Shower::list(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
     if (!count || *count > bytes_.size() - at_) {
         return false;
     }
-    if (!hide && depth >= limits_.depth) {
-        whole_ = false;
-        json_.value(kMore);
-        hide = true;
-    }
+    hide = hide || is_too_deep(depth);
     const bool shown = !hide;
     if (shown) {
         json_.begin_array();
@@ -245,11 +251,7 @@ bool Shower::map(std::optional<std::uint64_t> count, std::size_t depth, bool hid
     if (!count || *count > (bytes_.size() - at_) / 2) {
         return false;
     }
-    if (!hide && depth >= limits_.depth) {
-        whole_ = false;
-        json_.value(kMore);
-        hide = true;
-    }
+    hide = hide || is_too_deep(depth);
     const bool shown = !hide;
     if (shown) {
         json_.begin_object();
