@@ -89,7 +89,10 @@ void print_message(const Value& message, WallTime now) {
                       size_text(message["bytes"].as_uint()),
                       message["request"].as_bool() ? ", a request" : "",
                       message["held"].as_bool() ? ", given out" : "",
-                      attempt > 0 ? fmt::format(", {} times so far", attempt) : ""));
+                      attempt > 0
+                          ? fmt::format(", given {} so far",
+                                        attempt == 1 ? "once" : fmt::format("{} times", attempt))
+                          : ""));
     print("    " + message["shown"].as_string() + "\n");
 }
 
