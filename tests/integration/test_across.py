@@ -47,7 +47,7 @@ def test_there_and_back(pair, names):
     first, second = numbers(b, 2)
     assert first[0]["from"] == f"default/{names[0]}" and first[0]["attempt"] == 1
     assert (first[1], second[1]) == ({"x": [1, None]}, "two")
-    assert a.do("notify", 3, to=f"house/{names[1]}")["known"] is True
+    wait_for(lambda: a.do("notify", 3, to=f"house/{names[1]}")["known"] is True, "what the other side tells")
     b.do("notify", "back", to=first[0]["from"])
     assert [(m["from"], p) for m, p in numbers(a, 1)] == [(f"house/{names[1]}", "back")]
 
