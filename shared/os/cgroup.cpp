@@ -55,11 +55,9 @@ Result<void> make_group(const std::string& path) {
 
 std::vector<std::string> groups_below(const std::string& path) {
     std::vector<std::string> groups;
-    const auto names = list_folder(path);
+    const auto names = folders_in(path);
     for (const std::string& name : names ? *names : std::vector<std::string>()) {
-        if (is_folder(path + "/" + name)) {
-            groups.push_back(path + "/" + name);
-        }
+        groups.push_back(path + "/" + name);
     }
     return groups;
 }
