@@ -64,7 +64,8 @@ Result<void> Agent::prepare() {
                                               registry_->shut_down();
                                           }
                                       },
-                                      [this](const keeperlink::Message& fact) { on_fact(fact); }});
+                                      [this](const keeperlink::Message& fact) { on_fact(fact); },
+                                      [this] { server_->on_keeper_problem(); }});
     registry_ = std::make_unique<registry::Registry>(
         loop_,
         *store_,
@@ -195,6 +196,7 @@ AgentInfo Agent::info() const {
     info.keeper_pid = keeper_->keeper_pid();
     info.started = started_;
     info.controllers = keeper_->controllers();
+    info.problem = keeper_->problem();
     return info;
 }
 

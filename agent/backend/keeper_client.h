@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +15,8 @@
 namespace berth::backend {
 
 // The agent's side of the keeper: what it knows arrives as events, in the loop. When the keeper
-// dies, starts the next one, which takes over its apps.
+// dies, starts the next one, which takes over its apps. One that hangs is left alone, for it holds
+// the apps: that is said, and nothing else can be done.
 class KeeperClient {
 public:
     struct Events {
@@ -22,6 +24,8 @@ public:
         std::function<void(const std::vector<keeperlink::RunFact>& runs, std::int32_t keeper_pid)>
             snapshot;
         std::function<void(const keeperlink::Message& fact)> fact;
+        // It has been silent for too long, or answers again: see problem().
+        std::function<void()> problem_changed;
     };
 
     // `command` starts a keeper: program and arguments, to which the descriptor is added.
@@ -38,7 +42,15 @@ public:
     void send(const keeperlink::Message& message);
     void flush();
 
+    // Calls back with the time it took once the keeper has taken in all that was sent before, and
+    // has told all that it knew then; not at all when it dies first.
+    using Confirmed = std::function<void(Duration took)>;
+    void confirm(Confirmed confirmed);
+
     [[nodiscard]] bool ready() const { return ready_; }
+
+    // Why nothing can be started or ended now; empty, mostly.
+    [[nodiscard]] const std::string& problem() const { return problem_; }
 
     [[nodiscard]] std::int32_t keeper_pid() const { return keeper_pid_; }
 
@@ -53,6 +65,12 @@ public:
 private:
     void received(const keeperlink::Message& message);
     void closed(const Error& why);
+    void ask(std::uint64_t token);
+    void answered(std::uint64_t token);
+    void heard();
+    void look_after();
+    void look_after_in(Duration delay);
+    void set_problem(std::string problem);
 
     loop::EventLoop& loop_;
     std::vector<std::string> command_;
@@ -66,6 +84,18 @@ private:
     bool ready_ = false;
     bool leaving_ = false;
     loop::Registration retry_;
+    std::optional<MonoTime> spoken_;  // when we first said something that it has not reacted to
+
+    struct Question {
+        MonoTime asked;
+        bool again = true;  // it is asked twice, for its first answer may overtake older news
+        Confirmed confirmed;
+    };
+
+    std::map<std::uint64_t, Question> questions_;  // by token
+    std::uint64_t next_question_ = 1;
+    std::string problem_;
+    loop::Registration look_after_;
 };
 
 }  // namespace berth::backend

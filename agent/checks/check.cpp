@@ -117,7 +117,12 @@ void Check::answered(const ProbeResult& result) {
 void Check::arm_watchdog() {
     const Duration limit = subject_.health.watchdog;
     watchdog_ = context_.loop.after(limit, [this, limit] {
-        decide("unhealthy: no sign of life (WATCHDOG=1) for " + short_duration(limit));
+        // What it says comes through the keeper: silence counts when that is no silence of it.
+        events_.hear_out([this, limit, alive = std::weak_ptr<bool>(alive_)] {
+            if (alive.lock() && !watchdog_.active()) {
+                decide("unhealthy: no sign of life (WATCHDOG=1) for " + short_duration(limit));
+            }
+        });
     });
 }
 
@@ -128,7 +133,7 @@ void Check::said_ready() {
 }
 
 void Check::said_alive() {
-    if (watchdog_.active()) {
+    if (purpose_ == Purpose::Health && subject_.health.watchdog > Duration::zero() && !decided_) {
         arm_watchdog();
     }
 }

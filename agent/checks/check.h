@@ -40,6 +40,9 @@ struct CheckEvents {
     std::function<void(const std::string& line, Duration timeout, ProbeDone done)> run;
     // Ready: it is. Health: it is not any more, for this reason. At most once, from the loop.
     std::function<void(const std::string& problem)> decided;
+    // Calls back when all that the app has said until now has been told; not at all when it cannot
+    // be known, then said_alive() follows.
+    std::function<void(std::function<void()> told)> hear_out;
     // evidence() has changed.
     std::function<void()> seen;
 };

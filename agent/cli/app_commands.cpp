@@ -24,6 +24,17 @@ int report_unmatched(const std::vector<std::string>& unmatched) {
     return unmatched.empty() ? kDone : kNothing;
 }
 
+int report_silent(const Listing& listing) {
+    for (const std::string& problem : listing.problems) {
+        print_error(problem);
+    }
+    int code = kDone;
+    for (const Error& error : listing.silent) {
+        code = report(error);
+    }
+    return code;
+}
+
 WallTime wall_now() {
     return read_clocks().wall;
 }
@@ -31,7 +42,7 @@ WallTime wall_now() {
 }  // namespace
 
 int run_list(Session& session) {
-    const auto listing = list_apps(session, session.arguments.words, 0);
+    const auto listing = list_apps(session, session.arguments.words, 0, Silent::IsTold);
     if (!listing) {
         return report(listing.error());
     }
@@ -56,7 +67,8 @@ int run_list(Session& session) {
     }
     const bool nothing = listing->apps.empty() && !listing->unmatched.empty();
     (void)report_unmatched(listing->unmatched);
-    return nothing ? kNothing : kDone;
+    const int silent = report_silent(*listing);
+    return silent != kDone ? silent : nothing ? kNothing : kDone;
 }
 
 int run_status(Session& session) {
@@ -64,7 +76,7 @@ int run_status(Session& session) {
     if (!count) {
         return report(count.error());
     }
-    const auto listing = list_apps(session, session.arguments.words, *count);
+    const auto listing = list_apps(session, session.arguments.words, *count, Silent::IsTold);
     if (!listing) {
         return report(listing.error());
     }
@@ -91,7 +103,8 @@ int run_status(Session& session) {
         print_json(json);
     }
     const int unmatched = report_unmatched(listing->unmatched);
-    return listing->apps.empty() ? unmatched : kDone;
+    const int silent = report_silent(*listing);
+    return silent != kDone ? silent : listing->apps.empty() ? unmatched : kDone;
 }
 
 namespace {
@@ -107,16 +120,19 @@ Result<VerbOutcome> act(Session& session, Duration timeout) {
     for (const auto& [agent, patterns] : by_agent(session, session.arguments.words)) {
         BERTH_TRY(Client * client, session.client(agent));
         const WallTime deadline = wall_now() + timeout;
-        BERTH_TRY(const Value info,
-                  client->ask("act",
-                              Value::Map{{"verb", verb},
-                                         {"patterns", wire::strings(patterns)},
-                                         {"actor", session.actor},
-                                         {"wait", !session.arguments.has("--no-wait")},
-                                         {"deadline_ns", wire::to_value(deadline)},
-                                         {"timeout_ms",
-                                          std::int64_t{timeout / std::chrono::milliseconds(1)}}},
-                              timeout + kAnswerMargin));
+        auto answer = client->ask(
+            "act",
+            Value::Map{{"verb", verb},
+                       {"patterns", wire::strings(patterns)},
+                       {"actor", session.actor},
+                       {"wait", !session.arguments.has("--no-wait")},
+                       {"deadline_ns", wire::to_value(deadline)},
+                       {"timeout_ms", std::int64_t{timeout / std::chrono::milliseconds(1)}}},
+            timeout + kAnswerMargin);
+        if (!answer && answer.error().code == ErrorCode::TimedOut) {
+            answer.error().message += "; whether it does what was asked is not known";
+        }
+        BERTH_TRY(const Value info, answer);
         for (const Value& result : info["results"].as_array()) {
             outcome.results.emplace_back(agent, wire::to_act_result(result));
         }

@@ -3,8 +3,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 
+#include "agent/cli/instance.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
@@ -15,6 +18,8 @@ namespace {
 
 constexpr Duration kRestartWait = std::chrono::seconds(10);
 constexpr Duration kSendWait = std::chrono::seconds(5);
+constexpr Duration kStoppedWait = std::chrono::seconds(1);  // one that is held still for longer
+constexpr Duration kLook = std::chrono::milliseconds(200);
 
 // Whether somebody listens there; ZeroMQ itself would wait for ever.
 bool answers(const std::string& path) {
@@ -24,9 +29,11 @@ bool answers(const std::string& path) {
         return false;
     }
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    const os::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const os::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     return probe.valid() &&
-           ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+           (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+                0 ||
+            errno == EAGAIN);  // it takes nobody in now: so many wait already
 }
 
 // A keeper or an agent lives for that home: each starts the other, so in a moment one answers.
@@ -34,6 +41,30 @@ bool home_lives(const std::string& agent_home) {
     return os::is_locked(agent_home + "/run/keeper.lock") ||
            os::is_locked(agent_home + "/run/agent.lock");
 }
+
+// Says when waiting for an agent is of no use because it is held still.
+class Patience {
+public:
+    explicit Patience(const std::string& agent_home) : agent_home_(agent_home) {}
+
+    std::optional<std::string> over() {
+        const MonoTime now = MonoClock::now();
+        if (now < next_look_) {
+            return std::nullopt;
+        }
+        next_look_ = now + std::chrono::duration_cast<MonoClock::duration>(kLook);
+        auto why = held_still(agent_home_);
+        if (!why) {
+            since_ = now;
+        }
+        return now - since_ >= kStoppedWait ? why : std::nullopt;
+    }
+
+private:
+    const std::string& agent_home_;
+    MonoTime since_ = MonoClock::now();
+    MonoTime next_look_ = since_ + std::chrono::duration_cast<MonoClock::duration>(kLook);
+};
 
 }  // namespace
 
@@ -80,7 +111,11 @@ void Client::send(const std::string& verb, wire::Value args, Answered answered) 
     // Connecting happens behind our back; until it has, there is nobody to send to.
     const MonoTime give_up =
         MonoClock::now() + (home_lives(agent_home_) ? kRestartWait : kSendWait);
+    Patience patience(agent_home_);
     while (!dealer_->send(frame)) {
+        if (auto why = patience.over()) {
+            return answered(fail(ErrorCode::Unavailable, std::move(*why)));
+        }
         if (MonoClock::now() > give_up || !loop_.turn(std::chrono::milliseconds(2))) {
             return answered(
                 fail(ErrorCode::Unavailable, "the agent at " + agent_home_ + " does not answer"));
@@ -97,13 +132,16 @@ Result<wire::Value> Client::ask(const std::string& verb, wire::Value args, Durat
     });
     const MonoTime give_up =
         MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(timeout);
-    while (!result && MonoClock::now() < give_up) {
-        (void)loop_.turn(give_up - MonoClock::now());
+    Patience patience(agent_home_);
+    std::optional<std::string> why;
+    while (!result && !why && MonoClock::now() < give_up) {
+        (void)loop_.turn(std::min<Duration>(give_up - MonoClock::now(), kLook));
+        why = patience.over();
     }
     if (!result) {
         pending_.erase(id);
         return fail(ErrorCode::TimedOut,
-                    "the agent at " + agent_home_ + " has not answered in time");
+                    why.value_or("the agent at " + agent_home_ + " has not answered in time"));
     }
     return std::move(*result);
 }

@@ -41,6 +41,27 @@ std::optional<int> running_pid(const Service& service) {
     return pid > 1 ? std::optional(pid) : std::nullopt;
 }
 
+std::optional<std::string> held_still(const std::string& agent_home) {
+    std::string what = "the agent";
+    auto pid = running_pid(agent_service(agent_home));
+    if (!pid) {
+        what = "the keeper";
+        pid = running_pid(keeper_service(agent_home));
+    }
+    if (!pid || !os::is_stopped(*pid)) {
+        return std::nullopt;
+    }
+    const std::string number = std::to_string(*pid);
+    return what + " at " + agent_home + " (pid " + number + ") is stopped, `kill -CONT " + number +
+           "` lets it go on";
+}
+
+void let_go_on(const Service& service) {
+    if (const auto pid = running_pid(service)) {
+        (void)os::send_signal_to(*pid, SIGCONT);  // gone meanwhile: as good
+    }
+}
+
 std::optional<os::UniqueFd> watch_end(const Service& service) {
     const auto pid = running_pid(service);
     if (!pid) {

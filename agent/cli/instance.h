@@ -24,6 +24,13 @@ Service up_service(const std::string& home);
 // The pid of the process that holds the lock now. Nothing: nobody does.
 std::optional<int> running_pid(const Service& service);
 
+// Why nobody answers for an agent: it, or the keeper that would start it, is held still (SIGSTOP).
+// Nothing: that is not why.
+std::optional<std::string> held_still(const std::string& agent_home);
+
+// Lets a service go on should it be held still, so that it can do what it was asked to.
+void let_go_on(const Service& service);
+
 // A descriptor that is readable when the process has ended. Nothing: it does not run.
 std::optional<os::UniqueFd> watch_end(const Service& service);
 

@@ -156,6 +156,7 @@ int run_doctor(Session& session) {
             answer.has_value(), "agent " + name + " answers", answer ? "" : answer.error().message);
         if (answer) {
             const AgentInfo info = wire::to_agent_info((*answer)["agent"]);
+            check(info.problem.empty(), "agent " + name + ": the keeper answers", info.problem);
             std::string held;
             for (const std::string& controller : info.controllers) {
                 held += (held.empty() ? "" : ", ") + controller;

@@ -71,6 +71,9 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
     const std::string problem = folder + "/run/agent.problem";
     std::string why;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        if (auto held = held_still(folder)) {
+            return fail(ErrorCode::Unavailable, std::move(*held));
+        }
         BERTH_CHECK(os::remove_tree(problem));  // of an earlier try
         BERTH_TRY(const bool fresh, ensure_agent(folder, agent_name, log_file));
         const auto gave_up = [&folder] {
@@ -134,9 +137,24 @@ std::map<std::string, std::vector<std::string>> by_agent(const Session& session,
     return result;
 }
 
+namespace {
+
+Result<wire::Value> ask_for_apps(Session& session,
+                                 const std::string& agent,
+                                 const std::vector<std::string>& patterns,
+                                 std::size_t tail_lines) {
+    BERTH_TRY(Client * client, session.client(agent));
+    return client->ask("list",
+                       wire::Value::Map{{"patterns", wire::strings(patterns)},
+                                        {"lines", std::uint64_t{tail_lines}}});
+}
+
+}  // namespace
+
 Result<Listing> list_apps(Session& session,
                           const std::vector<std::string>& patterns,
-                          std::size_t tail_lines) {
+                          std::size_t tail_lines,
+                          Silent silent) {
     auto asked = by_agent(session, patterns);
     if (patterns.empty()) {
         const bool one = session.arguments.has("--agent");
@@ -150,11 +168,19 @@ Result<Listing> list_apps(Session& session,
     }
     Listing listing;
     for (const auto& [name, wanted] : asked) {
-        BERTH_TRY(Client * client, session.client(name));
-        BERTH_TRY(const wire::Value info,
-                  client->ask("list",
-                              wire::Value::Map{{"patterns", wire::strings(wanted)},
-                                               {"lines", std::uint64_t{tail_lines}}}));
+        const auto answer = ask_for_apps(session, name, wanted, tail_lines);
+        if (!answer) {
+            if (silent == Silent::Fails || asked.size() == 1 ||
+                exit_code_of(answer.error()) != kUnreachable) {
+                return fail(answer.error());
+            }
+            listing.silent.push_back(answer.error());
+            continue;
+        }
+        const wire::Value& info = *answer;
+        if (const std::string problem = info["agent"]["problem"].as_string(); !problem.empty()) {
+            listing.problems.push_back("agent " + name + ": " + problem);
+        }
         for (const wire::Value& value : info["apps"].as_array()) {
             BERTH_TRY(AppStatus status, wire::to_app_status(value));
             status.agent = name;

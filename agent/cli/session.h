@@ -76,11 +76,18 @@ struct Listing {
     std::vector<AppStatus> apps;
     std::map<std::string, std::vector<wire::LogLine>> tails;  // by AGENT/ID
     std::vector<std::string> unmatched;
+    std::vector<Error> silent;          // of the agents that do not answer
+    std::vector<std::string> problems;  // what agents say that they cannot do
 };
+
+// What an agent that does not answer, among several, means: that the listing fails, or that it is
+// told in it.
+enum class Silent : std::uint8_t { Fails, IsTold };
 
 Result<Listing> list_apps(Session& session,
                           const std::vector<std::string>& patterns,
-                          std::size_t tail_lines);
+                          std::size_t tail_lines,
+                          Silent silent = Silent::Fails);
 
 // Exactly one app. Error: none or several match.
 Result<AppStatus> one_app(Session& session, const std::string& pattern);

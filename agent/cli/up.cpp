@@ -87,6 +87,12 @@ public:
             return;
         }
         retry_.reset();
+        const std::string agent_home = session_.agent_home("default");
+        for (const Service& service : {agent_service(agent_home),
+                                       keeper_service(agent_home),
+                                       controller_service(session_.home)}) {
+            let_go_on(service);
+        }
         const auto client = session_.client("default");
         if (client) {
             (*client)->send("shutdown", wire::Value::Map{{"keep_apps", keep_apps}}, [](auto&&) {});
@@ -274,6 +280,8 @@ Result<void> leave(Session& session, const std::string& name, bool keep_apps) {
     const std::string agent_home = session.agent_home(name);
     const Service until = keep_apps ? agent_service(agent_home) : keeper_service(agent_home);
     const auto ended = watch_end(until);
+    let_go_on(agent_service(agent_home));
+    let_go_on(keeper_service(agent_home));
     BERTH_TRY(Client * client, session.client(name));
     std::optional<Error> refused;
     bool gone = !ended;
@@ -350,6 +358,7 @@ int run_down(Session& session) {
     const std::string agent_home = session.agent_home("default");
     if (up) {
         (void)os::send_signal_to(*up, keep ? SIGUSR1 : SIGTERM);
+        let_go_on(up_service(session.home));
         if (!wait_for_end(*session.loop, up_service(session.home), kDownWait)) {
             print_error("it is still stopping; see berth list");
             return kFailed;
@@ -368,6 +377,7 @@ int run_down(Session& session) {
     if (const auto controller = running_pid(controller_service(session.home))) {
         any = true;
         (void)os::send_signal_to(*controller, SIGTERM);
+        let_go_on(controller_service(session.home));
         (void)wait_for_end(
             *session.loop, controller_service(session.home), std::chrono::seconds(10));
     }

@@ -97,14 +97,29 @@ void Actions::handle(const Client& client, const wire::Request& request) {
     const std::int64_t timeout =
         std::clamp<std::int64_t>(args["timeout_ms"].as_int(kDefaultTimeoutMs), 1, 3'600'000);
     pending.timeout =
-        loop_.after(std::chrono::milliseconds(timeout), [this, number] { give_up(number); });
+        loop_.after(std::chrono::milliseconds(timeout), [this, number] { give_up(number, {}); });
     pending_.emplace(number, std::move(pending));
 }
 
 void Actions::begin(Pending& pending, const std::string& actor, bool wait) {
+    const std::string& hung = registry_.keeper_problem();
     for (Target& target : pending.targets) {
-        act(pending, target, {actor}, wait);
+        const registry::App* const app = registry_.find(target.id);
+        if (!hung.empty() && needs_keeper(pending.verb, *app)) {
+            target.result = failure(target.id,
+                                    supervisor::public_state(app->machine.state()),
+                                    wire::code_of({ErrorCode::Unavailable, hung, 0}),
+                                    hung);
+        } else {
+            act(pending, target, {actor}, wait);
+        }
     }
+}
+
+bool Actions::needs_keeper(Verb verb, const registry::App& app) {
+    const bool active = is_active(supervisor::public_state(app.machine.state()));
+    return verb == Verb::Restart || (verb == Verb::Start && !active) ||
+           ((verb == Verb::Stop || verb == Verb::Kill) && active);
 }
 
 void Actions::act(Pending& pending, Target& target, const registry::Actor& actor, bool wait) {
@@ -194,7 +209,17 @@ void Actions::settle(const std::set<std::string>& changed, const std::set<std::s
     }
 }
 
-void Actions::give_up(std::uint64_t number) {
+void Actions::give_up_all(const std::string& why) {
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [number, pending] : pending_) {
+        numbers.push_back(number);
+    }
+    for (const std::uint64_t number : numbers) {
+        give_up(number, why);
+    }
+}
+
+void Actions::give_up(std::uint64_t number, const std::string& why) {
     const auto found = pending_.find(number);
     if (found == pending_.end()) {
         return;
@@ -205,7 +230,7 @@ void Actions::give_up(std::uint64_t number) {
             target.result = failure(target.id,
                                     supervisor::public_state(app->machine.state()),
                                     wire::Code::TimedOut,
-                                    "not done yet: " + app->machine.reason());
+                                    "not done yet: " + (why.empty() ? app->machine.reason() : why));
         }
     }
     (void)answer_if_done(found->second);

@@ -24,6 +24,9 @@ public:
 
     void handle(const Client& client, const wire::Request& request);
 
+    // Answers what is under way that it is not done yet, for this reason.
+    void give_up_all(const std::string& why);
+
     // After each turn that changed these apps: answers what is decided now.
     void settle(const std::set<std::string>& changed, const std::set<std::string>& removed);
 
@@ -47,8 +50,9 @@ private:
 
     void begin(Pending& pending, const std::string& actor, bool wait);
     void act(Pending& pending, Target& target, const registry::Actor& actor, bool wait);
+    [[nodiscard]] static bool needs_keeper(Verb verb, const registry::App& app);
     void look(const Pending& pending, Target& target) const;
-    void give_up(std::uint64_t number);
+    void give_up(std::uint64_t number, const std::string& why);
     bool answer_if_done(Pending& pending);
     void remember(const std::string& key, const wire::Value& info);
     [[nodiscard]] Result<std::vector<std::string>> targets_of(

@@ -68,6 +68,9 @@ Explanation explain(const ExplainFacts& facts) {
     why.cause = status.reason.substr(0, status.reason.find("; next try in "));  // see `next`
     why.since = local_time(status.since) + ", " + elapsed_text(facts.now - status.since);
     why.actor = was_asked_for(status.state) ? status.actor : std::string();
+    if (!facts.keeper_problem.empty()) {
+        why.evidence.push_back(facts.keeper_problem);
+    }
     if (!status.check.empty()) {
         why.evidence.push_back("its check: " + status.check);
     }

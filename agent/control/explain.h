@@ -15,6 +15,7 @@ struct ExplainFacts {
     std::vector<std::string> awaited;  // "db is starting: tcp …: connection refused"
     std::vector<wire::LogLine> last_lines;
     WallTime now;
+    std::string keeper_problem;  // empty: the keeper answers
 };
 
 // Why an app is in its state.

@@ -252,7 +252,8 @@ void Server::on_explain(const Client& client, const wire::Request& request) {
                                      app->machine.spec().restart.policy,
                                      registry_.awaited(*app),
                                      last_lines(id, 3),
-                                     loop_.now().wall});
+                                     loop_.now().wall,
+                                     registry_.keeper_problem()});
     ok(client,
        request,
        Value::Map{{"text", why.text()},
@@ -401,6 +402,20 @@ void Server::on_changed(const std::set<std::string>& changed,
     }
 }
 
+void Server::on_keeper_problem() {
+    if (const std::string& problem = registry_.keeper_problem(); !problem.empty()) {
+        actions_.give_up_all(problem);
+    }
+    publish(tick_push());
+}
+
+wire::Push Server::tick_push() const {
+    return {"tick",
+            Value::Map{{"seq", sequence_},
+                       {"time", wire::to_value(loop_.now().wall)},
+                       {"problem", registry_.keeper_problem()}}};
+}
+
 // A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes
 // again.
 void Server::publish(const wire::Push& push) {
@@ -421,7 +436,7 @@ void Server::tick() {
                                 {"apps", statuses({updated.begin(), updated.end()})}}});
         }
     }
-    publish({"tick", Value::Map{{"seq", sequence_}, {"time", wire::to_value(loop_.now().wall)}}});
+    publish(tick_push());
     if (subscribers_.empty()) {
         registry_.watch_figures(false);
         tick_.reset();

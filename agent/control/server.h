@@ -51,6 +51,9 @@ public:
     // After the commit of a turn.
     void on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed);
 
+    // The keeper hangs, or answers again.
+    void on_keeper_problem();
+
     // Where it listens over TCP, with the real port; "" when it does not.
     [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
 
@@ -103,6 +106,7 @@ private:
                       const std::string& folder);
     bool answer_events(const Client& client, const wire::Request& request, bool last_chance);
     void publish(const wire::Push& push);
+    [[nodiscard]] wire::Push tick_push() const;
     void tick();
     void ok(const Client& client,
             const wire::Request& request,

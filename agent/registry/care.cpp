@@ -7,6 +7,7 @@
 #include "shared/base/text.h"
 #include "shared/log/log.h"
 #include "shared/os/os_error.h"
+#include "shared/os/process.h"
 
 namespace berth::registry {
 
@@ -98,7 +99,17 @@ void Registry::end_tree(App& app, int number) {
     if (asked && !app.machine.spec().stop.command.empty()) {
         stop_command(app, number);
     } else {
-        signal(app, number);
+        stop_signal(app, number);
+    }
+}
+
+// One that is held still (SIGSTOP) is let go on, so that it can do what it does at its end.
+void Registry::stop_signal(App& app, int number) {
+    signal(app, number);
+    AppStatus status;
+    app.machine.describe(status);
+    if (number != SIGKILL && status.pid && os::is_stopped(*status.pid)) {
+        signal(app, SIGCONT);
     }
 }
 
@@ -119,7 +130,7 @@ void Registry::stop_command(App& app, int then) {
                    if (result.verdict == checks::Verdict::Bad) {
                        tell(*still, "its stop command did not succeed: " + result.text);
                    }
-                   signal(*still, then);
+                   stop_signal(*still, then);
                });
 }
 
@@ -165,6 +176,9 @@ void Registry::care(App& app) {
                                 run_beside(id, generation, line, timeout, std::move(done));
                             },
                             decided,
+                            [this](const std::function<void()>& told) {
+                                keeper_.confirm([told](Duration /*took*/) { told(); });
+                            },
                             [this, id] { changed_.insert(id); }});
 }
 
@@ -239,6 +253,11 @@ void Registry::on_exec_done(const keeperlink::ExecDone& message) {
 void Registry::keeper_gone() {
     for (const auto& [token, done] : std::exchange(execs_, {})) {
         done({checks::Verdict::Unknown, "the keeper was away"});
+    }
+    for (const auto& [id, app] : apps_) {
+        if (app->check) {
+            app->check->said_alive();  // if it did, we could not hear it
+        }
     }
 }
 

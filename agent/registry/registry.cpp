@@ -26,6 +26,7 @@ namespace {
 
 constexpr Duration kStoreRetry = std::chrono::seconds(2);
 constexpr Duration kStoreFlush = std::chrono::seconds(1);
+constexpr Duration kHung = std::chrono::seconds(1);  // a keeper that takes as long to answer does
 
 }  // namespace
 
@@ -204,17 +205,42 @@ void Registry::arm(App& app) {
         return;
     }
     const std::string id = app.row.id;
-    app.timer = loop_.at(*deadline, [this, id] {
-        App* const due = find_mutable(id);
-        if (due == nullptr) {
+    app.timer = loop_.at(*deadline, [this, id] { on_deadline(id); });
+}
+
+// A run that should have ended, or be ready, by now may have told so to a keeper that hangs: its
+// time counts from when the keeper goes on.
+void Registry::on_deadline(const std::string& id) {
+    App* const due = find_mutable(id);
+    if (due == nullptr) {
+        return;
+    }
+    const State state = due->machine.state();
+    if (state != State::Starting && state != State::Stopping) {
+        return deadline_passed(*due);
+    }
+    const auto deadline = due->machine.deadline();
+    keeper_.confirm([this, id, deadline](Duration took) {
+        App* const app = find_mutable(id);
+        if (app == nullptr || app->machine.deadline() != deadline) {
             return;
         }
-        Input input;
-        input.event = Event::Deadline;
-        input.problem = due->check ? due->check->evidence() : std::string();
-        fill_needs(*due, input);
-        feed(*due, input);
+        if (took < kHung) {
+            return deadline_passed(*app);
+        }
+        const AppSpec& spec = app->machine.spec();
+        const bool stopping = app->machine.state() == State::Stopping;
+        app->machine.extend(stopping ? spec.stop.timeout : spec.ready.timeout, loop_.now());
+        arm(*app);
     });
+}
+
+void Registry::deadline_passed(App& app) {
+    Input input;
+    input.event = Event::Deadline;
+    input.problem = app.check ? app.check->evidence() : std::string();
+    fill_needs(app, input);
+    feed(app, input);
 }
 
 // --- the end of a turn

@@ -130,6 +130,9 @@ public:
     [[nodiscard]] const App* find(const std::string& id) const;
     [[nodiscard]] AppStatus status(const App& app) const;
 
+    // Why nothing can be started or ended now; empty, mostly.
+    [[nodiscard]] const std::string& keeper_problem() const { return keeper_.problem(); }
+
     // What `app` waits for, one sentence each: "db is starting: tcp …: connection refused".
     [[nodiscard]] std::vector<std::string> awaited(const App& app) const;
 
@@ -169,6 +172,7 @@ private:
     void spawn_hook(App& app);
     void refuse_spawn(App& app, const std::string& problem, bool hopeless);
     void end_tree(App& app, int signal);
+    void stop_signal(App& app, int signal);
     void care(App& app);
     void stop_command(App& app, int then);
     void run_beside(const std::string& id,
@@ -198,6 +202,8 @@ private:
     void end_run(App& app, bool crashed);
     void mark(App& app);
     void arm(App& app);
+    void on_deadline(const std::string& id);
+    void deadline_passed(App& app);
     void note(const App& app);
     void autostart();
     void stop_next();

@@ -88,6 +88,12 @@ Result<Duration> timeout_of(const http::Request& request) {
         std::chrono::duration<double>(seconds.value_or(kDefaultTimeout)));
 }
 
+OperationState state_after(const std::optional<Error>& error) {
+    return !error                               ? OperationState::Done
+           : error->code == ErrorCode::TimedOut ? OperationState::Unknown
+                                                : OperationState::Failed;
+}
+
 // Runs on the fleet loop: sends the command and answers with what is first, the outcome or the end
 // of the time that the client would wait.
 void carry_out(const Services& services,
@@ -101,28 +107,28 @@ void carry_out(const Services& services,
         services.fleet_loop.after(client_timeout, [responder = exchange.responder, operation] {
             responder.send(operation_response(operation));
         });
-    services.fleet.request(address.agent,
-                           "act",
-                           act_args(command),
-                           command.timeout + kGrace,
-                           [&services, exchange, address, operation, waiting, verb = command.verb](
-                               const Result<wire::Value>& answer) {
-                               waiting->reset();
-                               const auto error = answer ? outcome_of(*answer, address.id)
-                                                         : std::optional(answer.error());
-                               services.operations.end(operation, error ? error->message : "");
-                               http::Response response = acted_response(services, address);
-                               if (error) {
-                                   response = answer ? http::problem_of(*error)
-                                                     : http::problem_of_agent(*error);
-                               }
-                               audit_and_send(services,
-                                              exchange,
-                                              verb,
-                                              address.key(),
-                                              error ? "failed: " + error->message : "done",
-                                              std::move(response));
-                           });
+    services.fleet.request(
+        address.agent,
+        "act",
+        act_args(command),
+        command.timeout + kGrace,
+        [&services, exchange, address, operation, waiting, verb = command.verb](
+            const Result<wire::Value>& answer) {
+            waiting->reset();
+            const auto error = answer ? outcome_of(*answer, address.id)
+                                      : std::optional(change_error(answer.error()));
+            services.operations.end(operation, state_after(error), error ? error->message : "");
+            http::Response response = acted_response(services, address);
+            if (error) {
+                response = answer ? http::problem_of(*error) : http::problem_of_agent(*error);
+            }
+            audit_and_send(services,
+                           exchange,
+                           verb,
+                           address.key(),
+                           error ? change_failed(*error) : "done",
+                           std::move(response));
+        });
 }
 
 void act(const Services& services, const Exchange& exchange) {
@@ -233,7 +239,8 @@ void bulk_answered(Bulk& bulk,
                    const std::vector<std::string>& ids,
                    const Result<wire::Value>& answer) {
     for (const std::string& id : ids) {
-        const auto error = answer ? outcome_of(*answer, id) : std::optional(answer.error());
+        const auto error =
+            answer ? outcome_of(*answer, id) : std::optional(change_error(answer.error()));
         if (error) {
             const std::string why = error->message.empty() ? "it failed" : error->message;
             bulk.errors[fleet::app_key(agent, id)] = why;
@@ -296,13 +303,14 @@ void write_stdin(const Services& services, const Exchange& exchange) {
         [&services, exchange, address = *address, size = data->size()](
             const Result<wire::Value>& answer) {
             const std::string result =
-                answer ? std::to_string(size) + " bytes" : "failed: " + answer.error().message;
-            audit_and_send(services,
-                           exchange,
-                           "stdin",
-                           address.key(),
-                           result,
-                           answer ? http::no_content() : http::problem_of_agent(answer.error()));
+                answer ? std::to_string(size) + " bytes" : change_failed(answer.error());
+            audit_and_send(
+                services,
+                exchange,
+                "stdin",
+                address.key(),
+                result,
+                answer ? http::no_content() : http::problem_of_agent(change_error(answer.error())));
         });
 }
 

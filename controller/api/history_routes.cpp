@@ -166,14 +166,13 @@ void scale(const Services& services, const Exchange& exchange) {
             json::JsonWriter json;
             json.begin_object().field(
                 "changed", answer ? (*answer)["changed"].as_strings() : std::vector<std::string>());
-            audit_and_send(
-                services,
-                exchange,
-                "scale",
-                key,
-                answer ? "to " + std::to_string(count) : "failed: " + answer.error().message,
-                answer ? http::json_response(json.end_object().take())
-                       : http::problem_of_agent(answer.error()));
+            audit_and_send(services,
+                           exchange,
+                           "scale",
+                           key,
+                           answer ? "to " + std::to_string(count) : change_failed(answer.error()),
+                           answer ? http::json_response(json.end_object().take())
+                                  : http::problem_of_agent(change_error(answer.error())));
         });
 }
 

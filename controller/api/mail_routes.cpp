@@ -157,13 +157,13 @@ void carry_out(const Services& services,
             }
             http::Response response = info ? render(*info) : http::problem_of(info.error());
             if (!answer) {
-                response = http::problem_of_agent(answer.error());
+                response = http::problem_of_agent(change_error(answer.error()));
             }
             audit_and_send(services,
                            exchange,
                            change.action,
                            change.target,
-                           info ? "done" : "failed: " + info.error().message,
+                           info ? "done" : change_failed(info.error()),
                            std::move(response));
         });
 }

@@ -36,11 +36,11 @@ std::string Operations::begin(const std::string& app, const std::string& verb) {
     return id;
 }
 
-void Operations::end(const std::string& id, const std::string& error) {
+void Operations::end(const std::string& id, OperationState how, const std::string& error) {
     state_.with([&](State& state) {
         const auto found = state.operations.find(id);
         if (found != state.operations.end()) {
-            found->second.state = error.empty() ? OperationState::Done : OperationState::Failed;
+            found->second.state = how;
             found->second.error = error;
         }
     });

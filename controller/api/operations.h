@@ -10,9 +10,10 @@
 
 namespace berth::api {
 
-enum class OperationState : std::uint8_t { Running, Done, Failed };
+// `Unknown`: the agent was asked and has not answered; it may have done it.
+enum class OperationState : std::uint8_t { Running, Done, Failed, Unknown };
 inline constexpr auto kOperationStateNames =
-    enum_names<OperationState>("running", "done", "failed");
+    enum_names<OperationState>("running", "done", "failed", "unknown");
 
 // A command on its way, for those who did not wait for its end.
 struct Operation {
@@ -32,7 +33,7 @@ public:
     std::string begin(const std::string& app, const std::string& verb);
 
     // `error` is empty when it went well.
-    void end(const std::string& id, const std::string& error);
+    void end(const std::string& id, OperationState state, const std::string& error);
 
     [[nodiscard]] std::optional<Operation> find(const std::string& id) const;
 

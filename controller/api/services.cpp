@@ -107,6 +107,16 @@ Result<WallTime> parse_time(std::string_view text) {
     return WallTime(std::chrono::seconds(seconds) + Duration(nanoseconds));
 }
 
+Error change_error(const Error& error) {
+    constexpr const char* kUnsure = "; whether it does what was asked is not known";
+    return error.code == ErrorCode::TimedOut ? Error{error.code, error.message + kUnsure, 0}
+                                             : error;
+}
+
+std::string change_failed(const Error& error) {
+    return (error.code == ErrorCode::TimedOut ? "unknown: " : "failed: ") + error.message;
+}
+
 void ask(const Services& services,
          const std::string& agent,
          const std::string& verb,

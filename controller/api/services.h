@@ -73,6 +73,13 @@ Result<std::uint64_t> number_parameter(const http::Request& request,
 Result<WallTime> parse_time(std::string_view text);
 
 // Asks an agent from the http loop. `answer` is called on the fleet loop.
+// The error of a change that an agent was asked for. TimedOut means that no answer came: that is
+// no refusal, and it is said so.
+Error change_error(const Error& error);
+
+// What the audit log says of it.
+std::string change_failed(const Error& error);
+
 void ask(const Services& services,
          const std::string& agent,
          const std::string& verb,

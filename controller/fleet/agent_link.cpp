@@ -12,11 +12,17 @@ namespace {
 constexpr Duration kFirstSend = std::chrono::milliseconds(40);  // between tries to send at all
 constexpr Duration kMissedTick = std::chrono::milliseconds(1600);
 constexpr Duration kAskAgain = std::chrono::milliseconds(800);
+constexpr Duration kLook = std::chrono::milliseconds(400);
 constexpr Duration kMaxRetry = std::chrono::seconds(2);
 constexpr std::size_t kMaxPending = 4096;
 
 Error away() {
     return {ErrorCode::Unavailable, "the agent does not answer", 0};
+}
+
+// Of what was sent before the answers ceased.
+Error lost(const std::string& why) {
+    return {ErrorCode::TimedOut, why, 0};
 }
 
 MonoTime plus(MonoTime time, Duration delay) {
@@ -32,7 +38,7 @@ AgentLink::AgentLink(loop::EventLoop& loop, Connect connect, Listener listener)
       since_(loop.now().wall) {}
 
 AgentLink::~AgentLink() {
-    fail_pending({ErrorCode::Unavailable, "the agent was removed", 0});
+    fail_pending(lost("the agent was removed"));
 }
 
 void AgentLink::start() {
@@ -40,8 +46,7 @@ void AgentLink::start() {
 }
 
 void AgentLink::connect() {
-    transport_.reset();
-    subscription_ = 0;
+    drop_transport();
     last_frame_ = loop_.now().mono;
     auto transport = connect_([this](std::string_view frame) { received(frame); });
     if (!transport) {
@@ -56,7 +61,7 @@ void AgentLink::connect() {
 void AgentLink::subscribe() {
     const std::uint64_t id = next_request_++;
     if (transport_->send(wire::encode_request({id, "subscribe", wire::Value::Map{}}))) {
-        subscription_ = id;
+        subscriptions_.insert(id);
         subscribed_at_ = loop_.now().mono;
     }
 }
@@ -77,29 +82,46 @@ void AgentLink::check() {
             set_state(LinkState::Unreachable,
                       info_ ? "the agent has stopped answering" : "the agent does not answer");
         }
-        transport_.reset();
-        subscription_ = 0;
-        fail_pending(away());
+        if (!heard_ && now < plus(last_frame_, kTry)) {
+            return say_subscribe(now);
+        }
+        drop_transport();
+        fail_pending(lost("the agent has stopped answering"));
         const Duration wait =
             std::min<Duration>(kMaxRetry, (1U << std::min(tries_, 4U)) * kAskAgain / 4);
         ++tries_;
         return check_at(plus(now, wait));
     }
-    if (subscription_ == 0 && state_ != LinkState::Connected) {
-        subscribe();
-        return check_at(plus(now, subscription_ == 0 ? kFirstSend : kAskAgain));
+    if (subscriptions_.empty() && state_ != LinkState::Connected) {
+        return say_subscribe(now);
     }
     // A tick is missing: the agent hangs, or was replaced by one that does not know us. Answers do
     // not count: the new one gives those too.
     if (now >= plus(last_push_, kMissedTick) && now >= plus(subscribed_at_, kAskAgain)) {
         subscribe();
     }
-    check_at(plus(now, std::min<Duration>(kAskAgain, std::chrono::milliseconds(400))));
+    check_at(std::min(plus(now, kLook), plus(last_frame_, kSilence)));
+}
+
+// The first one of a transport, as soon as that is connected.
+void AgentLink::say_subscribe(MonoTime now) {
+    if (subscriptions_.empty()) {
+        subscribe();
+    }
+    const bool soon = subscriptions_.empty() && now < plus(last_frame_, kSilence);
+    check_at(plus(now, soon ? kFirstSend : kLook));
+}
+
+void AgentLink::drop_transport() {
+    transport_.reset();
+    subscriptions_.clear();
+    heard_ = false;
 }
 
 void AgentLink::received(std::string_view frame) {
     const auto answer = wire::decode_answer(frame);
     last_frame_ = loop_.now().mono;
+    heard_ = true;
     last_seen_ = loop_.now().wall;
     if (!answer) {
         return set_state(LinkState::Refused, answer.error().message);
@@ -109,19 +131,32 @@ void AgentLink::received(std::string_view frame) {
     }
     last_push_ = last_frame_;
     // While a subscribe is under way its snapshot is what counts.
-    if (subscription_ != 0 || state_ != LinkState::Connected) {
+    if (!subscriptions_.empty() || state_ != LinkState::Connected) {
         return;
     }
     if (answer->push->kind == "delta") {
         on_delta(answer->push->info);
-    } else if (answer->push->kind == "tick" && answer->push->info["seq"].as_uint() != sequence_) {
-        subscribe();
+    } else if (answer->push->kind == "tick") {
+        on_tick(answer->push->info);
+    }
+}
+
+void AgentLink::on_tick(const wire::Value& info) {
+    if (info["seq"].as_uint() != sequence_) {
+        return subscribe();
+    }
+    const std::string problem = info["problem"].as_string();
+    if (info_ && info_->problem != problem) {
+        info_->problem = problem;
+        listener_.state_changed();
     }
 }
 
 void AgentLink::on_reply(const wire::Reply& reply) {
-    if (reply.id == subscription_ && subscription_ != 0) {
-        subscription_ = 0;
+    // Any that was asked for tells more than what has come before it; over a long way the next one
+    // is asked for before the first is here.
+    if (const auto asked = subscriptions_.find(reply.id); asked != subscriptions_.end()) {
+        subscriptions_.erase(subscriptions_.begin(), std::next(asked));
         return on_subscribed(reply);
     }
     const auto found = pending_.find(reply.id);
@@ -149,7 +184,7 @@ void AgentLink::on_subscribed(const wire::Reply& reply) {
 void AgentLink::take_snapshot(const wire::Value& info) {
     AgentInfo agent = wire::to_agent_info(info["agent"]);
     if (info_ && (info_->pid != agent.pid || info_->started != agent.started)) {
-        fail_pending({ErrorCode::Unavailable, "the agent was started again meanwhile", 0});
+        fail_pending(lost("the agent was started again meanwhile"));
     }
     const bool news = state_ != LinkState::Connected || info_ != agent;
     info_ = std::move(agent);
@@ -222,7 +257,7 @@ void AgentLink::set_state(LinkState state, std::string error) {
     state_ = state;
     since_ = loop_.now().wall;
     if (state != LinkState::Connected) {
-        fail_pending(away());
+        fail_pending(lost(error_));
     }
     listener_.state_changed();
 }
@@ -248,7 +283,7 @@ void AgentLink::request(const std::string& verb,
         if (found != pending_.end()) {
             const Pending late = std::move(found->second);
             pending_.erase(found);
-            late.answer(fail(ErrorCode::TimedOut, "the agent did not answer in time"));
+            late.answer(fail(lost("the agent did not answer in time")));
         }
     });
     pending_.emplace(id, std::move(pending));

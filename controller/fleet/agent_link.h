@@ -39,11 +39,12 @@ using Connect = std::function<Result<std::unique_ptr<Transport>>(Received receiv
 // Keeps the picture of one agent up to date: a snapshot, then numbered deltas; a gap in the
 // numbers, or a tick that names another one, means: subscribe again. An agent ticks every second;
 // one that was silent for kSilence is unreachable, its last known apps stay, and it is tried again
-// with a new transport, waiting at most two seconds between tries. Fleet loop thread; owned by the
-// Fleet.
+// with a new transport, waiting at most two seconds between tries. A try lasts for kTry, for the
+// way may be long. Fleet loop thread; owned by the Fleet.
 class AgentLink {
 public:
-    static constexpr Duration kSilence = std::chrono::milliseconds(3500);
+    static constexpr Duration kSilence = std::chrono::milliseconds(2900);
+    static constexpr Duration kTry = std::chrono::seconds(8);
 
     using Answer = std::function<void(Result<wire::Value>)>;
 
@@ -60,7 +61,8 @@ public:
     void start();
 
     // Asks the agent. `answer` is called exactly once, later or at once: with what it said, its
-    // error, Unavailable when it is not connected (any more), or TimedOut.
+    // error, Unavailable when it was not asked because it is not connected, or TimedOut when no
+    // answer came: then it may do, or have done, what it was asked.
     void request(const std::string& verb, wire::Value args, Duration deadline, Answer answer);
 
     [[nodiscard]] LinkState state() const { return state_; }
@@ -88,6 +90,9 @@ private:
     void subscribe();
     void check();
     void check_at(MonoTime when);
+    void say_subscribe(MonoTime now);
+    void drop_transport();
+    void on_tick(const wire::Value& info);
     void received(std::string_view frame);
     void on_reply(const wire::Reply& reply);
     void on_subscribed(const wire::Reply& reply);
@@ -113,7 +118,8 @@ private:
     std::map<std::string, AppStatus> apps_;
     std::uint64_t sequence_ = 0;
     std::uint64_t next_request_ = 1;
-    std::uint64_t subscription_ = 0;  // the id of a subscribe that is not answered yet
+    std::set<std::uint64_t> subscriptions_;  // the ids of those that are not answered yet
+    bool heard_ = false;                     // over the present transport
     std::map<std::uint64_t, Pending> pending_;
     loop::Registration check_;
 };

@@ -211,6 +211,9 @@ std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) co
         view->error += "; over TCP, one that does not let this controller's key in looks the same";
     }
     view->info = member.link->info();
+    if (view->error.empty() && view->info) {
+        view->error = view->info->problem;
+    }
     view->apps = member.link->apps().size();
     json::JsonWriter json;
     json.begin_object();

@@ -154,10 +154,8 @@ Response problem_of(const Error& error) {
 
 Response problem_of_agent(const Error& error) {
     int status = status_of(error.code);
-    if (error.code == ErrorCode::Unavailable) {
-        status = 504;
-    } else if (error.code == ErrorCode::Unauthenticated ||
-               error.code == ErrorCode::PermissionDenied || status == 500) {
+    if (error.code == ErrorCode::Unauthenticated || error.code == ErrorCode::PermissionDenied ||
+        status == 500) {
         status = 502;  // between the controller and the agent; not this user's doing
     }
     return problem(status, error.message);

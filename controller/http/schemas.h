@@ -89,7 +89,7 @@ inline constexpr std::string_view kSchemas = R"json({
   "ok":{"type":"boolean"},"error":{"type":["string","null"]}}}}}},
 "Operation":{"type":"object","required":["id","app","verb","state","error"],"properties":{
  "id":{"type":"string"},"app":{"type":"string"},"verb":{"type":"string"},
- "state":{"enum":["running","done","failed"]},"error":{"type":["string","null"]}}},
+ "state":{"enum":["running","done","failed","unknown"]},"error":{"type":["string","null"]}}},
 "LogLine":{"type":"object","required":["time","stream","text","partial"],"properties":{
  "time":{"$ref":"#/components/schemas/Time"},"stream":{"enum":["stdout","stderr"]},
  "text":{"type":"string"},"partial":{"type":"boolean"}}},

@@ -9,8 +9,9 @@ namespace berth::bus {
 namespace {
 
 constexpr int kMaxPerTurn = 256;
-constexpr int kHandshakeMs = 3000;
-constexpr int kLastWordsMs = 250;  // for answers that are on their way when a server ends
+constexpr int kHandshakeMs = 5000;  // four times to and fro
+constexpr int kConnectMs = 2000;    // then anew: the kernel's own tries come ever more rarely
+constexpr int kLastWordsMs = 250;   // for answers that are on their way when a server ends
 constexpr int kHeartbeatMs = 2000;
 constexpr int kHeartbeatTimeoutMs = 6000;
 constexpr const char* kZapDomain = "berth";
@@ -199,6 +200,7 @@ Result<std::unique_ptr<Dealer>> Dealer::create(Context& context,
         auto impl = std::make_unique<SocketImpl>(context, zmq::socket_type::dealer, loop);
         impl->limit(limits);
         impl->socket.set(zmq::sockopt::immediate, 1);
+        impl->socket.set(zmq::sockopt::connect_timeout, kConnectMs);
         impl->socket.set(zmq::sockopt::reconnect_ivl, 50);
         impl->socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
         if (!target.server_key.empty()) {

@@ -16,6 +16,8 @@ namespace berth::loop {
 namespace {
 
 constexpr std::uint64_t kWakeKey = 0;
+constexpr Duration kHoldUp = std::chrono::milliseconds(500);  // a timer as late as this: one
+constexpr Duration kTakeIn = std::chrono::milliseconds(100);
 
 std::uint32_t epoll_events(Interest interest) {
     switch (interest) {
@@ -165,7 +167,29 @@ void EventLoop::run_posted() {
     }
 }
 
+// Whether timers have to wait for what came while this process was held up.
+bool EventLoop::held_up() {
+    if (timers_.empty()) {
+        timers_again_.reset();
+        return false;
+    }
+    if (!timers_again_) {
+        if (now_.mono - timers_.begin()->first.first < kHoldUp) {
+            return false;
+        }
+        timers_again_ = now_.mono + kTakeIn;
+    }
+    if (now_.mono < *timers_again_) {
+        return true;
+    }
+    timers_again_.reset();
+    return false;
+}
+
 void EventLoop::run_timers() {
+    if (held_up()) {
+        return;
+    }
     // What a callback adds for "now" runs in the next turn, so that a turn always ends.
     const std::uint64_t newest = next_key_;
     while (!timers_.empty()) {
@@ -204,7 +228,8 @@ int EventLoop::timeout_ms(Duration limit, bool more) const {
     Duration wait = limit;
     if (!timers_.empty()) {
         const MonoTime now = MonoClock::now();
-        wait = std::clamp(Duration(timers_.begin()->first.first - now), Duration::zero(), limit);
+        const MonoTime next = std::max(timers_.begin()->first.first, timers_again_.value_or(now));
+        wait = std::clamp(Duration(next - now), Duration::zero(), limit);
     }
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
     return ms > INT_MAX ? -1 : static_cast<int>(ms);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -67,7 +68,9 @@ public:
     // Changes what a watch waits for.
     void modify(const Registration& watch, Interest interest);
 
-    // Calls back once at `when`.
+    // Calls back once at `when`. After a hold-up of this process (it was stopped, or the machine
+    // slept) timers wait a moment longer: what others have said meanwhile is taken in first, so
+    // that our own absence is not held against them.
     [[nodiscard]] Registration at(MonoTime when, Callback callback);
     [[nodiscard]] Registration after(Duration delay, Callback callback);
 
@@ -106,6 +109,7 @@ private:
     void unregister(Registration::Kind kind, std::uint64_t key);
     void run_posted();
     void run_timers();
+    bool held_up();
     bool run_hooks();
     [[nodiscard]] int timeout_ms(Duration limit, bool more) const;
 
@@ -116,6 +120,7 @@ private:
     std::unordered_map<std::uint64_t, std::shared_ptr<Watch>> watches_;
     std::map<TimerKey, Callback> timers_;
     std::unordered_map<std::uint64_t, MonoTime> timer_times_;
+    std::optional<MonoTime> timers_again_;  // after a hold-up no timer runs before
     std::map<std::uint64_t, std::shared_ptr<std::function<bool()>>> hooks_;
     std::mutex posted_mutex_;
     std::vector<Callback> posted_;  // guarded by posted_mutex_

@@ -136,6 +136,7 @@ struct AgentInfo {
     std::int32_t keeper_pid = 0;
     WallTime started;
     std::vector<std::string> controllers;  // of cgroup v2, that hold limits here
+    std::string problem;                   // why it cannot do all that it should; empty, mostly
 
     friend bool operator==(const AgentInfo&, const AgentInfo&) = default;
 };

@@ -87,6 +87,11 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
     return stat;
 }
 
+bool is_stopped(pid_t pid) {
+    const auto stat = read_stat(pid);
+    return stat && (stat->state == 'T' || stat->state == 't');
+}
+
 std::uint32_t count_descriptors(pid_t pid) {
     const std::string path = "/proc/" + std::to_string(pid) + "/fd";
 

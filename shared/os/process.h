@@ -34,6 +34,9 @@ struct ProcessStat {
 
 std::optional<ProcessStat> read_stat(pid_t pid);
 
+// Whether it is held still, by SIGSTOP or a debugger.
+bool is_stopped(pid_t pid);
+
 // How many descriptors a process has open; 0 when that cannot be seen.
 std::uint32_t count_descriptors(pid_t pid);
 

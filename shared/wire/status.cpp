@@ -193,7 +193,8 @@ Value to_value(const AgentInfo& info) {
                       {"pid", int{info.pid}},
                       {"keeper_pid", int{info.keeper_pid}},
                       {"started", to_value(info.started)},
-                      {"controllers", strings(info.controllers)}};
+                      {"controllers", strings(info.controllers)},
+                      {"problem", info.problem}};
 }
 
 AgentInfo to_agent_info(const Value& v) {
@@ -206,6 +207,7 @@ AgentInfo to_agent_info(const Value& v) {
     info.keeper_pid = static_cast<std::int32_t>(v["keeper_pid"].as_int());
     info.started = to_wall_time(v["started"]);
     info.controllers = v["controllers"].as_strings();
+    info.problem = v["problem"].as_string();
     return info;
 }
 

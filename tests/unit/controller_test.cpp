@@ -379,7 +379,7 @@ TEST_CASE("a panel gets hello, a snapshot, deltas, and a goodbye") {
     CHECK(delta.find("\"delta\"") != std::string::npos);
     CHECK(delta.find("\"new\"") != std::string::npos);
     CHECK(world.admin->ask("GET", "/api/v1/agents/new").status == 200);
-    CHECK(world.admin->ask("POST", "/api/v1/agents/new/apps/x/stop", "{}").status == 504);
+    CHECK(world.admin->ask("POST", "/api/v1/agents/new/apps/x/stop", "{}").status == 503);
     CHECK(world.admin->ask("DELETE", "/api/v1/agents/new").status == 409);
 
     CHECK(world.admin->ask("DELETE", "/api/v1/session").status == 204);
