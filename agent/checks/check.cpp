@@ -117,6 +117,7 @@ void Check::answered(const ProbeResult& result) {
 void Check::arm_watchdog() {
     const Duration limit = subject_.health.watchdog;
     watchdog_ = context_.loop.after(limit, [this, limit] {
+        watchdog_.reset();
         // What it says comes through the keeper: silence counts when that is no silence of it.
         events_.hear_out([this, limit, alive = std::weak_ptr<bool>(alive_)] {
             if (alive.lock() && !watchdog_.active()) {
