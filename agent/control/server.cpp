@@ -5,6 +5,7 @@
 #include "agent/control/explain.h"
 #include "agent/control/replies.h"
 #include "agent/control/targets.h"
+#include "shared/base/text.h"
 #include "shared/json/json_writer.h"
 #include "shared/json/spec_json.h"
 #include "shared/log/log.h"
@@ -173,6 +174,7 @@ void Server::on_subscribe(const Client& client, const wire::Request& request) {
        Value::Map{{"agent", wire::to_value(owner_.info())},
                   {"seq", sequence_},
                   {"time", wire::to_value(loop_.now().wall)},
+                  {"connection", to_hex(client.route)},
                   {"apps", statuses(all_ids())}});
     if (!tick_.active()) {
         tick_ = loop_.after(kTick, [this] { tick(); });

@@ -115,6 +115,7 @@ void AgentLink::say_subscribe(MonoTime now) {
 void AgentLink::drop_transport() {
     transport_.reset();
     subscriptions_.clear();
+    connection_.clear();
     heard_ = false;
 }
 
@@ -157,6 +158,7 @@ void AgentLink::on_reply(const wire::Reply& reply) {
     // is asked for before the first is here.
     if (const auto asked = subscriptions_.find(reply.id); asked != subscriptions_.end()) {
         subscriptions_.erase(subscriptions_.begin(), std::next(asked));
+        note_connection(reply);
         return on_subscribed(reply);
     }
     const auto found = pending_.find(reply.id);
@@ -179,6 +181,21 @@ void AgentLink::on_subscribed(const wire::Reply& reply) {
         return set_state(refused ? LinkState::Refused : LinkState::Unreachable, error->message);
     }
     take_snapshot(reply.info);
+}
+
+// A transport connects anew by itself, and what it had sent before may be lost: nobody answers it.
+void AgentLink::note_connection(const wire::Reply& reply) {
+    const std::string before = std::exchange(connection_, reply.info["connection"].as_string());
+    if (before.empty() || before == connection_) {
+        return;
+    }
+    std::map<std::uint64_t, Pending> lost_ones;
+    while (!pending_.empty() && pending_.begin()->first < reply.id) {
+        lost_ones.insert(pending_.extract(pending_.begin()));
+    }
+    for (const auto& [id, one] : lost_ones) {
+        one.answer(fail(lost("the connection to the agent was interrupted")));
+    }
 }
 
 void AgentLink::take_snapshot(const wire::Value& info) {

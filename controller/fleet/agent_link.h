@@ -93,6 +93,7 @@ private:
     void say_subscribe(MonoTime now);
     void drop_transport();
     void on_tick(const wire::Value& info);
+    void note_connection(const wire::Reply& reply);
     void received(std::string_view frame);
     void on_reply(const wire::Reply& reply);
     void on_subscribed(const wire::Reply& reply);
@@ -119,6 +120,7 @@ private:
     std::uint64_t sequence_ = 0;
     std::uint64_t next_request_ = 1;
     std::set<std::uint64_t> subscriptions_;  // the ids of those that are not answered yet
+    std::string connection_;                 // as the agent names the present one
     bool heard_ = false;                     // over the present transport
     std::map<std::uint64_t, Pending> pending_;
     loop::Registration check_;

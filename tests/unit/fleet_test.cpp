@@ -88,8 +88,10 @@ struct FakeAgent {
         const auto request = take("subscribe");
         REQUIRE(request.id != 0);
         answer(request,
-               Value::Map{
-                   {"agent", wire::to_value(info)}, {"seq", sequence}, {"apps", apps(statuses)}});
+               Value::Map{{"agent", wire::to_value(info)},
+                          {"seq", sequence},
+                          {"connection", connection},
+                          {"apps", apps(statuses)}});
     }
 
     void delta(std::uint64_t sequence,
@@ -110,6 +112,7 @@ struct FakeAgent {
     int connections = 0;
     bool mute = false;
     std::int32_t pid = 7;
+    std::string connection = "01";
 };
 
 struct LinkWorld {
@@ -231,6 +234,17 @@ TEST_CASE("requests get their answer, or an error, exactly once") {
         CHECK(answers == std::vector<std::string>{"the agent was started again meanwhile"});
         CHECK(world.link.state() == LinkState::Connected);
     }
+    SECTION("the connection was replaced behind the back of the transport") {
+        world.link.request("act", Value::Map{}, 10s, note);
+        world.agent.tick(9);
+        world.agent.connection = "02";
+        world.link.request("act", Value::Map{}, 10s, note);
+        world.agent.snapshot(9, {});
+        CHECK(answers == std::vector<std::string>{"the connection to the agent was interrupted"});
+        (void)world.agent.take("act");
+        world.agent.answer(world.agent.take("act"), Value::Map{{"x", "yes"}});
+        CHECK(answers.back() == "yes");
+    }
     SECTION("the queue is full") {
         world.agent.mute = true;
         world.link.request("show", Value::Map{}, 1s, note);
@@ -275,6 +289,27 @@ TEST_CASE("an agent that answers but does not tick is subscribed to again") {
     world.agent.pid = 8;
     world.agent.snapshot(0, {app("web", AppState::Running)});
     CHECK(world.link.apps().at("web").state == AppState::Running);
+}
+
+TEST_CASE("over a long way the answer to an earlier subscribe counts") {
+    LinkWorld world;
+    REQUIRE(world.until([&] { return world.agent.asked("subscribe") == 1; }));
+    world.agent.snapshot(1, {app("web")});
+    REQUIRE(world.until([&] { return world.agent.asked("subscribe") == 2; }));
+    world.agent.snapshot(4, {app("web", AppState::Running)});
+    CHECK(world.link.apps().at("web").state == AppState::Running);
+}
+
+TEST_CASE("what an agent cannot do is told with its ticks") {
+    LinkWorld world;
+    world.agent.snapshot(1, {});
+    const int before = world.states;
+    world.agent.received(
+        wire::encode_push({"tick", Value::Map{{"seq", 1U}, {"problem", "no keeper"}}}));
+    CHECK(world.states == before + 1);
+    CHECK(world.link.info()->problem == "no keeper");
+    world.agent.tick(1);
+    CHECK(world.link.info()->problem.empty());
 }
 
 TEST_CASE("an agent that lets nobody in is refused") {
