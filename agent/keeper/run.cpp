@@ -178,12 +178,11 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
         own_environment.push_back("NOTIFY_SOCKET=@" + NotifySocket::name(context_.home_id, name()));
     }
     const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
-    BERTH_TRY(
-        Spawned spawned,
-        spawn_at_gate(start,
-                      paths,
-                      own_environment,
-                      {context_.original_nofile, group.get(), &context_.child_stack, &record_}));
+    BERTH_TRY(Spawned spawned,
+              spawn_at_gate(start,
+                            paths,
+                            own_environment,
+                            {context_.original_nofile, group.get(), &context_.nursery, &record_}));
     if (spawned.begun) {
         // What the app writes is stamped with the time of the loop's turn, which may be this one:
         // no line of a run is older than the run.
