@@ -8,7 +8,7 @@ import time
 
 import berthlib
 import pytest
-from berthlib import BIN, Home, alive, processes_with, wait_for
+from berthlib import BIN, Home, alive, wait_for
 
 TREES = {
     "sh": "sh -c 'sleep 1000 & sleep 1000 & wait'",
