@@ -54,7 +54,13 @@ Result<void> make_group(const std::string& path) {
     return {};
 }
 
+// A folder with two links, its name and its ".", has none below: mostly no listing is needed.
 std::vector<std::string> groups_below(const std::string& path) {
+    struct stat info {};
+
+    if (::stat(path.c_str(), &info) == 0 && info.st_nlink == 2) {
+        return {};
+    }
     std::vector<std::string> groups;
     const auto names = folders_in(path);
     for (const std::string& name : names ? *names : std::vector<std::string>()) {
