@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kRetryStart = std::chrono::seconds(1);
 constexpr Duration kReaction = std::chrono::milliseconds(500);  // then it is asked
-constexpr Duration kSilence = std::chrono::seconds(2);          // so often at least, too
+constexpr Duration kSilence = std::chrono::seconds(3);          // so often at least, too
 
 // Tokens of commands that are no commands but the question whether it lives. The registry counts
 // its own up from 1.

@@ -43,8 +43,9 @@ Result<std::vector<std::string>> Actions::targets_of(const Value& args,
               patterns.empty() ? Result<match::Matches>(match::Matches())
                                : match_apps(registry_, patterns));
     unmatched.insert(unmatched.end(), matches.unmatched.begin(), matches.unmatched.end());
+    std::set<std::string> named(ids.begin(), ids.end());
     for (std::string& id : matches.ids) {
-        if (std::find(ids.begin(), ids.end(), id) == ids.end()) {
+        if (named.insert(id).second) {
             ids.push_back(std::move(id));
         }
     }
@@ -238,11 +239,12 @@ void Actions::give_up(std::uint64_t number, const std::string& why) {
 }
 
 bool Actions::answer_if_done(Pending& pending) {
+    const auto decided = [](const Target& target) { return target.result.has_value(); };
+    if (!std::all_of(pending.targets.begin(), pending.targets.end(), decided)) {
+        return false;
+    }
     Value::Array results;
     for (const Target& target : pending.targets) {
-        if (!target.result) {
-            return false;
-        }
         results.push_back(wire::to_value(*target.result));
     }
     const Value info = Value::Map{{"results", std::move(results)},
@@ -250,7 +252,12 @@ bool Actions::answer_if_done(Pending& pending) {
     for (const auto& [client, id] : pending.askers) {
         (void)client.reply({id, wire::Code::Ok, info});  // an asker that has gone needs no answer
     }
-    if (!pending.key.empty()) {
+    // What was refused because it cannot be done now has not been done: it may be asked for again.
+    const bool refused =
+        std::any_of(pending.targets.begin(), pending.targets.end(), [](const Target& target) {
+            return wire::error_code_of(target.result->code) == ErrorCode::Unavailable;
+        });
+    if (!pending.key.empty() && !refused) {
         remember(pending.key, info);
     }
     return true;

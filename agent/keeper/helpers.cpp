@@ -42,7 +42,7 @@ void Helpers::start(const keeperlink::Exec& exec, const Run* run) {
         spawn_at_gate(exec.start,
                       paths,
                       {run->tree().marker},
-                      {context_.original_nofile, group.get(), &context_.child_stack, nullptr});
+                      {context_.original_nofile, group.get(), &context_.nursery, nullptr});
     if (!spawned) {
         return done_({exec.token, ExecEnd::NotStarted, 0, spawned.error().os_errno, {}});
     }

@@ -32,17 +32,22 @@ std::int64_t wall_ns(const loop::EventLoop& loop) {
     return loop.now().wall.time_since_epoch().count();
 }
 
-Result<void> make_fifo(const std::string& path) {
-    if (::mkfifo(path.c_str(), 0600) == 0) {
-        return {};
+// Mostly it is there, from the run before.
+Result<os::UniqueFd> open_fifo(const std::string& path, bool make) {
+    auto fd = os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+    if (!fd && fd.error().code == ErrorCode::NotFound && make) {
+        if (::mkfifo(path.c_str(), 0600) != 0) {
+            return fail(os::last_error("make FIFO " + path));
+        }
+        fd = os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     }
 
     struct stat info {};
 
-    if (errno == EEXIST && ::lstat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
-        return {};
+    if (fd && (::fstat(fd->get(), &info) != 0 || !S_ISFIFO(info.st_mode))) {
+        return fail(ErrorCode::AlreadyExists, path + " is no FIFO");
     }
-    return fail(os::last_error("make FIFO " + path));
+    return fd;
 }
 
 }  // namespace
@@ -61,11 +66,7 @@ Result<void> Run::open_fifos(bool make) {
     };
 
     for (const Part& part : {Part{".in", input_}, Part{".out", output}, Part{".err", error}}) {
-        const std::string path = fifo(part.suffix);
-        if (make) {
-            BERTH_CHECK(make_fifo(path));
-        }
-        BERTH_TRY(part.fd, os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW));
+        BERTH_TRY(part.fd, open_fifo(fifo(part.suffix), make));
     }
     output_ = make_pump(std::move(output), Stream::Stdout);
     error_ = make_pump(std::move(error), Stream::Stderr);
@@ -178,12 +179,11 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
         own_environment.push_back("NOTIFY_SOCKET=@" + NotifySocket::name(context_.home_id, name()));
     }
     const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
-    BERTH_TRY(
-        Spawned spawned,
-        spawn_at_gate(start,
-                      paths,
-                      own_environment,
-                      {context_.original_nofile, group.get(), &context_.child_stack, &record_}));
+    BERTH_TRY(Spawned spawned,
+              spawn_at_gate(start,
+                            paths,
+                            own_environment,
+                            {context_.original_nofile, group.get(), &context_.nursery, &record_}));
     if (spawned.begun) {
         // What the app writes is stamped with the time of the loop's turn, which may be this one:
         // no line of a run is older than the run.

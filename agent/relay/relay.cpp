@@ -11,7 +11,6 @@ namespace berth::relay {
 namespace {
 
 constexpr std::uint64_t kIdReserve = 1U << 20U;
-constexpr float kKnownLoad = 0.25F;  // mostly a key is new: that is seen from an empty place
 constexpr std::size_t kBurst =
     100'000;  // messages that have gone, after which memory is given back
 
@@ -57,7 +56,6 @@ Relay::~Relay() {
 // Everything counts as given out before: whether it was, nobody knows after a crash.
 void Relay::restore(Stored stored) {
     const std::uint64_t now = now_ms();
-    known_.max_load_factor(kKnownLoad);
     next_id_ = stored.next_id;
     for (Batch::Insert& row : stored.messages) {
         stored_id_ = row.id;
@@ -80,11 +78,14 @@ void Relay::restore(Stored stored) {
         }
         slot->mail.add(std::move(message));
     }
-    for (const Batch::Known& known : stored.known) {
-        note_stored_key(known);
-        if (const auto sender = need_box(known.key->substr(0, known.key->find('\0')))) {
-            learn(**sender, known);
-        }
+    for (const std::string& packed : stored.known) {
+        unpack_known(packed, [this](const Batch::Known& known) {
+            note_stored_key(known);
+            const std::string sender(known.key.substr(0, known.key.find('\0')));
+            if (const auto box = need_box(sender)) {
+                learn(**box, known_.fingerprint(known.key), known);
+            }
+        });
     }
     for (const Batch::Outgoing& row : stored.outgoing) {
         next_id_ = std::max(next_id_, row.id + 1);
@@ -299,7 +300,7 @@ void Relay::sweep_boxes() {
             return false;
         }
         for (const auto& [key, time_ms] : box.keys) {
-            known_.erase(*key);
+            known_.erase(key);
         }
         return true;
     });

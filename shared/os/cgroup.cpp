@@ -44,16 +44,23 @@ Result<std::string> own_group() {
 }
 
 Result<void> make_group(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    const bool made = ::mkdir(path.c_str(), 0755) == 0;
+    if (!made && errno != EEXIST) {
         return fail(last_error("make cgroup " + path));
     }
-    if (::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
+    if (!made && ::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
         return fail(last_error(path + "/cgroup.procs"));
     }
     return {};
 }
 
+// A folder with two links, its name and its ".", has none below: mostly no listing is needed.
 std::vector<std::string> groups_below(const std::string& path) {
+    struct stat info {};
+
+    if (::stat(path.c_str(), &info) == 0 && info.st_nlink == 2) {
+        return {};
+    }
     std::vector<std::string> groups;
     const auto names = folders_in(path);
     for (const std::string& name : names ? *names : std::vector<std::string>()) {

@@ -56,6 +56,16 @@ Result<std::vector<std::string>> names_in(const std::string& path, Wanted wanted
     return names;
 }
 
+// Where this program is; it stays so when the file is replaced.
+Result<fs::path> own_folder() {
+    std::error_code error;
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    if (error) {
+        return fail(error_of(error.value(), "/proc/self/exe"));
+    }
+    return self.parent_path();
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
@@ -207,12 +217,11 @@ Result<std::string> current_folder() {
 }
 
 Result<std::string> sibling_executable(std::string_view name) {
-    std::error_code error;
-    const fs::path self = fs::read_symlink("/proc/self/exe", error);
-    if (error) {
-        return fail(error_of(error.value(), "/proc/self/exe"));
+    static const Result<fs::path> folder = own_folder();
+    if (!folder) {
+        return fail(folder.error());
     }
-    const fs::path path = self.parent_path() / name;
+    const fs::path path = *folder / name;
     if (::access(path.c_str(), X_OK) != 0) {
         return fail(last_error(path.string()));
     }

@@ -178,7 +178,8 @@ def test_a_keeper_that_hangs(two):
     with held_still(keeper) as begin:
         (status, reply), took = seconds(lambda: two.act("stop", "polite"))  # before it is seen to hang
         assert status == 504 and hint in reply["detail"] and took < 5 * SLOW
-        (status, reply), took = seconds(lambda: two.act("stop", "calm"))
+        key = {"headers": {"Idempotency-Key": f"k{time.monotonic_ns()}"}}
+        (status, reply), took = seconds(lambda: two.act("start", "counted", **key))
         assert status == 503 and hint in reply["detail"] and took < 1 * SLOW
         wait_for(lambda: hint in (two.agents()["two"]["error"] or ""), "the controller shows it")
         assert two.agents()["two"]["state"] == "connected"
@@ -189,6 +190,7 @@ def test_a_keeper_that_hangs(two):
         assert two.of("two", "keeper") == keeper
         at_least(begin, 4)  # longer than every watchdog and check would wait
     wait_for(lambda: two.agents()["two"]["error"] is None, "it is well again", 5)
+    assert two.act("start", "counted", **key)[0] == 200  # a refusal is not remembered
     wait_for(lambda: two.seen()["two/polite"]["state"] == "stopped", "what was asked for", 10)
     assert two.seen()["two/polite"]["exit_code"] == 0 and two.lines("two", "polite")[-1] == "bye"  # it had its time
     assert pids(two, "polite") == before and two.of("two", "keeper") == keeper

@@ -57,6 +57,27 @@ TEST_CASE("a timer that sets itself again does not hold up a turn") {
     CHECK(ran == 2);
 }
 
+TEST_CASE("after a hold-up timers wait until what came meanwhile is taken in") {
+    auto loop = EventLoop::create().value();
+    std::vector<std::string> order;
+    int looks = 0;
+    // As others say it step by step: something more is there each time that the loop looks.
+    const Registration hook = loop->before_sleep([&] {
+        if (++looks < 5) {
+            order.emplace_back("news");
+            return true;
+        }
+        return false;
+    });
+    const auto late = loop->now().mono - seconds(1);
+    const Registration timer = loop->at(late, [&] { order.emplace_back("timer"); });
+    while (loop->pending_timers() > 0) {
+        REQUIRE(loop->turn(kForever));
+    }
+    CHECK(order == std::vector<std::string>{"news", "news", "news", "news", "timer"});
+    CHECK(loop->now().mono >= late + seconds(1) + milliseconds(100));
+}
+
 TEST_CASE("callbacks may unregister themselves and each other") {
     auto loop = EventLoop::create().value();
     int ran = 0;
