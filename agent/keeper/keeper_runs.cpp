@@ -1,5 +1,7 @@
 #include <signal.h>
 
+#include <algorithm>
+
 #include "agent/keeper/keeper.h"
 #include "shared/log/log.h"
 #include "shared/os/process.h"
@@ -56,6 +58,12 @@ void Keeper::on_start(const keeperlink::Start& start) {
         send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, ENOSPC});
         return;
     }
+    // What is left of a run when its leader has ended is watched with one descriptor more.
+    context_.reserve =
+        kReservedDescriptors +
+        static_cast<std::uint64_t>(std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) {
+            return !entry.second->tree_gone();
+        }));
     TreeIdentity tree;
     tree.marker = records_.marker(name);
     auto owned = std::make_unique<Run>(context_, *record, std::move(tree));

@@ -6,6 +6,7 @@
 
 #include "shared/log/log.h"
 #include "shared/os/accept.h"
+#include "shared/os/os_error.h"
 
 namespace berth::bus {
 
@@ -29,7 +30,8 @@ int accept_for_zmq(int listening, sockaddr* address, socklen_t* length, int flag
     if (outcome.socket.valid()) {
         return outcome.socket.release();
     }
-    if (!outcome.turned_away && outcome.os_errno != EMFILE && outcome.os_errno != ENFILE) {
+    if (!outcome.turned_away &&
+        (outcome.os_errno == EAGAIN || !os::means_exhausted(outcome.os_errno))) {
         errno = outcome.os_errno;
         return -1;
     }

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "shared/base/guarded.h"
+#include "shared/os/os_error.h"
 
 namespace berth::os {
 
@@ -35,10 +36,6 @@ std::uint64_t descriptor_limit() {
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-bool means_exhausted(int number) {
-    return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
-}
-
 }  // namespace
 
 bool leaves_free(int fd, std::uint64_t reserve) {
@@ -51,7 +48,7 @@ Acceptance accept_connection(
     Acceptance outcome;
     outcome.socket = accept_any(listening, address, length, flags);
     outcome.os_errno = outcome.socket.valid() ? 0 : errno;
-    if (means_exhausted(outcome.os_errno)) {
+    if (outcome.os_errno != EAGAIN && means_exhausted(outcome.os_errno)) {
         kept.with([&](UniqueFd& fd) {
             fd.reset();
             outcome.turned_away = accept_any(listening, nullptr, nullptr, flags).valid();

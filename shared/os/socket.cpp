@@ -75,21 +75,13 @@ Accepted accept_from(const UniqueFd& listening, sockaddr* address, socklen_t* le
         if (outcome.turned_away) {
             return {AcceptStatus::TurnedAway, {}, {}};
         }
-        switch (outcome.os_errno) {
-            case EMFILE:
-            case ENFILE:
-            case ENOBUFS:
-            case ENOMEM:
-                return {AcceptStatus::NoDescriptors, {}, {}};
-            case EINTR:
-            case ECONNABORTED:
-            case EPROTO:
-                if (length != nullptr) {
-                    *length = room;
-                }
-                continue;
-            default:
-                return {};
+        const int why = outcome.os_errno;
+        if (why != EINTR && why != ECONNABORTED && why != EPROTO) {
+            const bool waits = why != EAGAIN && means_exhausted(why);
+            return {waits ? AcceptStatus::NoDescriptors : AcceptStatus::Nothing, {}, {}};
+        }
+        if (length != nullptr) {
+            *length = room;
         }
     }
 }
@@ -203,6 +195,9 @@ Result<std::string> resolve_host(const std::string& host) {
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
     const int failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    if (failure == EAI_SYSTEM) {
+        return fail(last_error("look up \"" + host + "\""));
+    }
     if (failure != 0) {
         return fail(ErrorCode::NotFound, "\"" + host + "\" is unknown: " + ::gai_strerror(failure));
     }
