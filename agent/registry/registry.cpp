@@ -41,6 +41,7 @@ Registry::Registry(loop::EventLoop& loop,
       observers_(std::move(observers)),
       resolver_(loop),
       engine_(std::random_device{}()) {
+    clock_hook_ = loop_.on_clock_set([this](Duration by) { clock_set(by); });
     flush_hook_ = loop_.before_sleep([this] {
         flush();
         return !changed_.empty() || !removed_.empty();
@@ -215,6 +216,14 @@ void Registry::arm(App& app) {
         fill_needs(*due, input);
         feed(*due, input);
     });
+}
+
+void Registry::clock_set(Duration by) {
+    for (const auto& [id, app] : apps_) {
+        app->machine.clock_set(by);
+        mark(*app);
+    }
+    figures_.clock_set(by);
 }
 
 // --- the end of a turn
