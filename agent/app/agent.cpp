@@ -14,6 +14,8 @@ namespace berth::app {
 
 namespace {
 
+constexpr Duration kKeeperAnswer = std::chrono::seconds(2);
+
 Result<config::AgentConfig> read_config(const std::string& home) {
     const std::string file = home + "/agent.toml";
     const auto text = os::read_file(file);
@@ -33,11 +35,16 @@ Result<std::unique_ptr<Agent>> Agent::create(loop::EventLoop& loop, const AgentO
     return agent;
 }
 
+void Agent::run() {
+    if (!over_) {
+        loop_.run();
+    }
+}
+
 Result<void> Agent::prepare() {
     const std::string& home = options_.home;
     started_ = loop_.now().wall;
-    clock_hook_ = loop_.on_clock_set([this](Duration by) {
-        started_ += by;
+    clock_hook_ = loop_.on_clock_set([](Duration by) {
         log::warning("the wall clock was set",
                      {{"by", std::to_string(by / std::chrono::seconds(1)) + " s"}});
     });
@@ -78,11 +85,31 @@ Result<void> Agent::prepare() {
         registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
                                           trimmer_.worked(changed.size() + removed.size());
                                           relay_->on_changed(changed, removed);
-                                          server_->on_changed(changed, removed);
+                                          if (server_) {
+                                              server_->on_changed(changed, removed);
+                                          }
                                       },
                                       [this] { finish(/*end_keeper=*/true); }});
     BERTH_CHECK(registry_->restore());
     BERTH_TRY(relay_, RelayBridge::start(loop_, *registry_, {home, options_.name, config.ipc}));
+    janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
+    janitor_->look_through();
+    BERTH_CHECK(connect_keeper());
+    hear_keeper();
+    return listen(config);
+}
+
+// A keeper that does not answer is seen by those who ask us, so it does not hold us up for long.
+void Agent::hear_keeper() {
+    const MonoTime end = MonoClock::now() + kKeeperAnswer;
+    for (MonoTime now = MonoClock::now(); !over_ && !keeper_->ready() && now < end;
+         now = MonoClock::now()) {
+        (void)loop_.turn(end - now);  // over_ says that it is to stop
+    }
+}
+
+Result<void> Agent::listen(const config::AgentConfig& config) {
+    const std::string& home = options_.home;
     control::ServerOptions server;
     server.local_path = home + "/run/control.sock";
     server.listen = config.listen;
@@ -102,9 +129,7 @@ Result<void> Agent::prepare() {
                                        &relay_->service(),
                                        home}));
     write_address();
-    janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
-    janitor_->look_through();
-    return connect_keeper();
+    return {};
 }
 
 void Agent::on_fact(const keeperlink::Message& fact) {
@@ -158,6 +183,7 @@ void Agent::finish(bool end_keeper) {
     keeper_->leave();
     keeper_->send(keeperlink::Leave{end_keeper});
     keeper_->flush();
+    over_ = true;
     loop_.stop();
 }
 

@@ -33,7 +33,7 @@ public:
     static Result<std::unique_ptr<Agent>> create(loop::EventLoop& loop,
                                                  const AgentOptions& options);
 
-    void run() { loop_.run(); }
+    void run();
 
 private:
     Agent(loop::EventLoop& loop, AgentOptions options)
@@ -44,6 +44,10 @@ private:
 
     Result<void> prepare();
     Result<void> connect_keeper();
+
+    // Nobody is told what runs before the keeper has said it.
+    void hear_keeper();
+    Result<void> listen(const config::AgentConfig& config);
     void begin_shutdown(bool keep_apps);
     void finish(bool end_keeper);
     void upgrade(const std::string& folder, std::function<void(Result<void>)> answered);
@@ -67,6 +71,7 @@ private:
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<logs::LogJanitor> janitor_;
     std::function<void(Result<void>)> upgrade_answered_;
+    bool over_ = false;  // all is said and done
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
 };

@@ -118,10 +118,10 @@ private:
 
     void on_signals() {
         while (const auto signal = os::next_signal(signals_.get())) {
-            if (*signal == SIGCHLD) {
+            if (signal->number == SIGCHLD) {
                 reap_children();
             } else {
-                stop(*signal == SIGUSR1);
+                stop(signal->number == SIGUSR1);
             }
         }
     }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -29,6 +31,15 @@ using keeperlink::StartStage;
     ::_exit(127);
 }
 
+// Gives this process descriptors of its own; until then each change is one of the keeper's too.
+void part_descriptors(int first_to_close) {
+    if (first_to_close >= 0 &&
+        ::close_range(static_cast<unsigned>(first_to_close), ~0U, CLOSE_RANGE_UNSHARE) != 0 &&
+        ::unshare(CLONE_FILES) != 0) {  // the kernel is older than 5.9: copies all
+        ::_exit(127);
+    }
+}
+
 // Waits until the keeper has recorded this process. A keeper that died has not: then nobody may
 // ever know of this run, so it must not begin.
 void wait_at_gate(int gate) {
@@ -44,8 +55,6 @@ void wait_at_gate(int gate) {
     }
 }
 
-// The keeper has put all others to their defaults when it began: exec leaves an app with those that
-// are ignored, and that is one.
 // The 22nd field of /proc/self/stat (proc(5)); 0 when it cannot be read.
 std::uint64_t own_start_ticks() {
     char text[1024];
@@ -107,6 +116,8 @@ void execute(const ChildPlan& plan) {
     errno = worst;
 }
 
+// The keeper has put all others to their defaults when it began: exec leaves an app with those that
+// are ignored, and that is one.
 void reset_signals() {
     struct sigaction action {};
 
@@ -207,6 +218,7 @@ void run_pre_start(const ChildPlan& plan) {
 }  // namespace
 
 void run_child(const ChildPlan& plan) {
+    part_descriptors(plan.first_to_close);
     if (plan.waits) {
         wait_at_gate(plan.gate);
     } else if (plan.record != nullptr) {

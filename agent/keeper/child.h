@@ -28,6 +28,7 @@ struct ChildPlan {
     int gate = -1;  // socket: one byte comes when the keeper has recorded us; a failure goes back
     bool waits = true;         // for that byte; else it has the keeper's memory and …
     Record* record = nullptr;  // … records itself there; null: it needs no record
+    int first_to_close = -1;   // it shares the keeper's descriptors, and needs those below this
     int cgroup = -1;           // folder of the group to join; -1: none, or it is in it already
     bool has_umask = false;
     mode_t umask = 0;

@@ -43,7 +43,7 @@ void Helpers::start(const keeperlink::Exec& exec, const Run* run) {
                                  {run->tree().marker},
                                  {context_.original_nofile,
                                   group.get(),
-                                  &context_.child_stack,
+                                  &context_.nursery,
                                   nullptr,
                                   kReservedDescriptors / 2});
     if (!spawned) {

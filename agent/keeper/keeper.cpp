@@ -19,8 +19,11 @@ using keeperlink::RunName;
 
 namespace {
 
-constexpr std::size_t kChildStack = 64U << 10U;  // run_child() needs a few KiB
 constexpr std::size_t kReadBuffer = 256U << 10U;
+
+// Looked at first and reaped by pid after its end is recorded: a keeper that is killed in between
+// has recorded it, or left it to be reaped by the next.
+constexpr int kLookOnly = WEXITED | WNOHANG | WNOWAIT;
 
 Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
     const std::string path = options.home + "/run/keeper.lock";
@@ -119,7 +122,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
         version_tried_ = handover->version_tried;
     }
     context_.buffer.resize(kReadBuffer);
-    context_.child_stack.resize(kChildStack);
+    BERTH_TRY(context_.nursery, Nursery::create());
     context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));
@@ -144,7 +147,9 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     } else {
         adopt_runs();
     }
-    watch_limits();
+    for (const auto& [id, run] : runs_) {
+        watch_limits(*run);
+    }
     if (options_.agent_fd >= 0) {
         link_up(os::take_inherited(options_.agent_fd));
         foreign_agent_ = true;
@@ -221,8 +226,9 @@ void Keeper::link_down(const Error& why) {
 
 void Keeper::on_signals() {
     while (const auto signal = os::next_signal(signals_.get())) {
-        switch (*signal) {
+        switch (signal->number) {
             case SIGCHLD:
+                on_child(signal->pid);
                 on_children();
                 break;
             case SIGHUP:
@@ -244,35 +250,46 @@ void Keeper::on_signals() {
     }
 }
 
+// The child that the signal names. The kernel finds it at once, and goes through all children to
+// find that there is no other.
+void Keeper::on_child(pid_t pid) {
+    siginfo_t info{};
+    if (pid > 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info, kLookOnly) == 0 &&
+        info.si_pid != 0) {
+        on_child_end(info);
+    }
+}
+
 void Keeper::on_children() {
     for (;;) {
         siginfo_t info{};
-        // Looked at first and reaped by pid after its end is recorded: a keeper that is killed in
-        // between has recorded it, or left it to be reaped by the next.
-        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+        if (::waitid(P_ALL, 0, &info, kLookOnly) != 0 || info.si_pid == 0) {
             return;
         }
-        const pid_t pid = info.si_pid;
-        const auto leader = leaders_.find(pid);
-        if (leader != leaders_.end()) {
-            Run& run = *leader->second;
-            leaders_.erase(leader);
-            known_children_.erase(pid);
-            run.leader_ended(wait_status_of(info), /*status_known=*/true);
-            (void)::waitid(
-                P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);  // it is there: WNOWAIT
-            report_end(run,
-                       run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
-            continue;
-        }
-        (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
-        if (helpers_.ended(pid, wait_status_of(info)) ||
-            upgrade_check_.ended(pid, wait_status_of(info))) {
-            continue;
-        }
-        if (pid == agent_.pid()) {
-            on_agent_end(info);
-        }
+        on_child_end(info);
+    }
+}
+
+void Keeper::on_child_end(siginfo_t info) {
+    const pid_t pid = info.si_pid;
+    const auto leader = leaders_.find(pid);
+    if (leader != leaders_.end()) {
+        Run& run = *leader->second;
+        leaders_.erase(leader);
+        known_children_.erase(pid);
+        run.leader_ended(wait_status_of(info), /*status_known=*/true);
+        (void)::waitid(
+            P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);  // it is there: WNOWAIT
+        report_end(run, run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
+        return;
+    }
+    (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+    if (helpers_.ended(pid, wait_status_of(info)) ||
+        upgrade_check_.ended(pid, wait_status_of(info))) {
+        return;
+    }
+    if (pid == agent_.pid()) {
+        on_agent_end(info);
     }
 }
 

@@ -57,7 +57,9 @@ private:
     void send_snapshot();
 
     void on_signals();
+    void on_child(pid_t pid);
     void on_children();
+    void on_child_end(siginfo_t info);
     void on_agent_end(const siginfo_t& info);
     void on_message(const keeperlink::Message& message);
     void on_start(const keeperlink::Start& start);
@@ -74,7 +76,7 @@ private:
     static void drop(std::unique_ptr<Run> run);
     void forget(const std::string& id);
     void end_when_done();
-    void watch_limits();
+    void watch_limits(const Run& run);
     void check_limits();
     Run* find(const keeperlink::RunName& name);
     void send(const keeperlink::Message& message);

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "agent/keeper/keeper.h"
 #include "shared/log/log.h"
 
@@ -14,14 +12,8 @@ constexpr Duration kLimitCheck = std::chrono::seconds(1);
 }  // namespace
 
 // The timer runs only while there is a run whose limits nobody else looks after.
-void Keeper::watch_limits() {
-    if (limits_timer_.active()) {
-        return;
-    }
-    const bool any = std::any_of(runs_.begin(), runs_.end(), [](const auto& entry) {
-        return entry.second->watched_limits().any();
-    });
-    if (any) {
+void Keeper::watch_limits(const Run& run) {
+    if (!limits_timer_.active() && run.watched_limits().any()) {
         limits_timer_ = loop_.after(kLimitCheck, [this] { check_limits(); });
     }
 }
@@ -29,6 +21,7 @@ void Keeper::watch_limits() {
 void Keeper::check_limits() {
     limits_timer_.reset();
     for (const auto& [id, run] : runs_) {
+        watch_limits(*run);
         const WatchedLimits limits = run->watched_limits();
         if (!limits.any() || run->killing) {
             continue;
@@ -40,7 +33,6 @@ void Keeper::check_limits() {
             kill_tree(run->tree(), tree_members(run->tree(), known_children_));
         }
     }
-    watch_limits();
 }
 
 }  // namespace berth::keeper

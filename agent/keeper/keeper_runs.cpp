@@ -82,7 +82,7 @@ void Keeper::on_start(const keeperlink::Start& start) {
     leaders_[run.record().pid] = &run;
     known_children_.insert(run.record().pid);
     (void)place(std::move(owned));
-    watch_limits();
+    watch_limits(run);
 }
 
 void Keeper::on_signal(const keeperlink::Signal& signal) {

@@ -29,14 +29,13 @@ constexpr std::size_t kPrefix = 40;
 constexpr std::size_t kBlock = 256U << 10U;
 
 Result<os::UniqueFd> open_current(const std::string& folder) {
-    return os::open_file(folder + "/current", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+    return os::open_file(folder + "/current", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
 }
 
 // Whether a keeper that was killed while it wrote has left half a line at the end.
-bool ends_within_a_line(const std::string& folder, std::uint64_t size) {
-    const auto fd = os::open_file(folder + "/current", O_RDONLY | O_NOFOLLOW);
+bool ends_within_a_line(const os::UniqueFd& fd, std::uint64_t size) {
     char last = '\n';
-    return size > 0 && fd && ::pread(fd->get(), &last, 1, static_cast<off_t>(size - 1)) == 1 &&
+    return size > 0 && ::pread(fd.get(), &last, 1, static_cast<off_t>(size - 1)) == 1 &&
            last != '\n';
 }
 
@@ -57,11 +56,11 @@ Result<LogWriter> LogWriter::open(const LogTarget& target, std::string* scratch)
         return fail(os::last_error(target.folder));
     }
     auto size = static_cast<std::uint64_t>(info.st_size);
-    if (ends_within_a_line(target.folder, size) &&
+    if (ends_within_a_line(fd, size) &&
         os::write_some(fd.get(), "\n").status == os::IoStatus::Done) {
         ++size;
     }
-    LogWriter writer(target, std::move(fd), size, next_number_in(target.folder));
+    LogWriter writer(target, std::move(fd), size);
     writer.scratch_ = scratch;
     return writer;
 }
@@ -157,6 +156,9 @@ void LogWriter::report_loss(WallTime when) {
 }
 
 void LogWriter::rotate() {
+    if (next_number_ == 0) {
+        next_number_ = next_number_in(target_.folder);
+    }
     const std::string current = target_.folder + "/current";
     const std::string rotated = target_.folder + "/" + keeperlink::rotated_name(next_number_);
     if (::rename(current.c_str(), rotated.c_str()) != 0) {

@@ -58,8 +58,8 @@ public:
     bool take_rotated() { return std::exchange(rotated_, false); }
 
 private:
-    LogWriter(LogTarget target, os::UniqueFd fd, std::uint64_t size, std::uint64_t next_number)
-        : target_(std::move(target)), fd_(std::move(fd)), size_(size), next_number_(next_number) {}
+    LogWriter(LogTarget target, os::UniqueFd fd, std::uint64_t size)
+        : target_(std::move(target)), fd_(std::move(fd)), size_(size) {}
 
     [[nodiscard]] std::size_t block_limit() const;
     void write_block(std::string_view block);
@@ -70,7 +70,7 @@ private:
     LogTarget target_;
     os::UniqueFd fd_;
     std::uint64_t size_ = 0;
-    std::uint64_t next_number_ = 1;
+    std::uint64_t next_number_ = 0;  // of the next rotated file; 0: not looked up yet
     LogLoss loss_;
     std::string* scratch_ = nullptr;
     std::string own_scratch_;

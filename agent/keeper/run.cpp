@@ -33,17 +33,22 @@ std::int64_t wall_ns(const loop::EventLoop& loop) {
     return loop.now().wall.time_since_epoch().count();
 }
 
-Result<void> make_fifo(const std::string& path) {
-    if (::mkfifo(path.c_str(), 0600) == 0) {
-        return {};
+// Mostly it is there, from the run before.
+Result<os::UniqueFd> open_fifo(const std::string& path, bool make) {
+    auto fd = os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+    if (!fd && fd.error().code == ErrorCode::NotFound && make) {
+        if (::mkfifo(path.c_str(), 0600) != 0) {
+            return fail(os::last_error("make FIFO " + path));
+        }
+        fd = os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
     }
 
     struct stat info {};
 
-    if (errno == EEXIST && ::lstat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
-        return {};
+    if (fd && (::fstat(fd->get(), &info) != 0 || !S_ISFIFO(info.st_mode))) {
+        return fail(ErrorCode::AlreadyExists, path + " is no FIFO");
     }
-    return fail(os::last_error("make FIFO " + path));
+    return fd;
 }
 
 }  // namespace
@@ -62,11 +67,7 @@ Result<void> Run::open_fifos(bool make) {
     };
 
     for (const Part& part : {Part{".in", input_}, Part{".out", output}, Part{".err", error}}) {
-        const std::string path = fifo(part.suffix);
-        if (make) {
-            BERTH_CHECK(make_fifo(path));
-        }
-        BERTH_TRY(part.fd, os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW));
+        BERTH_TRY(part.fd, open_fifo(fifo(part.suffix), make));
     }
     output_ = make_pump(std::move(output), Stream::Stdout);
     error_ = make_pump(std::move(error), Stream::Stderr);
@@ -185,7 +186,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
                             own_environment,
                             {context_.original_nofile,
                              group.get(),
-                             &context_.child_stack,
+                             &context_.nursery,
                              &record_,
                              context_.reserve}));
     if (spawned.begun) {

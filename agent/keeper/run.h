@@ -12,6 +12,7 @@
 #include "agent/keeper/limit_watch.h"
 #include "agent/keeper/log_writer.h"
 #include "agent/keeper/notify_socket.h"
+#include "agent/keeper/nursery.h"
 #include "agent/keeper/records.h"
 #include "agent/keeper/stream_pump.h"
 #include "agent/keeper/tree.h"
@@ -36,7 +37,7 @@ struct RunContext {
     std::vector<std::string> controllers;   // of cgroup v2, that hold in the groups below it
     std::optional<os::Cgroup> cgroup;       // of this home
     std::string buffer;                     // for reading; one for all
-    std::string child_stack;                // of children on their way to exec; one for all
+    Nursery nursery;                        // of children on their way to exec
     std::string log_scratch;                // for putting lines together; one for all
     std::map<std::string, LogLoss> losses;  // of logs that are closed, not told in them yet
     std::function<void(const keeperlink::RunName&)> log_rotated;

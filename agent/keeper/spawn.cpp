@@ -118,7 +118,7 @@ long clone3_entering(clone_args&, const ChildPlan&) {
 // still until the child's exec or end. Error: the kernel cannot (before 5.7), or may not.
 pid_t clone_into_cgroup(const ChildPlan& plan, std::string& stack, int cgroup) {
     clone_args args{};
-    args.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP;
+    args.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_INTO_CGROUP;
     args.exit_signal = SIGCHLD;
     args.stack = reinterpret_cast<std::uintptr_t>(stack.data());
     args.stack_size = (args.stack + stack.size()) / kStackAlignment * kStackAlignment - args.stack;
@@ -132,21 +132,27 @@ pid_t clone_in_place(const ChildPlan& plan, std::string& stack) {
     top -= top % kStackAlignment;
     return ::clone(enter,
                    reinterpret_cast<void*>(top),  // NOLINT(performance-no-int-to-ptr): aligned
-                   CLONE_VM | CLONE_VFORK | SIGCHLD,
+                   CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
                    const_cast<ChildPlan*>(&plan));
 }
 
-pid_t make_child(ChildPlan& plan, const SpawnPlace& place) {
-    if (plan.waits) {
-        return fork_into(place.cgroup);
+// A child that has the keeper's memory until exec.
+pid_t make_in_place(ChildPlan& plan, Nursery& nursery, int cgroup) {
+    plan.gate = nursery.lend(plan.gate);
+    plan.pipe = nursery.lend(plan.pipe);
+    plan.first_to_close = nursery.first_not_needed();
+    pid_t pid = -1;
+    if (cgroup >= 0) {
+        pid = clone_into_cgroup(plan, nursery.stack(), cgroup);
     }
-    if (place.cgroup >= 0) {
-        if (const pid_t pid = clone_into_cgroup(plan, *place.stack, place.cgroup); pid > 0) {
-            return pid;
-        }
-        plan.cgroup = place.cgroup;
+    if (pid < 0) {
+        plan.cgroup = nursery.lend(cgroup);
+        pid = clone_in_place(plan, nursery.stack());
     }
-    return clone_in_place(plan, *place.stack);
+    const int why = errno;
+    nursery.take_back();
+    errno = why;
+    return pid;
 }
 
 // The sanitizers do not know of two processes in one memory.
@@ -207,10 +213,12 @@ Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
     plan.limit_count = start.limits.size();
     plan.nofile = place.nofile;
 
-    const bool in_place = kMayShareMemory && place.stack != nullptr && start.pre_start.empty();
+    const bool in_place = kMayShareMemory && place.nursery != nullptr && place.nursery->open() &&
+                          start.pre_start.empty();
     plan.waits = !in_place;
     plan.record = in_place ? place.record : nullptr;
-    const pid_t pid = make_child(plan, place);
+    const pid_t pid =
+        in_place ? make_in_place(plan, *place.nursery, place.cgroup) : fork_into(place.cgroup);
     if (pid == 0) {
         (void)::close(gate.first.get());  // or the gate would never look closed
         run_child(plan);

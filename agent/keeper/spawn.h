@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include "agent/keeper/child.h"
+#include "agent/keeper/nursery.h"
 #include "agent/keeper/records.h"
 #include "shared/base/result.h"
 #include "shared/keeperlink/messages.h"
@@ -28,20 +29,19 @@ struct Spawned {
 // Where and how a child is made.
 struct SpawnPlace {
     const struct rlimit& nofile;
-    int cgroup = -1;  // folder of the group to be in; -1: none
-    std::string* stack =
-        nullptr;                // given: the child may run in the keeper's memory on this stack …
-    Record* record = nullptr;   // … and records itself here, when it is to be recorded
+    int cgroup = -1;             // folder of the group to be in; -1: none
+    Nursery* nursery = nullptr;  // given and open: the child may run in the keeper's memory …
+    Record* record = nullptr;    // … and records itself here, when it is to be recorded
     std::uint64_t reserve = 0;  // descriptors that must be left to the keeper, or it fails (EMFILE)
 };
 
 // Makes a child that becomes the app. `own_environment` is added to its own.
 //
-// With a stack, and without a pre_start hook: like vfork(2), so that no page tables are copied,
-// which costs more than all the rest. The keeper stands still until exec; the child records itself
-// in the shared memory first, so that a run which is not recorded never begins. (A command on a
-// file system that does not answer holds the keeper up that long, as it does every caller of
-// posix_spawn.)
+// With a nursery, and without a pre_start hook: like vfork(2), so that no page tables and
+// no descriptors are copied, which costs more than all the rest. The keeper stands still until
+// exec; the child records itself in the shared memory first, so that a run which is not recorded
+// never begins. (A command on a file system that does not answer holds the keeper up that long, as
+// it does every caller of posix_spawn.)
 //
 // Else it forks, and the child waits at the gate: it goes on to exec when one byte is written
 // there, and ends when the gate is closed.

@@ -27,7 +27,6 @@ void Registry::end_run(App& app, bool crashed) {
     run.ended = status.finished.value_or(loop_.now().wall);
     run.exit = status.exit;
     run.how = status.reason;
-    store_.add_run(run);
     unstored_runs_.push_back(run);
     if (crashed) {
         keep_crash(app);  // the one before, if it is still to be
@@ -102,25 +101,19 @@ void Registry::recall_crash(App& app) {
     crashed_.insert(app.row.id);
 }
 
+void Registry::record_event(const std::string& id, AppState state, const std::string& text) {
+    unstored_events_.push_back({0, loop_.now().wall, id, state, text});
+}
+
 void Registry::note(const App& app) {
     AppStatus status;
     app.machine.describe(status);
-    store::EventRow event;
-    event.time = loop_.now().wall;
-    event.app = app.row.id;
-    event.state = status.state;
-    event.text = status.reason;
-    (void)store_.add_event(event);
+    record_event(app.row.id, status.state, status.reason);
 }
 
 // Something that is no change of the state.
 void Registry::tell(const App& app, const std::string& text) {
-    store::EventRow event;
-    event.time = loop_.now().wall;
-    event.app = app.row.id;
-    event.state = supervisor::public_state(app.machine.state());
-    event.text = text;
-    (void)store_.add_event(event);
+    record_event(app.row.id, supervisor::public_state(app.machine.state()), text);
     changed_.insert(app.row.id);
 }
 

@@ -205,13 +205,7 @@ void Registry::on_fact(const keeperlink::Message& message) {
         reconcile(*fact);  // the answer to a Start that was said twice
     } else if (const auto* refused = std::get_if<keeperlink::InputRefused>(&message)) {
         if (const App* const app = app_of(refused->run)) {
-            store::EventRow event;
-            event.time = loop_.now().wall;
-            event.app = app->row.id;
-            event.state = supervisor::public_state(app->machine.state());
-            event.text = "input refused: " + refused->reason;
-            (void)store_.add_event(event);
-            changed_.insert(app->row.id);
+            tell(*app, "input refused: " + refused->reason);
         }
     }
 }

@@ -26,6 +26,7 @@ namespace {
 
 constexpr Duration kStoreRetry = std::chrono::seconds(2);
 constexpr Duration kStoreFlush = std::chrono::seconds(1);
+constexpr std::ptrdiff_t kMostUnstoredEvents = 1000;  // while the disk is full
 
 }  // namespace
 
@@ -120,12 +121,9 @@ Result<void> Registry::clean(const std::string& id, const Actor& actor) {
         return fail(ErrorCode::WrongState, "must be inactive");
     }
     BERTH_CHECK(os::remove_tree(log_folder(id)));
-    store::EventRow event;
-    event.time = loop_.now().wall;
-    event.app = id;
-    event.state = AppState::Stopped;
-    event.text = "cleaned" + (actor.text.empty() ? "" : " by " + actor.text);
-    (void)store_.add_event(event);
+    record_event(
+        id, AppState::Stopped, "cleaned" + (actor.text.empty() ? "" : " by " + actor.text));
+    std::erase_if(unstored_runs_, [&id](const store::RunRow& run) { return run.id == id; });
     store_.remove_app(id);
     schedules_->remove(id);
     figures_.remove(id);
@@ -264,6 +262,12 @@ void Registry::commit() {
             store_.save_memory(app->row);
         }
     }
+    for (const store::RunRow& run : unstored_runs_) {
+        store_.add_run(run);
+    }
+    for (const store::EventRow& event : unstored_events_) {
+        (void)store_.add_event(event);
+    }
     if (!store_.dirty() && to_forget_.empty()) {
         return;
     }
@@ -276,8 +280,9 @@ void Registry::commit() {
         for (const auto& [id, app] : apps_) {
             store_.save_app(app->row);
         }
-        for (const store::RunRow& run : unstored_runs_) {
-            store_.add_run(run);
+        if (unstored_events_.size() > kMostUnstoredEvents) {
+            unstored_events_.erase(unstored_events_.begin(),
+                                   unstored_events_.end() - kMostUnstoredEvents);
         }
         store_retry_ = loop_.after(kStoreRetry, [] {});
         return;
@@ -286,6 +291,7 @@ void Registry::commit() {
         log::info("the state is stored again");
     }
     unstored_runs_.clear();
+    unstored_events_.clear();
     flush_later();
     for (const RunName& run : std::exchange(to_forget_, {})) {
         keeper_.send(keeperlink::Forget{run});

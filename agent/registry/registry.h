@@ -199,6 +199,7 @@ private:
     void mark(App& app);
     void arm(App& app);
     void note(const App& app);
+    void record_event(const std::string& id, AppState state, const std::string& text);
     void autostart();
     void stop_next();
     [[nodiscard]] bool anything_active() const;
@@ -223,7 +224,9 @@ private:
     std::set<std::string> changed_;  // to be told then
     std::set<std::string> removed_;
     std::vector<keeperlink::RunName> to_forget_;  // once they are on the disk
-    std::vector<store::RunRow> unstored_runs_;    // the rows of those
+    // Written when the turn ends: nobody waits for that, and an app that is to be started does not.
+    std::vector<store::RunRow> unstored_runs_;  // the rows of those
+    std::vector<store::EventRow> unstored_events_;
     checks::Resolver resolver_;
     std::unique_ptr<logs::LogWatch> log_watch_;
     std::unique_ptr<Schedules> schedules_;

@@ -59,32 +59,6 @@ void bind_bytes(SQLite::Statement& statement, int index, const std::string& byte
     statement.bindNoCopy(index, bytes.data(), static_cast<int>(bytes.size()));
 }
 
-// All keys of one batch are one row: they are read at a start only, and forgotten together.
-std::string pack_known(const std::vector<Batch::Known>& known) {
-    std::string out;
-    for (const Batch::Known& one : known) {
-        wire::append_whole(out, one.first_id);
-        wire::append_whole(out, one.count);
-        wire::append_whole(out, one.time_ms);
-        wire::append_text(out, *one.key);
-    }
-    return out;
-}
-
-void unpack_known(std::string_view packed, std::vector<Batch::Known>& known) {
-    wire::Cursor cursor(packed);
-    while (cursor.ok() && !cursor.at_end()) {
-        Batch::Known one;
-        one.first_id = cursor.whole().value_or(0);
-        one.count = cursor.whole().value_or(0);
-        one.time_ms = cursor.whole().value_or(0);
-        one.key = std::make_shared<const std::string>(cursor.text().value_or(""));
-        if (cursor.ok()) {
-            known.push_back(std::move(one));
-        }
-    }
-}
-
 constexpr std::size_t kTogether = 32;  // messages of one INSERT
 
 // The database itself; used by one thread at a time.
@@ -123,7 +97,7 @@ public:
         }
         SQLite::Statement known(db_, "SELECT keys FROM known ORDER BY last_id");
         while (known.executeStep()) {
-            unpack_known(bytes_of(known.getColumn(0)), stored.known);
+            stored.known.push_back(bytes_of(known.getColumn(0)));
         }
         load_across(stored);
         stored.next_id = static_cast<std::uint64_t>(
@@ -140,9 +114,8 @@ public:
             remove(batch.removals, remove_, remove_range_);
             write_across(batch);
             if (!batch.known.empty()) {
-                const std::string keys = pack_known(batch.known);
-                know_.bind(1, signed_of(batch.known.back().first_id));
-                bind_bytes(know_, 2, keys);
+                know_.bind(1, signed_of(batch.known_id));
+                bind_bytes(know_, 2, batch.known);
                 run(know_);
             }
             if (batch.forget_known_below != 0) {
@@ -327,6 +300,29 @@ private:
 };
 
 }  // namespace
+
+void Batch::add_known(const Known& added) {
+    wire::append_whole(known, added.first_id);
+    wire::append_whole(known, added.count);
+    wire::append_whole(known, added.time_ms);
+    wire::append_text(known, added.key);
+    known_id = added.first_id;
+}
+
+void unpack_known(std::string_view packed, const std::function<void(const Batch::Known&)>& each) {
+    wire::Cursor cursor(packed);
+    while (cursor.ok() && !cursor.at_end()) {
+        Batch::Known one;
+        one.first_id = cursor.whole().value_or(0);
+        one.count = cursor.whole().value_or(0);
+        one.time_ms = cursor.whole().value_or(0);
+        const auto key = cursor.text();
+        if (key && cursor.ok()) {
+            one.key = *key;
+            each(one);
+        }
+    }
+}
 
 struct Journal::Impl {
     Impl(const Options& options, Done done_in) : database(options), done(std::move(done_in)) {}

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/relay/mailbox.h"
@@ -24,10 +25,10 @@ struct Batch {
 
     // A dedupe key that was used: `key` names sender, receiver and key.
     struct Known {
-        std::uint64_t first_id;
-        std::uint64_t count;
-        std::uint64_t time_ms;
-        Name key;
+        std::uint64_t first_id = 0;
+        std::uint64_t count = 0;
+        std::uint64_t time_ms = 0;
+        std::string_view key;
     };
 
     // A message for an app of another agent.
@@ -56,10 +57,13 @@ struct Batch {
     std::vector<Outgoing> outgoing;
     std::vector<std::uint64_t> sent;  // outgoing ones that are done with
     std::vector<Lane> lanes;
-    std::vector<Lane> forgotten;  // lanes
-    std::vector<Known> known;
+    std::vector<Lane> forgotten;           // lanes
+    std::string known;                     // packed: read at a start only, forgotten together
+    std::uint64_t known_id = 0;            // first id of the last of these
     std::uint64_t forget_known_below = 0;  // known keys whose first id is less
     std::uint64_t next_id = 0;             // ids from here on are free; 0: unchanged
+
+    void add_known(const Known& added);
 
     [[nodiscard]] bool empty() const {
         return inserts.empty() && removals.empty() && outgoing.empty() && sent.empty() &&
@@ -71,12 +75,15 @@ struct Batch {
 // What a journal holds when it is opened.
 struct Stored {
     std::vector<Batch::Insert> messages;    // in the order of their ids
-    std::vector<Batch::Known> known;        // in the order of their ids
+    std::vector<std::string> known;         // Batch::known of each, in the order of their ids
     std::vector<Batch::Outgoing> outgoing;  // in the order of their ids
     std::vector<Batch::Lane> lanes;
     std::string epoch;          // drawn when the file was made
     std::uint64_t next_id = 1;  // was never given to a message
 };
+
+// Calls `each` for all keys that a Batch::known holds.
+void unpack_known(std::string_view packed, const std::function<void(const Batch::Known&)>& each);
 
 // The relay's database, and the thread that writes it: a flush of the disk takes a millisecond, in
 // which the relay goes on with what needs no disk and gathers the next batch. So one flush is

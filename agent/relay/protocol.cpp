@@ -167,11 +167,9 @@ Result<void> read_request(std::string_view frame, RequestHeader& out) {
     return {};
 }
 
-std::string known_key(std::string_view from, std::string_view to, std::string_view key) {
-    std::string text;
-    text.reserve(from.size() + to.size() + key.size() + 2);
-    text.append(from).append(1, '\0').append(to).append(1, '\0').append(key);
-    return text;
+void known_key(std::string& out, std::string_view from, std::string_view to, std::string_view key) {
+    out.clear();
+    out.append(from).append(1, '\0').append(to).append(1, '\0').append(key);
 }
 
 std::chrono::milliseconds request_timeout(const Args& args) {

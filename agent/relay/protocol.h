@@ -111,7 +111,7 @@ struct RequestHeader {
 Result<void> read_request(std::string_view frame, RequestHeader& out);
 
 // A dedupe key with who uses it, towards whom.
-std::string known_key(std::string_view from, std::string_view to, std::string_view key);
+void known_key(std::string& out, std::string_view from, std::string_view to, std::string_view key);
 
 // How long the asker of a request waits.
 std::chrono::milliseconds request_timeout(const Args& args);

@@ -11,7 +11,6 @@ namespace berth::relay {
 namespace {
 
 constexpr std::uint64_t kIdReserve = 1U << 20U;
-constexpr float kKnownLoad = 0.25F;  // mostly a key is new: that is seen from an empty place
 constexpr std::size_t kBurst =
     100'000;  // messages that have gone, after which memory is given back
 
@@ -39,6 +38,7 @@ Result<std::unique_ptr<Relay>> Relay::create(loop::EventLoop& loop, Options opti
 
 Relay::Relay(loop::EventLoop& loop, Options options)
     : loop_(loop),
+      booted_(loop.now().wall - loop.now().boot),
       options_(std::move(options)),
       limits_(options_.limits),
       poster_(std::make_shared<loop::Poster>(loop)),
@@ -57,7 +57,6 @@ Relay::~Relay() {
 // Everything counts as given out before: whether it was, nobody knows after a crash.
 void Relay::restore(Stored stored) {
     const std::uint64_t now = now_ms();
-    known_.max_load_factor(kKnownLoad);
     next_id_ = stored.next_id;
     for (Batch::Insert& row : stored.messages) {
         stored_id_ = row.id;
@@ -80,11 +79,14 @@ void Relay::restore(Stored stored) {
         }
         slot->mail.add(std::move(message));
     }
-    for (const Batch::Known& known : stored.known) {
-        note_stored_key(known);
-        if (const auto sender = need_box(known.key->substr(0, known.key->find('\0')))) {
-            learn(**sender, known);
-        }
+    for (const std::string& packed : stored.known) {
+        unpack_known(packed, [this](const Batch::Known& known) {
+            note_stored_key(known);
+            const std::string sender(known.key.substr(0, known.key.find('\0')));
+            if (const auto box = need_box(sender)) {
+                learn(**box, known_.fingerprint(known.key), known);
+            }
+        });
     }
     for (const Batch::Outgoing& row : stored.outgoing) {
         next_id_ = std::max(next_id_, row.id + 1);
@@ -96,6 +98,12 @@ void Relay::restore(Stored stored) {
 
 std::uint64_t Relay::now_ms() const {
     return static_cast<std::uint64_t>(loop_.now().wall.time_since_epoch() /
+                                      std::chrono::milliseconds(1));
+}
+
+// The same while nobody sets the clock: a jump makes no key older than it is.
+std::uint64_t Relay::key_time_ms() const {
+    return static_cast<std::uint64_t>((booted_ + loop_.now().boot).time_since_epoch() /
                                       std::chrono::milliseconds(1));
 }
 
@@ -291,7 +299,7 @@ Result<Box*> Relay::need_box(std::string_view app) {
 
 // Forgets mailboxes that nobody has anything in or to do with, and those whose keys are too old.
 void Relay::sweep_boxes() {
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = key_time_ms();
     std::erase_if(boxes_, [this, now](const auto& entry) {
         const Box& box = *entry.second;
         if (!box.mail.empty() || box.sessions != 0 || box.references != 0 || box.touched ||
@@ -299,7 +307,7 @@ void Relay::sweep_boxes() {
             return false;
         }
         for (const auto& [key, time_ms] : box.keys) {
-            known_.erase(*key);
+            known_.erase(key);
         }
         return true;
     });

@@ -13,6 +13,7 @@
 #include "agent/relay/across.h"
 #include "agent/relay/apps_view.h"
 #include "agent/relay/journal.h"
+#include "agent/relay/known_keys.h"
 #include "agent/relay/link.h"
 #include "agent/relay/mailbox.h"
 #include "agent/relay/protocol.h"
@@ -70,8 +71,8 @@ struct Box {
     std::deque<std::shared_ptr<Waiter>> waiters;
     std::size_t sessions = 0;
     std::size_t next_subscriber = 0;
-    std::deque<std::pair<Name, std::uint64_t>> keys;  // dedupe keys it used, with their time
-    bool seen = false;                                // somebody has proved to be this app
+    std::deque<std::pair<KnownKeys::Fingerprint, std::uint64_t>> keys;  // that it used; when, in ms
+    bool seen = false;           // somebody has proved to be this app
     std::size_t references = 0;  // messages on their way to the disk, requests without an answer
     std::uint64_t taken = 0;     // acknowledged or answered by the app
     RateMeter in;
@@ -182,7 +183,7 @@ private:
         std::unique_ptr<Batch> batch = std::make_unique<Batch>();
         std::vector<Deferred> answers;
         std::vector<std::pair<Box*, std::uint64_t>> added;
-        std::vector<Name> known;  // keys that this turn has used
+        std::vector<KnownKeys::Fingerprint> known;  // keys that this turn has used
     };
 
     // Keys that the disk holds, a thousand at most; `last_id` is of the latest.
@@ -190,12 +191,6 @@ private:
         std::uint64_t last_id = 0;
         std::size_t count = 0;
         std::uint64_t time_ms = 0;
-    };
-
-    struct KnownKey {
-        std::uint64_t first_id = 0;
-        std::uint64_t count = 0;
-        Name key;  // what the map's key is a view of
     };
 
     Relay(loop::EventLoop& loop, Options options);
@@ -267,9 +262,14 @@ private:
     [[nodiscard]] const AppFacts* facts(std::string_view app) const;
     [[nodiscard]] bool is_known(std::string_view app) const;
     Result<void> check_room(const Box& box, Parts payload) const;
-    bool answer_known(Session& session, const RequestHeader& request, const std::string& key);
-    void remember(Box& sender, const Batch::Known& known, bool durable);
-    void learn(Box& sender, const Batch::Known& known);
+    bool answer_known(Session& session,
+                      const RequestHeader& request,
+                      const KnownKeys::Fingerprint& key);
+    void remember(Box& sender,
+                  const KnownKeys::Fingerprint& key,
+                  const Batch::Known& known,
+                  bool durable);
+    void learn(Box& sender, const KnownKeys::Fingerprint& key, const Batch::Known& known);
     void note_stored_key(const Batch::Known& known);
     [[nodiscard]] std::uint64_t known_for_ms() const;
     void accept(Box& box, Session& session, const RequestHeader& request, Parts payload);
@@ -300,8 +300,10 @@ private:
     void fail_turn(Turn& turn, const Error& error);
     Session* find_session(std::uint64_t number);
     [[nodiscard]] std::uint64_t now_ms() const;
+    [[nodiscard]] std::uint64_t key_time_ms() const;
 
     loop::EventLoop& loop_;
+    WallTime booted_;  // by the wall clock of our begin
     Options options_;
     RelayLimits limits_;
     std::map<std::string, AppFacts, std::less<>> apps_;
@@ -318,7 +320,8 @@ private:
     std::unordered_map<std::string, std::unique_ptr<Box>, Hash, std::equal_to<>> boxes_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::unordered_map<std::uint64_t, PendingRequest> requests_;  // by correlation
-    std::unordered_map<std::string_view, KnownKey> known_;
+    KnownKeys known_;
+    std::string key_;                     // known_key() of the present request, if it has one
     std::deque<StoredKeys> stored_keys_;  // oldest first
     std::size_t stored_key_count_ = 0;
     std::vector<Box*> touched_;

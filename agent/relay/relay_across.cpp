@@ -110,12 +110,13 @@ void Relay::notify_far(Session& session,
     const bool durable = request.args.durable.value_or(true);
     const std::string& own = *session.box->mail.app();
     const auto room = check_far(session, request, to, payload);
-    std::string key;
+    std::optional<KnownKeys::Fingerprint> key;
     if (request.args.dedupe && (room || room.error().code == ErrorCode::Exhausted)) {
-        key = known_key(own, *request.args.to, *request.args.dedupe);
-        if (const auto found = known_.find(key); found != known_.end()) {
-            const std::uint64_t first = found->second.first_id;
-            const std::uint64_t count = found->second.count;
+        known_key(key_, own, *request.args.to, *request.args.dedupe);
+        key = known_.fingerprint(key_);
+        if (const KnownKeys::Use* const known = known_.find(*key)) {
+            const std::uint64_t first = known->first_id;
+            const std::uint64_t count = known->count;
             return answer_stored(
                 session,
                 request,
@@ -140,11 +141,8 @@ void Relay::notify_far(Session& session,
         note_far(to, letter);
         ++letter.id;
     }
-    if (!key.empty()) {
-        remember(
-            *session.box,
-            {first, payload.size(), now_ms(), std::make_shared<const std::string>(std::move(key))},
-            durable);
+    if (key) {
+        remember(*session.box, *key, {first, payload.size(), key_time_ms(), key_}, durable);
     }
     answer_stored(
         session,

@@ -92,10 +92,11 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
                       Code::Forbidden,
                       "this app may not notify \"" + std::string(*to) + "\"");
     }
-    std::string key;
+    std::optional<KnownKeys::Fingerprint> key;
     if (request.args.dedupe) {
-        key = known_key(*session.box->mail.app(), *to, *request.args.dedupe);
-        if (answer_known(session, request, key)) {
+        known_key(key_, *session.box->mail.app(), *to, *request.args.dedupe);
+        key = known_.fingerprint(key_);
+        if (answer_known(session, request, *key)) {
             return;
         }
     }
@@ -109,11 +110,8 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
     const std::uint64_t first = next_id_;
     accept(**box, session, request, payload);
     const bool durable = request.args.durable.value_or(true);
-    if (!key.empty()) {
-        remember(
-            *session.box,
-            {first, payload.size(), now_ms(), std::make_shared<const std::string>(std::move(key))},
-            durable);
+    if (key) {
+        remember(*session.box, *key, {first, payload.size(), key_time_ms(), key_}, durable);
     }
     answer_stored(session,
                   request,
@@ -123,32 +121,36 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
 }
 
 // A repeated notify gets the answer of the first one, when that is on the disk.
-bool Relay::answer_known(Session& session, const RequestHeader& request, const std::string& key) {
-    const auto found = known_.find(key);
-    if (found == known_.end()) {
+bool Relay::answer_known(Session& session,
+                         const RequestHeader& request,
+                         const KnownKeys::Fingerprint& key) {
+    const KnownKeys::Use* const known = known_.find(key);
+    if (known == nullptr) {
         return false;
     }
-    const KnownKey& known = found->second;
     const bool durable = request.args.durable.value_or(true);
     answer_stored(session,
                   request,
                   notified(request.id,
-                           known.first_id,
-                           known.count,
+                           known->first_id,
+                           known->count,
                            is_known(*local_target(*request.args.to)),
                            /*repeated=*/true),
                   {},
-                  durable && known.first_id > stored_id_);
+                  durable && known->first_id > stored_id_);
     return true;
 }
 
-void Relay::remember(Box& sender, const Batch::Known& known, bool durable) {
-    learn(sender, known);
+void Relay::remember(Box& sender,
+                     const KnownKeys::Fingerprint& key,
+                     const Batch::Known& known,
+                     bool durable) {
+    learn(sender, key, known);
     if (!durable) {
         return;
     }
-    turn_.batch->known.push_back(known);
-    turn_.known.push_back(known.key);
+    turn_.batch->add_known(known);
+    turn_.known.push_back(key);
     note_stored_key(known);
     const auto too_old = [this, &known](const StoredKeys& keys) {
         return keys.time_ms + known_for_ms() < known.time_ms;
@@ -161,17 +163,12 @@ void Relay::remember(Box& sender, const Batch::Known& known, bool durable) {
 }
 
 // Each sender's latest keys are remembered, so that a busy one does not make others forgotten.
-void Relay::learn(Box& sender, const Batch::Known& known) {
-    const auto [at, made] =
-        known_.try_emplace(*known.key, KnownKey{known.first_id, known.count, known.key});
-    if (!made) {
-        at->second.first_id = known.first_id;
-        at->second.count = known.count;
-    }
-    sender.keys.emplace_back(known.key, known.time_ms);
+void Relay::learn(Box& sender, const KnownKeys::Fingerprint& key, const Batch::Known& known) {
+    known_.put(key, {known.first_id, known.count});
+    sender.keys.emplace_back(key, known.time_ms);
     while (sender.keys.size() > limits_.known_keys ||
            sender.keys.front().second + known_for_ms() < known.time_ms) {
-        known_.erase(*sender.keys.front().first);
+        known_.erase(sender.keys.front().first);
         sender.keys.pop_front();
     }
 }

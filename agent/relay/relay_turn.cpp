@@ -109,8 +109,8 @@ void Relay::fail_turn(Turn& turn, const Error& error) {
         --box->references;
         touch(*box);
     }
-    for (const Name& key : turn.known) {
-        known_.erase(*key);
+    for (const KnownKeys::Fingerprint& key : turn.known) {
+        known_.erase(key);
     }
     for (const Deferred& deferred : turn.answers) {
         if (Session* const session = find_session(deferred.session)) {

@@ -228,7 +228,7 @@ void Controller::stop() {
 
 void Controller::on_signal() {
     while (const auto signal = os::next_signal(signals_.get())) {
-        if (*signal == SIGHUP) {
+        if (signal->number == SIGHUP) {
             reload();
         } else {
             fleet_loop_->stop();

@@ -62,10 +62,10 @@ void Fleet::rescan() {
     }
     scanned_ = time;
     local_.clear();
-    if (const auto names = os::list_folder(agents_folder_)) {
+    if (const auto names = os::folders_in(agents_folder_)) {
         for (const std::string& name : *names) {
             const std::string home = agents_folder_ + '/' + name;
-            if (is_valid_id(name) && os::is_folder(home)) {
+            if (is_valid_id(name)) {
                 local_.push_back({name, "ipc://" + home + "/run/control.sock", "", true});
             }
         }

@@ -47,8 +47,9 @@ void Link::flush() {
         written += outcome.bytes;
     }
     outgoing_.erase(0, written);
-    if (watch_.active()) {
-        loop_.modify(watch_, outgoing_.empty() ? loop::Interest::Read : loop::Interest::ReadWrite);
+    if (watch_.active() && waits_to_write_ == outgoing_.empty()) {
+        waits_to_write_ = !outgoing_.empty();
+        loop_.modify(watch_, waits_to_write_ ? loop::Interest::ReadWrite : loop::Interest::Read);
     }
 }
 

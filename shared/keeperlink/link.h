@@ -40,6 +40,7 @@ private:
     Closed closed_;
     FrameBuffer incoming_;
     std::string outgoing_;
+    bool waits_to_write_ = false;
     bool greeted_ = false;
     loop::Registration watch_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

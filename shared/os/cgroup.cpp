@@ -44,10 +44,11 @@ Result<std::string> own_group() {
 }
 
 Result<void> make_group(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    const bool made = ::mkdir(path.c_str(), 0755) == 0;
+    if (!made && errno != EEXIST) {
         return fail(last_error("make cgroup " + path));
     }
-    if (::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
+    if (!made && ::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
         return fail(last_error(path + "/cgroup.procs"));
     }
     return {};
@@ -55,11 +56,9 @@ Result<void> make_group(const std::string& path) {
 
 std::vector<std::string> groups_below(const std::string& path) {
     std::vector<std::string> groups;
-    const auto names = list_folder(path);
+    const auto names = folders_in(path);
     for (const std::string& name : names ? *names : std::vector<std::string>()) {
-        if (is_folder(path + "/" + name)) {
-            groups.push_back(path + "/" + name);
-        }
+        groups.push_back(path + "/" + name);
     }
     return groups;
 }

@@ -83,13 +83,13 @@ Result<UniqueFd> make_signalfd(const std::vector<int>& signals) {
     return UniqueFd(fd);
 }
 
-std::optional<int> next_signal(int signalfd) {
+std::optional<PendingSignal> next_signal(int signalfd) {
     signalfd_siginfo info{};
     const ssize_t size = ::read(signalfd, &info, sizeof info);
     if (size != static_cast<ssize_t>(sizeof info)) {
         return std::nullopt;  // EAGAIN: no more of them
     }
-    return static_cast<int>(info.ssi_signo);
+    return PendingSignal{static_cast<int>(info.ssi_signo), static_cast<int>(info.ssi_pid)};
 }
 
 IoOutcome read_some(int fd, char* buffer, std::size_t size) {

@@ -41,8 +41,13 @@ UniqueFd take_inherited(int fd);
 // Blocks `signals` in this thread and gives a descriptor that is readable when one is pending.
 Result<UniqueFd> make_signalfd(const std::vector<int>& signals);
 
+struct PendingSignal {
+    int number;
+    int pid;  // who sent it; for SIGCHLD one who has ended, of several perhaps. 0: not known
+};
+
 // The next pending signal, nothing when there is none.
-std::optional<int> next_signal(int signalfd);
+std::optional<PendingSignal> next_signal(int signalfd);
 
 IoOutcome read_some(int fd, char* buffer, std::size_t size);
 IoOutcome write_some(int fd, std::string_view data);

@@ -39,6 +39,33 @@ Result<void> write_all(int fd, std::string_view content, const std::string& path
     return {};
 }
 
+template <typename Wanted>
+Result<std::vector<std::string>> names_in(const std::string& path, Wanted wanted) {
+    std::error_code error;
+    fs::directory_iterator entry(path, error);
+    std::vector<std::string> names;
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+        if (wanted(*entry)) {
+            names.push_back(entry->path().filename().string());
+        }
+    }
+    if (error) {
+        return fail(error_of(error.value(), path));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+// Where this program is; it stays so when the file is replaced.
+Result<fs::path> own_folder() {
+    std::error_code error;
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    if (error) {
+        return fail(error_of(error.value(), "/proc/self/exe"));
+    }
+    return self.parent_path();
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
@@ -125,17 +152,14 @@ Result<void> let_pass(const std::string& folder) {
 }
 
 Result<std::vector<std::string>> list_folder(const std::string& path) {
-    std::error_code error;
-    fs::directory_iterator entry(path, error);
-    std::vector<std::string> names;
-    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-        names.push_back(entry->path().filename().string());
-    }
-    if (error) {
-        return fail(error_of(error.value(), path));
-    }
-    std::sort(names.begin(), names.end());
-    return names;
+    return names_in(path, [](const fs::directory_entry&) { return true; });
+}
+
+Result<std::vector<std::string>> folders_in(const std::string& path) {
+    return names_in(path, [](const fs::directory_entry& entry) {
+        std::error_code gone;
+        return entry.is_directory(gone);
+    });
 }
 
 Result<void> remove_tree(const std::string& path) {
@@ -193,12 +217,11 @@ Result<std::string> current_folder() {
 }
 
 Result<std::string> sibling_executable(std::string_view name) {
-    std::error_code error;
-    const fs::path self = fs::read_symlink("/proc/self/exe", error);
-    if (error) {
-        return fail(error_of(error.value(), "/proc/self/exe"));
+    static const Result<fs::path> folder = own_folder();
+    if (!folder) {
+        return fail(folder.error());
     }
-    const fs::path path = self.parent_path() / name;
+    const fs::path path = *folder / name;
     if (::access(path.c_str(), X_OK) != 0) {
         return fail(last_error(path.string()));
     }

@@ -32,6 +32,10 @@ Result<void> let_pass(const std::string& folder);
 // Names in the folder, sorted, without "." and "..".
 Result<std::vector<std::string>> list_folder(const std::string& path);
 
+// The same, only folders. Where the file system names the kinds (all that matter) without a look
+// at each entry.
+Result<std::vector<std::string>> folders_in(const std::string& path);
+
 // Removes a file or a whole tree, without following links; done already is fine.
 Result<void> remove_tree(const std::string& path);
 

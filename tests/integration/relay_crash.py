@@ -148,7 +148,7 @@ def run(args):
                                      "--secret", apps.secret("sink")])
         processes = [receiver()]
         processes += [subprocess.Popen([*me, "--role", "sender", "--app", s, "--secret", apps.secret(s),
-                                        "--messages", str(count), *common]) for s in senders]
+                                        "--messages", str(count), "--rate", str(args.rate), *common]) for s in senders]
         kills = {"agent": 0, "receiver": 0}
         end = time.monotonic() + args.deadline
         try:
@@ -157,7 +157,9 @@ def run(args):
                     raise AssertionError("the senders did not finish")
                 pause = time.monotonic() + chance.uniform(0.02, args.every)
                 berthlib.wait_for(lambda: time.monotonic() > pause, "the next kill")
-                if chance.random() < 0.5:
+                spared = [name for name, killed in kills.items() if killed == 0]
+                victim = spared[0] if len(spared) == 1 else chance.choice(list(kills))
+                if victim == "agent":
                     if home.kill("agent"):
                         kills["agent"] += 1
                         berthlib.reap()
