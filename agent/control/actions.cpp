@@ -43,8 +43,9 @@ Result<std::vector<std::string>> Actions::targets_of(const Value& args,
               patterns.empty() ? Result<match::Matches>(match::Matches())
                                : match_apps(registry_, patterns));
     unmatched.insert(unmatched.end(), matches.unmatched.begin(), matches.unmatched.end());
+    std::set<std::string> named(ids.begin(), ids.end());
     for (std::string& id : matches.ids) {
-        if (std::find(ids.begin(), ids.end(), id) == ids.end()) {
+        if (named.insert(id).second) {
             ids.push_back(std::move(id));
         }
     }
@@ -213,11 +214,12 @@ void Actions::give_up(std::uint64_t number) {
 }
 
 bool Actions::answer_if_done(Pending& pending) {
+    const auto decided = [](const Target& target) { return target.result.has_value(); };
+    if (!std::all_of(pending.targets.begin(), pending.targets.end(), decided)) {
+        return false;
+    }
     Value::Array results;
     for (const Target& target : pending.targets) {
-        if (!target.result) {
-            return false;
-        }
         results.push_back(wire::to_value(*target.result));
     }
     const Value info = Value::Map{{"results", std::move(results)},

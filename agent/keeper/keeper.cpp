@@ -341,6 +341,7 @@ void Keeper::drop(std::unique_ptr<Run> run) {
 
 void Keeper::forget(const std::string& id) {
     const auto found = runs_.find(id);
+    found->second->remove_group();
     drop(std::move(found->second));
     runs_.erase(found);
 }

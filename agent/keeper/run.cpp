@@ -317,11 +317,28 @@ void Run::leader_ended(int wait_status, bool status_known) {
     pidfd_.reset();
 }
 
+// The group stays for the app's next run, as it costs more to make than all else of a start;
+// without what the app made below it. One that has counted a kill is made anew, so that no later
+// run is blamed for it.
+void Run::leave_cgroup() {
+    tree_.cgroup->clear();
+    if (!context_.controllers.empty() && os::oom_kills(tree_.cgroup->path()) > 0) {
+        (void)tree_.cgroup->remove();
+    }
+    tree_.cgroup.reset();
+}
+
+void Run::remove_group() const {
+    if (context_.cgroup) {
+        (void)context_.cgroup->at(record_.id).remove();  // or it has gone already
+    }
+}
+
 bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed again) {
     survivor_watch_.reset();
     survivor_.reset();
-    if (tree_.cgroup && tree_.cgroup->remove()) {
-        tree_.cgroup.reset();
+    if (tree_.cgroup && tree_.cgroup->empty()) {
+        leave_cgroup();
     } else {
         for (const pid_t pid : tree_members(tree_, known_children)) {
             auto pidfd = os::open_pidfd(pid);
@@ -343,8 +360,7 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
             return look_again(std::move(again));
         }
         if (tree_.cgroup) {
-            (void)tree_.cgroup->remove();  // the last one died meanwhile, or is a zombie still
-            tree_.cgroup.reset();
+            leave_cgroup();  // the last one died meanwhile, or is a zombie still
         }
     }
     drain();

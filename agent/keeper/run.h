@@ -82,6 +82,9 @@ public:
     // is called when one of those left has ended.
     bool check_tree(const std::unordered_set<pid_t>& known_children, Changed again);
 
+    // It has ended and its app has no later run: nothing of the system is kept for the next one.
+    void remove_group() const;
+
     // False with `reason`: not taken.
     bool input(std::string_view bytes, std::string& reason);
     void resize(std::uint32_t rows, std::uint32_t columns) const;
@@ -113,6 +116,7 @@ public:
 
 private:
     Result<void> open_log();
+    void leave_cgroup();
     void join_cgroup(const keeperlink::Start& start, os::UniqueFd& group);
     Result<void> open_fifos(bool make);
     Result<void> open_terminal();

@@ -106,9 +106,7 @@ void Registry::record_event(const std::string& id, AppState state, const std::st
 }
 
 void Registry::note(const App& app) {
-    AppStatus status;
-    app.machine.describe(status);
-    record_event(app.row.id, status.state, status.reason);
+    record_event(app.row.id, supervisor::public_state(app.machine.state()), app.machine.reason());
 }
 
 // Something that is no change of the state.

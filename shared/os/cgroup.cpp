@@ -44,17 +44,19 @@ Result<std::string> own_group() {
 }
 
 Result<void> make_group(const std::string& path) {
-    const bool made = ::mkdir(path.c_str(), 0755) == 0;
-    if (!made && errno != EEXIST) {
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
         return fail(last_error("make cgroup " + path));
-    }
-    if (!made && ::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
-        return fail(last_error(path + "/cgroup.procs"));
     }
     return {};
 }
 
+// A folder with two links, its name and its ".", has none below: mostly no listing is needed.
 std::vector<std::string> groups_below(const std::string& path) {
+    struct stat info {};
+
+    if (::stat(path.c_str(), &info) == 0 && info.st_nlink == 2) {
+        return {};
+    }
     std::vector<std::string> groups;
     const auto names = folders_in(path);
     for (const std::string& name : names ? *names : std::vector<std::string>()) {
@@ -98,13 +100,16 @@ Result<Cgroup> Cgroup::create(const std::string& name) {
     }
     path += "/" + name;
     BERTH_CHECK(make_group(path));
+    if (::access((path + "/cgroup.procs").c_str(), W_OK) != 0) {
+        return fail(last_error(path + "/cgroup.procs"));
+    }
     return Cgroup(path);
 }
 
 Result<Cgroup> Cgroup::child(const std::string& name) const {
-    const std::string path = path_ + "/" + name;
-    BERTH_CHECK(make_group(path));
-    return Cgroup(path);
+    Cgroup group = at(name);
+    BERTH_CHECK(make_group(group.path_));
+    return group;
 }
 
 Result<UniqueFd> Cgroup::open() const {
@@ -117,9 +122,20 @@ std::vector<pid_t> Cgroup::processes() const {
     return pids;
 }
 
+bool Cgroup::empty() const {
+    const auto events = read_file(path_ + "/cgroup.events");
+    return events && events->find("populated 0") != std::string::npos;
+}
+
 bool Cgroup::kill() const {
     const auto fd = open_file(path_ + "/cgroup.kill", O_WRONLY);
     return fd && write_some(fd->get(), "1").status == IoStatus::Done;
+}
+
+void Cgroup::clear() const {
+    for (const std::string& below : groups_below(path_)) {
+        (void)remove_group(below);  // one that is not empty stays
+    }
 }
 
 bool Cgroup::remove() const {

@@ -21,14 +21,23 @@ public:
     // The group `name` below this one, made when missing.
     [[nodiscard]] Result<Cgroup> child(const std::string& name) const;
 
+    // The group `name` below this one, whether it is there or not.
+    [[nodiscard]] Cgroup at(const std::string& name) const { return Cgroup(path_ + "/" + name); }
+
     // For CLONE_INTO_CGROUP.
     [[nodiscard]] Result<UniqueFd> open() const;
 
     // All live processes in it and below; zombies are not listed.
     [[nodiscard]] std::vector<pid_t> processes() const;
 
+    // No live process is in it or below. False when the kernel does not say.
+    [[nodiscard]] bool empty() const;
+
     // SIGKILL to all of them at once. False: the kernel is older than 5.14 or refuses.
     [[nodiscard]] bool kill() const;
+
+    // Removes the groups below it that are empty.
+    void clear() const;
 
     // Removes the group and those below it. True when it is gone, false while it has processes.
     [[nodiscard]] bool remove() const;

@@ -148,13 +148,19 @@ class Home:
             reap()
 
     def destroy(self):
-        """Whatever a failed test has left."""
+        """Whatever a test has left. One that is forking at this moment may have got away from a first look."""
         self.kill_all()
-        for pid in processes_with(f"BERTH_HOME_DIR={self.path}"):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        while left := processes_with(f"BERTH_HOME_DIR={self.path}"):
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            reap()
+
+    def processes_of(self, app):
+        """Pids of the living that the app, or what it has started, consists of."""
+        return processes_with(f"BERTH_HOME_DIR={self.agent_home}/data/{app}\0")
 
     def runs(self, app):
         """The stored runs: generation -> exit status as SPMI counts it, None when it is unknown."""

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from berthlib import processes_with, wait_for
+from berthlib import wait_for
 
 
 def controllers(home):
@@ -63,7 +63,7 @@ memory = "64MiB"
     expected = r"killed by the kernel: out of memory \(limit 64MiB\)" if by_kernel else \
         r"killed by Berth: over its memory limit \(used \d+MiB, limit 64MiB\)"
     assert re.search(expected, said), said
-    assert not processes_with("BERTH_APP=hog")  # nothing of its tree is left
+    assert not home.processes_of("hog")  # nothing of its tree is left
 
 
 def test_an_app_within_its_memory_limit_is_left_alone(home):
@@ -108,4 +108,4 @@ pids = 20
     home.berth("start", "many", "--no-wait", check=0)
     wait_for(lambda: home.state("many") == "failed", "it is killed")
     assert re.search(r"killed by Berth: too many processes \(3\d, limit 20\)", home.berth("explain", "many").out)
-    assert not processes_with("BERTH_APP=many")
+    assert not home.processes_of("many")

@@ -80,3 +80,31 @@ def test_stop_survives_a_kill_of_the_agent(home):
     home.kill("agent")
     wait_for(lambda: home.berth("list").code == 0 and home.state("tree") == "stopped", "stopped all the same")
     assert not any(alive(p) for p in pids.values())
+
+
+GROUPS = """
+import os, pathlib, time
+mount = next(line.split()[4] for line in open("/proc/self/mountinfo") if " - cgroup2 " in line)
+own = next(line[3:].strip() for line in open("/proc/self/cgroup") if line.startswith("0::"))
+inner = pathlib.Path(mount + own) / "inner" / "deeper"
+inner.mkdir(parents=True)
+if os.fork() == 0:
+    os.setsid()
+    (inner / "cgroup.procs").write_text("0")
+    print(inner, flush=True)
+while True:
+    time.sleep(100)
+"""
+
+
+def test_groups_that_an_app_makes_below_its_own_go_with_it(home):
+    script = home.write("groups.py", GROUPS)
+    home.load("groups.toml", f'[app]\nid = "groups"\ncommand = "/usr/bin/python3 {script}"\n')
+    home.berth("start", "groups", "--no-wait", check=0)
+    pid = wait_for(lambda: home.app("groups")["pid"], "its pid")
+    if "/berth-" not in pathlib.Path(f"/proc/{pid}/cgroup").read_text():
+        pytest.skip("no cgroup may be made here")
+    inner = wait_for(lambda: home.berth("logs", "groups").out.strip(), "the groups are there")
+    assert os.path.isdir(inner) and len(home.processes_of("groups")) == 2
+    home.berth("stop", "groups", check=0)
+    assert not home.processes_of("groups") and not os.path.exists(inner)

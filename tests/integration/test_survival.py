@@ -8,7 +8,7 @@ import time
 
 import berthlib
 import pytest
-from berthlib import BIN, Home, alive, processes_with, wait_for
+from berthlib import BIN, Home, alive, wait_for
 
 TREES = {
     "sh": "sh -c 'sleep 1000 & sleep 1000 & wait'",
@@ -44,13 +44,13 @@ def users_home(request, tmp_path_factory):
     berthlib.reap()
 
 
-def settled(marker):
+def settled(home, app):
     """The pids of the tree, when they have been the same for ten looks."""
     last, same = None, 0
 
     def look():
         nonlocal last, same
-        now = processes_with(marker)
+        now = home.processes_of(app)
         same = same + 1 if now and now == last else 0
         last = now
         return now if same >= 10 else None
@@ -69,11 +69,11 @@ def test_a_stop_leaves_nothing(users_home, tree):
     file.chmod(0o644)
     home.berth("load", file, check=0)
     home.berth("start", "tree", check=0)
-    pids = settled("BERTH_APP=tree")
+    pids = settled(home, "tree")
     assert len(pids) >= (200 if tree == "fork bomb" else 2)
     home.berth("stop", "tree", check=0)
     assert not [pid for pid in pids if alive(pid)]
-    assert not processes_with("BERTH_APP=tree")
+    assert not home.processes_of("tree")
     assert home.state("tree") == "stopped"
 
 
@@ -247,7 +247,7 @@ def test_after_a_reboot_what_is_wanted_runs_once(empty_home):
     assert home.app("wanted")["pid"] != before["wanted"]
     assert alive(before["wanted"])  # a stranger is not touched
     assert home.state("stopped") == "stopped"  # the user had stopped it
-    pids = [pid for pid in processes_with("BERTH_APP=wanted") if pid != before["wanted"]]
+    pids = [pid for pid in home.processes_of("wanted") if pid != before["wanted"]]
     assert pids == [home.app("wanted")["pid"]]  # one copy
     assert None in home.runs("wanted").values()  # how the run before ended is not known, and said so
     os.kill(before["wanted"], signal.SIGKILL)

@@ -7,8 +7,8 @@
 //   relay_bench echo     VIA ENDPOINT APP SECRET            sends each message back; prints "ready"
 //   relay_bench trip     VIA ENDPOINT APP SECRET TO COUNT SIZE DURABLE   there and back
 //
-// VIA is "berth" or "bare". A bare message is [to][payload]; the broker hands [from][payload] on
-// and answers the sender with [""], as the relay answers each notify.
+// VIA is "berth", "bare", "redis" or "nats". A bare message is [to][payload]; the broker hands
+// [from][payload] on and answers the sender with [""], as the relay answers each notify.
 
 #include <algorithm>
 #include <chrono>
@@ -22,42 +22,19 @@
 #include <zmq.hpp>
 
 #include "agent/sdk/cpp/berth/ipc.hpp"
+#include "tests/bench/relay/peers.h"
+#include "tests/bench/relay/way.h"
 
 namespace {
 
+using berth::bench::Spec;
+using berth::bench::Way;
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kWindow = 1000;
 
 double now_us() {
     return std::chrono::duration<double, std::micro>(Clock::now().time_since_epoch()).count();
 }
-
-struct Spec {
-    std::string via;
-    std::string endpoint;
-    std::string app;
-    std::string secret;
-    std::string to;
-    std::size_t count = 0;
-    std::size_t size = 0;
-    std::size_t frames = 1;
-    bool durable = false;
-};
-
-// What both ways of sending offer.
-class Way {
-public:
-    Way() = default;
-    Way(const Way&) = delete;
-    Way& operator=(const Way&) = delete;
-    virtual ~Way() = default;
-
-    virtual void send(const std::string& payload) = 0;  // returns before it is acknowledged
-    virtual void drain(std::size_t unanswered) = 0;     // waits until at most so many are not
-    virtual std::string receive() = 0;                  // the next message
-    virtual std::size_t receive_many() = 0;             // as many as there are; at least one
-    virtual void reply(const std::string& payload) = 0;
-};
 
 class BerthWay : public Way {
 public:
@@ -184,6 +161,12 @@ std::unique_ptr<Way> way_of(const Spec& spec, bool subscribe) {
     if (spec.via == "bare") {
         return std::make_unique<BareWay>(spec);
     }
+    if (spec.via == "redis") {
+        return berth::bench::redis_way(spec);
+    }
+    if (spec.via == "nats") {
+        return berth::bench::nats_way(spec);
+    }
     return std::make_unique<BerthWay>(spec, subscribe);
 }
 
@@ -304,6 +287,7 @@ int main(int argc, char** argv) {
         run_send(spec);
     } else if (word(0) == "receive") {
         spec.count = number(5);
+        spec.to.clear();
         run_receive(spec);
     } else if (word(0) == "single" || word(0) == "trip") {
         spec.durable = word(8) == "1";

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What the relay does in a second, and how long a message takes, beside a bare ZeroMQ ROUTER that
-acknowledges each message: one run, ratios count.
+acknowledges each message: one run, ratios count. Redis and NATS too, where they are installed
+(deploy/install-packages bench): Redis with lists, "durable" with appendfsync always; NATS core, which
+keeps and acknowledges nothing.
 
     tests/bench/relay/run.py [--bin build/release/bin] [--quick]
 """
@@ -9,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +38,30 @@ def last(process):
     return json.loads(out.splitlines()[-1])
 
 
+def redis(folder, name, durable):
+    """Starts one; gives it and its socket."""
+    socket = f"{folder}/{name}.sock"
+    keeps = ["--appendonly", "yes", "--appendfsync", "always"] if durable else ["--appendonly", "no"]
+    process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", socket, "--dir", str(folder), "--save", "",
+                                "--appenddirname", name, *keeps], stdout=subprocess.DEVNULL)
+    berthlib().wait_for(lambda: os.path.exists(socket), "Redis listens")
+    return process, socket
+
+
+def nats(folder):
+    """Starts one; gives it and its port."""
+    process = subprocess.Popen(["nats-server", "--addr", "127.0.0.1", "--port", "-1", "--ports_file_dir", str(folder)],
+                               stderr=subprocess.DEVNULL)
+    file = pathlib.Path(folder) / f"nats-server_{process.pid}.ports"
+    berthlib().wait_for(lambda: file.exists() and file.read_text().strip().endswith("}"), "NATS listens")
+    return process, json.loads(file.read_text())["nats"][0].rsplit(":", 1)[1]
+
+
+def berthlib():
+    import berthlib as it  # pylint: disable=import-outside-toplevel  # it reads BERTH_BIN
+    return it
+
+
 class Bench:
     def __init__(self, bench, home, folder):
         self.bench = bench
@@ -43,11 +70,27 @@ class Bench:
         self.secrets = {}
         self.number = 0
         self.broker = ready([bench, "broker", self.endpoints["bare"]])
+        self.peers = []
+        if shutil.which("redis-server"):
+            for name, durable in (("redis", False), ("redis-durable", True)):
+                process, self.endpoints[name] = redis(folder, name, durable)
+                self.peers.append(process)
+        if shutil.which("nats-server"):
+            process, self.endpoints["nats"] = nats(folder)
+            self.peers.append(process)
+
+    def end(self):
+        for process in (self.broker, *self.peers):
+            process.kill()
+            process.wait()
+
+    def has(self, via):
+        return via in self.endpoints
 
     def who(self, via, name):
         app = f"{name}{self.number}"
-        if via == "bare":
-            return [via, self.endpoints[via], app, "-"]
+        if via != "berth":
+            return [via.split("-")[0], self.endpoints[via], app, "-"]
         self.home.berth("token", "app", app, check=0)
         secret = (self.home.agent_home / "secrets" / app).read_text().strip()
         return [via, self.endpoints[via], app, secret]
@@ -150,17 +193,29 @@ def latencies(bench, scale):
                  f"{volatile['p50_us'] / bare['p50_us']:.2f}")
 
 
+def peers(bench, scale):
+    """The peers at 64 B, in the same units."""
+    known = [via for via in ("redis", "redis-durable", "nats") if bench.has(via)]
+    if not known:
+        return
+    show("peers, 64 B", *known)
+    counts = {"redis-durable": 100_000}
+    show("  messages a second, pipelined",
+         *(f"{bench.rate(via, int(counts.get(via, 400_000) * scale), 64):,.0f}" for via in known))
+    trips = [bench.trip(via, int(counts.get(via, 5000) * scale / (100 if via in counts else 1)), 64) for via in known]
+    show("  microseconds there and back, p50 / p99", *(f"{t['p50_us']:.0f} / {t['p99_us']:.0f}" for t in trips))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default=str(ROOT / "build/release/bin"))
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     os.environ["BERTH_BIN"] = args.bin
-    import berthlib  # pylint: disable=import-outside-toplevel  # it reads BERTH_BIN
-    berthlib.become_subreaper()
+    berthlib().become_subreaper()
     scale = 0.1 if args.quick else 1
     with tempfile.TemporaryDirectory() as folder:
-        home = berthlib.Home(pathlib.Path(folder) / "home")
+        home = berthlib().Home(pathlib.Path(folder) / "home")
         # As the bare broker's queues have no bound, the mailboxes get one that is not reached.
         home.agent_home.mkdir(parents=True)
         (home.agent_home / "agent.toml").write_text('[ipc]\nmax_messages = 10000000\nmax_bytes = "2GiB"\n')
@@ -170,12 +225,13 @@ def main():
             began = time.monotonic()
             rates(bench, scale)
             latencies(bench, scale)
+            peers(bench, scale)
             show("microseconds a call from Python", "volatile notify")
             for name, value in python_calls(home, int(5000 * scale)).items():
                 show(f"  {name}", f"{value:.0f}")
             print(f"{time.monotonic() - began:.0f} s, {os.cpu_count()} cores")
         finally:
-            bench.broker.kill()
+            bench.end()
             home.destroy()
     return 0
 

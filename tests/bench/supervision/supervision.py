@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What supervision costs: Berth beside a minimal C program that only forks, execs and waits, and beside
-supervisord, runit and s6 where they are installed. Prints a table, or --json; every figure as measured.
+supervisord, runit and s6 where they are installed (deploy/install-packages bench). Prints a table, or
+--json; every figure as measured.
 
     supervision.py [--bin build/release/bin] [--counts 100,500,1000] [--idle 30] [--kills 200] [--log-mb 1000]
                    [--only berth,limit,...] [--skip log,...]
