@@ -44,6 +44,10 @@ void Agent::run() {
 Result<void> Agent::prepare() {
     const std::string& home = options_.home;
     started_ = loop_.now().wall;
+    clock_hook_ = loop_.on_clock_set([](Duration by) {
+        log::warning("the wall clock was set",
+                     {{"by", std::to_string(by / std::chrono::seconds(1)) + " s"}});
+    });
     for (const char* folder : {"/run", "/repos", "/data", "/logs", "/keys"}) {
         BERTH_CHECK(os::make_folders(home + folder));
     }

@@ -61,6 +61,7 @@ private:
     AgentOptions options_;
     loop::HeapTrimmer trimmer_;
     WallTime started_;
+    loop::Registration clock_hook_;
     os::UniqueFd lock_;
     bus::Context context_;
     std::unique_ptr<store::Store> store_;

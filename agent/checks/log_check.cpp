@@ -55,6 +55,9 @@ void LogCheck::look() {
         }
         more = batch->truncated;
         query_.from = batch->next;
+        if (!more) {
+            query_.since.reset();  // what follows is of this run, also when the clock is set back
+        }
     }
     if (!waiter_) {
         (void)wait();  // what could be watched once can be watched again

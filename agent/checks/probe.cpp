@@ -34,6 +34,11 @@ os::TcpAddress split_address(std::string_view text, std::uint16_t default_port) 
     return address;
 }
 
+// That we have run out of something says nothing about the one who was to be asked.
+Verdict verdict_of(int error) {
+    return os::means_exhausted(error) ? Verdict::Unknown : Verdict::Bad;
+}
+
 // Connects, and says something when there is something to be said.
 class SocketProbe : public Probe {
 public:
@@ -54,7 +59,7 @@ public:
         context_.resolver.resolve(
             address.host, alive_, [this, address](const Result<std::string>& numeric) {
                 numeric ? connect({*numeric, address.port})
-                        : finish(Verdict::Bad, numeric.error().message);
+                        : finish(verdict_of(numeric.error().os_errno), numeric.error().message);
             });
     }
 
@@ -64,8 +69,9 @@ private:
         if (!socket) {
             // Not from within begin(): its caller does not hold us yet.
             const int error = socket.error().os_errno;
-            timeout_ = context_.loop.after(
-                Duration::zero(), [this, error] { finish(Verdict::Bad, os::error_text(error)); });
+            timeout_ = context_.loop.after(Duration::zero(), [this, error] {
+                finish(verdict_of(error), os::error_text(error));
+            });
             return;
         }
         socket_ = std::move(*socket);

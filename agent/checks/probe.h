@@ -13,7 +13,7 @@ namespace berth::checks {
 enum class Verdict : std::uint8_t {
     Good,
     Bad,
-    Unknown,  // it could not be asked: the keeper was away
+    Unknown,  // it could not be asked: the keeper was away, there was no descriptor to ask with
 };
 
 // What one try saw. `text` names what was asked and what came of it: "tcp 127.0.0.1:5432:

@@ -1,6 +1,7 @@
 #include "agent/checks/resolver.h"
 
 #include "shared/os/socket.h"
+#include "shared/os/thread.h"
 
 namespace berth::checks {
 
@@ -17,14 +18,18 @@ Resolver::~Resolver() {
 }
 
 void Resolver::resolve(const std::string& host, std::weak_ptr<void> still_wanted, Answer answer) {
+    if (!thread_.joinable()) {
+        auto thread = os::start_thread([this] { work(); });
+        if (!thread) {
+            return post({host, std::move(still_wanted), std::move(answer)}, fail(thread.error()));
+        }
+        thread_ = std::move(*thread);
+    }
     {
         const std::lock_guard lock(mutex_);
         questions_.push_back({host, std::move(still_wanted), std::move(answer)});
     }
     asked_.notify_one();
-    if (!thread_.joinable()) {
-        thread_ = std::thread([this] { work(); });
-    }
 }
 
 void Resolver::work() {
@@ -39,15 +44,17 @@ void Resolver::work() {
             question = std::move(questions_.front());
             questions_.pop_front();
         }
-        auto address = std::make_shared<Result<std::string>>(os::resolve_host(question.host));
-        loop_.post([wanted = std::move(question.still_wanted),
-                    answer = std::move(question.answer),
-                    address = std::move(address)] {
-            if (const auto alive = wanted.lock()) {
-                answer(*address);
-            }
-        });
+        auto address = os::resolve_host(question.host);
+        post(std::move(question), std::move(address));
     }
+}
+
+void Resolver::post(Question question, Result<std::string> address) {
+    loop_.post([question = std::move(question), address = std::move(address)] {
+        if (const auto alive = question.still_wanted.lock()) {
+            question.answer(address);
+        }
+    });
 }
 
 }  // namespace berth::checks

@@ -36,6 +36,7 @@ private:
     };
 
     void work();
+    void post(Question question, Result<std::string> address);
 
     loop::EventLoop& loop_;
     std::mutex mutex_;

@@ -38,11 +38,14 @@ void Helpers::start(const keeperlink::Exec& exec, const Run* run) {
     }
     SpawnPaths paths;
     paths.pipe = pipe->second.get();
-    auto spawned =
-        spawn_at_gate(exec.start,
-                      paths,
-                      {run->tree().marker},
-                      {context_.original_nofile, group.get(), &context_.nursery, nullptr});
+    auto spawned = spawn_at_gate(exec.start,
+                                 paths,
+                                 {run->tree().marker},
+                                 {context_.original_nofile,
+                                  group.get(),
+                                  &context_.nursery,
+                                  nullptr,
+                                  kReservedDescriptors / 2});
     if (!spawned) {
         return done_({exec.token, ExecEnd::NotStarted, 0, spawned.error().os_errno, {}});
     }

@@ -56,6 +56,8 @@ void Keeper::on_start(const keeperlink::Start& start) {
         send(keeperlink::StartFailed{name, keeperlink::StartStage::Prepare, ENOSPC});
         return;
     }
+    // What is left of a run when its leader has ended may be watched with one descriptor more.
+    context_.reserve = kReservedDescriptors + leaders_.size();
     TreeIdentity tree;
     tree.marker = records_.marker(name);
     auto owned = std::make_unique<Run>(context_, *record, std::move(tree));

@@ -26,6 +26,7 @@ using loop::Interest;
 
 namespace {
 
+constexpr Duration kLookAgain = std::chrono::milliseconds(100);
 constexpr std::size_t kMaxPendingInput = 1U << 20U;
 
 std::int64_t wall_ns(const loop::EventLoop& loop) {
@@ -183,7 +184,11 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
               spawn_at_gate(start,
                             paths,
                             own_environment,
-                            {context_.original_nofile, group.get(), &context_.nursery, &record_}));
+                            {context_.original_nofile,
+                             group.get(),
+                             &context_.nursery,
+                             &record_,
+                             context_.reserve}));
     if (spawned.begun) {
         // What the app writes is stamped with the time of the loop's turn, which may be this one:
         // no line of a run is older than the run.
@@ -338,6 +343,9 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
         for (const pid_t pid : tree_members(tree_, known_children)) {
             auto pidfd = os::open_pidfd(pid);
             const auto stat = os::read_stat(pid);
+            if (!pidfd && os::means_exhausted(pidfd.error().os_errno)) {
+                return look_again(std::move(again));
+            }
             if (pidfd && stat && stat->state != 'Z') {
                 survivor_ = std::move(*pidfd);
                 survivor_watch_ = context_.loop.watch(
@@ -347,6 +355,9 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
                     });
                 return false;
             }
+        }
+        if (!os::can_walk()) {
+            return look_again(std::move(again));
         }
         if (tree_.cgroup) {
             leave_cgroup();  // the last one died meanwhile, or is a zombie still
@@ -362,6 +373,15 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
     close_log();
     record_.tree_gone = 1;
     return true;
+}
+
+// Who is left cannot be seen now. False, for check_tree().
+bool Run::look_again(Changed again) {
+    survivor_watch_ = context_.loop.after(kLookAgain, [this, again = std::move(again)] {
+        const Changed call = again;  // it replaces this timer
+        call(*this);
+    });
+    return false;
 }
 
 // Where the app's input goes: its FIFO, or the terminal; -1: nowhere.

@@ -22,6 +22,10 @@
 
 namespace berth::keeper {
 
+// Descriptors that starts leave to the keeper: for walking trees of processes, turning logs over,
+// the next agent. What runs beside apps may take half of them.
+constexpr std::uint64_t kReservedDescriptors = 16;
+
 // What all runs share.
 struct RunContext {
     loop::EventLoop& loop;
@@ -39,6 +43,7 @@ struct RunContext {
     std::function<void(const keeperlink::RunName&)> log_rotated;
     std::string home_id;  // of the records: names what others may see
     std::function<void(const keeperlink::Notified&)> notified;
+    std::uint64_t reserve = kReservedDescriptors;  // that the next start has to leave
 };
 
 // One run of one app: its process, FIFOs (or terminal) and log. Owned by the Keeper, in its thread.
@@ -119,6 +124,7 @@ private:
     [[nodiscard]] std::unique_ptr<StreamPump> make_pump(os::UniqueFd fd, Stream stream);
     void log_output(Stream stream, std::string_view bytes);
     void close_log();
+    bool look_again(Changed again);
     void read_gate();
     void watch_gate();
     bool watch_leader(Changed ended);

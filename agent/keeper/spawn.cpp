@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shared/base/text.h"
+#include "shared/os/accept.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 
@@ -168,6 +169,9 @@ Result<Spawned> spawn_at_gate(const keeperlink::Start& start,
                               const std::vector<std::string>& own_environment,
                               const SpawnPlace& place) {
     BERTH_TRY(os::FdPair gate, os::make_socketpair(os::SocketKind::Stream));
+    if (!os::leaves_free(gate.second.get(), place.reserve)) {
+        return fail(os::error_of(EMFILE, "start a process"));
+    }
     std::vector<std::string> environment = start.environment;
     environment.insert(environment.end(), own_environment.begin(), own_environment.end());
     const std::vector<char*> argv = pointers(start.argv);

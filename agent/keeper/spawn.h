@@ -32,6 +32,7 @@ struct SpawnPlace {
     int cgroup = -1;             // folder of the group to be in; -1: none
     Nursery* nursery = nullptr;  // given and open: the child may run in the keeper's memory …
     Record* record = nullptr;    // … and records itself here, when it is to be recorded
+    std::uint64_t reserve = 0;  // descriptors that must be left to the keeper, or it fails (EMFILE)
 };
 
 // Makes a child that becomes the app. `own_environment` is added to its own.

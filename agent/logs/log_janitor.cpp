@@ -7,6 +7,7 @@
 #include "agent/logs/log_archive.h"
 #include "shared/log/log.h"
 #include "shared/os/file.h"
+#include "shared/os/thread.h"
 
 namespace berth::logs {
 
@@ -56,7 +57,7 @@ void LogJanitor::arm() {
 }
 
 void LogJanitor::begin() {
-    worker_ = std::thread([this, due = std::exchange(due_, {})] {
+    auto worker = os::start_thread([this, due = due_] {
         step_back();
         for (const std::string& id : due) {
             if (auto done = compress_rotated(logs_folder_ + "/" + id, cancelled_); !done) {
@@ -75,6 +76,12 @@ void LogJanitor::begin() {
             }
         });
     });
+    if (!worker) {
+        log::warning("cannot look after logs now", {{"error", worker.error().message}});
+        return arm();
+    }
+    due_.clear();
+    worker_ = std::move(*worker);
 }
 
 void LogJanitor::finished() {

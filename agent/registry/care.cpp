@@ -236,6 +236,9 @@ void Registry::on_exec_done(const keeperlink::ExecDone& message) {
             break;
         }
         case keeperlink::ExecEnd::NotStarted:
+            if (os::means_exhausted(message.os_errno)) {
+                result.verdict = checks::Verdict::Unknown;
+            }
             result.text = "cannot run: " + os::error_text(message.os_errno);
             break;
         case keeperlink::ExecEnd::TimedOut:

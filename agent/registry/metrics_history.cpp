@@ -142,7 +142,7 @@ std::vector<MetricPoint> MetricsHistory::since(const std::string& app,
                                                WallTime from,
                                                WallTime now) const {
     if (now - from > kInMemory && store_ != nullptr) {
-        return store_->since(app, from);
+        return store_->between(app, from, now);
     }
     const auto found = series_.find(app);
     std::vector<MetricPoint> points =
@@ -159,6 +159,16 @@ std::vector<MetricPoint> MetricsHistory::last(const std::string& app, std::size_
         points.erase(points.begin(), points.end() - static_cast<std::ptrdiff_t>(count));
     }
     return points;
+}
+
+void MetricsHistory::clock_set(Duration by) {
+    const std::int64_t seconds = by / std::chrono::seconds(1);
+    for (auto& [app, series] : series_) {
+        for (Packed& packed : series.ring) {
+            packed.seconds = capped<std::uint32_t>(
+                static_cast<std::uint64_t>(std::max<std::int64_t>(0, packed.seconds + seconds)));
+        }
+    }
 }
 
 void MetricsHistory::remove(const std::string& app) {

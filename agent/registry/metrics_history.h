@@ -34,6 +34,9 @@ public:
                                                        std::size_t count) const;
     void remove(const std::string& app);
 
+    // The wall clock was set: what is in memory is told by the new one.
+    void clock_set(Duration by);
+
 private:
     struct Packed {
         std::uint32_t seconds;

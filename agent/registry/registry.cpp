@@ -43,6 +43,7 @@ Registry::Registry(loop::EventLoop& loop,
       observers_(std::move(observers)),
       resolver_(loop),
       engine_(std::random_device{}()) {
+    clock_hook_ = loop_.on_clock_set([this](Duration by) { clock_set(by); });
     flush_hook_ = loop_.before_sleep([this] {
         flush();
         return !changed_.empty() || !removed_.empty();
@@ -239,6 +240,14 @@ void Registry::deadline_passed(App& app) {
     input.problem = app.check ? app.check->evidence() : std::string();
     fill_needs(app, input);
     feed(app, input);
+}
+
+void Registry::clock_set(Duration by) {
+    for (const auto& [id, app] : apps_) {
+        app->machine.clock_set(by);
+        mark(*app);
+    }
+    figures_.clock_set(by);
 }
 
 // --- the end of a turn

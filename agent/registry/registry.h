@@ -210,6 +210,7 @@ private:
     void stop_next();
     [[nodiscard]] bool anything_active() const;
     void commit();
+    void clock_set(Duration by);
     [[nodiscard]] std::vector<const App*> needed_by(const std::string& need) const;
     [[nodiscard]] std::string missing(const App& app) const;
     void fill_needs(const App& app, supervisor::Input& input) const;
@@ -255,6 +256,7 @@ private:
     loop::Registration store_retry_;
     loop::Registration store_flush_;
     loop::Registration flush_hook_;
+    loop::Registration clock_hook_;
 };
 
 }  // namespace berth::registry

@@ -95,17 +95,16 @@ void Schedules::see(const std::string& id, Entry& entry, WallTime now) {
     std::size_t missed = 0;
     WallTime last_missed;
     std::optional<WallTime> due;
-    while (entry.next && *entry.next <= now && missed < kMostCounted) {
+    while (entry.next && *entry.next <= now) {
         if (now - *entry.next <= kTolerance && !due) {
             due = entry.next;
         } else {
             ++missed;
             last_missed = *entry.next;
         }
-        entry.next = entry.cron.next(*entry.next, entry.spec.timezone);
-    }
-    if (missed == kMostCounted) {
-        entry.next = entry.cron.next(now, entry.spec.timezone);
+        // Of very many that were missed the rest is not counted.
+        const bool enough = missed == kMostCounted && now - last_missed > kTolerance;
+        entry.next = entry.cron.next(enough ? now - kTolerance : *entry.next, entry.spec.timezone);
     }
     if (due || missed > 0) {
         entry.seen = now;

@@ -1,12 +1,10 @@
 #include "agent/relay/local_endpoint.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 
 #include "agent/relay/connection.h"
-#include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 #include "shared/os/unix_socket.h"
@@ -17,7 +15,6 @@ namespace {
 
 constexpr std::size_t kReadSize = 256U << 10U;
 constexpr int kBacklog = 512;
-constexpr int kAcceptsPerTurn = 64;
 constexpr Duration kGreetingTime = std::chrono::seconds(3);
 constexpr std::size_t kHoldAbove = 1U << 20U;  // stop reading a peer that does not read
 constexpr std::size_t kDrainBelow = 64U << 10U;
@@ -43,12 +40,11 @@ Result<std::unique_ptr<LocalEndpoint>> LocalEndpoint::create(loop::EventLoop& lo
 LocalEndpoint::LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd listening)
     : loop_(loop),
       relay_(relay),
-      listening_(std::move(listening)),
-      buffer_(std::make_unique<char[]>(kReadSize)) {
-    if (auto spare = os::open_file("/dev/null", O_RDONLY)) {
-        spare_ = std::move(*spare);
-    }
-    watch_ = loop_.watch(listening_.get(), loop::Interest::Read, [this](bool, bool) { accept(); });
+      buffer_(std::make_unique<char[]>(kReadSize)),
+      acceptor_(loop, std::move(listening), os::accept_unix, [this](os::Accepted accepted) {
+          const int fd = accepted.socket.get();
+          connections_[fd] = std::make_unique<Connection>(*this, std::move(accepted.socket));
+      }) {
     hook_ = loop_.before_sleep([this] {
         flush();
         bury();
@@ -64,27 +60,6 @@ LocalEndpoint::~LocalEndpoint() {
         }
     }
     bury();
-}
-
-void LocalEndpoint::accept() {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
-        os::Accepted accepted = os::accept_unix(listening_);
-        if (accepted.status == os::AcceptStatus::NoDescriptors && spare_.valid()) {
-            // Turned away, rather than left to wait and to wake us for ever.
-            spare_ = os::UniqueFd();
-            (void)os::accept_unix(listening_);
-            if (auto spare = os::open_file("/dev/null", O_RDONLY)) {
-                spare_ = std::move(*spare);
-            }
-            log::warning("no descriptors left: a client was turned away");
-            return;
-        }
-        if (accepted.status != os::AcceptStatus::Accepted) {
-            return;
-        }
-        const int fd = accepted.socket.get();
-        connections_[fd] = std::make_unique<Connection>(*this, std::move(accepted.socket));
-    }
 }
 
 void LocalEndpoint::end(Connection& connection) {

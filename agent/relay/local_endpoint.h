@@ -7,6 +7,7 @@
 
 #include "agent/relay/relay.h"
 #include "shared/base/result.h"
+#include "shared/loop/acceptor.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 
@@ -34,20 +35,17 @@ private:
     friend class Connection;
 
     LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd listening);
-    void accept();
     void end(Connection& connection);
     void bury();
 
     loop::EventLoop& loop_;
     Relay& relay_;
-    os::UniqueFd listening_;
-    os::UniqueFd spare_;  // given up to take and close a connection when descriptors run out
     std::unique_ptr<char[]> buffer_;  // what a read of any connection fills
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> dirty_;  // have something to send
     std::vector<int> dead_;           // to be destroyed at the end of the turn
-    loop::Registration watch_;
     loop::Registration hook_;
+    loop::Acceptor acceptor_;
 };
 
 }  // namespace berth::relay

@@ -38,6 +38,7 @@ Result<std::unique_ptr<Relay>> Relay::create(loop::EventLoop& loop, Options opti
 
 Relay::Relay(loop::EventLoop& loop, Options options)
     : loop_(loop),
+      booted_(loop.now().wall - loop.now().boot),
       options_(std::move(options)),
       limits_(options_.limits),
       poster_(std::make_shared<loop::Poster>(loop)),
@@ -97,6 +98,12 @@ void Relay::restore(Stored stored) {
 
 std::uint64_t Relay::now_ms() const {
     return static_cast<std::uint64_t>(loop_.now().wall.time_since_epoch() /
+                                      std::chrono::milliseconds(1));
+}
+
+// The same while nobody sets the clock: a jump makes no key older than it is.
+std::uint64_t Relay::key_time_ms() const {
+    return static_cast<std::uint64_t>((booted_ + loop_.now().boot).time_since_epoch() /
                                       std::chrono::milliseconds(1));
 }
 
@@ -292,7 +299,7 @@ Result<Box*> Relay::need_box(std::string_view app) {
 
 // Forgets mailboxes that nobody has anything in or to do with, and those whose keys are too old.
 void Relay::sweep_boxes() {
-    const std::uint64_t now = now_ms();
+    const std::uint64_t now = key_time_ms();
     std::erase_if(boxes_, [this, now](const auto& entry) {
         const Box& box = *entry.second;
         if (!box.mail.empty() || box.sessions != 0 || box.references != 0 || box.touched ||

@@ -300,8 +300,10 @@ private:
     void fail_turn(Turn& turn, const Error& error);
     Session* find_session(std::uint64_t number);
     [[nodiscard]] std::uint64_t now_ms() const;
+    [[nodiscard]] std::uint64_t key_time_ms() const;
 
     loop::EventLoop& loop_;
+    WallTime booted_;  // by the wall clock of our begin
     Options options_;
     RelayLimits limits_;
     std::map<std::string, AppFacts, std::less<>> apps_;

@@ -142,7 +142,7 @@ void Relay::notify_far(Session& session,
         ++letter.id;
     }
     if (key) {
-        remember(*session.box, *key, {first, payload.size(), now_ms(), key_}, durable);
+        remember(*session.box, *key, {first, payload.size(), key_time_ms(), key_}, durable);
     }
     answer_stored(
         session,

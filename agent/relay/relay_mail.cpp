@@ -111,7 +111,7 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
     accept(**box, session, request, payload);
     const bool durable = request.args.durable.value_or(true);
     if (key) {
-        remember(*session.box, *key, {first, payload.size(), now_ms(), key_}, durable);
+        remember(*session.box, *key, {first, payload.size(), key_time_ms(), key_}, durable);
     }
     answer_stored(session,
                   request,

@@ -2,6 +2,8 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <functional>
+
 #include "shared/log/log.h"
 #include "shared/os/file.h"
 
@@ -9,7 +11,8 @@ namespace berth::store {
 
 namespace {
 
-constexpr Duration kKept = std::chrono::hours(24 * 7);
+constexpr std::int64_t kKept = 2017;  // an app: a week of one each five minutes
+constexpr std::size_t kTrimEvery = 12;
 
 std::int64_t seconds_of(WallTime time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -21,7 +24,20 @@ struct MetricsStore::Impl {
     explicit Impl(const std::string& file)
         : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
 
+    void trim(const std::string& app, WallTime now) {
+        SQLite::Statement trim(
+            db,
+            "DELETE FROM point WHERE app = ?1 AND time IN (SELECT time FROM point WHERE app = ?1 "
+            "ORDER BY abs(time - ?2) DESC LIMIT max(0, (SELECT count(*) FROM point WHERE app = ?1) "
+            "- ?3))");
+        trim.bind(1, app);
+        trim.bind(2, seconds_of(now));
+        trim.bind(3, kKept);
+        (void)trim.exec();
+    }
+
     SQLite::Database db;
+    std::size_t round = 0;
 };
 
 MetricsStore::MetricsStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -79,26 +95,30 @@ void MetricsStore::add(const std::vector<std::pair<std::string, MetricPoint>>& p
             insert.bind(13, point.messages_out);
             (void)insert.exec();
             insert.reset();
-            SQLite::Statement trim(impl_->db, "DELETE FROM point WHERE app = ? AND time < ?");
-            trim.bind(1, app);
-            trim.bind(2, seconds_of(point.time - kKept));
-            (void)trim.exec();
+            // Not all apps in the same round.
+            if ((impl_->round + std::hash<std::string>()(app)) % kTrimEvery == 0) {
+                impl_->trim(app, point.time);
+            }
         }
+        ++impl_->round;
         transaction.commit();
     } catch (const SQLite::Exception& error) {
         log::warning("figures were not stored", {{"error", error.what()}});
     }
 }
 
-std::vector<MetricPoint> MetricsStore::since(const std::string& app, WallTime from) {
+std::vector<MetricPoint> MetricsStore::between(const std::string& app,
+                                               WallTime from,
+                                               WallTime until) {
     std::vector<MetricPoint> points;
     try {
         SQLite::Statement query(impl_->db,
                                 "SELECT time, cpu, rss, processes, threads, descriptors, read, "
                                 "write, pss, messages, messages_in, messages_out FROM point WHERE "
-                                "app = ? AND time >= ? ORDER BY time");
+                                "app = ? AND time BETWEEN ? AND ? ORDER BY time");
         query.bind(1, app);
         query.bind(2, seconds_of(from));
+        query.bind(3, seconds_of(until));
         while (query.executeStep()) {
             MetricPoint point;
             point.time = WallTime(std::chrono::seconds(query.getColumn(0).getInt64()));

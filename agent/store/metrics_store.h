@@ -35,12 +35,13 @@ public:
     MetricsStore(const MetricsStore&) = delete;
     MetricsStore& operator=(const MetricsStore&) = delete;
 
-    // One point each of several apps, as one transaction; what is older than a week goes. A failure
-    // (full disk) loses these points and nothing else.
+    // One point each of several apps, as one transaction. Of more than a week of points those go
+    // now and then that are farthest from it: a clock that is set wrong for a while takes nothing
+    // of what was there before. A failure (full disk) loses these points and nothing else.
     void add(const std::vector<std::pair<std::string, MetricPoint>>& points);
 
-    // Oldest first.
-    std::vector<MetricPoint> since(const std::string& app, WallTime from);
+    // Oldest first; both ends are within.
+    std::vector<MetricPoint> between(const std::string& app, WallTime from, WallTime until);
     void remove(const std::string& app);
 
 private:

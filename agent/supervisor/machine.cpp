@@ -129,6 +129,15 @@ void Machine::set_state(State state, std::string reason, Effects& effects) {
     effects.changed = true;
 }
 
+void Machine::clock_set(Duration by) {
+    since_ += by;
+    for (std::optional<WallTime>* const time : {&started_, &finished_, &next_try_}) {
+        if (*time) {
+            **time += by;
+        }
+    }
+}
+
 void Machine::want_stopped(const Input& input) {
     if (!input.keep_desired) {
         desired_ = Desired::Stopped;

@@ -98,6 +98,9 @@ public:
     // The machine has been booted anew: whatever ran ended with it.
     Effects found_after_boot(const Now& now);
 
+    // The wall clock was set: when things happened is told by the new one.
+    void clock_set(Duration by);
+
     // It says that it needs so much longer for starting or stopping.
     void extend(Duration by, const Now& now);
 
@@ -156,6 +159,7 @@ private:
     void retry_or_give_up(const std::string& how, Effects& effects);
     [[nodiscard]] bool has_ready_check() const;
     [[nodiscard]] bool ended_well() const;
+    [[nodiscard]] Duration run_time() const;
 
     std::shared_ptr<const AppSpec> spec_;  // never null
     State state_ = State::Stopped;

@@ -12,6 +12,8 @@ namespace berth::supervisor {
 
 namespace {
 
+constexpr Duration kClocksDiffer = std::chrono::seconds(1);
+
 std::string times(std::uint32_t count) {
     if (count == 1) {
         return "once";
@@ -110,10 +112,16 @@ bool Machine::ended_well() const {
     return std::find(good.begin(), good.end(), spmi_exit_code(exit_)) != good.end();
 }
 
+// The wall clock knows it best, unless it was set meanwhile.
+Duration Machine::run_time() const {
+    const Duration by_wall = *finished_ - *started_;
+    const Duration longest = now_.mono - run_began_;
+    return by_wall < Duration::zero() || by_wall > longest + kClocksDiffer ? longest : by_wall;
+}
+
 void Machine::decide(Effects& effects) {
     const bool well = ended_well();
-    const std::string ran =
-        finished_ && started_ ? " after " + short_duration(*finished_ - *started_) : "";
+    const std::string ran = finished_ && started_ ? " after " + short_duration(run_time()) : "";
     const std::string how =
         problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : problem_;
     if (well &&

@@ -14,9 +14,14 @@ namespace {
 constexpr Duration kStoreUseEvery = std::chrono::minutes(5);
 constexpr std::size_t kMaxSessions = 10'000;
 
+// Of a session that an earlier controller has stored only the wall clock tells how old it is.
 bool is_over(const store::SessionRow& session, WallTime now) {
     return now - session.last_used > Auth::kIdle || now - session.created > Auth::kLongest ||
            session.created - now > Auth::kLongest;  // the clock was set back
+}
+
+Duration since_boot(WallTime time, const Now& now) {
+    return now.boot - std::max(Duration::zero(), now.wall - time);
 }
 
 }  // namespace
@@ -25,19 +30,25 @@ Result<std::unique_ptr<Auth>> Auth::create(store::Store& store, Clock clock) {
     std::unique_ptr<Auth> auth(new Auth(store, std::move(clock)));
     BERTH_CHECK(auth->reload());
     BERTH_TRY(auto sessions, store.sessions());
-    const WallTime now = auth->clock_().wall;
+    const Now now = auth->clock_();
     for (store::SessionRow& row : sessions) {
-        if (is_over(row, now)) {
+        if (auth::is_over(row, now.wall)) {
             BERTH_CHECK(store.remove_session(row.token_hash));
             continue;
         }
-        auth->state_.with([&row](State& state) {
-            const WallTime used = row.last_used;
+        auth->state_.with([&row, &now](State& state) {
+            const Duration created = since_boot(row.created, now);
+            const Duration used = since_boot(row.last_used, now);
             std::string key = row.token_hash;
-            state.sessions.insert_or_assign(std::move(key), Session{std::move(row), used});
+            state.sessions.insert_or_assign(std::move(key),
+                                            Session{std::move(row), created, used, used});
         });
     }
     return auth;
+}
+
+bool Auth::is_over(const Session& session, const Now& now) {
+    return now.boot - session.last_used > kIdle || now.boot - session.created > kLongest;
 }
 
 Result<void> Auth::reload() {
@@ -66,8 +77,8 @@ bool Auth::setup_required() const {
 
 std::optional<Identity> Auth::use(State& state, const std::string& hash) {
     const auto found = state.sessions.find(hash);
-    const WallTime now = clock_().wall;
-    if (found == state.sessions.end() || is_over(found->second.row, now)) {
+    const Now now = clock_();
+    if (found == state.sessions.end() || is_over(found->second, now)) {
         return std::nullopt;
     }
     store::SessionRow& row = found->second.row;
@@ -75,7 +86,8 @@ std::optional<Identity> Auth::use(State& state, const std::string& hash) {
     if (user == state.users.end()) {
         return std::nullopt;
     }
-    row.last_used = std::max(row.last_used, now);
+    row.last_used = now.wall;
+    found->second.last_used = now.boot;
     return Identity{row.user, user->second, row.csrf, hash};
 }
 
@@ -92,31 +104,31 @@ bool Auth::keep_alive(const std::string& session) {
 }
 
 Result<Opened> Auth::open_session(const std::string& user, Role role, const std::string& address) {
-    const WallTime now = clock_().wall;
+    const Now now = clock_();
     Opened opened;
     opened.token = random_token();
     opened.identity = {user, role, random_token(), token_hash(opened.token)};
     const store::SessionRow row{
-        opened.identity.session, user, opened.identity.csrf, now, now, address};
+        opened.identity.session, user, opened.identity.csrf, now.wall, now.wall, address};
     BERTH_CHECK(store_.add_session(row));
     std::vector<std::string> over;
     state_.with([&](State& state) {
         for (const auto& [hash, session] : state.sessions) {
-            if (is_over(session.row, now)) {
+            if (is_over(session, now)) {
                 over.push_back(hash);
             }
         }
         if (state.sessions.size() - over.size() >= kMaxSessions) {
             const auto oldest = std::min_element(
                 state.sessions.begin(), state.sessions.end(), [](const auto& a, const auto& b) {
-                    return a.second.row.last_used < b.second.row.last_used;
+                    return a.second.last_used < b.second.last_used;
                 });
             over.push_back(oldest->first);
         }
         for (const std::string& hash : over) {
             state.sessions.erase(hash);
         }
-        state.sessions.insert_or_assign(row.token_hash, Session{row, now});
+        state.sessions.insert_or_assign(row.token_hash, Session{row, now.boot, now.boot, now.boot});
     });
     for (const std::string& hash : over) {
         BERTH_CHECK(store_.remove_session(hash));
@@ -130,8 +142,8 @@ void Auth::store_uses() {
     std::map<std::string, WallTime> used;
     state_.with([&used](State& state) {
         for (auto& [hash, session] : state.sessions) {
-            if (session.row.last_used - session.stored_use > kStoreUseEvery) {
-                session.stored_use = session.row.last_used;
+            if (session.last_used - session.stored_use > kStoreUseEvery) {
+                session.stored_use = session.last_used;
                 used.emplace(hash, session.row.last_used);
             }
         }

@@ -93,7 +93,10 @@ public:
 private:
     struct Session {
         store::SessionRow row;
-        WallTime stored_use;  // the last use that is in the store
+        // Since the boot: setting the wall clock neither ends sessions nor makes them longer.
+        Duration created;
+        Duration last_used;
+        Duration stored_use;  // the last use that is in the store
     };
 
     struct State {
@@ -114,6 +117,7 @@ private:
     void end_sessions_of(const std::string& user);
     std::optional<Identity> use(State& state, const std::string& hash);
     void store_uses();
+    static bool is_over(const Session& session, const Now& now);
 
     store::Store& store_;
     Clock clock_;

@@ -35,7 +35,15 @@ AgentLink::AgentLink(loop::EventLoop& loop, Connect connect, Listener listener)
     : loop_(loop),
       connect_(std::move(connect)),
       listener_(std::move(listener)),
-      since_(loop.now().wall) {}
+      since_(loop.now().wall) {
+    clock_hook_ = loop_.on_clock_set([this](Duration by) {
+        since_ += by;
+        if (last_seen_) {
+            *last_seen_ += by;
+        }
+        listener_.state_changed();
+    });
+}
 
 AgentLink::~AgentLink() {
     fail_pending(lost("the agent was removed"));

@@ -110,6 +110,7 @@ private:
     LinkState state_ = LinkState::Connecting;
     WallTime since_;
     std::optional<WallTime> last_seen_;
+    loop::Registration clock_hook_;
     MonoTime last_frame_;     // or the begin of the present try
     MonoTime last_push_;      // or snapshot
     MonoTime subscribed_at_;  // when the last subscribe was sent

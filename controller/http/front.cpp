@@ -1,25 +1,13 @@
 #include "controller/http/front.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <vector>
-
-#include "shared/log/log.h"
-#include "shared/os/fd.h"
 
 namespace berth::http {
 
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr int kAcceptsPerTurn = 64;
-constexpr Duration kPauseWithoutDescriptors = std::chrono::milliseconds(100);
-
-os::UniqueFd open_reserve() {
-    auto reserve = os::open_file("/dev/null", O_RDONLY);
-    return reserve ? std::move(*reserve) : os::UniqueFd();
-}
 
 }  // namespace
 
@@ -34,8 +22,7 @@ Front::Front(loop::EventLoop& loop,
                    options.deadlines,
                    options.limits,
                    std::move(handle),
-                   [this](Connection& connection) { closed(connection); }},
-      reserve_(open_reserve()) {}
+                   [this](Connection& connection) { closed(connection); }} {}
 
 Front::~Front() {
     stop();
@@ -46,25 +33,13 @@ Result<std::unique_ptr<Front>> Front::create(loop::EventLoop& loop,
                                              const FrontOptions& options,
                                              Handle handle) {
     std::unique_ptr<Front> front(new Front(loop, std::move(poster), options, std::move(handle)));
-    BERTH_TRY(front->listening_, os::listen_tcp(options.listen, kBacklog));
-    BERTH_TRY(front->options_.listen.port, os::bound_port(front->listening_));
-    front->watch_ = loop.watch(front->listening_.get(),
-                               loop::Interest::Read,
-                               [self = front.get()](bool, bool) { self->accept(); });
+    BERTH_TRY(os::UniqueFd listening, os::listen_tcp(options.listen, kBacklog));
+    BERTH_TRY(front->options_.listen.port, os::bound_port(listening));
+    front->acceptor_ = std::make_unique<loop::Acceptor>(
+        loop, std::move(listening), os::accept_tcp, [self = front.get()](os::Accepted accepted) {
+            self->add(std::move(accepted));
+        });
     return front;
-}
-
-void Front::accept() {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
-        os::Accepted accepted = os::accept_tcp(listening_);
-        if (accepted.status == os::AcceptStatus::NoDescriptors) {
-            return without_descriptors();
-        }
-        if (accepted.status == os::AcceptStatus::Nothing) {
-            return;
-        }
-        add(std::move(accepted));
-    }
 }
 
 void Front::add(os::Accepted accepted) {
@@ -112,20 +87,6 @@ bool Front::make_room() {
     return true;
 }
 
-// The connection that cannot be taken would wake the loop for ever: with the reserve it is taken
-// and closed, and others are left waiting for a moment.
-void Front::without_descriptors() {
-    log::warning("no descriptors are left for new connections");
-    reserve_.reset();
-    (void)os::accept_tcp(listening_);
-    reserve_ = open_reserve();
-    watch_.reset();
-    pause_ = loop_.after(kPauseWithoutDescriptors, [this] {
-        watch_ =
-            loop_.watch(listening_.get(), loop::Interest::Read, [this](bool, bool) { accept(); });
-    });
-}
-
 void Front::closed(Connection& connection) {
     const auto of_address = per_address_.find(connection.address());
     if (of_address != per_address_.end() && --of_address->second == 0) {
@@ -135,9 +96,7 @@ void Front::closed(Connection& connection) {
 }
 
 void Front::stop() {
-    watch_.reset();
-    pause_.reset();
-    listening_.reset();
+    acceptor_.reset();
     std::vector<std::shared_ptr<Connection>> all;
     for (const auto& [key, connection] : connections_) {
         all.push_back(connection);

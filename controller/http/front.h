@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "controller/http/connection.h"
+#include "shared/loop/acceptor.h"
 #include "shared/os/socket.h"
 
 namespace berth::http {
@@ -47,22 +48,17 @@ private:
           const FrontOptions& options,
           Handle handle);
 
-    void accept();
     void add(os::Accepted accepted);
     bool too_many_strangers(const std::string& address) const;
     bool make_room();
-    void without_descriptors();
     void closed(Connection& connection);
 
     loop::EventLoop& loop_;
     FrontOptions options_;
     Connection::Environment environment_;
-    os::UniqueFd listening_;
-    os::UniqueFd reserve_;  // given up to be able to accept and close when descriptors run out
     std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
     std::unordered_map<std::string, std::size_t> per_address_;
-    loop::Registration watch_;
-    loop::Registration pause_;
+    std::unique_ptr<loop::Acceptor> acceptor_;
 };
 
 }  // namespace berth::http

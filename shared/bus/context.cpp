@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "shared/base/text.h"
+#include "shared/bus/accept4.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 
@@ -63,7 +64,9 @@ Result<KeyPair> load_or_make_keys(const std::string& folder, const std::string& 
     return KeyPair{public_key.data(), secret_key.data()};
 }
 
-Context::Context() : context_(std::make_unique<zmq::context_t>(1)) {}
+Context::Context() : context_(std::make_unique<zmq::context_t>(1)) {
+    use_own_accept4();
+}
 
 Context::~Context() = default;
 

@@ -11,6 +11,8 @@ namespace berth::log {
 
 namespace {
 
+constexpr Duration kSeldom = std::chrono::seconds(10);
+
 std::atomic<Level> threshold{
     Level::Info};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
@@ -70,6 +72,12 @@ void write(Level level, std::string_view text, std::initializer_list<Field> fiel
     line += '\n';
     const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
     (void)written;  // see the header
+}
+
+bool Seldom::due() {
+    const std::int64_t now = Duration(read_clocks().mono.time_since_epoch()).count();
+    std::int64_t next = next_ns_.load();
+    return now >= next && next_ns_.compare_exchange_strong(next, now + kSeldom.count());
 }
 
 }  // namespace berth::log

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -20,6 +21,16 @@ void set_level(Level level);
 // Writes one line to stderr in one write(2): `TIME level=info msg="text" key=value`. A broken
 // stderr is ignored: a log that nobody can read must not stop a supervisor.
 void write(Level level, std::string_view text, std::initializer_list<Field> fields = {});
+
+// For a warning whose cause comes again and again: due at first, and then every ten seconds at
+// most. Any thread.
+class Seldom {
+public:
+    bool due();
+
+private:
+    std::atomic<std::int64_t> next_ns_ = 0;  // monotonic
+};
 
 inline void debug(std::string_view text, std::initializer_list<Field> fields = {}) {
     write(Level::Debug, text, fields);

@@ -72,7 +72,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create() {
 }
 
 EventLoop::EventLoop(os::UniqueFd epoll, os::UniqueFd wake)
-    : epoll_(std::move(epoll)), wake_(std::move(wake)), now_(read_clocks()) {}
+    : epoll_(std::move(epoll)), wake_(std::move(wake)), now_(read_clocks()), clock_watch_(now_) {}
 
 EventLoop::~EventLoop() = default;
 
@@ -115,6 +115,23 @@ Registration EventLoop::before_sleep(std::function<bool()> hook) {
     return {*this, Registration::Kind::Hook, key};
 }
 
+Registration EventLoop::on_clock_set(std::function<void(Duration by)> hook) {
+    const std::uint64_t key = next_key_++;
+    clock_hooks_.emplace(key, std::move(hook));
+    return {*this, Registration::Kind::Clock, key};
+}
+
+void EventLoop::read_time() {
+    now_ = read_clocks();
+    const Duration by = clock_watch_.set_by(now_);
+    if (by != Duration::zero()) {
+        const auto hooks = clock_hooks_;  // they may unregister
+        for (const auto& [key, hook] : hooks) {
+            hook(by);
+        }
+    }
+}
+
 void EventLoop::unregister(Registration::Kind kind, std::uint64_t key) {
     switch (kind) {
         case Registration::Kind::Fd: {
@@ -136,6 +153,9 @@ void EventLoop::unregister(Registration::Kind kind, std::uint64_t key) {
         }
         case Registration::Kind::Hook:
             hooks_.erase(key);
+            break;
+        case Registration::Kind::Clock:
+            clock_hooks_.erase(key);
             break;
     }
 }
@@ -248,7 +268,7 @@ bool EventLoop::turn(Duration limit) {
     const int count = ::epoll_wait(
         epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms(limit, more));
     ENSURE(count >= 0 || errno == EINTR, "epoll_wait fails on a bad descriptor only");
-    now_ = read_clocks();
+    read_time();
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events.at(static_cast<std::size_t>(i));
         if (event.data.u64 == kWakeKey) {

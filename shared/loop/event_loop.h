@@ -35,7 +35,7 @@ public:
 
 private:
     friend class EventLoop;
-    enum class Kind : std::uint8_t { Fd, Timer, Hook };
+    enum class Kind : std::uint8_t { Fd, Timer, Hook, Clock };
 
     Registration(EventLoop& loop, Kind kind, std::uint64_t key)
         : loop_(&loop), kind_(kind), key_(key) {}
@@ -78,6 +78,10 @@ public:
     // for: then this turn does not sleep.
     [[nodiscard]] Registration before_sleep(std::function<bool()> hook);
 
+    // Calls `hook` at the begin of the first turn after somebody has set the wall clock, before
+    // anything else of that turn, with how much later it is now.
+    [[nodiscard]] Registration on_clock_set(std::function<void(Duration by)> hook);
+
     // Runs `job` in the loop's thread, soon. From any thread.
     void post(Callback job);
 
@@ -111,6 +115,7 @@ private:
     void run_timers();
     bool held_up();
     bool run_hooks();
+    void read_time();
     [[nodiscard]] int timeout_ms(Duration limit, bool more) const;
 
     os::UniqueFd epoll_;
@@ -122,6 +127,8 @@ private:
     std::unordered_map<std::uint64_t, MonoTime> timer_times_;
     std::optional<MonoTime> timers_again_;  // after a hold-up no timer runs before
     std::map<std::uint64_t, std::shared_ptr<std::function<bool()>>> hooks_;
+    ClockWatch clock_watch_;
+    std::map<std::uint64_t, std::function<void(Duration)>> clock_hooks_;
     std::mutex posted_mutex_;
     std::vector<Callback> posted_;  // guarded by posted_mutex_
     bool stopping_ = false;         // guarded by posted_mutex_

@@ -44,6 +44,11 @@ std::string error_text(int number) {
     return strerror_r(number, buffer.data(), buffer.size());
 }
 
+bool means_exhausted(int number) {
+    return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS ||
+           number == EAGAIN;
+}
+
 Error error_of(int number, const std::string& context) {
     return Error{code_of(number), context + ": " + error_text(number), number};
 }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -205,6 +206,14 @@ std::vector<pid_t> descendants_of(pid_t root) {
         return !stat || stat->state == 'Z';
     });
     return found;
+}
+
+bool can_walk() {
+    std::array<UniqueFd, 3> files;  // of a folder, of one below it, of a file in that
+    return std::all_of(files.begin(), files.end(), [](UniqueFd& file) {
+        file.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        return file.valid() || !means_exhausted(errno);
+    });
 }
 
 std::vector<pid_t> all_processes() {

@@ -75,6 +75,9 @@ std::vector<pid_t> children_of(pid_t pid);
 // `root` and all below it that are not zombies; `root` first.
 std::vector<pid_t> descendants_of(pid_t root);
 
+// Whether files of /proc can be opened: when not, for want of descriptors, each walk finds nobody.
+bool can_walk();
+
 // All processes of this machine that this user can see.
 std::vector<pid_t> all_processes();
 

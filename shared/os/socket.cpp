@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "shared/os/accept.h"
 #include "shared/os/os_error.h"
 
 namespace berth::os {
@@ -61,6 +62,28 @@ std::string host_text(const sockaddr_storage& storage) {
         (void)::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
     }
     return text;
+}
+
+Accepted accept_from(const UniqueFd& listening, sockaddr* address, socklen_t* length) {
+    const socklen_t room = length != nullptr ? *length : 0;
+    for (;;) {
+        Acceptance outcome =
+            accept_connection(listening.get(), address, length, SOCK_NONBLOCK, Callers::Strangers);
+        if (outcome.socket.valid()) {
+            return {AcceptStatus::Accepted, std::move(outcome.socket), {}};
+        }
+        if (outcome.turned_away) {
+            return {AcceptStatus::TurnedAway, {}, {}};
+        }
+        const int why = outcome.os_errno;
+        if (why != EINTR && why != ECONNABORTED && why != EPROTO) {
+            const bool waits = why != EAGAIN && means_exhausted(why);
+            return {waits ? AcceptStatus::NoDescriptors : AcceptStatus::Nothing, {}, {}};
+        }
+        if (length != nullptr) {
+            *length = room;
+        }
+    }
 }
 
 }  // namespace
@@ -119,31 +142,23 @@ Result<std::uint16_t> bound_port(const UniqueFd& socket) {
 }
 
 Accepted accept_tcp(const UniqueFd& listening) {
-    for (;;) {
-        SocketAddress peer;
-        peer.length = sizeof peer.storage;
-        UniqueFd socket(
-            ::accept4(listening.get(), peer.get(), &peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (socket.valid()) {
-            const int on = 1;
-            (void)::setsockopt(
-                socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // only slower without
-            return {AcceptStatus::Accepted, std::move(socket), host_text(peer.storage)};
-        }
-        switch (errno) {
-            case EMFILE:
-            case ENFILE:
-            case ENOBUFS:
-            case ENOMEM:
-                return {AcceptStatus::NoDescriptors, {}, {}};
-            case EINTR:
-            case ECONNABORTED:
-            case EPROTO:
-                continue;
-            default:
-                return {};
-        }
+    SocketAddress peer;
+    peer.length = sizeof peer.storage;
+    Accepted accepted = accept_from(listening, peer.get(), &peer.length);
+    if (accepted.status == AcceptStatus::Accepted) {
+        const int on = 1;
+        (void)::setsockopt(accepted.socket.get(),
+                           IPPROTO_TCP,
+                           TCP_NODELAY,
+                           &on,
+                           sizeof on);  // only slower without
+        accepted.address = host_text(peer.storage);
     }
+    return accepted;
+}
+
+Accepted accept_unix(const UniqueFd& listening) {
+    return accept_from(listening, nullptr, nullptr);
 }
 
 void shut_down_sending(const UniqueFd& socket) {
@@ -180,6 +195,9 @@ Result<std::string> resolve_host(const std::string& host) {
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
     const int failure = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    if (failure == EAI_SYSTEM) {
+        return fail(last_error("look up \"" + host + "\""));
+    }
     if (failure != 0) {
         return fail(ErrorCode::NotFound, "\"" + host + "\" is unknown: " + ::gai_strerror(failure));
     }

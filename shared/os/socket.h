@@ -28,8 +28,9 @@ Result<UniqueFd> listen_tcp(const TcpAddress& address, int backlog);
 // The port that a socket is bound to.
 Result<std::uint16_t> bound_port(const UniqueFd& socket);
 
-// The outcome of one accept. `address` is the peer's numeric host.
-enum class AcceptStatus : std::uint8_t { Accepted, Nothing, NoDescriptors };
+// The outcome of one accept. `address` is the peer's numeric host. TurnedAway: see
+// accept_connection(). NoDescriptors: it waits still.
+enum class AcceptStatus : std::uint8_t { Accepted, Nothing, TurnedAway, NoDescriptors };
 
 struct Accepted {
     AcceptStatus status = AcceptStatus::Nothing;
@@ -37,8 +38,10 @@ struct Accepted {
     std::string address;
 };
 
-// Never blocks. Connections that broke before they were accepted are passed over.
+// The next of the strangers that wait. Never blocks. Connections that broke before they were
+// accepted are passed over.
 Accepted accept_tcp(const UniqueFd& listening);
+Accepted accept_unix(const UniqueFd& listening);
 
 // Tells the peer that nothing more is sent.
 void shut_down_sending(const UniqueFd& socket);

@@ -47,28 +47,6 @@ Result<UniqueFd> listen_unix(const std::string& path, int backlog) {
     return socket;
 }
 
-Accepted accept_unix(const UniqueFd& listening) {
-    for (;;) {
-        UniqueFd socket(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (socket.valid()) {
-            return {AcceptStatus::Accepted, std::move(socket), {}};
-        }
-        switch (errno) {
-            case EMFILE:
-            case ENFILE:
-            case ENOBUFS:
-            case ENOMEM:
-                return {AcceptStatus::NoDescriptors, {}, {}};
-            case EINTR:
-            case ECONNABORTED:
-            case EPROTO:
-                continue;
-            default:
-                return {};
-        }
-    }
-}
-
 Result<UniqueFd> connect_unix(const std::string& path) {
     BERTH_TRY(const sockaddr_un address, unix_address(path));
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "shared/base/result.h"
-#include "shared/os/socket.h"
 #include "shared/os/unique_fd.h"
 
 namespace berth::os {
@@ -11,9 +10,6 @@ namespace berth::os {
 // A listening, non-blocking stream socket at PATH; one that a dead process has left there is
 // replaced. The folder is the protection. Error: the path is too long for a unix socket.
 Result<UniqueFd> listen_unix(const std::string& path, int backlog);
-
-// Never blocks. `address` stays empty.
-Accepted accept_unix(const UniqueFd& listening);
 
 // A blocking connection, for tests.
 Result<UniqueFd> connect_unix(const std::string& path);

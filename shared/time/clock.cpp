@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 
 namespace berth {
 
 namespace {
+
+constexpr Duration kNoticed = std::chrono::seconds(1);
 
 std::tm broken_down(WallTime time, bool local) {
     const std::time_t seconds =
@@ -24,8 +27,21 @@ std::tm broken_down(WallTime time, bool local) {
 }  // namespace
 
 Now read_clocks() {
+    timespec boot{};
+    (void)::clock_gettime(CLOCK_BOOTTIME, &boot);  // cannot fail
     return {MonoClock::now(),
-            std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())};
+            std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()),
+            std::chrono::seconds(boot.tv_sec) + Duration(boot.tv_nsec)};
+}
+
+Duration ClockWatch::set_by(const Now& now) {
+    const WallTime began = now.wall - now.boot;
+    const Duration by = began - began_;
+    if (std::chrono::abs(by) < kNoticed) {
+        return Duration::zero();
+    }
+    began_ = began;
+    return by;
 }
 
 std::string rfc3339_utc(WallTime time, int fraction_digits) {
@@ -71,7 +87,7 @@ std::string elapsed_text(Duration duration) {
 }
 
 std::string short_duration(Duration duration) {
-    const double seconds = std::chrono::duration<double>(duration).count();
+    const double seconds = std::max(0.0, std::chrono::duration<double>(duration).count());
     if (seconds < 0.9995) {
         return fmt::format("{:.0f} ms", seconds * 1000);
     }

@@ -26,7 +26,7 @@ LAYERS = {
     "shared/wire": ["shared/base", "shared/time", "shared/model"],
     "shared/cron": ["shared/base", "shared/time"],
     "shared/config": ["shared/base", "shared/model", "shared/os", "shared/json", "shared/cron"],
-    "shared/loop": ["shared/base", "shared/time", "shared/os"],
+    "shared/loop": ["shared/base", "shared/time", "shared/os", "shared/log"],
     "shared/keeperlink": ["shared/base", "shared/os", "shared/loop"],
     "shared/bus": ["shared/base", "shared/os", "shared/loop", "shared/log"],
     "agent/supervisor": ["shared/base", "shared/time", "shared/model"],

@@ -30,6 +30,7 @@ struct World {
     void pass(Duration time) {
         now.mono += std::chrono::duration_cast<berth::MonoClock::duration>(time);
         now.wall += time;
+        now.boot += time;
     }
 
     berth::Result<berth::auth::Opened> log_in(const std::string& user,
