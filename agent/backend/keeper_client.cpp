@@ -95,6 +95,13 @@ void KeeperClient::answered(std::uint64_t token) {
     question.confirmed(loop_.now().mono - question.asked);
 }
 
+void KeeperClient::watch(bool watched) {
+    watched_ = watched;
+    if (watched && link_ && !look_after_.active()) {
+        look_after_in(kSilence);
+    }
+}
+
 // Whatever it says shows that it lives.
 void KeeperClient::heard() {
     spoken_.reset();
@@ -110,6 +117,9 @@ void KeeperClient::look_after() {
     if (silent >= kSilence) {
         set_problem(silence_text(keeper_pid_));
         return look_after_in(kSilence);
+    }
+    if (!spoken_ && !watched_) {
+        return look_after_.reset();
     }
     if (!spoken_ || questions_.empty()) {
         confirm([](Duration) {});

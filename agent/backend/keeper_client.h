@@ -42,6 +42,10 @@ public:
     void send(const keeperlink::Message& message);
     void flush();
 
+    // While somebody watches, a keeper that is silent is found out; else when it is asked for
+    // something, so that nothing wakes up for nobody.
+    void watch(bool watched);
+
     // Calls back with the time it took once the keeper has taken in all that was sent before, and
     // has told all that it knew then; not at all when it dies first.
     using Confirmed = std::function<void(Duration took)>;
@@ -94,6 +98,7 @@ private:
 
     std::map<std::uint64_t, Question> questions_;  // by token
     std::uint64_t next_question_ = 1;
+    bool watched_ = false;
     std::string problem_;
     loop::Registration look_after_;
 };

@@ -7,7 +7,6 @@
 #include "shared/base/text.h"
 #include "shared/log/log.h"
 #include "shared/os/os_error.h"
-#include "shared/os/process.h"
 
 namespace berth::registry {
 
@@ -99,17 +98,7 @@ void Registry::end_tree(App& app, int number) {
     if (asked && !app.machine.spec().stop.command.empty()) {
         stop_command(app, number);
     } else {
-        stop_signal(app, number);
-    }
-}
-
-// One that is held still (SIGSTOP) is let go on, so that it can do what it does at its end.
-void Registry::stop_signal(App& app, int number) {
-    signal(app, number);
-    AppStatus status;
-    app.machine.describe(status);
-    if (number != SIGKILL && status.pid && os::is_stopped(*status.pid)) {
-        signal(app, SIGCONT);
+        signal(app, number);
     }
 }
 
@@ -130,7 +119,7 @@ void Registry::stop_command(App& app, int then) {
                    if (result.verdict == checks::Verdict::Bad) {
                        tell(*still, "its stop command did not succeed: " + result.text);
                    }
-                   stop_signal(*still, then);
+                   signal(*still, then);
                });
 }
 

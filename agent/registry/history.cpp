@@ -116,6 +116,7 @@ void Registry::tell(const App& app, const std::string& text) {
 }
 
 void Registry::watch_figures(bool watched) {
+    keeper_.watch(watched);
     if (std::exchange(figures_watched_, watched) != watched) {
         arm_history();
     }

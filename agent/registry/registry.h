@@ -144,7 +144,8 @@ public:
     std::set<std::string> sample(Duration fresh);
 
     // Somebody looks at the figures, or nobody does any more: only then they are sampled every 5 s.
-    // Every 5 minutes they are sampled in any case, while anything runs.
+    // Every 5 minutes they are sampled in any case, while anything runs. The keeper is looked after
+    // meanwhile too.
     void watch_figures(bool watched);
 
     // How the figures learn of an app's mailbox; nothing: it has none.
@@ -172,7 +173,6 @@ private:
     void spawn_hook(App& app);
     void refuse_spawn(App& app, const std::string& problem, bool hopeless);
     void end_tree(App& app, int signal);
-    void stop_signal(App& app, int signal);
     void care(App& app);
     void stop_command(App& app, int then);
     void run_beside(const std::string& id,
