@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kFirstSend = std::chrono::milliseconds(40);  // between tries to send at all
 constexpr Duration kMissedTick = std::chrono::milliseconds(1600);
 constexpr Duration kAskAgain = std::chrono::milliseconds(800);
+constexpr Duration kClocksDiffer = std::chrono::seconds(1);  // less is the way between them
 constexpr Duration kLook = std::chrono::milliseconds(400);
 constexpr Duration kMaxRetry = std::chrono::seconds(2);
 constexpr std::size_t kMaxPending = 4096;
@@ -151,6 +152,9 @@ void AgentLink::received(std::string_view frame) {
 }
 
 void AgentLink::on_tick(const wire::Value& info) {
+    if (!info["time"].is_nil()) {
+        clock_ahead_ = wire::to_wall_time(info["time"]) - loop_.now().wall;
+    }
     if (info["seq"].as_uint() != sequence_) {
         return subscribe();
     }
@@ -298,7 +302,7 @@ void AgentLink::request(const std::string& verb,
         return answer(fail(ErrorCode::Exhausted, "too many requests to this agent are under way"));
     }
     const std::uint64_t id = next_request_++;
-    if (!transport_->send(wire::encode_request({id, verb, std::move(args)}))) {
+    if (!transport_->send(wire::encode_request({id, verb, by_its_clock(std::move(args))}))) {
         return answer(fail(away()));
     }
     Pending pending;
@@ -312,6 +316,20 @@ void AgentLink::request(const std::string& verb,
         }
     });
     pending_.emplace(id, std::move(pending));
+}
+
+// The agent compares the deadline of a command with a clock of its own, on a machine of its own.
+wire::Value AgentLink::by_its_clock(wire::Value args) const {
+    if (std::chrono::abs(clock_ahead_) < kClocksDiffer || args["deadline_ns"].is_nil()) {
+        return args;
+    }
+    wire::Value::Map translated = args.as_map();
+    for (auto& [name, value] : translated) {
+        if (name == "deadline_ns") {
+            value = value.as_int() + std::int64_t{clock_ahead_.count()};
+        }
+    }
+    return translated;
 }
 
 void AgentLink::fail_pending(const Error& error) {

@@ -93,6 +93,7 @@ private:
     void say_subscribe(MonoTime now);
     void drop_transport();
     void on_tick(const wire::Value& info);
+    [[nodiscard]] wire::Value by_its_clock(wire::Value args) const;
     void note_connection(const wire::Reply& reply);
     void received(std::string_view frame);
     void on_reply(const wire::Reply& reply);
@@ -123,6 +124,7 @@ private:
     std::set<std::uint64_t> subscriptions_;  // the ids of those that are not answered yet
     std::string connection_;                 // as the agent names the present one
     bool heard_ = false;                     // over the present transport
+    Duration clock_ahead_{};  // of the agent's clock before ours, as its last tick said
     std::map<std::uint64_t, Pending> pending_;
     loop::Registration check_;
 };

@@ -307,6 +307,25 @@ TEST_CASE("what an agent cannot do is told with its ticks") {
     CHECK(world.link.info()->problem.empty());
 }
 
+TEST_CASE("a deadline is told by the clock of the agent") {
+    LinkWorld world;
+    world.agent.snapshot(1, {app("web")});
+    const std::int64_t deadline = 1'000'000'000'000;
+    const auto told = [&] {
+        world.link.request("act", Value::Map{{"deadline_ns", deadline}}, 1s, [](const auto&) {});
+        return world.agent.take("act").args["deadline_ns"].as_int();
+    };
+    CHECK(told() == deadline);
+    const WallTime ahead = world.loop->now().wall + 1h;
+    world.agent.received(
+        wire::encode_push({"tick", Value::Map{{"seq", 1U}, {"time", wire::to_value(ahead)}}}));
+    CHECK(told() == deadline + std::chrono::nanoseconds(1h).count());
+    world.agent.received(wire::encode_push(
+        {"tick",
+         Value::Map{{"seq", 1U}, {"time", wire::to_value(world.loop->now().wall - 300ms)}}}));
+    CHECK(told() == deadline);  // that is the way between them
+}
+
 TEST_CASE("an agent that lets nobody in is refused") {
     LinkWorld world;
     const auto request = world.agent.take("subscribe");
