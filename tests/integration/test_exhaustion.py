@@ -81,7 +81,7 @@ def full(pid, count):
 def restarted(home, app, old):
     """Its new pid, without asking the agent: a child of the keeper that is it."""
     def look():
-        found = [pid for pid in berthlib.processes_with(f"BERTH_APP={app}") if pid != old]
+        found = [pid for pid in home.processes_of(app) if pid != old]
         return found[0] if found else None
     return wait_for(look, f"{app} is started again", 20)
 
@@ -107,7 +107,7 @@ def test_clients_use_up_the_agents_descriptors(empty_home):
     more = Crowd(home.agent_home / "run/control.sock", 100)
     full(agent, 70)  # an eighth is left
     assert idles(agent), "it does not spin"
-    old = next(iter(berthlib.processes_with("BERTH_APP=a")))
+    old = next(iter(home.processes_of("a")))
     os.kill(old, signal.SIGKILL)
     restarted(home, "a", old)
     more.close()
@@ -149,7 +149,7 @@ def test_apps_use_up_the_keepers_descriptors(empty_home):
     assert idles(keeper)
     # A stop leaves nothing of them, and makes room for the others.
     home.berth("stop", *running, check=0)
-    assert not [pid for name in running for pid in berthlib.processes_with(f"BERTH_APP={name}")]
+    assert not [pid for name in running for pid in home.processes_of(name)]
     wait_for(lambda: len(in_state("running")) >= len(running), "others have their turn", 20)
     assert home.pid_of("keeper") == keeper
     home.down()

@@ -123,7 +123,7 @@ def test_an_agent_that_hangs(two):
     agent, calm = two.of("two", "agent"), two.seen()["two/calm"]["pid"]
     with held_still(agent) as begin:
         wait_for(lambda: two.agents()["two"]["state"] == "unreachable", "it is seen to hang", 10)
-        assert time.monotonic() - begin < 4 * SLOW  # 3 ticks, and the time to look
+        assert time.monotonic() - begin < 6 * SLOW  # 3 ticks, and the time to look
         os.kill(calm, signal.SIGKILL)  # what its keeper sees meanwhile is not lost
         wait_for(lambda: not alive(calm), "its end")
         times = [seconds(lambda: two.panel.ask("GET", "/apps"))[1] for _ in range(150)]
@@ -133,13 +133,13 @@ def test_an_agent_that_hangs(two):
         assert p99 < 0.2 * SLOW
         (status, reply), took = seconds(lambda: two.act("stop", "polite"))
         assert status == 503 and "stopped answering" in reply["detail"] or "does not answer" in reply["detail"]
-        assert took < 1 * SLOW
+        assert took < 2 * SLOW
         # On the command line: the others' apps, what is wrong, and what helps.
         for words in (("list",), ("list", "--agent", "two"), ("stop", "two/polite"), ("--agent", "two", "logs", "polite"),
                       ("agent", "run", "--name", "two", "--detach")):
             result, took = seconds(lambda words=words: two.berth(*words))
             assert result.code == 4 and f"kill -CONT {agent}" in result.err, (words, result.err)
-            assert took < 4 * SLOW
+            assert took < 6 * SLOW
             assert words != ("list",) or "polite" in result.out
         # Also when nobody can get in at its door any more.
         with contextlib.ExitStack() as crowd:
@@ -151,8 +151,8 @@ def test_an_agent_that_hangs(two):
             else:
                 pytest.fail("its door is never full")
             assert f"kill -CONT {agent}" in two.berth("list", "--agent", "two").err
-    wait_for(lambda: two.agents()["two"]["state"] == "connected", "it is back", 5)
-    wait_for(lambda: two.seen()["two/calm"]["state"] == "failed", "what was seen meanwhile", 5)
+    wait_for(lambda: two.agents()["two"]["state"] == "connected", "it is back", 15)
+    wait_for(lambda: two.seen()["two/calm"]["state"] == "failed", "what was seen meanwhile", 15)
     assert pids(two, "calm") == before and two.of("two", "agent") == agent
 
 
@@ -162,10 +162,10 @@ def test_a_command_that_is_under_way_to_an_agent_that_hangs(two):
     with held_still(two.of("two", "agent")):
         (status, reply), took = seconds(lambda: two.act("start", "counted", **key))
         assert status == 504 and "not known" in reply["detail"], reply
-        assert took < 5 * SLOW
+        assert took < 8 * SLOW
         wait_for(lambda: two.agents()["two"]["state"] == "unreachable", "it is seen to hang", 10)
         assert two.act("start", "counted", **key)[0] == 503  # that was not even sent
-    wait_for(lambda: two.agents()["two"]["state"] == "connected", "it is back", 5)
+    wait_for(lambda: two.agents()["two"]["state"] == "connected", "it is back", 15)
     assert two.act("start", "counted", **key)[0] == 200
     assert two.act("start", "counted")[0] == 409
     assert two.starts("two") == before + 1
@@ -177,10 +177,10 @@ def test_a_keeper_that_hangs(two):
     hint = f"kill -CONT {keeper}"
     with held_still(keeper) as begin:
         (status, reply), took = seconds(lambda: two.act("stop", "polite"))  # before it is seen to hang
-        assert status == 504 and hint in reply["detail"] and took < 5 * SLOW
+        assert status == 504 and hint in reply["detail"] and took < 8 * SLOW
         key = {"headers": {"Idempotency-Key": f"k{time.monotonic_ns()}"}}
         (status, reply), took = seconds(lambda: two.act("start", "counted", **key))
-        assert status == 503 and hint in reply["detail"] and took < 1 * SLOW
+        assert status == 503 and hint in reply["detail"] and took < 2 * SLOW
         wait_for(lambda: hint in (two.agents()["two"]["error"] or ""), "the controller shows it")
         assert two.agents()["two"]["state"] == "connected"
         assert hint in two.panel.ask("GET", "/agents/two/apps/calm/explain")[1]["explanation"]
@@ -189,7 +189,7 @@ def test_a_keeper_that_hangs(two):
         two.berth("agent", "run", "--name", "two", "--detach", check=0)
         assert two.of("two", "keeper") == keeper
         at_least(begin, 4)  # longer than every watchdog and check would wait
-    wait_for(lambda: two.agents()["two"]["error"] is None, "it is well again", 5)
+    wait_for(lambda: two.agents()["two"]["error"] is None, "it is well again", 15)
     assert two.act("start", "counted", **key)[0] == 200  # a refusal is not remembered
     wait_for(lambda: two.seen()["two/polite"]["state"] == "stopped", "what was asked for", 10)
     assert two.seen()["two/polite"]["exit_code"] == 0 and two.lines("two", "polite")[-1] == "bye"  # it had its time
@@ -205,7 +205,7 @@ def test_an_agent_and_its_keeper_that_hang(two):
         at_least(begin, 2)
     with held_still(two.of("two", "agent")) as begin:
         at_least(begin, 2)
-    wait_for(lambda: two.agents()["two"]["state"] == "connected", "it is back", 5)
+    wait_for(lambda: two.agents()["two"]["state"] == "connected", "it is back", 15)
     begin = time.monotonic()
     at_least(begin, 1)  # longer than the watchdog
     assert pids(two) == before
@@ -219,7 +219,7 @@ def test_a_controller_that_hangs(two):
         two.berth("start", "two/counted", check=0)
         two.berth("stop", "two/calm", check=0)
         at_least(begin, 4)  # longer than it would wait for the others
-    wait_for(lambda: (s := two.seen())["two/counted"]["state"] == "running" and s["two/calm"]["state"] == "stopped", "it knows", 5)
+    wait_for(lambda: (s := two.seen())["two/counted"]["state"] == "running" and s["two/calm"]["state"] == "stopped", "it knows", 15)
     assert {name: agent["since"] for name, agent in two.agents().items()} == since  # nobody is blamed for its own absence
 
 
@@ -232,7 +232,7 @@ def test_an_app_that_hangs(two):
         assert len(two.lines("default", "lively")) > other
         (status, reply), took = seconds(lambda: two.act("stop", "polite"))
         assert status == 200 and reply["app"]["exit_code"] == 0, reply  # it was let go on, and said goodbye
-        assert took < 5 * SLOW
+        assert took < 8 * SLOW
     assert two.lines("two", "polite")[-1] == "bye"
 
 
