@@ -20,6 +20,11 @@ function away(frame) {
     return frame;
 }
 
+function hanging(frame) {
+    for (const agent of frame.agents ?? []) if (agent.name === "lab") agent.error = "the keeper (pid 7) does not answer";
+    return frame;
+}
+
 export default async function agents(t) {
     const { page } = t;
     await t.check("agents: both, with state, endpoint and version", async () => {
@@ -46,6 +51,15 @@ export default async function agents(t) {
         // Another agent may be just as old by now: the one that is away is looked at.
         await other.locator(".agent-card", { hasText: "no heartbeat for 10 s" }).getByText(/1m \d\ds ago/).first().waitFor();
         await t.shot("agents-away", other);
+        await t.axe(other);
+        await other.close();
+    });
+    await t.check("agents: one whose keeper hangs is told with its apps, and says why", async () => {
+        const other = await rewritten(t, hanging);
+        await t.goto("/", other);
+        await other.getByRole("link", { name: "1 agent in trouble" }).click();
+        await other.getByText("all connected, 1 in trouble").waitFor();
+        await other.locator(".agent-card", { hasText: "lab" }).getByText("the keeper (pid 7) does not answer").waitFor();
         await t.axe(other);
         await other.close();
     });

@@ -46,12 +46,14 @@ function AgentCard({ agent }: { agent: Agent }) {
 export function AgentsView() {
     const agents = fleet.agents.value;
     const away = agents.filter((agent) => agent.state !== "connected").length;
+    const troubled = agents.filter((agent) => agent.state === "connected" && agent.error).length;
     return (
         <div class="page">
             <div class="page-head">
                 <h1>Agents</h1>
                 <span class="muted">
                     {fleet.loaded.value && `${count(agents.length, "agent")}${away ? `, ${away} away` : ", all connected"}`}
+                    {troubled > 0 && `, ${troubled} in trouble`}
                 </span>
             </div>
             {fleet.loaded.value && agents.length === 0 && (

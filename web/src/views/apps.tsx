@@ -107,11 +107,13 @@ function Summary() {
     const running = apps.filter((app) => app.state === "running").length;
     const bad = apps.filter((app) => app.state === "failed" || app.state === "backoff").length;
     const stale = apps.filter((app) => app.stale).length;
+    const agents = fleet.agents.value.filter((agent) => agent.error).length;
     return (
         <span class="muted summary">
             {running} of {apps.length} running
             {bad > 0 && <>, <a href="/?state=backoff,failed">{bad} in trouble</a></>}
             {stale > 0 && `, ${stale} last known`}
+            {agents > 0 && <>, <a href="/agents">{count(agents, "agent")} in trouble</a></>}
         </span>
     );
 }
