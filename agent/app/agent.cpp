@@ -86,18 +86,18 @@ Result<void> Agent::prepare() {
         registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
                                           trimmer_.worked(changed.size() + removed.size());
                                           relay_->on_changed(changed, removed);
-                                          if (server_) {
-                                              server_->on_changed(changed, removed);
-                                          }
+                                          server_->on_changed(changed, removed);
                                       },
                                       [this] { finish(/*end_keeper=*/true); }});
     BERTH_CHECK(registry_->restore());
     BERTH_TRY(relay_, RelayBridge::start(loop_, *registry_, {home, options_.name, config.ipc}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
     janitor_->look_through();
+    BERTH_CHECK(listen(config));  // what is wrong is said before the keeper counts on us
     BERTH_CHECK(connect_keeper());
     hear_keeper();
-    return listen(config);
+    server_->open();
+    return {};
 }
 
 // A keeper that does not answer is seen by those who ask us, so it does not hold us up for long.

@@ -59,8 +59,6 @@ Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
                                 }));
         return {};
     };
-    BERTH_CHECK(make_router(self.local_));
-    BERTH_CHECK(self.local_->bind_local(options.local_path));
     if (!options.listen.empty()) {
         BERTH_TRY(self.authenticator_,
                   bus::Authenticator::create(
@@ -74,6 +72,9 @@ Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
         BERTH_CHECK(make_router(self.remote_));
         BERTH_TRY(self.tcp_endpoint_, self.remote_->bind_curve(options.listen, options.keys));
     }
+    // Last, for who finds this socket takes the agent for one that has begun.
+    BERTH_CHECK(make_router(self.local_));
+    BERTH_CHECK(self.local_->bind_local(options.local_path));
     return server;
 }
 
@@ -86,7 +87,22 @@ bool Server::allowed(const std::string& key) const {
         peers.begin(), peers.end(), [&key](const auto& peer) { return peer.key == key; });
 }
 
+void Server::open() {
+    open_ = true;
+    for (const Early& one : std::exchange(early_, {})) {
+        answer(*one.router, one.peer, one.frame);
+    }
+}
+
 void Server::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
+    if (open_) {
+        answer(router, peer, frame);
+    } else {
+        early_.push_back({&router, peer, std::string(frame)});
+    }
+}
+
+void Server::answer(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
     static constexpr std::array<std::pair<std::string_view, Handler>, 29> kHandlers = {{
         {"hello", &Server::on_hello},         {"subscribe", &Server::on_subscribe},
         {"list", &Server::on_list},           {"act", &Server::on_act},

@@ -57,6 +57,9 @@ public:
     // Where it listens over TCP, with the real port; "" when it does not.
     [[nodiscard]] const std::string& tcp_endpoint() const { return tcp_endpoint_; }
 
+    // Answers from now on; what has been asked before waits until then.
+    void open();
+
 private:
     using Handler = void (Server::*)(const Client&, const wire::Request&);
 
@@ -68,9 +71,17 @@ private:
         loop::Registration timeout;
     };
 
+    // What came before open().
+    struct Early {
+        bus::Router* router;
+        bus::Peer peer;
+        std::string frame;
+    };
+
     Server(loop::EventLoop& loop, registry::Registry& registry, store::Store& store, Owner owner);
 
     void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
+    void answer(bus::Router& router, const bus::Peer& peer, std::string_view frame);
     void on_hello(const Client& client, const wire::Request& request);
     void on_subscribe(const Client& client, const wire::Request& request);
     void on_list(const Client& client, const wire::Request& request);
@@ -124,6 +135,8 @@ private:
     store::Store& store_;
     Owner owner_;
     Actions actions_;
+    bool open_ = false;
+    std::vector<Early> early_;
     std::set<std::string> configured_keys_;
     std::unique_ptr<logs::LogWatch> log_watch_;
     std::unique_ptr<bus::Authenticator> authenticator_;

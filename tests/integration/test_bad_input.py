@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import socket
 import time
 
 import msgpack
@@ -168,3 +169,20 @@ def test_an_agent_that_cannot_begin_says_why_at_once_and_begins_once_it_can(tmp_
         home.berth("agent", "run", "--name", "lab", "--detach", check=0)
     finally:
         home.destroy()
+
+
+def test_an_agent_whose_port_is_taken_says_so_at_once_and_begins_when_it_is_free(empty_home):
+    home = empty_home
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config = home.path / "agents/lab/agent.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text(f'[control]\nlisten = "tcp://127.0.0.1:{port}"\n')
+        result = home.berth("agent", "run", "--name", "lab", "--detach")
+        assert result.code == 4 and f"agent lab cannot begin: bind tcp://127.0.0.1:{port}: Address already in use" in result.err
+        log = (config.parent / "agent.log").read_text()
+        assert log.count("cannot begin") < 10, "its keeper does not try without a pause"
+    wait_for(lambda: home.berth("--agent", "lab", "list").code == 0, "it has begun", 30)
+    home.berth("--agent", "lab", "agent", "stop", check=0)
