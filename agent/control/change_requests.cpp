@@ -1,0 +1,128 @@
+#include "agent/control/server.h"
+#include "shared/wire/status.h"
+
+namespace berth::control {
+
+// The requests that change something: apps, who may reach this agent, and the agent itself.
+
+using wire::Value;
+
+namespace {
+
+constexpr std::size_t kMaxInput = 1U << 20U;
+
+}  // namespace
+
+void Server::on_act(const Client& client, const wire::Request& request) {
+    actions_.handle(client, request);
+}
+
+void Server::on_load(const Client& client, const wire::Request& request) {
+    registry::LoadRequest load;
+    load.paths = request.args["paths"].as_strings();
+    load.cwd = request.args["cwd"].as_string();
+    load.environment = request.args["environment"].as_strings();
+    load.fresh = request.args["fresh"].as_bool();
+    const bool absolute =
+        std::all_of(load.paths.begin(), load.paths.end(), [](const std::string& path) {
+            return !path.empty() && path.front() == '/';
+        });
+    if (load.paths.empty() || !absolute || load.cwd.empty() || load.cwd.front() != '/') {
+        return refuse(
+            client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
+    }
+    auto outcome = registry_.load(load, {request.args["actor"].as_string()});
+    for (const std::string& id : outcome.ids) {
+        for (const std::string& obstacle : registry_.obstacles(id)) {
+            outcome.warnings.push_back(id + " would not start: " + obstacle);
+        }
+    }
+    ok(client,
+       request,
+       Value::Map{{"loaded", wire::strings(outcome.ids)},
+                  {"problems", wire::strings(outcome.problems)},
+                  {"warnings", wire::strings(outcome.warnings)}});
+}
+
+void Server::on_scan(const Client& client, const wire::Request& request) {
+    ok(client, request, Value::Map{{"found", wire::strings(registry_.scan())}});
+}
+
+void Server::on_input(const Client& client, const wire::Request& request) {
+    const std::string& data = request.args["data"].as_string();
+    if (data.size() > kMaxInput) {
+        return refuse(client, request, {ErrorCode::TooLarge, "at most 1 MiB of input at once", 0});
+    }
+    const auto done = registry_.input(request.args["id"].as_string(), data);
+    done ? ok(client, request) : refuse(client, request, done.error());
+}
+
+void Server::on_resize(const Client& client, const wire::Request& request) {
+    registry_.resize(request.args["id"].as_string(),
+                     static_cast<std::uint32_t>(request.args["rows"].as_uint()),
+                     static_cast<std::uint32_t>(request.args["columns"].as_uint()));
+    ok(client, request);
+}
+
+void Server::on_authorize(const Client& client, const wire::Request& request) {
+    const std::string key = request.args["key"].as_string();
+    if (!client.local()) {
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    if (!bus::is_key(key)) {
+        return refuse(
+            client, request, {ErrorCode::InvalidArgument, "a key is 40 characters of Z85", 0});
+    }
+    store_.add_peer({key, request.args["name"].as_string()});
+    ok(client, request);
+}
+
+void Server::on_revoke(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    const std::string key = request.args["key"].as_string();
+    if (!store_.remove_peer(key)) {
+        return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
+    }
+    if (mail_) {
+        mail_->revoke(key);
+    }
+    std::erase_if(subscribers_, [&key](const Client& subscriber) { return subscriber.key == key; });
+    ok(client, request);
+}
+
+void Server::on_peers(const Client& client, const wire::Request& request) {
+    Value::Array peers;
+    for (const auto& peer : store_.peers()) {
+        peers.push_back(Value::Map{{"key", peer.key}, {"name", peer.name}});
+    }
+    ok(client, request, Value::Map{{"peers", std::move(peers)}, {"endpoint", tcp_endpoint_}});
+}
+
+void Server::on_shutdown(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    ok(client, request);
+    owner_.shut_down(request.args["keep_apps"].as_bool());
+}
+
+void Server::on_upgrade(const Client& client, const wire::Request& request) {
+    if (!client.local()) {
+        return refuse(
+            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
+    }
+    owner_.upgrade(request.args["folder"].as_string(), [this, client, request](Result<void> done) {
+        if (done) {
+            ok(client, request);
+        } else {
+            refuse(client, request, done.error());
+        }
+    });
+}
+
+}  // namespace berth::control

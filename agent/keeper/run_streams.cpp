@@ -1,0 +1,202 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "agent/keeper/run.h"
+#include "shared/os/fd.h"
+#include "shared/os/os_error.h"
+
+namespace berth::keeper {
+
+// The part of a Run that is its input, its output, and its log.
+
+using loop::Interest;
+
+namespace {
+
+constexpr std::size_t kMaxPendingInput = 1U << 20U;
+
+// Mostly it is there, from the run before.
+Result<os::UniqueFd> open_fifo(const std::string& path, bool make) {
+    auto fd = os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+    if (!fd && fd.error().code == ErrorCode::NotFound && make) {
+        if (::mkfifo(path.c_str(), 0600) != 0) {
+            return fail(os::last_error("make FIFO " + path));
+        }
+        fd = os::open_file(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+    }
+
+    struct stat info {};
+
+    if (fd && (::fstat(fd->get(), &info) != 0 || !S_ISFIFO(info.st_mode))) {
+        return fail(ErrorCode::AlreadyExists, path + " is no FIFO");
+    }
+    return fd;
+}
+
+}  // namespace
+
+std::string Run::fifo(const char* which) const {
+    return context_.io_folder + "/" + record_.id + which;
+}
+
+Result<void> Run::open_fifos(bool make) {
+    os::UniqueFd output;
+    os::UniqueFd error;
+
+    struct Part {
+        const char* suffix;
+        os::UniqueFd& fd;
+    };
+
+    for (const Part& part : {Part{".in", input_}, Part{".out", output}, Part{".err", error}}) {
+        BERTH_TRY(part.fd, open_fifo(fifo(part.suffix), make));
+    }
+    output_ = make_pump(std::move(output), Stream::Stdout);
+    error_ = make_pump(std::move(error), Stream::Stderr);
+    return {};
+}
+
+std::unique_ptr<StreamPump> Run::make_pump(os::UniqueFd fd, Stream stream) {
+    return std::make_unique<StreamPump>(
+        context_.loop,
+        context_.buffer,
+        std::move(fd),
+        record_.tty != 0 ? StreamPump::Kind::Terminal : StreamPump::Kind::Fifo,
+        [this, stream](std::string_view bytes) { log_output(stream, bytes); });
+}
+
+Result<void> Run::open_terminal() {
+    os::UniqueFd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+    std::array<char, 128> name{};
+    if (!master.valid() || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 ||
+        ::ptsname_r(master.get(), name.data(), name.size()) != 0) {
+        return fail(os::last_error("open a terminal"));
+    }
+
+    struct winsize size {};
+
+    size.ws_row = 24;
+    size.ws_col = 80;
+    (void)::ioctl(master.get(), TIOCSWINSZ, &size);  // a terminal of unknown size works too
+    terminal_path_ = name.data();
+    output_ = make_pump(std::move(master), Stream::Stdout);
+    return {};
+}
+
+void Run::watch_streams() {
+    output_->watch();
+    if (error_) {
+        error_->watch();
+    }
+}
+
+void Run::drain() {
+    for (StreamPump* const pump : {output_.get(), error_.get()}) {
+        if (pump != nullptr) {
+            pump->drain();
+        }
+    }
+}
+
+Result<void> Run::open_log() {
+    LogTarget target;
+    target.folder = context_.logs_folder + "/" + record_.id;
+    target.max_size_bytes = record_.log_max_size;
+    target.keep = record_.log_keep;
+    target.max_total_bytes = record_.log_max_total;
+    if (target.max_total_bytes > 0) {
+        target.max_size_bytes = std::min(target.max_size_bytes, target.max_total_bytes);
+    }
+    BERTH_TRY(LogWriter writer, LogWriter::open(target, &context_.log_scratch));
+    log_.emplace(std::move(writer));
+    if (const auto lost = context_.losses.find(record_.id); lost != context_.losses.end()) {
+        log_->inherit_loss(lost->second);
+        context_.losses.erase(lost);
+    }
+    return {};
+}
+
+void Run::log_output(Stream stream, std::string_view bytes) {
+    if (!log_) {
+        return;
+    }
+    log_->append(stream, bytes, context_.loop.now().wall);
+    if (log_->take_rotated() && context_.log_rotated) {
+        context_.log_rotated(name());
+    }
+}
+
+void Run::close_log() {
+    if (!log_) {
+        return;
+    }
+    log_->report_loss(context_.loop.now().wall);
+    if (log_->loss().bytes > 0) {
+        context_.losses[record_.id] = log_->loss();
+    }
+    log_.reset();
+}
+
+// Where the app's input goes: its FIFO, or the terminal; -1: nowhere.
+int Run::input_fd() const {
+    if (record_.tty == 0) {
+        return input_.get();
+    }
+    return output_ ? output_->fd().get() : -1;
+}
+
+bool Run::input(std::string_view bytes, std::string& reason) {
+    if (input_fd() < 0) {
+        reason = "it takes no input";
+        return false;
+    }
+    if (pending_input_.size() + bytes.size() > kMaxPendingInput) {
+        reason =
+            "it does not read its input, " + std::to_string(pending_input_.size()) + " bytes wait";
+        return false;
+    }
+    pending_input_ += bytes;
+    flush_input();
+    return true;
+}
+
+void Run::flush_input() {
+    while (!pending_input_.empty()) {
+        const os::IoOutcome outcome = os::write_some(input_fd(), pending_input_);
+        if (outcome.status != os::IoStatus::Done) {
+            break;
+        }
+        pending_input_.erase(0, outcome.bytes);
+    }
+    if (pending_input_.empty()) {
+        input_watch_.reset();
+        input_dup_.reset();
+    } else if (!input_watch_.active()) {
+        // A duplicate: the terminal's master is in the epoll set already, for reading.
+        input_dup_ = os::UniqueFd(::fcntl(input_fd(), F_DUPFD_CLOEXEC, 0));
+        if (input_dup_.valid()) {
+            input_watch_ = context_.loop.watch(
+                input_dup_.get(), Interest::Write, [this](bool, bool) { flush_input(); });
+        }
+    }
+}
+
+void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
+    if (record_.tty == 0 || !output_) {
+        return;
+    }
+
+    struct winsize size {};
+
+    size.ws_row = static_cast<unsigned short>(rows);
+    size.ws_col = static_cast<unsigned short>(columns);
+    (void)::ioctl(input_fd(), TIOCSWINSZ, &size);  // the app keeps its old size then
+}
+
+}  // namespace berth::keeper
