@@ -99,4 +99,67 @@ inline AppSpec spec_with(RestartPolicy policy, AppKind kind = AppKind::Service) 
     return spec;
 }
 
+// A Lab in `state`, reached the way it is reached in life.
+inline Lab lab_in(State state) {
+    AppSpec spec = spec_with(RestartPolicy::OnFailure);
+    if (state == State::Starting) {
+        spec.ready.notify = true;
+    }
+    Lab lab(spec);
+    switch (state) {
+        case State::Stopped:
+            return lab;
+        case State::Waiting: {
+            Input input;
+            input.event = Event::Start;
+            input.needs_met = false;
+            input.missing = "db";
+            lab.feed(input);
+            return lab;
+        }
+        case State::Spawning:
+            lab.start();
+            return lab;
+        case State::Starting:
+        case State::Running:
+            lab.start();
+            lab.spawned();
+            return lab;
+        case State::Stopping:
+            lab = lab_in(State::Running);
+            lab.say(Event::Stop);
+            return lab;
+        case State::Killing:
+            lab = lab_in(State::Running);
+            lab.say(Event::Kill);
+            return lab;
+        case State::Reaping:
+            lab = lab_in(State::Running);
+            lab.ended(code(0), /*tree_gone=*/false);
+            return lab;
+        case State::Cleaning:
+            spec.post_stop = "true";
+            lab = Lab(spec);
+            lab.start();
+            lab.spawned();
+            lab.ended(code(0));
+            return lab;
+        case State::Backoff:
+            lab = lab_in(State::Running);
+            lab.ended(code(1));
+            return lab;
+        case State::Exited:
+            lab = lab_in(State::Running);
+            lab.ended(code(0));
+            return lab;
+        case State::Failed:
+            lab = Lab(spec_with(RestartPolicy::Never));
+            lab.start();
+            lab.spawned();
+            lab.ended(code(1));
+            return lab;
+    }
+    return lab;
+}
+
 }  // namespace berth::supervisor
