@@ -20,6 +20,7 @@ using keeperlink::RunName;
 namespace {
 
 constexpr std::size_t kReadBuffer = 256U << 10U;
+constexpr Duration kAgentEnd = std::chrono::seconds(1);
 
 // Looked at first and reaped by pid after its end is recorded: a keeper that is killed in between
 // has recorded it, or left it to be reaped by the next.
@@ -215,13 +216,20 @@ void Keeper::link_down(const Error& why) {
             try_upgrade({});  // the programs were replaced: it may be us who are old
         }
     }
-    if (agent_pidfd_.valid()) {
-        (void)os::send_signal(agent_pidfd_, SIGKILL);  // gone already, mostly
-        agent_pidfd_.reset();
-    }
     if (foreign_agent_) {
+        if (agent_pidfd_.valid()) {
+            (void)os::send_signal(agent_pidfd_, SIGKILL);  // gone already, mostly
+        }
         agent_.ended(/*killed=*/true, terminating_);  // nobody else will tell us of its end
+    } else if (agent_.pid() != 0) {
+        // Mostly it is about to end by itself. How tells one that was killed, which is started
+        // again at once, from one that fails, so it is left to it.
+        agent_end_ = loop_.after(kAgentEnd, [this] {
+            agent_refused_ = true;
+            (void)os::send_signal_to(agent_.pid(), SIGKILL);
+        });
     }
+    agent_pidfd_.reset();
 }
 
 void Keeper::on_signals() {
@@ -296,6 +304,7 @@ void Keeper::on_child_end(siginfo_t info) {
 void Keeper::on_agent_end(const siginfo_t& info) {
     known_children_.erase(info.si_pid);
     agent_.forget();
+    agent_end_.reset();
     agent_pidfd_.reset();
     if (!next_program_.empty()) {
         return become_next();

@@ -102,8 +102,9 @@ private:
     bool agentless_ = false;                    // start no agent until SIGHUP
     UpgradeCheck upgrade_check_;
     std::string next_program_;    // an upgrade was agreed to: what we become when the agent is gone
-    bool agent_refused_ = false;  // we have killed it: it speaks another version
-    bool version_tried_ = false;  // an upgrade because the agent is of another version
+    bool agent_refused_ = false;  // we have killed it: of no use, or it speaks another version
+    loop::Registration agent_end_;  // its link is down: then it is killed
+    bool version_tried_ = false;    // an upgrade because the agent is of another version
     loop::Registration upgrade_timer_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;

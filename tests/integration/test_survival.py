@@ -1,6 +1,7 @@
 """What must hold whatever happens: a stop leaves nothing, strangers are never signalled, a flood harms nobody."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,3 +253,36 @@ def test_after_a_reboot_what_is_wanted_runs_once(empty_home):
     assert None in home.runs("wanted").values()  # how the run before ended is not known, and said so
     os.kill(before["wanted"], signal.SIGKILL)
     home.down()
+
+
+# It greets its keeper, hangs up, and needs a moment to fail.
+FAILING_AGENT = """#!/usr/bin/python3
+import os, socket, struct, sys, time
+with open({journal!r}, "a", encoding="ascii") as journal:
+    journal.write("x")
+keeper = socket.socket(fileno=int(sys.argv[sys.argv.index("--keeper-fd") + 1]))
+keeper.sendall(struct.pack("<IBIi", 9, 0, 2, os.getpid()))
+keeper.recv(100_000)
+keeper.close()
+time.sleep(0.05)
+sys.exit(1)
+"""
+
+
+def test_an_agent_that_fails_after_it_has_greeted_is_not_tried_again_without_a_pause(tmp_path):
+    folder, journal = tmp_path / "bin", tmp_path / "journal"
+    folder.mkdir()
+    shutil.copy(BIN / "berth-keeper", folder)
+    agent = folder / "berth-agent"
+    agent.write_text(FAILING_AGENT.format(journal=str(journal)))
+    agent.chmod(0o755)
+    home = tmp_path / "home"
+    home.mkdir()
+    with subprocess.Popen([str(folder / "berth-keeper"), "--home", str(home)], stderr=subprocess.DEVNULL) as keeper:
+        try:
+            wait_for(lambda: journal.exists() and len(journal.read_text()) >= 3, "it is tried again")
+            began = time.monotonic()
+            wait_for(lambda: time.monotonic() - began > 3, "three seconds more")
+            assert len(journal.read_text()) < 10  # 3, and then after 0.2, 0.4, 0.8, 1.6 s
+        finally:
+            keeper.kill()
