@@ -290,6 +290,7 @@ int Host::serve() {
                     break;
                 }
                 told = false;
+                wait = client->fd() < 0 ? 0 : -1;  // it was lost: at once again
             } catch (const ipc::Error& error) {
                 if (!std::exchange(told, true)) {
                     say(error.what());

@@ -25,7 +25,7 @@ struct ArgRule {
     std::optional<std::uint64_t> Args::*whole = nullptr;
 };
 
-constexpr std::array<ArgRule, 16> kRules = {{
+constexpr std::array<ArgRule, 17> kRules = {{
     {"to", ArgKind::Text, &Args::to},
     {"ids", ArgKind::Ids},
     {"dedupe", ArgKind::Key, &Args::dedupe},
@@ -41,6 +41,7 @@ constexpr std::array<ArgRule, 16> kRules = {{
     {"app", ArgKind::Text, &Args::app},
     {"secret", ArgKind::Text, &Args::secret},
     {"subscribe", ArgKind::Flag, nullptr, &Args::subscribe},
+    {"events", ArgKind::Flag, nullptr, &Args::events},
     {"agent", ArgKind::Packed, &Args::agents},
 }};
 

@@ -90,6 +90,7 @@ struct Args {
     std::optional<std::string_view> dedupe;  // the packed value of a string or number
     std::optional<std::string_view> agents;  // the packed value of a string or a list
     std::optional<bool> subscribe;
+    std::optional<bool> events;
     std::optional<bool> durable;
     std::optional<bool> auto_ack;
     std::optional<std::uint64_t> ttl_ms;

@@ -135,18 +135,31 @@ Session* Relay::find_session(std::uint64_t number) {
     return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-void Relay::unsubscribe(Session& session) {
-    std::erase(listeners_, &session);
-    if (session.box != nullptr) {
-        std::erase(session.box->subscribers, &session);
+// What is pushed to a session that has said hello.
+void Relay::subscribe(Session& session, bool messages, bool events) {
+    if (session.listening != events) {
+        session.listening = events;
+        if (events) {
+            listeners_.push_back(&session);
+        } else {
+            std::erase(listeners_, &session);
+        }
     }
-    session.subscribed = false;
-    want_far_events(session, {});
+    if (session.subscribed != messages) {
+        session.subscribed = messages;
+        if (messages) {
+            session.box->subscribers.push_back(&session);
+            touch(*session.box);
+        } else {
+            std::erase(session.box->subscribers, &session);
+        }
+    }
 }
 
 // What it held waits again, what it waited for is forgotten.
 void Relay::disconnected(Session& session) {
-    unsubscribe(session);
+    subscribe(session, /*messages=*/false, /*events=*/false);
+    want_far_events(session, {});
     across_->session_ended(session.number);
     if (Box* const box = session.box; box != nullptr) {
         --box->sessions;

@@ -57,7 +57,8 @@ struct Session {
     Link* link = nullptr;
     Box* box = nullptr;        // of its app; null before hello
     bool is_operator = false;  // the owner of the home: speaks for any app, or for none
-    bool subscribed = false;
+    bool subscribed = false;   // messages are pushed
+    bool listening = false;    // events are
     std::size_t window = 0;               // pushes that it has not acknowledged
     std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
 };
@@ -292,7 +293,7 @@ private:
     void wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms);
     void end_request(std::uint64_t correlation, Code code, std::string_view why);
     void answer_request(const PendingRequest& pending, std::string_view header, Parts payload);
-    void unsubscribe(Session& session);
+    void subscribe(Session& session, bool messages, bool events);
 
     bool end_turn();
     void gather_more(std::size_t answered);
@@ -325,7 +326,7 @@ private:
     std::deque<StoredKeys> stored_keys_;  // oldest first
     std::size_t stored_key_count_ = 0;
     std::vector<Box*> touched_;
-    std::vector<Session*> listeners_;  // subscribed ones, for events
+    std::vector<Session*> listeners_;  // for events
     std::uint64_t next_session_ = 1;
     std::uint64_t next_id_ = 1;
     std::uint64_t ids_until_ = 0;  // ids below it are reserved on the disk

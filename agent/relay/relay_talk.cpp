@@ -73,16 +73,10 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
         session.box->seen = true;
         session.link->authenticated(ZmtpLimits());
     }
-    const bool subscribe = args.subscribe.value_or(false);
-    if (session.subscribed && !subscribe) {
-        unsubscribe(session);
-    } else if (!session.subscribed && subscribe) {
-        session.subscribed = true;
-        session.box->subscribers.push_back(&session);
-        listeners_.push_back(&session);
-        touch(*session.box);
-    }
-    want_far_events(session, subscribe ? *agents : std::vector<std::string>());
+    const bool messages = args.subscribe.value_or(false);
+    const bool events = messages || args.events.value_or(false);
+    subscribe(session, messages, events);
+    want_far_events(session, events ? *agents : std::vector<std::string>());
     std::string header;
     begin_reply(header, request.id, Code::Ok, 2);
     wire::append_text(header, "agent");

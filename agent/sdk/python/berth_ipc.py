@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 
 try:
     import msgpack as _msgpack
@@ -37,6 +38,13 @@ VERSION = 1
 _MAX_DEPTH = 64
 _READ = 262144
 _MAX_UNANSWERED = 1000
+_HELLO = 1 << 62     # the request id of a hello
+_FINAL = (400, 401, 409)  # a hello refused so would be refused again
+_LONGEST = 86400.0   # seconds of one wait; the loops around it look at their deadline again
+_GRACE = 2.0         # seconds that an answer may take on its way when the relay itself waits
+_SOON = 0.005        # seconds after which handled messages are acknowledged, if not before
+_TOGETHER = 256      # or so many of them
+_NOTHING, _EVENTS, _EVERYTHING = "nothing", "events", "everything"  # what is pushed to us
 
 
 class IpcError(Exception):
@@ -339,6 +347,11 @@ class _Framer:
             self.to_send += bytes((4, len(pong))) + pong
 
 
+def _left_ms(deadline):
+    """Milliseconds until `deadline`, for poll(); None: for ever."""
+    return None if deadline is None else min(max(deadline - time.monotonic(), 0), _LONGEST) * 1000
+
+
 def _open_socket(endpoint, timeout):
     kind, _, address = endpoint.partition("://")
     if kind == "ipc":
@@ -384,7 +397,7 @@ class _BuiltinTransport:
 
     def _await(self, done, deadline):
         while not done():
-            self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            self.sock.settimeout(min(max(deadline - time.monotonic(), 0.001), _LONGEST))
             data = self.sock.recv(_READ)
             if not data:
                 raise ConnectionError("the relay has closed the connection")
@@ -397,8 +410,8 @@ class _BuiltinTransport:
                 try:
                     data = data[self.sock.send(data):]
                 except BlockingIOError:
-                    left = deadline - time.monotonic()
-                    if left <= 0 or not self.writable.poll(left * 1000):
+                    left = _left_ms(deadline)
+                    if left <= 0 or not self.writable.poll(left):
                         # Half a message is out: this connection is of no more use.
                         raise ConnectionError("the relay takes no more") from None
 
@@ -407,8 +420,7 @@ class _BuiltinTransport:
         framer = self.framer
         deadline = None if timeout is None else time.monotonic() + timeout
         while not framer.messages:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
-            if not self.readable.poll(left):
+            if not self.readable.poll(_left_ms(deadline)):
                 return None
             try:
                 data = self.sock.recv(_READ)
@@ -430,8 +442,24 @@ class _BuiltinTransport:
         except OSError:
             pass
 
+    def leave(self):
+        """In a forked child: the connection stays the parent's."""
+        self.sock.close()  # our copy of it
+
     def close(self):
         self.sock.close()
+
+
+_left_behind = []
+
+
+def _pyzmq():
+    try:
+        import zmq  # pylint: disable=import-outside-toplevel
+    except ImportError as error:
+        raise ImportError("CURVE (keys=) needs pyzmq: install it with `pip install pyzmq`, or "
+                          "`apt install python3-zmq`") from error
+    return zmq
 
 
 class _ZmqTransport:
@@ -439,8 +467,7 @@ class _ZmqTransport:
     descriptor only says "look again": whoever has used it wakes the reader when something is left."""
 
     def __init__(self, endpoint, deadline, keys=None):
-        import zmq  # pylint: disable=import-outside-toplevel
-        self.zmq = zmq
+        zmq = self.zmq = _pyzmq()
         self.lock = threading.Lock()
         self.closed = False
         self.wake_out, self.wake_in = os.pipe()
@@ -453,11 +480,12 @@ class _ZmqTransport:
             self.sock.curve_serverkey, self.sock.curve_publickey, self.sock.curve_secretkey = (
                 key.encode() if isinstance(key, str) else key for key in keys)
             self.sock.heartbeat_ivl, self.sock.heartbeat_timeout = 2000, 6000
-        self.monitor = self.sock.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self.monitor = self.sock.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
         try:
             self.sock.connect(endpoint)
-            if not self.monitor.poll(max(deadline - time.monotonic(), 0.001) * 1000):
-                raise ConnectionError("the relay does not answer, or refuses this key")
+            if not self.monitor.poll(max(_left_ms(deadline), 1)):
+                raise ConnectionError("it does not answer" + (", or its key is another one" if keys else ""))
             self._check_monitor()
         except BaseException:
             self.close()
@@ -470,7 +498,10 @@ class _ZmqTransport:
     def _check_monitor(self):
         from zmq.utils.monitor import recv_monitor_message  # pylint: disable=import-outside-toplevel
         while self.monitor.getsockopt(self.zmq.EVENTS) & self.zmq.POLLIN:
-            if recv_monitor_message(self.monitor)["event"] == self.zmq.EVENT_DISCONNECTED:
+            event = recv_monitor_message(self.monitor)["event"]
+            if event == self.zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                raise IpcError(401, "the agent refuses this CURVE key; its agent.toml allows keys with [ipc] allow")
+            if event == self.zmq.EVENT_DISCONNECTED:
                 raise ConnectionError("the relay has closed the connection")
 
     def send(self, parts, _deadline):
@@ -497,8 +528,7 @@ class _ZmqTransport:
                     return self.sock.recv_multipart(self.zmq.NOBLOCK)
                 except self.zmq.Again:
                     pass
-            left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
-            ready = [fd for fd, _ in self.poller.poll(left)]
+            ready = [fd for fd, _ in self.poller.poll(_left_ms(deadline))]
             if not ready:
                 return None
             if self.wake_out in ready:
@@ -512,6 +542,10 @@ class _ZmqTransport:
         with self.lock:
             self.closed = True
         self._wake_reader()
+
+    def leave(self):
+        """In a forked child: ZeroMQ's own threads are not there, so nothing of it may be touched."""
+        _left_behind.append(self)
 
     def close(self):
         with self.lock:
@@ -545,6 +579,14 @@ class Message:
         """Done with it: it will not come again."""
         return self._client.ack([self.id])
 
+    def working(self):
+        """Still at it: it is not offered again for another while. Handlers need not say so."""
+        return self._client.working([self])
+
+    def release(self):
+        """Gives it back: it is offered again at once."""
+        return self._client.release([self])
+
     def respond(self, payload):
         """Answers a request(); that acknowledges it as well."""
         return self._client.respond(self, payload)
@@ -572,10 +614,12 @@ def _event(info, payload):
 class _Slot:
     """An answer that somebody waits for."""
 
-    __slots__ = ("done", "code", "info", "payloads", "error", "request", "again", "future")
+    __slots__ = ("done", "code", "info", "payloads", "error", "request", "again", "future", "sent", "handed", "acked")
 
     def __init__(self, request, again):
-        self.done = False
+        self.done = self.sent = False
+        self.handed = False     # a poll that gets what was pushed instead of its answer
+        self.acked = ()         # the ids that it acknowledges, of handled messages
         self.code = self.info = self.payloads = self.error = self.future = None
         self.request = request  # frames, to be sent again after a reconnection
         self.again = again      # whether that is harmless
@@ -608,22 +652,51 @@ def _settings(app, secret, endpoint):
 def _choose_transport(endpoint, keys):
     wanted = os.environ.get("BERTH_IPC_TRANSPORT", "")
     if keys or wanted == "pyzmq":
+        _pyzmq()  # that it is missing is said now, not by a call
         return _ZmqTransport
     return _BuiltinTransport
 
 
+def _milliseconds(seconds):
+    return int(min(max(seconds, 0), 365 * _LONGEST) * 1000)
+
+
+def _ids(messages):
+    return [getattr(one, "id", one) for one in messages]
+
+
 class _Verbs:
-    """The calls, in terms of _call(verb, args, payloads, again, timeout, convert)."""
+    """The calls, in terms of _call(verb, args, payloads, again, timeout, convert, grace): `grace` is
+    added to the timeout once the relay is there, which then waits itself."""
 
     _agent = None  # whose events are wanted besides our own agent's: a name, a list, or "*"
+    _wants = _NOTHING
 
     def _hello(self):
-        hello = {"app": self.app, "secret": self._secret, "subscribe": self._subscribe}
-        if self._agent is not None:
+        hello = {"app": self.app, "secret": self._secret, "subscribe": self._wants == _EVERYTHING}
+        if self._wants == _EVENTS:
+            hello["events"] = True
+        if self._agent is not None and self._wants != _NOTHING:
             hello["agent"] = self._agent
         return hello
 
+    def _new_identity(self):
+        self._pid = os.getpid()
+        self._ids = itertools.count(1)
+        self._nonce = os.urandom(9).hex() + "-"
+        self._dedupe = itertools.count(1)
+
+    def _same_process(self):
+        """A fork that Python was not told of, by a library in C, is found here."""
+        if self._pid != os.getpid():
+            self._forked()
+
+    def __reduce__(self):
+        raise TypeError(f"a {type(self).__name__} cannot be sent to another process: it connects there by itself, "
+                        "with berth_ipc.connect()")
+
     def _notify_args(self, to, payloads, ttl, durable, dedupe):
+        self._same_process()
         args = {"to": to}
         if not durable:
             args["durable"] = False
@@ -633,7 +706,7 @@ class _Verbs:
         if dedupe is not None:
             args["dedupe"] = dedupe
         if ttl is not None:
-            args["ttl_ms"] = max(1, int(ttl * 1000))
+            args["ttl_ms"] = max(1, _milliseconds(ttl))
         return args, [_encode(p) for p in payloads], durable or dedupe is not None
 
     def notify(self, to, *payloads, ttl=None, durable=True, dedupe=None, timeout=None):
@@ -644,25 +717,34 @@ class _Verbs:
         return self._call("notify", args, frames, again, timeout,
                           _sent)
 
-    def poll(self, max=1000, wait=0, ack=(), auto_ack=False, timeout=None):  # pylint: disable=redefined-builtin
-        """The waiting messages, oldest first; waits up to `wait` seconds for the first. They come
-        again later unless they are acknowledged, by ack() or in the next poll's `ack`. `auto_ack`
-        acknowledges them as they are taken."""
-        args = {"max": max, "wait_ms": int(wait * 1000)}
+    def _poll_args(self, most, wait, ack, auto_ack, timeout):
+        """The arguments, and how long it may take: (timeout, grace)."""
+        args = {"max": most, "wait_ms": _milliseconds(wait)}
         if ack:
-            args["ack"] = [getattr(one, "id", one) for one in ack]
+            args["ack"] = _ids(ack)
         if auto_ack:
             args["auto_ack"] = True
-        limit = (self.timeout if timeout is None else timeout) + wait
-        return self._call("poll", args, [], not auto_ack, limit, self._messages)
+        if timeout is not None or wait <= 0:
+            return args, (self.timeout if timeout is None else timeout) + max(wait, 0), 0
+        return args, max(wait, min(self.timeout, 1.0)), _GRACE
 
     def _messages(self, info, payloads):
         return [Message(self, meta, _decode(data)) for meta, data in zip(info["messages"], payloads)]
 
     def ack(self, messages, timeout=None):
         """Done with these Messages, or ids: they will not come again."""
-        ids = [getattr(one, "id", one) for one in messages]
-        return self._call("ack", {"ids": ids}, [], True, timeout, lambda *_: None)
+        return self._call("ack", {"ids": _ids(messages)}, [], True, timeout, lambda *_: None)
+
+    def working(self, messages, timeout=None):
+        """Still at these Messages, or ids: they are not offered again for another while."""
+        return self._call("working", {"ids": _ids(messages)}, [], True, timeout, lambda *_: None)
+
+    def release(self, messages, timeout=None):
+        """Gives these Messages, or ids, back: they are offered again at once, to this app's next who asks."""
+        ids = _ids(messages)
+        for number in ids:
+            self._held.pop(number, None)
+        return self._call("release", {"ids": ids}, [], True, timeout, lambda *_: None)
 
     def clear(self, timeout=None):
         """Throws away everything that waits for this app; gives how many messages those were."""
@@ -671,8 +753,8 @@ class _Verbs:
     def request(self, to, payload, timeout=None):
         """Asks app `to` and gives its answer. IpcError 504 when there is none in time."""
         limit = self.timeout if timeout is None else timeout
-        return self._call("request", {"to": to, "timeout_ms": int(limit * 1000)}, [_encode(payload)], False,
-                          limit + 1, lambda _, payloads: _decode(payloads[0]))
+        return self._call("request", {"to": to, "timeout_ms": _milliseconds(limit)}, [_encode(payload)], False,
+                          limit, lambda _, payloads: _decode(payloads[0]), _GRACE)
 
     def respond(self, message, payload, timeout=None):
         """Answers a Message that is a request. IpcError 404 when it comes too late."""
@@ -728,27 +810,58 @@ class _Verbs:
         return self._call("version", {}, [], True, timeout, lambda info, _: info["version"])
 
 
+_clients = weakref.WeakSet()  # those that a forked child must not share with its parent
+
+
+def _after_fork():
+    for client in list(_clients):
+        client._forked()  # pylint: disable=protected-access
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class Client(_Verbs):
-    """A connection for ordinary, blocking code; see connect(). Any thread may call."""
+    """A connection for ordinary, blocking code; see connect(). Any thread may call. In a forked child it
+    is a client of its own: with a new connection, made at its first call, and without the parent's
+    listen(). close() ends the calls that wait; it lets a handler that runs finish, for five seconds."""
 
     def __init__(self, app=None, secret=None, endpoint=None, timeout=30.0, keys=None):
         self.app, self._secret, self._endpoint = _settings(app, secret, endpoint)
         self.timeout = timeout
         self._keys = keys
         self._transport_type = _choose_transport(self._endpoint, keys)
+        self._closed = False
+        self._begin_anew()
+        _clients.add(self)
+
+    def _begin_anew(self):
+        self._new_identity()
         self._cond = threading.Condition()
         self._transport = None
         self._reading = False     # a thread is in receive()
         self._connecting = False  # a thread is in _connect()
+        self._handling = False    # handlers are called
         self._slots = {}
-        self._ids = itertools.count(1)
-        self._closed = False
-        self._subscribe = False
-        self._thread = None
-        self._inbox = collections.deque()
-        self._nonce = os.urandom(9).hex() + "-"
-        self._dedupe = itertools.count(1)
-        self._pid = os.getpid()
+        self._polls = {}          # of these, polls that wait
+        self._wants, self._agent = _NOTHING, None
+        self._handlers = (None, None, None)
+        self._thread = self._claimer = None
+        self._inbox = collections.deque()   # pushes, for the handlers
+        self._pushed = collections.deque()  # messages that no handler wants, for poll(): (when, meta, payloads)
+        self._held = {}           # id of each pushed message that is ours; False: its ack is on its way
+        self._holding, self._ended = threading.Event(), threading.Event()
+        self._claim = 0.0         # seconds after which the relay offers it to others
+
+    def _forked(self):
+        """In a forked child: the connection, who waits on it, and the names of what it has sent are the
+        parent's. Whatever lock a thread held that is not here is held no more."""
+        transport, slots = self._transport, list(self._slots.values())
+        self._begin_anew()
+        for slot in slots:
+            slot.error, slot.done = Disconnected("this process was forked while the call was on its way"), True
+        if transport is not None:
+            transport.leave()
 
     def __enter__(self):
         return self
@@ -765,7 +878,7 @@ class Client(_Verbs):
             try:
                 return self._connect_once(deadline)
             except IpcError as error:
-                if error.code in (400, 401, 409):
+                if error.code in _FINAL:
                     raise
                 problem = error
             except (OSError, ValueError) as error:
@@ -775,6 +888,9 @@ class Client(_Verbs):
                 if self._closed:
                     raise Disconnected("this client is closed")
                 if left <= 0:
+                    # A refusal that may pass, as of too many mailboxes, is told as what it is.
+                    if isinstance(problem, IpcError) and not isinstance(problem, (Disconnected, Timeout)):
+                        raise problem
                     raise Disconnected(f"the agent is not there: {problem}")
                 self._cond.wait(min(delay, left))
             delay = min(delay * 2, 1.0)
@@ -782,16 +898,19 @@ class Client(_Verbs):
     def _connect_once(self, deadline):
         transport = self._transport_type(self._endpoint, min(deadline, time.monotonic() + 5), self._keys)
         try:
-            transport.send([_encode([VERSION, 1 << 62, "hello", self._hello()])], deadline)
+            transport.send([_encode([VERSION, _HELLO, "hello", self._hello()])], deadline)
             while True:
                 parts = transport.receive(max(deadline - time.monotonic(), 0.001))
                 if parts is None:
                     raise Timeout("no answer to hello")
                 header = _decode(parts[0])
-                if header[1] == 1 << 62:
+                if header[1] == _HELLO:
                     break
+            if header[2] == 503:
+                raise Disconnected(header[3].get("error", "it is stopping"))
             if header[2] != 0:
                 raise IpcError(header[2], header[3].get("error", "refused"))
+            self._claim = header[3].get("redeliver_ms", 0) / 1000
             return transport
         except BaseException:
             transport.close()
@@ -800,10 +919,6 @@ class Client(_Verbs):
     def _ensure(self, deadline):
         """The living transport, made when there is none."""
         with self._cond:
-            if self._pid != os.getpid():  # after a fork: the parent's connection is the parent's
-                self._pid, self._transport, self._slots = os.getpid(), None, {}
-                self._reading = self._connecting = False
-                self._thread = None
             while True:
                 if self._closed:
                     raise Disconnected("this client is closed")
@@ -815,7 +930,7 @@ class Client(_Verbs):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise Disconnected("the agent is not there")
-                self._cond.wait(left)
+                self._cond.wait(min(left, _LONGEST))
         transport = None
         try:
             transport = self._connect(deadline)
@@ -838,6 +953,7 @@ class Client(_Verbs):
             if self._transport is transport:
                 self._transport = None
                 transport.close()
+                self._pushed.clear()  # they come again
                 for number, slot in list(self._slots.items()):
                     if not slot.again:
                         slot.error = Disconnected(f"the connection ended before the answer came: {why}")
@@ -847,22 +963,25 @@ class Client(_Verbs):
 
     # --- calling
 
-    def _call(self, verb, args, frames, again, timeout, convert):
+    def _call(self, verb, args, frames, again, timeout, convert, grace=0):
         limit = self.timeout if timeout is None else timeout
         deadline = time.monotonic() + limit
         number, slot = self._begin(verb, args, frames, again, deadline)
-        self._wait(number, slot, deadline)
+        self._wait(number, slot, deadline, grace)
         return convert(*slot.result())
 
-    def _begin(self, verb, args, frames, again, deadline):
+    def _request(self, verb, args, frames, again):
         number = next(self._ids)
-        request = [_encode([VERSION, number, verb, args]), *frames]
-        slot = _Slot(request, again)
+        return number, _Slot([_encode([VERSION, number, verb, args]), *frames], again)
+
+    def _begin(self, verb, args, frames, again, deadline):
+        self._same_process()
+        number, slot = self._request(verb, args, frames, again)
         while True:
             transport = self._ensure(deadline)
             self._slots[number] = slot
             try:
-                transport.send(request, deadline)
+                transport.send(slot.request, deadline)
                 return number, slot
             except OSError as error:
                 self._slots.pop(number, None)
@@ -870,30 +989,48 @@ class Client(_Verbs):
                 if slot.error is not None or time.monotonic() >= deadline:
                     raise Disconnected(f"the agent is not there: {error}") from None
 
-    def _wait(self, number, slot, deadline):
+    def _post(self, verb, args, acked=()):
+        """Asks for something that nobody waits for; without a connection the next one sends it."""
+        number, slot = self._request(verb, args, [], True)
+        slot.acked = acked
+        with self._cond:
+            self._slots[number] = slot
+            transport = self._transport
+        if transport is None:
+            return
+        try:
+            transport.send(slot.request, time.monotonic() + self.timeout)
+        except OSError as error:
+            self._lost(transport, error)
+
+    def _wait(self, number, slot, deadline, grace=0):
         """Until the slot is done. Who waits first reads for everybody."""
         while not slot.done:
-            left = deadline - time.monotonic()
+            until = deadline + (grace if self._transport is not None else 0)
+            left = until - time.monotonic()
             if left <= 0:
                 self._slots.pop(number, None)
+                if self._transport is None:
+                    raise Disconnected("the agent is not there")
                 raise Timeout()
             with self._cond:
                 if slot.done:
                     return
                 if self._reading:
-                    self._cond.wait(left)
+                    self._cond.wait(min(left, _LONGEST))
                     continue
                 self._reading = True
+            transport = None
             try:
                 transport = self._ensure(deadline)
                 while not slot.done:
-                    parts = transport.receive(max(deadline - time.monotonic(), 0))
+                    parts = transport.receive(max(until - time.monotonic(), 0))
                     if parts is None:
                         break
                     self._dispatch(parts)
             except OSError as error:
                 self._lost(transport, error)
-            except Disconnected:
+            except IpcError:
                 self._slots.pop(number, None)
                 raise
             finally:
@@ -906,20 +1043,89 @@ class Client(_Verbs):
         try:
             header = _decode(parts[0])
             number, third, info = header[1], header[2], header[3]
-        except (ValueError, TypeError, IndexError):
+            if number == 0:
+                self._take_push(third, info, parts[1:])
+                return
+        except (ValueError, TypeError, IndexError, KeyError):
             return
-        if number == 0:
-            if isinstance(third, str):
-                self._inbox.append((third, info, parts[1:]))
-            return
-        if third == 401 and number != 1 << 62:  # it has forgotten this connection: a new one says hello
+        if third == 401 and number != _HELLO:  # it has forgotten this connection: a new one says hello
             raise ConnectionError("the relay does not know this connection any more")
         slot = self._slots.pop(number, None)
         if slot is None:
+            if third == 0 and isinstance(info, dict) and info.get("messages"):
+                for meta, payload in zip(info["messages"], parts[1:]):  # of a poll that waits no more
+                    self._offer(meta, [payload])
             return
         slot.code, slot.info, slot.payloads = third, info, parts[1:]
+        for number in slot.acked:
+            self._held.pop(number, None)
         slot.done = True
         with self._cond:
+            self._cond.notify_all()
+
+    def _take_push(self, kind, info, payloads):
+        on_message, _, on_messages = self._handlers
+        if kind != "message":
+            self._inbox.append((kind, info, payloads))
+        elif info["id"] in self._held:
+            pass  # pushed again after a reconnection, and still ours
+        elif on_message is None and on_messages is None:
+            self._offer(info, payloads)
+        else:
+            self._held[info["id"]] = True
+            self._inbox.append((kind, info, payloads))
+            self._holding.set()
+
+    # --- poll, and what came without one
+
+    def poll(self, max=1000, wait=0, ack=(), auto_ack=False, timeout=None):  # pylint: disable=redefined-builtin
+        """The waiting messages, oldest first; waits up to `wait` seconds for the first. They come
+        again later unless they are acknowledged, by ack() or in the next poll's `ack`. `auto_ack`
+        acknowledges them as they are taken. Without `timeout` a poll that waits ends in that time, with
+        Disconnected when the agent was away all the while."""
+        args, limit, grace = self._poll_args(max, wait, ack, auto_ack, timeout)
+        self._same_process()
+        deadline = time.monotonic() + limit
+        while True:
+            pushed = self._take_pushed(max)
+            if pushed:
+                done = _ids(ack) + (_ids(pushed) if auto_ack else [])
+                if done:
+                    self.ack(done, timeout=limit)
+                return pushed
+            number, slot = self._begin("poll", args, [], not auto_ack, deadline)
+            with self._cond:
+                self._polls[number] = slot
+                self._hand_over()
+            try:
+                self._wait(number, slot, deadline, grace)
+            finally:
+                self._polls.pop(number, None)
+            if not slot.handed:
+                return self._messages(*slot.result())
+
+    def _take_pushed(self, most):
+        now = time.monotonic()
+        found = []
+        with self._cond:
+            while self._pushed and len(found) < most:
+                when, meta, payloads = self._pushed.popleft()
+                if self._claim == 0 or now - when < self._claim:  # else it is offered again
+                    found.append(Message(self, meta, _decode(payloads[0])))
+        return found
+
+    def _offer(self, meta, payloads):
+        """A message for the next poll, or for one that waits."""
+        with self._cond:
+            self._pushed.append((time.monotonic(), meta, payloads))
+            self._hand_over()
+
+    def _hand_over(self):
+        if self._pushed and self._polls:
+            number = next(iter(self._polls))
+            slot = self._polls.pop(number)
+            self._slots.pop(number, None)
+            slot.handed = slot.done = True
             self._cond.notify_all()
 
     def submit(self, to, *payloads, ttl=None, durable=True, dedupe=None):
@@ -943,24 +1149,29 @@ class Client(_Verbs):
 
     def listen(self, on_message=None, on_event=None, on_messages=None, agent=None):
         """Calls `on_message(message)` and `on_event(event)` in a thread of this client as they come. A
-        message is acknowledged when its handler returns, and comes again later when that raised.
-        `on_messages(list)` gets all that are there at once instead. `agent`: events of this other agent
-        too, of a list of them, or of all ("*")."""
+        message is acknowledged when its handler returns, and comes again later when that raised; however
+        long a handler takes, nobody else gets its message meanwhile. `on_messages(list)` gets all that are
+        there at once instead. With `on_event` alone messages wait for poll(). `agent`: events of this other
+        agent too, of a list of them, or of all ("*")."""
+        self._same_process()
+        wants = _EVERYTHING if on_message or on_messages else _EVENTS if on_event else _NOTHING
         with self._cond:
             self._handlers = (on_message, on_event, on_messages)
-            news = agent is not None and agent != self._agent
-            if news:
-                self._agent = agent
-            started = self._thread is None
-            if not started and not news:
-                return
-            self._subscribe = True
+            agent = self._agent if agent is None else agent
+            news = (wants, agent) != (self._wants, self._agent)
+            self._wants, self._agent = wants, agent
+            started = self._thread is None and wants != _NOTHING
             connected = self._transport is not None
             if started:
                 self._thread = threading.Thread(target=self._run, name="berth-ipc", daemon=True)
+            claiming = self._claimer is None and wants == _EVERYTHING
+            if claiming:
+                self._claimer = threading.Thread(target=self._keep_claims, name="berth-ipc-claims", daemon=True)
         if started:
             self._thread.start()
-        if connected:  # before it was known that somebody listens, or to whom
+        if claiming:
+            self._claimer.start()
+        if connected and news:  # before it was known that somebody listens, or to whom
             self._call("hello", self._hello(), [], True, None, lambda *_: None)
 
     def _run(self):
@@ -1014,56 +1225,107 @@ class Client(_Verbs):
         """Handlers may call: meanwhile the reading is theirs, or another thread's."""
         with self._cond:
             self._reading = False
+            self._handling = True
             self._cond.notify_all()
         try:
             work()
         finally:
             with self._cond:
+                self._handling = False
+                self._cond.notify_all()
                 while self._reading and not self._closed:
                     self._cond.wait(1.0)
                 self._reading = True
 
     def _deliver(self):
+        """Calls the handlers. What they are done with is acknowledged after a few milliseconds at most, so
+        that neither a slow handler nor the end of this process makes much come again."""
+        pid = self._pid
         done = []
         messages = []
-        on_message, on_event, on_messages = self._handlers
-        while self._inbox:
+        since = time.monotonic()
+        while self._inbox and not self._closed:
+            on_message, on_event, on_messages = self._handlers
             kind, info, payloads = self._inbox.popleft()
             try:
                 payload = _decode(payloads[0]) if payloads else None
-                if kind == "message":
-                    message = Message(self, info, payload)
-                    if on_messages is not None:
-                        messages.append(message)
-                    elif on_message is not None:
-                        on_message(message)
-                        if not message.correlation:
-                            done.append(message.id)
-                elif kind == "event" and on_event is not None:
+                if kind == "event" and on_event is not None:
                     on_event(_event(info, payload))
+                elif kind == "message" and on_messages is not None:
+                    messages.append(Message(self, info, payload))
+                elif kind == "message" and on_message is not None:
+                    message = Message(self, info, payload)
+                    on_message(message)
+                    if message.correlation:
+                        self._let_go(message.id)
+                    elif message.id in self._held:  # else the handler has given it back
+                        done.append(message.id)
+                elif kind == "message":  # since then listen() was called again
+                    self._let_go(info["id"])
+                    self._offer(info, payloads)
             except Exception:  # pylint: disable=broad-except  # the app's own; it is told on stderr
                 traceback.print_exc()
+                if kind == "message":
+                    self._let_go(info["id"])
+            if self._pid != pid:
+                return  # the handler has forked, and this is the child: the messages are the parent's
+            now = time.monotonic()
+            if len(done) >= _TOGETHER or (done and now - since >= _SOON):
+                self._acknowledge(done)
+                done, since = [], now
         if messages:
             try:
-                on_messages(messages)
+                self._handlers[2](messages)
                 done.extend(m.id for m in messages)
             except Exception:  # pylint: disable=broad-except
                 traceback.print_exc()
-        if done:
-            try:
-                self._begin("ack", {"ids": done}, [], True, time.monotonic() + self.timeout)
-            except IpcError:
-                pass  # they come again
+                for message in messages:
+                    self._let_go(message.id)
+        if done and self._pid == pid:
+            self._acknowledge(done)
+
+    def _let_go(self, number):
+        self._held.pop(number, None)
+
+    def _acknowledge(self, done):
+        for number in done:
+            self._held[number] = False  # until the relay has answered: it might push it again before
+        self._post("ack", {"ids": done}, done)
+
+    def _keep_claims(self):
+        """While handlers run, their messages and those behind them stay ours."""
+        ended, holding, me = self._ended, self._holding, threading.current_thread()
+        while self._claimer is me:
+            holding.wait()
+            if ended.wait(max(self._claim / 3, 0.02) if self._claim else 1.0):
+                return
+            ids = [number for number, mine in list(self._held.items()) if mine]
+            if not ids:
+                holding.clear()
+                if any(list(self._held.values())):  # one has come meanwhile
+                    holding.set()
+            elif self._transport is not None:
+                for at in range(0, len(ids), 1000):
+                    self._post("working", {"ids": ids[at:at + 1000]})
 
     def close(self):
         """Ends the connection, the thread, and every call that waits."""
+        self._same_process()
+        thread = self._thread
         with self._cond:
             self._closed = True
-            transport = self._transport
             self._cond.notify_all()
+            if thread is not threading.current_thread():
+                self._cond.wait_for(lambda: not self._handling, 5)  # its acknowledgement is still sent
+            transport = self._transport
+            unseen = [info["id"] for kind, info, _ in self._inbox if kind == "message"]
+            unseen += [info["id"] for _, info, _ in self._pushed]
+        self._ended.set()
+        self._holding.set()
         if transport is not None:
+            if unseen:
+                self._post("release", {"ids": unseen, "unseen": True})
             transport.wake()
-        thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
         if transport is not None:
@@ -1072,6 +1334,7 @@ class Client(_Verbs):
             for slot in self._slots.values():
                 slot.error, slot.done = Disconnected("this client was closed"), True
             self._slots.clear()
+            self._polls.clear()
             self._cond.notify_all()
 
 
@@ -1084,26 +1347,101 @@ def connect(app=None, secret=None, endpoint=None, timeout=30.0, keys=None):
 # --- asyncio -------------------------------------------------------------------------------------
 
 
+class _Ended(Exception):
+    """The client was closed."""
+
+
+class _Stream:
+    """What was pushed and nobody has taken yet, and those who wait for it."""
+
+    def __init__(self):
+        self.items = collections.deque()
+        self.waiting = collections.deque()
+
+    def put(self, item):
+        self.items.append(item)
+        self._wake()
+
+    def _wake(self):
+        while self.waiting:
+            future = self.waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def fail(self, error):
+        """Those who wait get `error`."""
+        waiting, self.waiting = self.waiting, collections.deque()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
+    async def get(self):
+        while not self.items:
+            future = asyncio.get_running_loop().create_future()
+            self.waiting.append(future)
+            try:
+                await future
+            except asyncio.CancelledError:
+                if future.done() and not future.cancelled() and self.items:
+                    self._wake()  # what it was woken for is for the next one
+                raise
+        return self.items.popleft()
+
+
 class AsyncClient(_Verbs):
     """The same calls for asyncio: `await client.notify(...)`, and `async for message in
-    client.messages()`. Made in a running loop; `await client.close()` ends it. `subscribe`: messages and
-    events are pushed; `agent`: events of other agents too, see Client.listen()."""
+    client.messages()`. Made in a running loop and used in that alone; `await client.close()` ends it.
+    `subscribe`: messages and events are pushed; "events": events alone, then messages wait for poll().
+    `agent`: events of other agents too, see Client.listen(). In a forked child it is a client of its own,
+    which is not subscribed."""
 
     def __init__(self, app=None, secret=None, endpoint=None, timeout=30.0, subscribe=False, agent=None):
         self.app, self._secret, self._endpoint = _settings(app, secret, endpoint)
         self.timeout = timeout
-        self._subscribe = subscribe
+        self._closed = False
+        self._others = []  # what a forked child must not let go of: it is of its parent's loop
+        self._begin_anew()
+        self._wants = _EVENTS if subscribe == "events" else _EVERYTHING if subscribe else _NOTHING
         self._agent = agent
-        self._ids = itertools.count(1)
-        self._nonce = os.urandom(9).hex() + "-"
-        self._dedupe = itertools.count(1)
+        self._start()
+        _clients.add(self)
+
+    def _begin_anew(self):
+        self._new_identity()
+        self._wants, self._agent = _NOTHING, None
+        self._loop = None
+        self._task = None
+        self._wanted = None         # set by a call, when hello was refused for good
         self._slots = {}
-        self._writer = None
-        self._connected = asyncio.Event()
-        self._refused = None
-        self._messages_queue = asyncio.Queue()
-        self._events_queue = asyncio.Queue()
+        self._polls = {}            # of these, polls that wait
+        self._writer = None         # of a connection that has said hello
+        self._pushed = _Stream()    # (when, Message)
+        self._events = _Stream()
+        self._held = {}             # id of each pushed message that is ours; False: its ack is on its way
+        self._readers = 0           # that are in messages()
+        self._claim = 0.0
+
+    def _forked(self):
+        if self._pid == os.getpid():
+            return
+        self._others.append((self._task, self._writer, self._slots, self._pushed, self._events))
+        self._begin_anew()
+
+    def _start(self):
+        self._loop = asyncio.get_running_loop()
+        self._wanted = asyncio.Event()
         self._task = asyncio.ensure_future(self._run())
+
+    def _here(self):
+        self._same_process()
+        if self._closed:
+            raise Disconnected("this client is closed")
+        if self._loop is None:
+            self._start()
+        elif self._loop is not asyncio.get_running_loop():
+            raise RuntimeError("an AsyncClient is for the loop that it was made in; others make their own")
+        self._wanted.set()
 
     async def __aenter__(self):
         return self
@@ -1111,33 +1449,38 @@ class AsyncClient(_Verbs):
     async def __aexit__(self, *_):
         await self.close()
 
+    # --- the connection
+
     async def _run(self):
         delay = 0.02
         while True:
             try:
                 await self._session()
-                delay = 0.02
+            except IpcError as error:
+                if error.code in _FINAL:
+                    for number in list(self._slots):
+                        self._settle(number, error)
+                    self._pushed.fail(error)
+                    self._events.fail(error)
+                    self._wanted.clear()
+                    await self._wanted.wait()  # the next call tries again
+                    continue
+                self._problem = error
             except asyncio.CancelledError:
                 raise
-            except IpcError as error:
-                self._refused = error
-                self._connected.set()
-                if error.code in (400, 401, 409):
-                    return
-            except Exception:  # pylint: disable=broad-except  # it is tried again
-                pass
-            self._writer = None
-            if self._refused is None:
-                self._connected.clear()
-            for number, slot in list(self._slots.items()):
-                if not slot.again:
-                    self._slots.pop(number)
-                    if not slot.future.done():
-                        slot.future.set_exception(Disconnected("the connection ended before the answer came"))
+            except Exception as error:  # pylint: disable=broad-except  # it is tried again
+                self._problem = error
+            if self._said_hello:
+                delay = 0.02
             await asyncio.sleep(delay)
             delay = min(delay * 2, 1.0)
 
+    _problem = None
+    _said_hello = False
+
     async def _session(self):
+        pid = os.getpid()
+        self._said_hello = False
         kind, _, address = self._endpoint.partition("://")
         if kind == "ipc":
             reader, writer = await asyncio.open_unix_connection(address)
@@ -1145,6 +1488,7 @@ class AsyncClient(_Verbs):
             host, _, port = address.rpartition(":")
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         framer = _Framer()
+        claims = asyncio.ensure_future(self._keep_claims())
         try:
             writer.write(_GREETING)
             while True:
@@ -1156,86 +1500,247 @@ class AsyncClient(_Verbs):
                 if framer.greeted and not greeted:
                     writer.write(_READY)
                 if framer.ready and not ready:
-                    writer.write(_frames([_encode([VERSION, 1 << 62, "hello", self._hello()])]))
+                    writer.write(_frames([_encode([VERSION, _HELLO, "hello", self._hello()])]))
                 if framer.to_send:
                     writer.write(framer.to_send)
                     framer.to_send = b""
                 while framer.messages:
                     self._take(framer.messages.popleft(), writer)
         finally:
-            writer.close()
+            if pid == os.getpid():  # else it is the parent's, in a child that lets go of everything
+                self._lost()
+                claims.cancel()
+                writer.close()
+
+    def _lost(self):
+        if self._writer is None:
+            return
+        self._writer = None
+        self._polls.clear()
+        for number, slot in list(self._slots.items()):
+            if slot.sent and not slot.again:
+                self._settle(number, Disconnected("the connection ended before the answer came"))
+            slot.sent = False
+
+    def _settle(self, number, error=None):
+        slot = self._slots.pop(number, None)
+        if slot is None:
+            return
+        slot.error = error
+        if slot.future is not None and not slot.future.done():
+            slot.future.set_result(None)
+
+    def _write(self, slot):
+        slot.sent = True
+        self._writer.write(_frames(slot.request))
 
     def _take(self, parts, writer):
         try:
             header = _decode(parts[0])
             number, third, info = header[1], header[2], header[3]
-        except (ValueError, TypeError, IndexError):
+            if number == 0:
+                self._take_push(third, info, parts[1:])
+                return
+        except (ValueError, TypeError, IndexError, KeyError):
             return
-        if number == 1 << 62:
+        if number == _HELLO:
+            if third == 503:
+                raise Disconnected(info.get("error", "it is stopping"))
             if third != 0:
                 raise IpcError(third, info.get("error", "refused"))
-            self._writer = writer
+            self._claim = info.get("redeliver_ms", 0) / 1000
+            self._writer, self._problem, self._said_hello = writer, None, True
             for slot in self._slots.values():
-                writer.write(_frames(slot.request))
-            self._connected.set()
-        elif number == 0:
-            self._take_push(third, info, parts[1:])
-        else:
-            slot = self._slots.pop(number, None)
-            if slot is not None and not slot.future.done():
-                slot.code, slot.info, slot.payloads = third, info, parts[1:]
-                slot.future.set_result(None)
+                self._write(slot)
+            return
+        if third == 401:  # it has forgotten this connection: a new one says hello
+            raise ConnectionError("the relay does not know this connection any more")
+        slot = self._slots.get(number)
+        if slot is None:
+            if third == 0 and isinstance(info, dict) and info.get("messages"):
+                for message in self._messages(info, parts[1:]):  # of a poll that waits no more
+                    self._offer(message)
+            return
+        slot.code, slot.info, slot.payloads = third, info, parts[1:]
+        for one in slot.acked:
+            self._held.pop(one, None)
+        self._settle(number)
 
     def _take_push(self, kind, info, payloads):
-        payload = _decode(payloads[0]) if payloads else None
         if kind == "message":
-            self._messages_queue.put_nowait(Message(self, info, payload))
+            if info["id"] not in self._held:  # else pushed again after a reconnection, and still ours
+                self._held[info["id"]] = True
+                self._offer(Message(self, info, _decode(payloads[0])))
         elif kind == "event":
-            self._events_queue.put_nowait(_event(info, payload))
+            self._events.put(_event(info, _decode(payloads[0]) if payloads else None))
 
-    async def _call(self, verb, args, frames, again, timeout, convert):
-        limit = self.timeout if timeout is None else timeout
-        number = next(self._ids)
-        slot = _Slot([_encode([VERSION, number, verb, args]), *frames], again)
-        slot.future = asyncio.get_running_loop().create_future()
+    def _offer(self, message):
+        self._pushed.put((time.monotonic(), message))
+        if self._readers == 0:
+            self._hand_over()
 
-        async def ask():
-            await self._connected.wait()
-            if self._refused is not None:
-                raise self._refused
-            self._slots[number] = slot
-            if self._writer is not None:
-                self._writer.write(_frames(slot.request))
-                await self._writer.drain()
-            await slot.future
-        try:
-            await asyncio.wait_for(ask(), limit)
-        except asyncio.TimeoutError:
-            raise Timeout() from None
-        except ConnectionError:
-            await asyncio.wait_for(slot.future, limit)  # it is sent again, or told
-        finally:
-            self._slots.pop(number, None)
+    def _hand_over(self):
+        if self._pushed.items and self._polls:
+            number = next(iter(self._polls))
+            self._polls.pop(number).handed = True
+            self._settle(number)
+
+    # --- calling
+
+    async def _call(self, verb, args, frames, again, timeout, convert, grace=0):
+        slot = await self._ask(verb, args, frames, again, self.timeout if timeout is None else timeout, grace)
         return convert(*slot.result())
 
-    async def messages(self):
-        """Messages as they come (with subscribe=True). Each comes again until `await message.ack()`."""
+    async def _ask(self, verb, args, frames, again, limit, grace=0, poll=False):
+        self._here()
+        number = next(self._ids)
+        slot = _Slot([_encode([VERSION, number, verb, args]), *frames], again)
+        slot.future = self._loop.create_future()
+        slot.acked = args["ids"] if verb == "ack" else args.get("ack", ()) if verb == "poll" else ()
+        for one in slot.acked:
+            if one in self._held:
+                self._held[one] = False
+        self._slots[number] = slot
+        if poll:
+            self._polls[number] = slot
+        deadline = time.monotonic() + limit
+        try:
+            if self._writer is not None:
+                self._write(slot)
+                await self._drained(limit)
+            while not slot.future.done():
+                until = deadline + (grace if self._writer is not None else 0)
+                left = until - time.monotonic()
+                if left > 0:
+                    await asyncio.wait({slot.future}, timeout=min(left, _LONGEST))
+                elif self._writer is not None:
+                    raise Timeout()
+                elif isinstance(self._problem, IpcError) and self._problem.code not in (503, 504):
+                    raise self._problem  # a refusal that may pass, told as what it is
+                else:
+                    raise Disconnected(f"the agent is not there: {self._problem}")
+        finally:
+            self._slots.pop(number, None)
+            self._polls.pop(number, None)
+        return slot
+
+    async def _drained(self, limit):
+        """Waits while too much is on its way; it is sent again, or told, when the connection ends."""
+        try:
+            await asyncio.wait_for(self._writer.drain(), limit)
+        except (asyncio.TimeoutError, ConnectionError):
+            pass
+
+    async def poll(self, max=1000, wait=0, ack=(), auto_ack=False, timeout=None):  # pylint: disable=redefined-builtin
+        """As Client.poll(). What was pushed and messages() has not given yet is given first."""
+        args, limit, grace = self._poll_args(max, wait, ack, auto_ack, timeout)
+        self._here()
+        deadline = time.monotonic() + limit
         while True:
-            yield await self._messages_queue.get()
+            pushed = self._take_pushed(max)
+            if pushed:
+                done = _ids(ack) + (_ids(pushed) if auto_ack else [])
+                if done:
+                    await self.ack(done, timeout=limit)
+                return pushed
+            slot = await self._ask("poll", args, [], not auto_ack, deadline - time.monotonic(), grace, poll=True)
+            if not slot.handed:
+                return self._messages(*slot.result())
+
+    def _take_pushed(self, most):
+        now = time.monotonic()
+        found = []
+        while self._pushed.items and len(found) < most:
+            when, message = self._pushed.items.popleft()
+            self._held.pop(message.id, None)
+            if message.correlation or self._claim == 0 or now - when < self._claim or self._wants == _EVERYTHING:
+                found.append(message)
+        return found
+
+    # --- being told
+
+    async def messages(self):
+        """Messages as they come (with subscribe=True). Each comes again until `await message.ack()`; nobody
+        else gets it before the next one is asked for. Who leaves the loop gives back what it held."""
+        self._here()
+        if self._readers == 0 and self._wants != _EVERYTHING and self._left:
+            await self._listen_again()
+        self._readers += 1
+        message = None
+        try:
+            while not self._closed:
+                message = None
+                try:
+                    _, message = await self._pushed.get()
+                except _Ended:
+                    return
+                yield message
+                if self._held.get(message.id):
+                    self._held.pop(message.id)  # not acknowledged: it comes again later
+        finally:
+            if self._pid == os.getpid():
+                self._readers -= 1
+                if self._readers == 0 and not self._closed:
+                    self._leave(message)
+
+    _left = False  # messages() was left: no messages are pushed until it is called again
+
+    async def _listen_again(self):
+        self._left, self._wants = False, _EVERYTHING
+        await self._call("hello", self._hello(), [], True, None, lambda *_: None)
+
+    def _leave(self, message):
+        """Nobody is in messages() any more: what waits here is for others, and nothing more is pushed."""
+        if self._wants != _EVERYTHING:
+            return
+        self._wants, self._left = _EVENTS, True
+        unseen = [one.id for _, one in self._pushed.items]
+        seen = [message.id] if message is not None and self._held.get(message.id) else []
+        self._pushed.items.clear()
+        for one in unseen + seen:
+            self._held.pop(one, None)
+        self._post("hello", self._hello())  # before: else they would be pushed to us again
+        if unseen:
+            self._post("release", {"ids": unseen, "unseen": True})
+        if seen:
+            self._post("release", {"ids": seen})
+
+    def _post(self, verb, args):
+        """Asks for something that nobody waits for."""
+        if self._writer is not None:
+            self._writer.write(_frames([_encode([VERSION, next(self._ids), verb, args])]))
+
+    async def _keep_claims(self):
+        while True:
+            await asyncio.sleep(max(self._claim / 3, 0.02) if self._claim else 1.0)
+            ids = [number for number, mine in self._held.items() if mine]
+            for at in range(0, len(ids), 1000):
+                self._post("working", {"ids": ids[at:at + 1000]})
 
     async def events(self):
-        """Events as they come (with subscribe=True)."""
-        while True:
-            yield await self._events_queue.get()
+        """Events as they come (with subscribe=True, or "events")."""
+        self._here()
+        while not self._closed:
+            try:
+                event = await self._events.get()
+            except _Ended:
+                return
+            yield event
 
     async def close(self):
-        """Ends the connection."""
-        self._task.cancel()
-        try:
-            await self._task
-        except asyncio.CancelledError:
-            pass
-        for slot in self._slots.values():
-            if not slot.future.done():
-                slot.future.set_exception(Disconnected("this client was closed"))
-        self._slots.clear()
+        """Ends the connection, messages(), events(), and every call that waits."""
+        self._same_process()
+        self._closed = True
+        unseen = [message.id for _, message in self._pushed.items]
+        if unseen:
+            self._post("release", {"ids": unseen, "unseen": True})
+        if self._task is not None:
+            self._task.cancel()
+            try:
+                await self._task
+            except asyncio.CancelledError:
+                pass
+        for number in list(self._slots):
+            self._settle(number, Disconnected("this client was closed"))
+        self._pushed.fail(_Ended())
+        self._events.fail(_Ended())

@@ -12,7 +12,10 @@
 //
 // Payloads are msgpack bytes; pack() and text() do for plain values, any msgpack library for
 // others. A Client is for one thread at a time. It connects at its first call, and again after the
-// agent was away; what may be said twice is then said again. Every call ends within its timeout.
+// agent was away; what may be said twice is then said again. Every call ends within its own time: with
+// Error 503 when the agent was away all the while, with 504 when it was there and did not answer. In a
+// forked child a Client is one of its own: with a new connection, and told nothing until next_message()
+// or next_event() is called there.
 #pragma once
 
 #include <fcntl.h>
@@ -21,9 +24,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -34,6 +41,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -110,6 +118,23 @@ inline void put_whole(std::string& out, std::uint64_t value) {
     }
 }
 
+inline void put_signed(std::string& out, std::int64_t value) {
+    const auto bits = static_cast<std::uint64_t>(value);
+    if (value >= 0) {
+        put_whole(out, bits);
+    } else if (value >= -32) {
+        out += static_cast<char>(value);
+    } else if (value >= INT8_MIN) {
+        put_number(out, 0xD0, bits, 1);
+    } else if (value >= INT16_MIN) {
+        put_number(out, 0xD1, bits, 2);
+    } else if (value >= INT32_MIN) {
+        put_number(out, 0xD2, bits, 4);
+    } else {
+        put_number(out, 0xD3, bits, 8);
+    }
+}
+
 inline void put_text(std::string& out, std::string_view text) {
     if (text.size() < 32) {
         out += static_cast<char>(0xA0U | text.size());
@@ -140,11 +165,11 @@ class Reader {
 public:
     explicit Reader(std::string_view bytes) : bytes_(bytes) {}
 
-    enum class Kind { Nil, Flag, Whole, Negative, Float, Text, Array, Map };
+    enum class Kind { Nil, Flag, Whole, Negative, Float, Text, Bytes, Array, Map, Other };
 
     struct Value {
         Kind kind = Kind::Nil;
-        std::uint64_t number = 0;  // value, or count
+        std::uint64_t number = 0;  // value, its bits as std::int64_t or double, or count
         std::string_view text;
     };
 
@@ -163,7 +188,7 @@ public:
             return sized(type & 31U);
         }
         if (type >= 0xE0) {
-            return {Kind::Negative, 256U - type, {}};
+            return signed_value(static_cast<std::int8_t>(type));
         }
         switch (type) {
             case 0xC0:
@@ -172,16 +197,19 @@ public:
             case 0xC3:
                 return {Kind::Flag, type & 1U, {}};
             case 0xC4:
-            case 0xD9:
-                return sized(number(1));
             case 0xC5:
-            case 0xDA:
-                return sized(number(2));
             case 0xC6:
-            case 0xDB:
-                return sized(number(4));
-            case 0xCA:
-                return {Kind::Float, number(4), {}};
+                return sized(number(1 << (type - 0xC4)), Kind::Bytes);
+            case 0xC7:
+            case 0xC8:
+            case 0xC9:
+                return sized(number(1 << (type - 0xC7)) + 1, Kind::Other);
+            case 0xCA: {
+                const auto bits = static_cast<std::uint32_t>(number(4));
+                float value = 0;
+                std::memcpy(&value, &bits, sizeof value);
+                return float_value(value);
+            }
             case 0xCB:
                 return {Kind::Float, number(8), {}};
             case 0xCC:
@@ -190,10 +218,23 @@ public:
             case 0xCF:
                 return {Kind::Whole, number(1 << (type - 0xCC)), {}};
             case 0xD0:
+                return signed_value(static_cast<std::int8_t>(number(1)));
             case 0xD1:
+                return signed_value(static_cast<std::int16_t>(number(2)));
             case 0xD2:
+                return signed_value(static_cast<std::int32_t>(number(4)));
             case 0xD3:
-                return {Kind::Negative, number(1 << (type - 0xD0)), {}};
+                return signed_value(static_cast<std::int64_t>(number(8)));
+            case 0xD4:
+            case 0xD5:
+            case 0xD6:
+            case 0xD7:
+            case 0xD8:
+                return sized((1U << (type - 0xD4)) + 1, Kind::Other);
+            case 0xD9:
+            case 0xDA:
+            case 0xDB:
+                return sized(number(1 << (type - 0xD9)));
             case 0xDC:
                 return {Kind::Array, number(2), {}};
             case 0xDD:
@@ -203,7 +244,7 @@ public:
             case 0xDF:
                 return {Kind::Map, number(4), {}};
             default:
-                throw Error(400, "the relay sent what is not understood");
+                throw Error(400, "this is no msgpack");
         }
     }
 
@@ -225,7 +266,7 @@ public:
 private:
     unsigned byte() {
         if (at_ == bytes_.size()) {
-            throw Error(400, "the relay sent something cut short");
+            throw Error(400, "msgpack that is cut short");
         }
         return static_cast<unsigned char>(bytes_[at_++]);
     }
@@ -238,13 +279,23 @@ private:
         return value;
     }
 
-    Value sized(std::uint64_t size) {
+    static Value signed_value(std::int64_t value) {
+        return {value < 0 ? Kind::Negative : Kind::Whole, static_cast<std::uint64_t>(value), {}};
+    }
+
+    static Value float_value(double value) {
+        Value found{Kind::Float, 0, {}};
+        std::memcpy(&found.number, &value, sizeof value);
+        return found;
+    }
+
+    Value sized(std::uint64_t size, Kind kind = Kind::Text) {
         if (bytes_.size() - at_ < size) {
-            throw Error(400, "the relay sent something cut short");
+            throw Error(400, "msgpack that is cut short");
         }
         const std::string_view text = bytes_.substr(at_, size);
         at_ += size;
-        return {Kind::Text, size, text};
+        return {kind, size, text};
     }
 
     std::string_view bytes_;
@@ -287,27 +338,129 @@ inline std::string pack(const char* text) {
     return pack(std::string_view(text));
 }
 
-inline std::string pack(std::int64_t value) {
+inline std::string pack(std::nullptr_t /*nil*/) {
+    return "\xC0";
+}
+
+// true and false, whole numbers of any size and sign, floating ones; a char is a text.
+template <class T, std::enable_if_t<std::is_arithmetic_v<T>, int> = 0>
+std::string pack(T value) {
     std::string out;
-    if (value >= 0) {
-        detail::put_whole(out, static_cast<std::uint64_t>(value));
+    if constexpr (std::is_same_v<T, bool>) {
+        detail::put_flag(out, value);
+    } else if constexpr (std::is_same_v<T, char>) {
+        detail::put_text(out, std::string_view(&value, 1));
+    } else if constexpr (std::is_floating_point_v<T>) {
+        const auto number = static_cast<double>(value);
+        std::uint64_t bits = 0;
+        std::memcpy(&bits, &number, sizeof bits);
+        detail::put_number(out, 0xCB, bits, 8);
+    } else if constexpr (std::is_signed_v<T>) {
+        detail::put_signed(out, value);
     } else {
-        detail::put_number(out, 0xD3, static_cast<std::uint64_t>(value), 8);
+        detail::put_whole(out, value);
     }
     return out;
 }
 
-inline std::string pack(double value) {
-    std::uint64_t bits = 0;
-    std::memcpy(&bits, &value, sizeof bits);
-    std::string out;
-    detail::put_number(out, 0xCB, bits, 8);
-    return out;
+namespace detail {
+
+// The shortest text that is read as the same number.
+inline std::string float_text(double value) {
+    char text[32];
+    for (int digits = 15; digits <= 17; ++digits) {
+        (void)std::snprintf(text, sizeof text, "%.*g", digits, value);
+        if (std::strtod(text, nullptr) == value) {
+            break;
+        }
+    }
+    return text;
 }
 
-// The text that a payload is; "" when it is none.
+inline void quote(std::string& out, std::string_view text) {
+    out += '"';
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            char escaped[8];
+            (void)std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
+            out += escaped;
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+// As JSON has it; a text on the outside stands for itself.
+inline void show(std::string& out, Reader& reader, int depth) {
+    constexpr int kDeepest = 64;
+    const Reader::Value value = reader.next();
+    switch (value.kind) {
+        case Reader::Kind::Nil:
+            out += depth == 0 ? "" : "null";
+            return;
+        case Reader::Kind::Flag:
+            out += value.number != 0 ? "true" : "false";
+            return;
+        case Reader::Kind::Whole:
+            out += std::to_string(value.number);
+            return;
+        case Reader::Kind::Negative:
+            out += std::to_string(static_cast<std::int64_t>(value.number));
+            return;
+        case Reader::Kind::Float: {
+            double number = 0;
+            std::memcpy(&number, &value.number, sizeof number);
+            out += depth == 0 || std::isfinite(number) ? float_text(number) : "null";
+            return;
+        }
+        case Reader::Kind::Text:
+        case Reader::Kind::Bytes:
+        case Reader::Kind::Other:
+            if (depth == 0) {
+                out += value.text;
+            } else {
+                quote(out, value.text);
+            }
+            return;
+        case Reader::Kind::Array:
+        case Reader::Kind::Map:
+            break;
+    }
+    if (depth == kDeepest) {
+        throw Error(400, "msgpack that is nested too deep");
+    }
+    const bool map = value.kind == Reader::Kind::Map;
+    out += map ? '{' : '[';
+    for (std::uint64_t i = 0; i < value.number; ++i) {
+        out += i == 0 ? "" : ",";
+        if (map) {
+            std::string key;
+            show(key, reader, depth + 1);
+            if (!key.empty() && key[0] == '"') {
+                out += key;
+            } else {
+                quote(out, key);
+            }
+            out += ':';
+        }
+        show(out, reader, depth + 1);
+    }
+    out += map ? '}' : ']';
+}
+
+}  // namespace detail
+
+// A payload as text: a text or bytes as they are, numbers in decimal, true or false, "" for nil; lists and
+// maps as JSON.
 inline std::string text(std::string_view payload) {
-    return std::string(detail::Reader(payload).next().text);
+    std::string out;
+    detail::Reader reader(payload);
+    detail::show(out, reader, 0);
+    return out;
 }
 
 class Client {
@@ -319,6 +472,7 @@ public:
         bool subscribe = false;  // messages and events are pushed, see next_message()
         Duration timeout = std::chrono::seconds(30);
         std::vector<std::string> agents = {};  // whose events too; "*": those of all other agents
+        bool events = false;  // events alone are pushed, see next_event(); messages wait for poll()
     };
 
     // An answer of the relay: its map, still packed, and payload frames.
@@ -350,8 +504,7 @@ public:
                         "not started by Berth: give app, secret and endpoint (ipc://PATH), see "
                         "`berth token app ID`");
         }
-        std::random_device random;
-        nonce_ = std::to_string(random()) + std::to_string(random()) + "-";
+        draw_identity();
     }
 
     ~Client() { disconnect(); }
@@ -360,8 +513,8 @@ public:
     Client& operator=(const Client&) = delete;
 
     // Its socket, to wait with poll() until there is something to take; -1 while it is not
-    // connected. Another one after a reconnection.
-    [[nodiscard]] int fd() const { return fd_; }
+    // connected, until next_message() is called again. Another one after a reconnection.
+    [[nodiscard]] int fd() const { return pid_ == ::getpid() ? fd_ : -1; }
 
     // How long a call may take that does not say otherwise.
     void set_timeout(Duration timeout) { options_.timeout = timeout; }
@@ -384,6 +537,7 @@ public:
     std::uint64_t submit_notify(std::string_view to,
                                 const std::vector<std::string_view>& payloads,
                                 const NotifyOptions& options = {}) {
+        same_process();  // before a key is drawn
         const bool keyed = options.durable || !options.dedupe.empty();
         std::string args;
         put_args(
@@ -407,11 +561,30 @@ public:
     }
 
     // The waiting messages, oldest first; waits for the first one. They come again until ack().
-    // `done`: ids to acknowledge on the way.
+    // `done`: ids to acknowledge on the way. What was pushed and not taken is given first. One that waits
+    // ends in that time, with Error 503 when the agent was away all the while.
     std::vector<Message> poll(Duration wait_for = {},
                               std::size_t max = 1000,
                               const std::vector<std::uint64_t>& done = {}) {
-        return messages(wait(submit_poll(wait_for, max, done), options_.timeout + wait_for));
+        same_process();
+        if (std::vector<Message> pushed = take_pushed(max); !pushed.empty()) {
+            if (!done.empty()) {
+                ack(done);
+            }
+            return pushed;
+        }
+        const std::uint64_t number = submit_poll(wait_for, max, done);
+        const bool waits = wait_for > Duration::zero();
+        const Duration least = std::min<Duration>(options_.timeout, std::chrono::seconds(1));
+        const bool answered = await(number,
+                                    waits ? std::max(wait_for, least) : options_.timeout,
+                                    waits ? kGrace : Duration::zero(),
+                                    [this] { return !messages_.empty(); });
+        if (!answered) {  // something was pushed instead; what the answer brings is for the next one
+            pending_.erase(number);
+            return take_pushed(max);
+        }
+        return messages(take_answer(number));
     }
 
     std::uint64_t submit_poll(Duration wait_for,
@@ -420,8 +593,7 @@ public:
         std::string args;
         put_args(args, done.empty() ? 2 : 3);
         put_entry(args, "max", max);
-        put_entry(
-            args, "wait_ms", static_cast<std::uint64_t>(wait_for / std::chrono::milliseconds(1)));
+        put_entry(args, "wait_ms", milliseconds(wait_for));
         if (!done.empty()) {
             put_ids(args, "ack", done);
         }
@@ -431,11 +603,22 @@ public:
     void ack(const std::vector<std::uint64_t>& ids) { wait(submit_ack(ids)); }
 
     std::uint64_t submit_ack(const std::vector<std::uint64_t>& ids) {
-        std::string args;
-        put_args(args, 1);
-        put_ids(args, "ids", ids);
-        return submit("ack", args, {}, true);
+        return submit("ack", ids_args(ids), {}, true);
     }
+
+    // Still at these: they are not offered again for another claim_time(). Any client of the app may say so.
+    void working(const std::vector<std::uint64_t>& ids) {
+        wait(submit("working", ids_args(ids), {}, true));
+    }
+
+    // Gives these back: they are offered again at once.
+    void release(const std::vector<std::uint64_t>& ids) {
+        wait(submit("release", ids_args(ids), {}, true));
+    }
+
+    // After this time a message that was given out is offered again, unless working() is said before. 0
+    // while it was never connected.
+    [[nodiscard]] Duration claim_time() const { return claim_; }
 
     // Throws away what waits; gives how many messages those were.
     std::uint64_t clear() {
@@ -447,10 +630,10 @@ public:
         std::string args;
         put_args(args, 2);
         put_entry(args, "to", to);
-        put_entry(
-            args, "timeout_ms", static_cast<std::uint64_t>(timeout / std::chrono::milliseconds(1)));
-        Answer answer =
-            wait(submit("request", args, {payload}, false), timeout + std::chrono::seconds(1));
+        put_entry(args, "timeout_ms", milliseconds(timeout));
+        const std::uint64_t number = submit("request", args, {payload}, false);
+        (void)await(number, timeout, kGrace, [] { return false; });
+        Answer answer = take_answer(number);
         return answer.payload.empty() ? std::string() : std::move(answer.payload[0]);
     }
 
@@ -475,7 +658,8 @@ public:
         return number_in(wait(submit("raise", args, payloads, false)), "seq");
     }
 
-    // The next message that is pushed; nothing when there is none in time. Needs `subscribe`.
+    // The next message that is pushed; nothing when there is none in time, also while the agent is away.
+    // Needs `subscribe`. With no time at all it takes what is there, and goes on with connecting.
     std::optional<Message> next_message(Duration timeout) { return next_of(messages_, timeout); }
 
     std::optional<Event> next_event(Duration timeout) { return next_of(events_, timeout); }
@@ -517,23 +701,20 @@ public:
     Answer wait(std::uint64_t number) { return wait(number, options_.timeout); }
 
     Answer wait(std::uint64_t number, Duration timeout) {
-        const auto deadline = Clock::now() + timeout;
-        while (answers_.count(number) == 0) {
-            if (!receive(deadline)) {
-                pending_.erase(number);
-                throw Error(504, "no answer in time");
-            }
-        }
-        Answer answer = std::move(answers_.at(number));
-        answers_.erase(number);
-        if (answer.code != 0) {
-            throw Error(answer.code, text_in(answer, "error"));
-        }
-        return answer;
+        (void)await(number, timeout, Duration::zero(), [] { return false; });
+        return take_answer(number);
     }
 
-    // Sends what was submitted.
-    void flush() { flush_until(Clock::now() + options_.timeout); }
+    // Sends what was submitted. Error: the agent is away, or takes no more.
+    void flush() {
+        const auto deadline = after(options_.timeout);
+        same_process();
+        while (phase_ != Phase::Ready || !send_out() || !out_.empty()) {
+            if (!progress(deadline) && Clock::now() >= deadline) {
+                throw phase_ == Phase::Ready ? Error(504, "the relay takes no more") : away();
+            }
+        }
+    }
 
     // How many answers are still to come.
     [[nodiscard]] std::size_t unanswered() const { return pending_.size(); }
@@ -580,11 +761,27 @@ private:
     using Clock = std::chrono::steady_clock;
 
     struct Pending {
-        std::string bytes;  // to be sent again after a reconnection; empty: that is not harmless
+        std::string bytes;   // of what is not sent, or is sent again after a reconnection
+        bool again = false;  // whether that is harmless
+        bool sent = false;
     };
+
+    // Of the connection: there is none, its hello has no answer yet, it is of use.
+    enum class Phase { Away, Greeting, Ready };
 
     static constexpr std::size_t kSendAt = 64U << 10U;
     static constexpr std::uint64_t kHello = 1ULL << 62U;
+    static constexpr Duration kGrace = std::chrono::seconds(2);  // for an answer, when the relay itself waits
+
+    static Clock::time_point after(Duration timeout) {
+        const auto now = Clock::now();
+        return timeout > Clock::time_point::max() - now ? Clock::time_point::max() : now + timeout;
+    }
+
+    static std::uint64_t milliseconds(Duration duration) {
+        return static_cast<std::uint64_t>(std::max(duration, Duration::zero()) /
+                                          std::chrono::milliseconds(1));
+    }
 
     static std::string no_args() { return "\x80"; }
 
@@ -612,6 +809,13 @@ private:
         }
     }
 
+    static std::string ids_args(const std::vector<std::uint64_t>& ids) {
+        std::string args;
+        put_args(args, 1);
+        put_ids(args, "ids", ids);
+        return args;
+    }
+
     static std::string header(std::uint64_t number, std::string_view verb, std::string_view args) {
         std::string out = "\x94\x01";
         detail::put_whole(out, number);
@@ -624,16 +828,20 @@ private:
                          std::string_view args,
                          const std::vector<std::string_view>& payloads,
                          bool again) {
+        same_process();
         const std::uint64_t number = next_number_++;
-        if (fd_ < 0) {
-            connect(Clock::now() + options_.timeout);
-        }
-        const std::size_t begin = out_.size();
-        detail::put_frame(out_, header(number, verb, args), !payloads.empty());
+        Pending& pending = pending_[number];
+        pending.again = again;
+        pending.sent = phase_ == Phase::Ready;  // else when it is
+        std::string& out = pending.sent ? out_ : pending.bytes;
+        const std::size_t begin = out.size();
+        detail::put_frame(out, header(number, verb, args), !payloads.empty());
         for (std::size_t i = 0; i < payloads.size(); ++i) {
-            detail::put_frame(out_, payloads[i], i + 1 < payloads.size());
+            detail::put_frame(out, payloads[i], i + 1 < payloads.size());
         }
-        pending_[number].bytes = again ? out_.substr(begin) : std::string();
+        if (pending.sent && again) {
+            pending.bytes = out_.substr(begin);
+        }
         if (out_.size() - sent_ >= kSendAt) {
             flush();
         }
@@ -703,12 +911,13 @@ private:
 
     template <class T>
     std::optional<T> next_of(std::deque<T>& queue, Duration timeout) {
-        const auto deadline = Clock::now() + timeout;
-        if (fd_ < 0) {
-            connect(deadline);
+        same_process();
+        if (std::exchange(quiet_, false) && phase_ != Phase::Away) {
+            (void)submit("hello", hello_args(), {}, true);
         }
+        const auto deadline = after(timeout);
         while (queue.empty()) {
-            if (!receive(deadline)) {
+            if (!progress(deadline) && Clock::now() >= deadline) {
                 return std::nullopt;
             }
         }
@@ -717,12 +926,88 @@ private:
         return first;
     }
 
+    std::vector<Message> take_pushed(std::size_t max) {
+        std::vector<Message> found;
+        while (!messages_.empty() && found.size() < max) {
+            found.push_back(std::move(messages_.front()));
+            messages_.pop_front();
+        }
+        return found;
+    }
+
+    // Until there is an answer: true; or until enough(): false. `grace`: so much longer once the relay is
+    // there, which then waits itself. Error: neither in time.
+    template <class Enough>
+    bool await(std::uint64_t number, Duration timeout, Duration grace, Enough enough) {
+        const auto deadline = after(timeout);
+        while (answers_.count(number) == 0) {
+            if (enough()) {
+                return false;
+            }
+            const bool ready = phase_ == Phase::Ready;
+            const bool longer = ready && deadline < Clock::time_point::max() - grace;
+            const auto until = longer ? deadline + grace : deadline;
+            if (!progress(until) && Clock::now() >= until && ready == (phase_ == Phase::Ready)) {
+                pending_.erase(number);
+                throw ready ? Error(504, "no answer in time") : away();
+            }
+        }
+        return true;
+    }
+
+    Answer take_answer(std::uint64_t number) {
+        Answer answer = std::move(answers_.at(number));
+        answers_.erase(number);
+        if (answer.code != 0) {
+            throw Error(answer.code, text_in(answer, "error"));
+        }
+        return answer;
+    }
+
+    // --- who we are
+
+    void draw_identity() {
+        std::random_device random;
+        nonce_ = std::to_string(random()) + std::to_string(random()) + std::to_string(random()) + "-";
+        pid_ = ::getpid();
+    }
+
+    // In a forked child: the connection, the answers, and the names of what was sent are the parent's.
+    void same_process() {
+        if (pid_ == ::getpid()) {
+            return;
+        }
+        disconnect();
+        for (const auto& [number, pending] : pending_) {
+            answers_.emplace(number, lost_answer());
+        }
+        pending_.clear();
+        messages_.clear();
+        events_.clear();
+        quiet_ = true;
+        draw_identity();
+    }
+
+    static Answer lost_answer() {
+        return {503,
+                std::string("\x81\xA5"
+                            "error\xB4the connection ended",
+                            28),
+                {}};
+    }
+
     // --- the connection
 
     static int left_ms(Clock::time_point deadline) {
+        constexpr std::int64_t kLongest = 1'000'000;  // those who wait look again then
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-        return left < 0 ? 0 : left > 1'000'000 ? 1'000'000 : static_cast<int>(left);
+        return static_cast<int>(std::clamp<std::int64_t>(left, 0, kLongest));
+    }
+
+    [[nodiscard]] Error away() const {
+        return Error(problem_code_,
+                     problem_code_ == 503 ? "the agent is not there: " + problem_ : problem_);
     }
 
     void disconnect() {
@@ -730,6 +1015,7 @@ private:
             ::close(fd_);
         }
         fd_ = -1;
+        phase_ = Phase::Away;
         in_.clear();
         read_ = 0;
         out_.clear();
@@ -738,24 +1024,27 @@ private:
         greeted_ = false;
     }
 
-    // Connects, says hello, and says again what has no answer yet.
-    void connect(Clock::time_point deadline) {
-        for (int delay = 20;; delay = delay < 1000 ? delay * 2 : 1000) {
-            try {
-                connect_once(deadline);
-                return;
-            } catch (const Error& error) {
-                disconnect();
-                if (error.code() != 503 || Clock::now() >= deadline) {
-                    throw;
-                }
+    // The connection has ended, or none could be made: another is tried a moment later.
+    void lost(int code, const std::string& why) {
+        disconnect();
+        problem_code_ = code;
+        problem_ = why;
+        next_try_ = Clock::now() + std::chrono::milliseconds(delay_ms_);
+        delay_ms_ = std::min(delay_ms_ * 2, 1000);
+        for (auto at = pending_.begin(); at != pending_.end();) {
+            Pending& pending = at->second;
+            if (pending.sent && !pending.again) {
+                answers_.emplace(at->first, lost_answer());
+                at = pending_.erase(at);
+            } else {
+                pending.sent = false;
+                ++at;
             }
-            const int wait = left_ms(deadline);
-            (void)::poll(nullptr, 0, delay < wait ? delay : wait);
         }
     }
 
-    void connect_once(Clock::time_point deadline) {
+    // Connects and says hello, without waiting for an answer.
+    void connect() {
         const std::string path = options_.endpoint.substr(6);
         sockaddr_un address{};
         if (path.size() >= sizeof address.sun_path) {
@@ -763,112 +1052,114 @@ private:
         }
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, path.data(), path.size());
-        fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd_ < 0 ||
             ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-            throw Error(503, std::string("the agent is not there: ") + std::strerror(errno));
+            return lost(503, std::strerror(errno));
         }
-        (void)::fcntl(fd_, F_SETFL, O_NONBLOCK);
+        phase_ = Phase::Greeting;
         out_ = std::string("\xFF\0\0\0\0\0\0\0\0\x7F\x03\0NULL", 16) + std::string(48, '\0');
         out_ += std::string(
             "\x04\x1C\x05READY\x0BSocket-Type\0\0\0\x06"
             "DEALER",
             30);
+        detail::put_frame(out_, header(kHello, "hello", hello_args()), false);
+    }
+
+    [[nodiscard]] std::string hello_args() const {
+        const bool told = !quiet_ && (options_.subscribe || options_.events);
         std::string args;
-        put_args(args, 4);
+        put_args(args, 5);
         put_entry(args, "app", options_.app);
         put_entry(args, "secret", options_.secret);
         detail::put_text(args, "subscribe");
-        detail::put_flag(args, options_.subscribe);
+        detail::put_flag(args, told && options_.subscribe);
+        detail::put_text(args, "events");
+        detail::put_flag(args, told);
         detail::put_text(args, "agent");
-        detail::put_number(args, 0xDC, options_.agents.size(), 2);  // a list
-        for (const std::string& agent : options_.agents) {
-            detail::put_text(args, agent);
-        }
-        detail::put_frame(out_, header(kHello, "hello", args), false);
-        answers_.erase(kHello);
-        connecting_ = true;
-        while (answers_.count(kHello) == 0) {
-            if (!receive(deadline)) {
-                connecting_ = false;
-                throw Error(503, "the agent does not answer");
+        detail::put_number(args, 0xDC, told ? options_.agents.size() : 0, 2);  // a list
+        if (told) {
+            for (const std::string& agent : options_.agents) {
+                detail::put_text(args, agent);
             }
         }
-        connecting_ = false;
-        const Answer hello = std::move(answers_.at(kHello));
-        answers_.erase(kHello);
+        return args;
+    }
+
+    // The answer to hello.
+    void greeted(const Answer& hello) {
         if (hello.code != 0) {
-            throw Error(hello.code, text_in(hello, "error"));
+            const std::string why = text_in(hello, "error");
+            lost(hello.code == 503 ? 503 : hello.code, why);
+            if (hello.code == 400 || hello.code == 401 || hello.code == 409) {
+                throw Error(hello.code, why);  // it would be refused again
+            }
+            return;
         }
-        for (auto at = pending_.begin(); at != pending_.end();) {
-            if (at->second.bytes.empty()) {
-                Answer lost{503,
-                            std::string("\x81\xA5"
-                                        "error\xAFthe agent ended",
-                                        23),
-                            {}};
-                answers_.emplace(at->first, std::move(lost));
-                at = pending_.erase(at);
-            } else {
-                out_ += at->second.bytes;
-                ++at;
+        claim_ = std::chrono::milliseconds(number_in(hello, "redeliver_ms"));
+        phase_ = Phase::Ready;
+        delay_ms_ = kFirstDelayMs;
+        for (auto& [number, pending] : pending_) {
+            out_ += pending.bytes;
+            pending.sent = true;
+            if (!pending.again) {
+                pending.bytes = {};
             }
         }
     }
 
-    // The connection has ended.
-    void lost(Clock::time_point deadline) {
-        if (connecting_) {
-            throw Error(503, "the agent has closed the connection");
-        }
-        disconnect();
-        connect(deadline);
-    }
-
-    void flush_until(Clock::time_point deadline) {
+    // Sends what the socket takes. False: the connection is lost.
+    bool send_out() {
         while (sent_ < out_.size()) {
             const ssize_t put = ::send(fd_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
             if (put > 0) {
                 sent_ += static_cast<std::size_t>(put);
             } else if (errno == EAGAIN) {
-                pollfd entry{fd_, POLLIN | POLLOUT, 0};
-                const int ready = ::poll(&entry, 1, left_ms(deadline));
-                if (ready == 0) {
-                    throw Error(504, "the relay takes no more");
-                }
-                if ((entry.revents & POLLIN) != 0) {
-                    (void)take(deadline);
-                }
+                return true;
             } else if (errno != EINTR) {
-                lost(deadline);  // all that has no answer yet is queued again
+                lost(503, std::strerror(errno));
+                return false;
             }
         }
         out_.clear();
         sent_ = 0;
-    }
-
-    // Waits for something to come, and takes it in. False: nothing came in time.
-    bool receive(Clock::time_point deadline) {
-        if (fd_ < 0) {
-            connect(deadline);
-        }
-        flush_until(deadline);
-        pollfd entry{fd_, POLLIN, 0};
-        const int ready = ::poll(&entry, 1, left_ms(deadline));
-        if (ready == 0) {
-            return false;
-        }
-        (void)take(deadline);
         return true;
     }
 
-    // False: the connection was lost, and is a new one now.
-    bool take(Clock::time_point deadline) {
+    // Goes on: connects, sends, takes in what comes. False: nothing came before `deadline`.
+    bool progress(Clock::time_point deadline) {
+        same_process();
+        if (fd_ < 0) {
+            if (Clock::now() < next_try_) {
+                const auto until = std::min(next_try_, deadline);
+                (void)::poll(nullptr, 0, left_ms(until));
+                if (Clock::now() < next_try_) {
+                    return false;
+                }
+            }
+            connect();
+            if (fd_ < 0) {
+                return false;
+            }
+        }
+        if (!send_out()) {
+            return false;
+        }
+        const bool all = out_.empty();
+        pollfd entry{fd_, static_cast<short>(all ? POLLIN : POLLIN | POLLOUT), 0};
+        if (::poll(&entry, 1, left_ms(deadline)) <= 0) {
+            return false;
+        }
+        return (entry.revents & (POLLIN | POLLERR | POLLHUP)) == 0 || take();
+    }
+
+    // Takes in what has come. False: the connection is lost.
+    bool take() {
         constexpr std::size_t kRead = 256U << 10U;
         buffer_.resize(kRead);
         const ssize_t got = ::recv(fd_, buffer_.data(), kRead, 0);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-            lost(deadline);
+            lost(503, got == 0 ? "it has closed the connection" : std::strerror(errno));
             return false;
         }
         in_.append(buffer_, 0, got > 0 ? static_cast<std::size_t>(got) : 0U);
@@ -911,7 +1202,11 @@ private:
             }
             parts_.emplace_back(in_, begin, size);
             if ((flags & 1U) == 0) {
+                const int connection = fd_;
                 dispatch();
+                if (fd_ != connection) {
+                    return;  // that was the end of it
+                }
                 parts_.clear();
             }
         }
@@ -930,13 +1225,19 @@ private:
         std::string payload =
             parts_.size() > 1 && number == 0 ? std::move(parts_[1]) : std::string();
         if (number != 0) {
-            if (number == kHello || pending_.erase(number) == 1) {
-                Answer answer;
-                answer.code = static_cast<int>(third.number);
-                answer.info = reader.rest();
-                answer.payload.assign(std::make_move_iterator(parts_.begin() + 1),
-                                      std::make_move_iterator(parts_.end()));
+            Answer answer;
+            answer.code = static_cast<int>(third.number);
+            answer.info = reader.rest();
+            answer.payload.assign(std::make_move_iterator(parts_.begin() + 1),
+                                  std::make_move_iterator(parts_.end()));
+            if (number == kHello) {
+                greeted(answer);
+            } else if (answer.code == 401) {
+                lost(503, "it does not know this connection any more");
+            } else if (pending_.erase(number) == 1) {
                 answers_.emplace(number, std::move(answer));
+            } else if (answer.code == 0 && !answer.payload.empty()) {
+                take_late(std::move(answer));
             }
         } else if (third.text == "message") {
             messages_.push_back(read_message(reader, std::move(payload)));
@@ -960,7 +1261,28 @@ private:
         }
     }
 
+    // What a poll brings that nobody waits for any more: the next one gives it.
+    void take_late(Answer answer) {
+        detail::Reader reader(answer.info);
+        const detail::Reader::Value map = reader.next();
+        if (map.number == 1 && reader.next().text == "messages") {
+            for (Message& message : messages(std::move(answer))) {
+                messages_.push_back(std::move(message));
+            }
+        }
+    }
+
+    static constexpr int kFirstDelayMs = 20;
+
     Options options_;
+    pid_t pid_ = 0;       // whose connection it is
+    bool quiet_ = false;  // a forked child that has not asked to be told
+    Phase phase_ = Phase::Away;
+    Clock::time_point next_try_;  // to connect
+    int delay_ms_ = kFirstDelayMs;
+    int problem_code_ = 503;
+    std::string problem_ = "it was not asked yet";
+    Duration claim_{};
     int fd_ = -1;
     std::string buffer_;  // what one read fills
     std::string in_;
@@ -969,7 +1291,6 @@ private:
     std::size_t sent_ = 0;
     std::vector<std::string> parts_;
     bool greeted_ = false;
-    bool connecting_ = false;
     std::uint64_t next_number_ = 1;
     std::uint64_t next_key_ = 1;
     std::string nonce_;

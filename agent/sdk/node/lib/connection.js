@@ -4,6 +4,8 @@
 
 const { Dealer } = require("zeromq");
 
+const FINISH_MS = 500; // that what was sent last may take
+
 class Connection {
     /** `received(frames)` for each message; `ended()` once, also after close(). Neither may throw. */
     constructor(endpoint, curve, received, ended) {
@@ -11,6 +13,7 @@ class Connection {
         this.waiting = [];
         this.sending = false;
         this.over = false;
+        this.finishing = false;
         // `immediate`: nothing is queued for a peer that is not there.
         this.socket = new Dealer({
             immediate: true, linger: 0, sendHighWaterMark: 0, receiveHighWaterMark: 0,
@@ -53,6 +56,16 @@ class Connection {
             this.close();
         }
         this.sending = false;
+        if (this.finishing) this.close();
+    }
+
+    /** Ends it when what waits to be sent has gone to the socket. False: nothing waits. */
+    finish() {
+        if (!this.sending || this.over) return false;
+        this.socket.linger = FINISH_MS;
+        this.finishing = true;
+        setTimeout(() => this.close(), FINISH_MS).unref();
+        return true;
     }
 
     close() {

@@ -17,6 +17,14 @@ class Message {
         return this.#client.ack([this], options);
     }
 
+    working(options) {
+        return this.#client.working([this], options);
+    }
+
+    release(options) {
+        return this.#client.release([this], options);
+    }
+
     respond(payload, options) {
         return this.#client.respond(this, payload, options);
     }

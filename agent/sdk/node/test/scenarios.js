@@ -96,7 +96,7 @@ const scenarios = {
         assert.deepEqual(problems, ["the handler's own fault"]);
         assert.equal(await a.raise("made", { x: 1 }), 1);
         await until(() => events.length > 0, "the event");
-        assert.deepEqual(events[0], { type: "made", from: "a", seq: 1, payload: { x: 1 } });
+        assert.deepEqual(events[0], { type: "made", from: "a", seq: 1, agent: "default", payload: { x: 1 } });
     },
 
     async killed() {
