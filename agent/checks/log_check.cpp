@@ -1,6 +1,6 @@
 #include "agent/checks/log_check.h"
 
-#include "agent/match/patterns.h"
+#include "shared/match/patterns.h"
 
 namespace berth::checks {
 

@@ -215,6 +215,21 @@ namespace {
 constexpr char kDetachFirst = 0x10;   // Ctrl-P
 constexpr char kDetachSecond = 0x11;  // Ctrl-Q
 
+// What of some input was not taken, as an error; nothing: all was.
+std::optional<Error> not_taken(const AppStatus& app,
+                               const Value& info,
+                               std::size_t size,
+                               std::uint64_t before = 0) {
+    const std::uint64_t taken = info["taken"].as_uint();
+    if (taken >= size) {
+        return std::nullopt;
+    }
+    return Error{info["full"].as_bool() ? ErrorCode::Exhausted : ErrorCode::WrongState,
+                 app.id + ": " + info["why"].as_string() + "; " + std::to_string(before + taken) +
+                     " bytes of the input were taken, the rest was not",
+                 0};
+}
+
 // Sends what is typed; knows the way out.
 class Keyboard {
 public:
@@ -252,12 +267,13 @@ private:
             }
         }
         if (!typed.empty()) {
-            client_.send(
-                "input", Value::Map{{"id", app_.id}, {"data", typed}}, [this](Result<Value> done) {
-                    if (!done) {
-                        failure_ = done.error();
-                    }
-                });
+            client_.send("input",
+                         Value::Map{{"id", app_.id}, {"data", typed}},
+                         [this, size = typed.size()](Result<Value> done) {
+                             if (auto why = done ? not_taken(app_, *done, size) : done.error()) {
+                                 failure_ = std::move(why);
+                             }
+                         });
         }
     }
 
@@ -270,21 +286,33 @@ private:
     loop::Registration watch_;
 };
 
-// Input that is no terminal goes to the app line by line; then connect ends.
-int send_piped_input(Session& session, const AppStatus& app, Client& client) {
-    (void)session;
+// Input that is no terminal goes to the app as fast as it reads; then connect ends. Error: it has
+// not read for so long, or takes none any more, and how much it has taken.
+int send_piped_input(const AppStatus& app, Client& client) {
+    constexpr std::uint64_t kPatienceMs = 30'000;
+    constexpr Duration kAnswer = std::chrono::seconds(45);
     std::array<char, 65536> buffer{};
+    std::uint64_t before = 0;
     for (;;) {
         const os::IoOutcome outcome = os::read_some(STDIN_FILENO, buffer.data(), buffer.size());
         if (outcome.status != os::IoStatus::Done) {
             return kDone;
         }
-        const auto sent = client.ask(
-            "input",
-            Value::Map{{"id", app.id}, {"data", std::string(buffer.data(), outcome.bytes)}});
+        const auto sent = client.ask("input",
+                                     Value::Map{{"id", app.id},
+                                                {"data", std::string(buffer.data(), outcome.bytes)},
+                                                {"wait_ms", kPatienceMs}},
+                                     kAnswer);
         if (!sent) {
-            return report(sent.error());
+            Error error = sent.error();
+            error.message +=
+                "; " + std::to_string(before) + " bytes of the input were taken before";
+            return report(error);
         }
+        if (const auto refused = not_taken(app, *sent, outcome.bytes, before)) {
+            return report(*refused);
+        }
+        before += outcome.bytes;
     }
 }
 
@@ -308,7 +336,7 @@ int run_connect(Session& session) {
         return kDone;
     }
     if (::isatty(STDIN_FILENO) == 0) {
-        return send_piped_input(session, *app, **client);
+        return send_piped_input(*app, **client);
     }
     const RawTerminal terminal(app->tty ? RawTerminal::Mode::Raw : RawTerminal::Mode::Lines);
     if (app->tty) {

@@ -10,6 +10,7 @@ using wire::Value;
 namespace {
 
 constexpr std::size_t kMaxInput = 1U << 20U;
+constexpr std::uint64_t kLongestInputWaitMs = 60'000;
 
 }  // namespace
 
@@ -53,8 +54,23 @@ void Server::on_input(const Client& client, const wire::Request& request) {
     if (data.size() > kMaxInput) {
         return refuse(client, request, {ErrorCode::TooLarge, "at most 1 MiB of input at once", 0});
     }
-    const auto done = registry_.input(request.args["id"].as_string(), data);
-    done ? ok(client, request) : refuse(client, request, done.error());
+    const auto patience = std::chrono::milliseconds(
+        std::min<std::uint64_t>(request.args["wait_ms"].as_uint(), kLongestInputWaitMs));
+    const auto answer = [this, client, request = wire::Request{request.id, request.verb, {}}](
+                            const registry::Inputs::Outcome& outcome) {
+        if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
+            return refuse(client, request, *outcome.why);
+        }
+        ok(client,
+           request,
+           Value::Map{{"taken", std::uint64_t{outcome.taken}},
+                      {"why", outcome.why ? outcome.why->message : ""},
+                      {"full", outcome.why && outcome.why->code == ErrorCode::Exhausted}});
+    };
+    const auto sent = registry_.input(request.args["id"].as_string(), data, patience, answer);
+    if (!sent) {
+        refuse(client, request, sent.error());
+    }
 }
 
 void Server::on_resize(const Client& client, const wire::Request& request) {
@@ -91,6 +107,7 @@ void Server::on_revoke(const Client& client, const wire::Request& request) {
         mail_->revoke(key);
     }
     std::erase_if(subscribers_, [&key](const Client& subscriber) { return subscriber.key == key; });
+    std::erase_if(waiting_, [&key](const auto& entry) { return entry.second.client.key == key; });
     ok(client, request);
 }
 

@@ -2,7 +2,7 @@
 
 #include "agent/control/replies.h"
 #include "agent/control/server.h"
-#include "agent/match/patterns.h"
+#include "shared/match/patterns.h"
 #include "shared/wire/status.h"
 
 namespace berth::control {

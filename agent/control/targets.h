@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/match/patterns.h"
 #include "agent/registry/registry.h"
+#include "shared/match/patterns.h"
 
 namespace berth::control {
 

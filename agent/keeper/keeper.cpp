@@ -125,6 +125,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     context_.buffer.resize(kReadBuffer);
     BERTH_TRY(context_.nursery, Nursery::create());
     context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
+    context_.input_room = [this](const RunName& run) { send(keeperlink::InputRoom{run}); };
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));
     }

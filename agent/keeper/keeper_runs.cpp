@@ -113,9 +113,11 @@ void Keeper::on_signal(const keeperlink::Signal& signal) {
 
 void Keeper::on_input(const keeperlink::Input& input) {
     Run* const run = find(input.run);
-    std::string reason = "it does not run";
-    if (run == nullptr || run->finished() || !run->input(input.bytes, reason)) {
-        send(keeperlink::InputRefused{input.run, reason});
+    if (run == nullptr || run->finished()) {
+        send(keeperlink::InputTaken{
+            input.run, input.token, 0, keeperlink::InputEnd::None, "it does not run"});
+    } else {
+        send(run->input(input));
     }
 }
 

@@ -44,6 +44,7 @@ struct RunContext {
     std::string home_id;  // of the records: names what others may see
     std::function<void(const keeperlink::Notified&)> notified;
     std::uint64_t reserve = kReservedDescriptors;  // that the next start has to leave
+    std::function<void(const keeperlink::RunName&)> input_room = {};
 };
 
 // One run of one app: its process, FIFOs (or terminal) and log. Owned by the Keeper, in its thread.
@@ -85,8 +86,8 @@ public:
     // It has ended and its app has no later run: nothing of the system is kept for the next one.
     void remove_group() const;
 
-    // False with `reason`: not taken.
-    bool input(std::string_view bytes, std::string& reason);
+    // Takes what there is room for.
+    keeperlink::InputTaken input(const keeperlink::Input& input);
     void resize(std::uint32_t rows, std::uint32_t columns) const;
 
     // Limits that are ours to look after while it runs.
@@ -157,6 +158,7 @@ private:
     loop::Registration pidfd_watch_;
     loop::Registration survivor_watch_;
     std::string pending_input_;
+    bool input_refused_ = false;  // there was no room for some; it is told when there is
 };
 
 }  // namespace berth::keeper

@@ -151,19 +151,27 @@ int Run::input_fd() const {
     return output_ ? output_->fd().get() : -1;
 }
 
-bool Run::input(std::string_view bytes, std::string& reason) {
+keeperlink::InputTaken Run::input(const keeperlink::Input& input) {
+    keeperlink::InputTaken answer{
+        input.run, input.token, 0, keeperlink::InputEnd::None, "it takes no input"};
     if (input_fd() < 0) {
-        reason = "it takes no input";
-        return false;
+        return answer;
     }
-    if (pending_input_.size() + bytes.size() > kMaxPendingInput) {
-        reason =
-            "it does not read its input, " + std::to_string(pending_input_.size()) + " bytes wait";
-        return false;
-    }
-    pending_input_ += bytes;
     flush_input();
-    return true;
+    const std::size_t room = kMaxPendingInput - std::min(kMaxPendingInput, pending_input_.size());
+    const std::string_view taken = std::string_view(input.bytes).substr(0, room);
+    pending_input_ += taken;
+    flush_input();
+    answer.taken = taken.size();
+    answer.end = keeperlink::InputEnd::Taken;
+    answer.why.clear();
+    if (taken.size() < input.bytes.size()) {
+        answer.end = keeperlink::InputEnd::Full;
+        answer.why =
+            "it does not read its input, " + std::to_string(pending_input_.size()) + " bytes wait";
+        input_refused_ = true;
+    }
+    return answer;
 }
 
 void Run::flush_input() {
@@ -177,6 +185,9 @@ void Run::flush_input() {
     if (pending_input_.empty()) {
         input_watch_.reset();
         input_dup_.reset();
+        if (std::exchange(input_refused_, false)) {
+            context_.input_room(name());
+        }
     } else if (!input_watch_.active()) {
         // A duplicate: the terminal's master is in the epoll set already, for reading.
         input_dup_ = os::UniqueFd(::fcntl(input_fd(), F_DUPFD_CLOEXEC, 0));

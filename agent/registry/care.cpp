@@ -24,6 +24,7 @@ backend::LaunchRequest Registry::launch_request(const App& app) const {
 void Registry::spawn(App& app) {
     app.running_spec = app.machine.shared_spec();
     app.sample = {};
+    app.told = {};
     app.said.clear();
     if (app.machine.spec().backend == BackendType::Slurm) {
         return refuse_spawn(app, "this version has no slurm backend", /*hopeless=*/true);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "shared/base/secrets.h"
 #include "shared/base/text.h"
 #include "shared/json/json_writer.h"
 
@@ -62,14 +63,14 @@ std::string crash_bundle(const AppStatus& status,
         value ? json.value(rfc3339_utc(*value, 3)) : json.null();
     };
     json.begin_object();
-    json.field("how", status.reason);
+    json.field("how", without_secrets(status.reason));
     json.field("exit_code", spmi_exit_code(status.exit));
     json.field("core_dumped", status.exit && status.exit->core_dumped);
     time("started", status.started);
     time("ended", status.finished);
     json.field("pid", status.last_pid);
     json.field("restarts", status.restarts);
-    json.field("command", status.command);
+    json.field("command", without_secrets(status.command));
     json.field("rss_bytes", status.rss_bytes);
     json.field("cpu_percent", status.cpu_percent);
     json.field("processes", status.processes);

@@ -38,6 +38,7 @@ void Registry::end_run(App& app, bool crashed) {
         crashed_.insert(app.row.id);
     }
     app.sample = {};
+    app.told = {};
     app.said.clear();
     to_forget_.push_back({app.row.id, run.generation});
 }

@@ -31,7 +31,7 @@ std::string fnv1a(std::string_view text) {
 // too, which costs a hint too many.
 std::string digest_of(const AppSpec& spec) {
     json::JsonWriter writer;
-    json::write_spec(writer, spec);
+    json::write_spec(writer, spec, json::Secrets::Shown);
     std::string text = writer.take();
     for (const ConfigVariable& variable : spec.config) {
         text += variable.value;  // secrets are masked in the JSON

@@ -112,6 +112,7 @@ void Registry::reconcile(const RunFact& fact) {
 
 void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper_pid) {
     keeper_gone();
+    inputs_.on_lost();
     const auto stat = os::read_stat(keeper_pid);
     const std::string session = boot_id_ + "/" + std::to_string(keeper_pid) + "/" +
                                 std::to_string(stat ? stat->start_ticks : 0);
@@ -183,6 +184,7 @@ void Registry::on_fact(const keeperlink::Message& message) {
             feed(*app, input);
         }
     } else if (const auto* exited = std::get_if<keeperlink::Exited>(&message)) {
+        inputs_.on_ended(exited->run);
         if (App* const app = app_of(exited->run)) {
             input.event = Event::LeaderEnded;
             input.exit = end_status(*exited, app->running_spec->limits);
@@ -203,10 +205,10 @@ void Registry::on_fact(const keeperlink::Message& message) {
         on_notified(*said);
     } else if (const auto* fact = std::get_if<RunFact>(&message)) {
         reconcile(*fact);  // the answer to a Start that was said twice
-    } else if (const auto* refused = std::get_if<keeperlink::InputRefused>(&message)) {
-        if (const App* const app = app_of(refused->run)) {
-            tell(*app, "input refused: " + refused->reason);
-        }
+    } else if (const auto* taken = std::get_if<keeperlink::InputTaken>(&message)) {
+        inputs_.on_taken(*taken);
+    } else if (const auto* room = std::get_if<keeperlink::InputRoom>(&message)) {
+        inputs_.on_room(room->run);
     }
 }
 

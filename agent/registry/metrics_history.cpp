@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kHour = 720;  // every 5 s
 constexpr Duration kInMemory = std::chrono::hours(1);
+constexpr Duration kOnItsWay = std::chrono::minutes(5);  // how old "an hour ago" may be by now
 
 template <class T>
 T capped(std::uint64_t value) {
@@ -141,7 +142,7 @@ std::vector<MetricPoint> MetricsHistory::in_order(const Series& series) {
 std::vector<MetricPoint> MetricsHistory::since(const std::string& app,
                                                WallTime from,
                                                WallTime now) const {
-    if (now - from > kInMemory && store_ != nullptr) {
+    if (now - from > kInMemory + kOnItsWay && store_ != nullptr) {
         return store_->between(app, from, now);
     }
     const auto found = series_.find(app);

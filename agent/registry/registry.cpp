@@ -39,6 +39,7 @@ Registry::Registry(loop::EventLoop& loop,
     : loop_(loop),
       store_(store),
       keeper_(keeper),
+      inputs_(loop, keeper),
       launch_(std::move(launch)),
       observers_(std::move(observers)),
       resolver_(loop),
@@ -134,13 +135,16 @@ Result<void> Registry::clean(const std::string& id, const Actor& actor) {
     return {};
 }
 
-Result<void> Registry::input(const std::string& id, const std::string& data) {
+Result<void> Registry::input(const std::string& id,
+                             std::string data,
+                             Duration patience,
+                             Inputs::Answer answer) {
     BERTH_TRY(const App* const app, require(id));
     const State state = app->machine.state();
     if (state != State::Running && state != State::Starting) {
         return fail(ErrorCode::WrongState, "must be active");
     }
-    keeper_.send(keeperlink::Input{{id, app->machine.generation()}, data});
+    inputs_.send({id, app->machine.generation()}, std::move(data), patience, std::move(answer));
     return {};
 }
 
@@ -402,8 +406,7 @@ AppStatus Registry::status(const App& app) const {
     return status;
 }
 
-std::set<std::string> Registry::sample(Duration fresh) {
-    std::set<std::string> updated;
+void Registry::sample(Duration fresh) {
     const MonoTime now = loop_.now().mono;
     for (const auto& [id, app] : apps_) {
         AppStatus status;
@@ -413,16 +416,23 @@ std::set<std::string> Registry::sample(Duration fresh) {
             continue;
         }
         const std::string cgroup = keeper_.cgroup().empty() ? "" : keeper_.cgroup() + "/" + id;
-        const Sample before = app->sample;
-        app->sample = take_sample(*status.pid, cgroup, before, now);
-        const auto rounded = [](const Sample& s) {
-            return std::lround(s.cpu_percent.value_or(-1) * 10);
-        };
-        if (before.rss_bytes != app->sample.rss_bytes || rounded(before) != rounded(app->sample)) {
-            updated.insert(id);
+        app->sample = take_sample(*status.pid, cgroup, app->sample, now);
+    }
+}
+
+std::set<std::string> Registry::untold_figures() {
+    std::set<std::string> untold;
+    for (const auto& [id, app] : apps_) {
+        App::Figures figures{app->sample.rss_bytes, std::nullopt};
+        if (app->sample.cpu_percent) {
+            figures.cpu_tenths = std::lround(*app->sample.cpu_percent * 10);
+        }
+        if (app->told != figures) {
+            app->told = figures;
+            untold.insert(id);
         }
     }
-    return updated;
+    return untold;
 }
 
 }  // namespace berth::registry

@@ -12,6 +12,7 @@
 #include "agent/backend/launch.h"
 #include "agent/checks/check.h"
 #include "agent/checks/resolver.h"
+#include "agent/registry/inputs.h"
 #include "agent/registry/metrics.h"
 #include "agent/registry/metrics_history.h"
 #include "agent/registry/schedules.h"
@@ -34,6 +35,16 @@ struct App {
     supervisor::Machine machine;
     std::shared_ptr<const AppSpec> running_spec;  // what the present run was started with
     Sample sample;
+
+    // Of the figures, what subscribers were told last.
+    struct Figures {
+        std::optional<std::uint64_t> rss_bytes;
+        std::optional<std::int64_t> cpu_tenths;  // of a percent
+
+        friend bool operator==(const Figures&, const Figures&) = default;
+    };
+
+    Figures told;
     loop::Registration timer;
     std::string digest;  // of its registered descriptor
     std::unique_ptr<checks::Check> check;
@@ -106,7 +117,11 @@ public:
     Result<void> restart(const std::string& id, const Actor& actor);
     Result<void> clean(const std::string& id, const Actor& actor);
     Result<std::string> reload(const std::string& id, const Actor& actor);  // what changed
-    Result<void> input(const std::string& id, const std::string& data);
+    // `patience`: how long it may wait for the app to read. Error: nothing was sent.
+    Result<void> input(const std::string& id,
+                       std::string data,
+                       Duration patience,
+                       Inputs::Answer answer);
     void resize(const std::string& id, std::uint32_t rows, std::uint32_t columns);
     LoadOutcome load(const LoadRequest& request, const Actor& actor);
     std::vector<std::string> scan();  // gives what it found new
@@ -140,8 +155,11 @@ public:
     [[nodiscard]] std::vector<std::string> instances_of(const std::string& base) const;
 
     // Brings CPU and memory of the active apps up to date, unless that was done within `fresh`.
-    // Gives the ids whose figures changed.
-    std::set<std::string> sample(Duration fresh);
+    void sample(Duration fresh);
+
+    // The ids whose figures are others than when this was asked last, whoever has sampled them
+    // since: what subscribers do not know yet.
+    std::set<std::string> untold_figures();
 
     // Somebody looks at the figures, or nobody does any more: only then they are sampled every 5 s.
     // Every 5 minutes they are sampled in any case, while anything runs. The keeper is looked after
@@ -223,6 +241,7 @@ private:
     loop::EventLoop& loop_;
     store::Store& store_;
     backend::KeeperClient& keeper_;
+    Inputs inputs_;
     backend::LaunchContext launch_;
     Observers observers_;
     std::map<std::string, std::unique_ptr<App>> apps_;

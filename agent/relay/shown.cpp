@@ -4,8 +4,10 @@
 #include <array>
 #include <bit>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "shared/base/secrets.h"
 #include "shared/base/text.h"
 #include "shared/json/json_value.h"
 #include "shared/json/json_writer.h"
@@ -16,37 +18,6 @@ namespace {
 
 constexpr std::string_view kMask = "********";
 constexpr std::string_view kMore = "…";
-
-// Of a key's words, and those that say enough wherever they stand.
-constexpr std::array<std::string_view, 12> kSecretWords = {"key",
-                                                           "keys",
-                                                           "auth",
-                                                           "pwd",
-                                                           "pass",
-                                                           "pin",
-                                                           "otp",
-                                                           "jwt",
-                                                           "cookie",
-                                                           "cookies",
-                                                           "bearer",
-                                                           "psk"};
-constexpr std::array<std::string_view, 9> kSecretParts = {"password",
-                                                          "passwd",
-                                                          "passphrase",
-                                                          "secret",
-                                                          "token",
-                                                          "apikey",
-                                                          "privatekey",
-                                                          "authorization",
-                                                          "credential"};
-
-bool is_upper(char c) {
-    return c >= 'A' && c <= 'Z';
-}
-
-bool is_lower(char c) {
-    return c >= 'a' && c <= 'z';
-}
 
 // How long a piece of `text` may be, so that no character of UTF-8 is cut.
 std::string_view cut(std::string_view text, std::size_t length) {
@@ -109,6 +80,17 @@ private:
         if (!hide) {
             json_.value(v);
         }
+        return true;
+    }
+
+    // A whole number that a reader with doubles alone would change is text.
+    template <class T>
+    bool put_whole(T v, bool hide) {
+        constexpr std::int64_t kExact = std::int64_t{1} << 53U;
+        if (hide || (std::cmp_less_equal(v, kExact) && std::cmp_greater_equal(v, -kExact))) {
+            return put(v, hide);
+        }
+        json_.begin_object().field("int", std::to_string(v)).end_object();
         return true;
     }
 
@@ -181,7 +163,7 @@ bool Shower::sized(unsigned head, std::size_t depth, bool hide) {
         case 0xCE:
         case 0xCF: {
             const auto whole = number(std::size_t{1} << (head - 0xCCU));
-            return whole && put(*whole, hide);
+            return whole && put_whole(*whole, hide);
         }
         case 0xD0:
         case 0xD1:
@@ -190,7 +172,7 @@ bool Shower::sized(unsigned head, std::size_t depth, bool hide) {
             const std::size_t size = std::size_t{1} << (head - 0xD0U);
             const auto whole = number(size);
             const unsigned shift = 64U - 8U * static_cast<unsigned>(size);
-            return whole && put(static_cast<std::int64_t>(*whole << shift) >> shift, hide);
+            return whole && put_whole(static_cast<std::int64_t>(*whole << shift) >> shift, hide);
         }
         case 0xD4:
         case 0xD5:
@@ -356,82 +338,24 @@ bool has_secrets(const json::JsonValue& value) {
            });
 }
 
-void write_masked(json::JsonWriter& json, const json::JsonValue& value) {
-    if (value.is_object()) {
-        json.begin_object();
-        for (const json::JsonMember& member : value.members()) {
-            json.key(member.key);
-            if (looks_secret(member.key)) {
-                json.value(kMask);
-            } else {
-                write_masked(json, member.value);
-            }
-        }
-        json.end_object();
-    } else if (value.is_array()) {
-        json.begin_array();
-        for (const json::JsonValue& item : value.items()) {
-            write_masked(json, item);
-        }
-        json.end_array();
-    } else if (value.is_null()) {
-        json.null();
-    } else if (const auto text = value.as<std::string>()) {
-        json.value(*text);
-    } else if (const auto truth = value.as<bool>()) {
-        json.value(*truth);
-    } else if (const auto whole = value.as<std::int64_t>()) {
-        json.value(*whole);
-    } else if (const auto large = value.as<std::uint64_t>()) {
-        json.value(*large);
-    } else {
-        json.value(value.as<double>().value_or(0));
-    }
-}
-
 // A string that is JSON with secrets in it is shown without them; false: it is not like that.
 bool Shower::show_json(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos || (text[first] != '{' && text[first] != '[')) {
         return false;
     }
-    const auto parsed = json::parse_json(text, {kFullShown.total, 32, 100'000});
+    const auto parsed = json::parse_json(text, {kFullShown.total, 32, 100'000, true});
     if (!parsed || !has_secrets(*parsed)) {
         return false;
     }
     json::JsonWriter masked;
-    write_masked(masked, *parsed);
+    json::write_masked(
+        masked, *parsed, kMask, [](std::string_view plain) { return std::string(plain); });
     show_text(masked.take());
     return true;
 }
 
 }  // namespace
-
-bool looks_secret(std::string_view key) {
-    constexpr std::size_t kLongest = 256;
-    std::string all;
-    std::vector<std::string> words(1);
-    for (std::size_t i = 0; i < std::min(key.size(), kLongest); ++i) {
-        const char c = key[i];
-        if (!is_upper(c) && !is_lower(c)) {
-            words.emplace_back();
-            continue;
-        }
-        if (is_upper(c) && i > 0 && is_lower(key[i - 1])) {
-            words.emplace_back();
-        }
-        const char lower = is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
-        words.back() += lower;
-        all += lower;
-    }
-    const auto is_secret_word = [](const std::string& word) {
-        return std::find(kSecretWords.begin(), kSecretWords.end(), word) != kSecretWords.end();
-    };
-    return std::any_of(words.begin(), words.end(), is_secret_word) ||
-           std::any_of(kSecretParts.begin(), kSecretParts.end(), [&all](std::string_view part) {
-               return all.find(part) != std::string::npos;
-           });
-}
 
 Shown show_payload(std::string_view payload, const ShownLimits& limits) {
     Shower shower(payload, limits);

@@ -24,13 +24,11 @@ struct Shown {
 };
 
 // A msgpack payload as JSON. Bytes are {"bytes": length, "hex": …}, an extension also has "ext";
-// keys that are no strings are written as they would be as values, lists and maps as bytes. What is
-// no msgpack is shown as bytes. The values of keys that look like secrets ("password", "apiKey",
-// "authorization"…) are masked, also inside a string that is JSON itself; limits do not change
-// that. Any input, no errors.
+// whole numbers beyond 2^53, which many readers of JSON would round, are {"int":
+// "9007199254740993"}; keys that are no strings are written as they would be as values, lists and
+// maps as bytes. What is no msgpack is shown as bytes. The values of keys that look like secrets
+// ("password", "apiKey", "authorization"…) are masked, also inside a string that is JSON itself;
+// limits do not change that. Any input, no errors.
 Shown show_payload(std::string_view payload, const ShownLimits& limits = {});
-
-// Whether the value of such a key is better not shown.
-bool looks_secret(std::string_view key);
 
 }  // namespace berth::relay

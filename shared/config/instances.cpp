@@ -23,7 +23,9 @@ AppSpec instance_of(const AppSpec& spec, std::uint32_t index) {
     for (auto& [name, value] : one.env) {
         put_number(value, number);
     }
-    for (std::string* const text : {&one.command,
+    for (std::string* const text : {&one.name,
+                                    &one.comment,
+                                    &one.command,
                                     &one.cwd,
                                     &one.env_file,
                                     &one.pre_start,

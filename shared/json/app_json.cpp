@@ -1,5 +1,7 @@
 #include "shared/json/app_json.h"
 
+#include "shared/base/secrets.h"
+
 namespace berth::json {
 
 namespace {
@@ -14,6 +16,18 @@ void write_time(JsonWriter& json, std::string_view key, const std::optional<Wall
 }
 
 }  // namespace
+
+AppStatus without_secrets(AppStatus status) {
+    for (std::string* const text : {&status.command,
+                                    &status.comment,
+                                    &status.reason,
+                                    &status.check,
+                                    &status.said,
+                                    &status.backend_id}) {
+        *text = berth::without_secrets(*text);
+    }
+    return status;
+}
 
 void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox) {
     json.field("waiting", mailbox.waiting).field("held", mailbox.held);

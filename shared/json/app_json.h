@@ -9,7 +9,11 @@ namespace berth::json {
 // is open. Unknown is null.
 void write_app_members(JsonWriter& json, const AppStatus& status);
 
-// The same for a mailbox.
+// What is shown of an app to those who may not know its secrets: its texts without what looks like
+// one.
+AppStatus without_secrets(AppStatus status);
+
+// The members of a mailbox, the same way.
 void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox);
 
 }  // namespace berth::json

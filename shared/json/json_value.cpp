@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "shared/base/position.h"
+#include "shared/base/secrets.h"
 #include "shared/base/text.h"
+#include "shared/json/json_writer.h"
 
 namespace berth::json {
 
@@ -50,6 +52,11 @@ public:
         if (const auto got = std::from_chars(digits.data(), end, large);
             got.ptr == end && got.ec == std::errc()) {
             return scalar(large);
+        }
+        if (!limits_.rounds_wholes && digits.find_first_of(".eE") == std::string_view::npos) {
+            (void)refuse(start, "a whole number with more than 64 bits: send it as a string");
+            failure_->code = ErrorCode::InvalidArgument;
+            return false;
         }
         double number = 0;
         if (std::from_chars(digits.data(), end, number).ec == std::errc::result_out_of_range) {
@@ -354,6 +361,52 @@ Result<JsonValue> parse_json(std::string_view text, const JsonLimits& limits) {
                         ": " + parsed.error().reason);
     }
     return *std::move(parsed);
+}
+
+void write_masked(JsonWriter& json,
+                  const JsonValue& value,
+                  std::string_view mask,
+                  std::string (*text)(std::string_view)) {
+    struct Visitor {
+        JsonWriter& json;
+        std::string_view mask;
+        std::string (*text)(std::string_view);
+
+        void operator()(std::nullptr_t) const { json.null(); }
+
+        void operator()(bool truth) const { json.value(truth); }
+
+        void operator()(std::int64_t whole) const { json.value(whole); }
+
+        void operator()(std::uint64_t whole) const { json.value(whole); }
+
+        void operator()(double number) const { json.value(number); }
+
+        void operator()(const std::string& plain) const { json.value(text(plain)); }
+
+        void operator()(const JsonValue::Array& items) const {
+            json.begin_array();
+            for (const JsonValue& item : items) {
+                write_masked(json, item, mask, text);
+            }
+            json.end_array();
+        }
+
+        void operator()(const JsonValue::Object& members) const {
+            json.begin_object();
+            for (const JsonMember& member : members) {
+                json.key(member.key);
+                if (looks_secret(member.key)) {
+                    json.value(mask);
+                } else {
+                    write_masked(json, member.value, mask, text);
+                }
+            }
+            json.end_object();
+        }
+    };
+
+    std::visit(Visitor{json, mask, text}, value.data());
 }
 
 }  // namespace berth::json

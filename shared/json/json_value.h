@@ -12,6 +12,8 @@
 
 namespace berth::json {
 
+class JsonWriter;
+
 struct JsonMember;
 
 // One value of a parsed JSON text, immutable, owning everything below it.
@@ -108,13 +110,21 @@ struct JsonLimits {
     std::size_t max_bytes = 1U << 20U;
     std::size_t max_depth = 32;        // of objects and arrays in each other
     std::size_t max_values = 100'000;  // of all kinds
+    bool rounds_wholes = false;        // beyond 64 bits, to a double; else they are refused
 };
 
 // Parses one JSON text. Refuses what is not UTF-8, NUL bytes, keys that occur twice, numbers out of
 // range and whatever is over a limit. Never throws. Errors: "line 3, column 5: …".
 Result<JsonValue> parse_json(std::string_view text, const JsonLimits& limits = {});
 
-// The same for callers that say themselves where the fault is.
+// Writes `value` with what looks like a secret (shared/base/secrets.h) as `mask`: members by their
+// names, and texts by what `text` makes of them.
+void write_masked(JsonWriter& json,
+                  const JsonValue& value,
+                  std::string_view mask,
+                  std::string (*text)(std::string_view));
+
+// parse_json() for callers that say themselves where the fault is.
 struct JsonFailure {
     ErrorCode code = ErrorCode::InvalidArgument;
     std::size_t offset = 0;

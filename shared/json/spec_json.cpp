@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "shared/base/secrets.h"
 #include "shared/model/app_status.h"
 
 namespace berth::json {
@@ -120,6 +121,31 @@ void write_rest(JsonWriter& json, const AppSpec& spec) {
     json.field("options", spec.backend_options).end_object();
 }
 
+// The same with what looks like a secret masked, wherever a descriptor has free text.
+AppSpec masked(AppSpec spec) {
+    for (auto& [name, value] : spec.env) {
+        value = shown_value(name, value);
+    }
+    for (ConfigVariable& variable : spec.config) {
+        variable.value = shown_value(variable.name, variable.value);
+    }
+    for (auto* const words : {&spec.argv, &spec.setup_steps, &spec.backend_options}) {
+        *words = without_secrets(*words);
+    }
+    for (std::string* const text : {&spec.comment,
+                                    &spec.command,
+                                    &spec.pre_start,
+                                    &spec.post_stop,
+                                    &spec.stop.command,
+                                    &spec.ready.http,
+                                    &spec.ready.exec,
+                                    &spec.health.http,
+                                    &spec.health.exec}) {
+        *text = without_secrets(*text);
+    }
+    return spec;
+}
+
 }  // namespace
 
 std::string duration_text(Duration duration) {
@@ -141,7 +167,10 @@ std::string duration_text(Duration duration) {
                        static_cast<double>(duration.count()) / static_cast<double>(kMillisecond));
 }
 
-void write_spec(JsonWriter& json, const AppSpec& spec) {
+void write_spec(JsonWriter& json, const AppSpec& spec, Secrets secrets) {
+    if (secrets == Secrets::Masked) {
+        return write_spec(json, masked(spec), Secrets::Shown);
+    }
     json.begin_object();
     json.field("descriptor", kDescriptorKindNames.name(spec.descriptor));
     write_app(json, spec);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "shared/json/json_writer.h"
@@ -7,12 +8,13 @@
 
 namespace berth::json {
 
-// Stands for the value of a secret in everything that is shown.
-inline constexpr std::string_view kMaskedSecret = "••••";
+// Whether what looks like a secret (shared/base/secrets.h) is shown. Variables that are declared to
+// be secret never are.
+enum class Secrets : std::uint8_t { Masked, Shown };
 
 // `spec` as one JSON object for display: all fields in the tables and with the names of berth.toml,
-// durations as "10s", sizes in bytes, defaults filled in, what is unset as null, secrets masked.
-void write_spec(JsonWriter& json, const AppSpec& spec);
+// durations as "10s", sizes in bytes, defaults filled in, what is unset as null.
+void write_spec(JsonWriter& json, const AppSpec& spec, Secrets secrets);
 
 // The shortest text a descriptor could hold for `duration`: "500ms", "10s", "5m", "1h", "1.5ms".
 std::string duration_text(Duration duration);

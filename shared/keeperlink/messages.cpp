@@ -145,12 +145,14 @@ void fields(Io& io, M& m) {
         io.choice(m.scope, SignalScope::Tree);
     } else if constexpr (kIs<M, Input>) {
         run_name(io, m.run);
+        io(m.token);
         io(m.bytes);
     } else if constexpr (kIs<M, Resize>) {
         run_name(io, m.run);
         io(m.rows);
         io(m.columns);
-    } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone> || kIs<M, LogRotated>) {
+    } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone> || kIs<M, LogRotated> ||
+                         kIs<M, InputRoom>) {
         run_name(io, m.run);
     } else if constexpr (kIs<M, Leave>) {
         io(m.end);
@@ -170,9 +172,12 @@ void fields(Io& io, M& m) {
         io(m.tree_gone);
         io.choice(m.cause, EndCause::OverPids);
         io(m.cause_used);
-    } else if constexpr (kIs<M, InputRefused>) {
+    } else if constexpr (kIs<M, InputTaken>) {
         run_name(io, m.run);
-        io(m.reason);
+        io(m.token);
+        io(m.taken);
+        io.choice(m.end, InputEnd::None);
+        io(m.why);
     } else if constexpr (kIs<M, Upgrade>) {
         io(m.folder);
     } else if constexpr (kIs<M, UpgradeAnswer>) {

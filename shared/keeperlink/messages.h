@@ -21,7 +21,7 @@ namespace berth::keeperlink {
 
 // Bump when a frame's meaning or layout changes. A keeper and an agent of different versions do not
 // talk; the keeper is then asked to re-exec itself.
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 // A Start carries a whole environment; nothing comes near this.
 inline constexpr std::uint32_t kMaxFrame = 8U << 20U;
@@ -89,6 +89,7 @@ struct Signal {
 
 struct Input {
     RunName run;
+    std::uint64_t token = 0;  // of the InputTaken that answers it
     std::string bytes;
 };
 
@@ -170,9 +171,24 @@ struct TreeGone {
     RunName run;
 };
 
-struct InputRefused {
+// How much of an Input was taken: written, or kept until the app reads it.
+enum class InputEnd : std::uint8_t {
+    Taken,  // all
+    Full,   // what fitted; InputRoom comes when there is room again
+    None,   // the run takes no input
+};
+
+struct InputTaken {
     RunName run;
-    std::string reason;
+    std::uint64_t token = 0;
+    std::uint64_t taken = 0;  // bytes
+    InputEnd end = InputEnd::Taken;
+    std::string why;  // not all
+};
+
+// After an InputTaken that said Full: the app has read all that was kept.
+struct InputRoom {
+    RunName run;
 };
 
 // What an app said over its NOTIFY_SOCKET (sd_notify(3)). `ready` is kept in the run's record.
@@ -243,7 +259,8 @@ using Message = std::variant<Hello,
                              StartFailed,
                              Exited,
                              TreeGone,
-                             InputRefused,
+                             InputTaken,
+                             InputRoom,
                              RunFact,
                              SnapshotEnd,
                              LogRotated,

@@ -25,9 +25,11 @@
 //   list      patterns, metrics               -> agent, apps, unmatched
 //   act       verb, patterns, actor, deadline_ms, wait, key   -> results (see ActResult), unmatched
 //   load      paths, cwd, environment, actor  -> loaded (ids), warnings; error: problems
-//   show      id                              -> app, spec (JSON text), history
-//   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms   -> see LogBatch
-//   input     id, data                        -> (nothing)
+//   show      id, secrets (shown, else masked)  -> app, spec (JSON text), history
+//   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms   -> see
+//   LogBatch input     id, data, wait_ms (0)           -> taken (bytes), why (not all), full (it
+//   does not
+//             read: try again with the rest); waits so long for it to read
 //   resize    id, rows, columns               -> (nothing)
 //   events    after, limit, wait_ms           -> events, last
 //   explain   id                              -> text, state, cause, since, actor, evidence, lines,

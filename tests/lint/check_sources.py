@@ -21,6 +21,7 @@ LAYERS = {
     "shared/model": ["shared/base", "shared/time"],
     "shared/json": ["shared/base", "shared/model"],
     "shared/command": ["shared/base"],
+    "shared/match": ["shared/base"],
     "shared/log": ["shared/base", "shared/time"],
     "shared/os": ["shared/base", "shared/time"],
     "shared/wire": ["shared/base", "shared/time", "shared/model"],

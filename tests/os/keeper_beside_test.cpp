@@ -197,7 +197,7 @@ TEST_CASE("an app's notifications come, also over a keeper's death; a stranger's
     bed.kill_keeper();
     bed.start_keeper();
     CHECK(bed.ask("app").ready);
-    bed.send(Input{{"app", 1}, "go\n"});
+    bed.send(Input{{"app", 1}, 1, "go\n"});
     CHECK(bed.expect<Notified>("app").watchdog);
     CHECK_FALSE(bed.has<Notified>("app"));  // the stranger's, which was sent before
     bed.send(Signal{{"app", 1}, SIGKILL, SignalScope::Tree});

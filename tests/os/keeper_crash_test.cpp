@@ -68,7 +68,7 @@ TEST_CASE("the next keeper takes over what the killed one left") {
         KeeperBed bed(way);
         bed.send(bed.app("x", {"echo", bed.home / "echoed"}));
         const auto started = bed.expect<Started>("x");
-        bed.send(Input{{"x", 1}, "before\n"});
+        bed.send(Input{{"x", 1}, 1, "before\n"});
         bed.until_logged("x", "before");
         bed.kill_keeper();
         CHECK_FALSE(is_gone(started.pid));
@@ -85,10 +85,10 @@ TEST_CASE("the next keeper takes over what the killed one left") {
         CHECK(fact.started_ns == started.wall_ns);
         bed.send(bed.app("x", {"echo"}));  // said again: not started again
         CHECK(bed.expect<RunFact>("x").pid == started.pid);
-        bed.send(Input{{"x", 1}, "after\n"});
+        bed.send(Input{{"x", 1}, 1, "after\n"});
         bed.until_logged("x", "after");
         CHECK(bed.log("x") == std::vector<std::string>{"before", "while away", "after"});
-        bed.send(Input{{"x", 1}, "exit\n"});
+        bed.send(Input{{"x", 1}, 1, "exit\n"});
         const auto exited = bed.expect<Exited>("x");
         CHECK_FALSE(exited.status_known);  // honest: its parent was killed
         CHECK(exited.tree_gone);

@@ -160,17 +160,22 @@ TEST_CASE("input goes in, output comes out, over FIFOs and over a terminal") {
         start.tty = tty;
         bed.send(start);
         (void)bed.expect<Started>(id);
-        bed.send(Input{{id, 1}, "grüße\n"});
+        bed.send(Input{{id, 1}, 1, "grüße\n"});
         (void)bed.journal(id + ".journal", 1);
-        bed.send(Input{{id, 1}, "ex"});
-        bed.send(Input{{id, 1}, "it\n"});
+        bed.send(Input{{id, 1}, 1, "ex"});
+        bed.send(Input{{id, 1}, 1, "it\n"});
         CHECK(WEXITSTATUS(bed.expect<Exited>(id).wait_status) == 0);
         CHECK(bed.journal_now(id + ".journal") == Words{"grüße", "exit"});
         const auto lines = bed.log(id);
         REQUIRE_FALSE(lines.empty());
         CHECK(lines.front().substr(0, 7) == std::string("grüße").substr(0, 7));
-        bed.send(Input{{id, 1}, "late\n"});
-        CHECK(bed.expect<InputRefused>(id).reason == "it does not run");
+        bed.send(Input{{id, 1}, 1, "late\n"});
+        CHECK(bed.expect<InputTaken>(id).taken == 8);
+        CHECK(bed.expect<InputTaken>(id).taken == 2);
+        CHECK(bed.expect<InputTaken>(id).taken == 3);
+        const InputTaken late = bed.expect<InputTaken>(id);
+        CHECK(late.end == InputEnd::None);
+        CHECK(late.why == "it does not run");
     }
     Start start = bed.app("terminal", {"terminal"});
     start.tty = true;
@@ -178,20 +183,33 @@ TEST_CASE("input goes in, output comes out, over FIFOs and over a terminal") {
     (void)bed.expect<Exited>("terminal");
     CHECK(bed.log("terminal") == Words{"a terminal\r"});
     bed.send(Resize{{"terminal", 1}, 10, 10});
-    bed.send(Input{{"unknown", 1}, "x"});
-    (void)bed.expect<InputRefused>("unknown");
+    bed.send(Input{{"unknown", 1}, 1, "x"});
+    CHECK(bed.expect<InputTaken>("unknown").end == InputEnd::None);
 }
 
-TEST_CASE("input that nobody reads is refused when a megabyte waits") {
+TEST_CASE("of input that nobody reads a megabyte is taken, and it is said how much") {
     KeeperBed bed(KeeperBed::Trees::Walk);
     bed.send(bed.app("deaf", {"wait"}));
     (void)bed.expect<Started>("deaf");
-    bed.send(Input{{"deaf", 1}, std::string(1U << 20U, 'x')});
-    bed.send(Input{{"deaf", 1}, std::string(1U << 20U, 'x')});
-    CHECK(bed.expect<InputRefused>("deaf").reason.find("it does not read its input") == 0);
-    bed.send(Input{{"deaf", 1}, "fits"});
-    CHECK(bed.ask("deaf").phase == RunPhase::Running);
-    CHECK_FALSE(bed.has<InputRefused>("deaf"));
+    constexpr std::size_t kMiB = 1U << 20U;
+    bed.send(Input{{"deaf", 1}, 1, std::string(kMiB, 'x')});
+    bed.send(Input{{"deaf", 1}, 2, std::string(kMiB, 'x')});
+    bed.send(Input{{"deaf", 1}, 3, "more"});
+    const InputTaken first = bed.expect<InputTaken>("deaf");
+    CHECK(first.token == 1);
+    CHECK(first.end == InputEnd::Taken);
+    CHECK(first.taken == kMiB);
+    const InputTaken second = bed.expect<InputTaken>("deaf");
+    CHECK(second.token == 2);
+    CHECK(second.end == InputEnd::Full);
+    CHECK(second.taken > 0);  // what the pipe holds
+    CHECK(second.taken < kMiB);
+    CHECK(second.why.find("it does not read its input") == 0);
+    const InputTaken third = bed.expect<InputTaken>("deaf");
+    CHECK(third.token == 3);
+    CHECK(third.end == InputEnd::Full);
+    CHECK(third.taken == 0);
+    CHECK_FALSE(bed.has<InputRoom>("deaf"));
 }
 
 TEST_CASE("a start that is said twice starts once, a newer one waits for the tree") {
@@ -259,7 +277,7 @@ TEST_CASE("a full disk loses lines, counts them and recovers by itself") {
     const Mount mount{logs};
     bed.send(bed.app("x", {"echo", bed.home / "echoed"}));
     (void)bed.expect<Started>("x");
-    bed.send(Input{{"x", 1}, "before\n"});
+    bed.send(Input{{"x", 1}, 1, "before\n"});
     (void)bed.journal("echoed", 1);
     bed.until_logged("x", "before");
     {
@@ -272,7 +290,7 @@ TEST_CASE("a full disk loses lines, counts them and recovers by itself") {
     }
     const std::string line(3000, 'y');
     for (std::size_t i = 0; i < 20; ++i) {
-        bed.send(Input{{"x", 1}, line + "\n"});
+        bed.send(Input{{"x", 1}, 1, line + "\n"});
         (void)bed.journal("echoed", i + 2);  // it has written it
     }
     // Read by the keeper, and dealt with.
@@ -284,7 +302,7 @@ TEST_CASE("a full disk loses lines, counts them and recovers by itself") {
     });
     CHECK(bed.ask("x").phase == RunPhase::Running);  // supervision goes on
     REQUIRE(::unlink((logs + "/filler").c_str()) == 0);
-    bed.send(Input{{"x", 1}, "after\n"});
+    bed.send(Input{{"x", 1}, 1, "after\n"});
     bed.until_logged("x", "after");
     const auto lines = bed.log("x");
     CHECK(lines.front() == "before");

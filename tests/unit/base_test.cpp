@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "shared/base/position.h"
+#include "shared/base/secrets.h"
 #include "shared/base/text.h"
 #include "shared/model/app_spec.h"
 #include "shared/model/app_status.h"
@@ -167,4 +168,46 @@ TEST_CASE("signals have names") {
     CHECK(berth::describe({berth::ExitKind::Signal, 11, true}) ==
           "killed by SIGSEGV (core dumped)");
     CHECK(berth::spmi_exit_code(berth::ExitStatus{berth::ExitKind::Signal, 2, false}) == -2);
+}
+
+TEST_CASE("what looks like a secret is masked, and nothing else") {
+    using berth::without_secrets;
+
+    struct Row {
+        const char* text;
+        const char* shown;
+    };
+
+    const Row rows[] = {
+        {"", ""},
+        {"serve --port 80 /srv/keyboard", "serve --port 80 /srv/keyboard"},
+        {"the monkey: eats", "the monkey: eats"},
+        {"serve --password hunter2 -v", "serve --password •••• -v"},
+        {"serve --password=hunter2 -v", "serve --password=•••• -v"},
+        {"serve --api-key 'a b' -v", "serve --api-key '••••' -v"},
+        {"serve --token --verbose", "serve --token --verbose"},
+        {"DB_PASS=hunter2 serve", "DB_PASS=•••• serve"},
+        {"AWS_SECRET_ACCESS_KEY=\"a b\" x", "AWS_SECRET_ACCESS_KEY=\"••••\" x"},
+        {R"({"apiKey": "hunter2", "n": 1})", R"({"apiKey": "••••", "n": 1})"},
+        {"Authorization: Bearer abc.def", "Authorization: Bearer ••••"},
+        {"postgres://ann:hunter2@db/x?a=1", "postgres://ann:••••@db/x?a=1"},
+        {"redis://:hunter2@cache:6379", "redis://:••••@cache:6379"},
+        {"ssh://git@host/x http://a:80/b@c", "ssh://git@host/x http://a:80/b@c"},
+        {"https://0123456789abcdef0123@sentry.example/1", "https://••••@sentry.example/1"},
+        {"x ghp_0123456789abcdef0123456789 y", "x •••• y"},
+        {"k=-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- z", "k=•••• z"},
+        {"no command \"/opt/x --secret=hunter2\"", "no command \"/opt/x --secret=••••\""},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.text);
+        CHECK(without_secrets(row.text) == row.shown);
+        CHECK(without_secrets(row.shown) == row.shown);  // once is for good
+    }
+    CHECK(without_secrets(Words{"serve", "--token", "hunter2", "--key=hunter2", "--token", "-v"}) ==
+          Words{"serve", "--token", "••••", "--key=••••", "--token", "-v"});
+    CHECK(berth::shown_value("DB_PASSWORD", "hunter2") == "••••");
+    CHECK(berth::shown_value("DB_PASSWORD", "").empty());
+    CHECK(berth::shown_value("DATABASE_URL", "mysql://u:p@h/d") == "mysql://u:••••@h/d");
+    CHECK(berth::shown_value("PORT", "8080") == "8080");
+    CHECK(berth::shown_value("PWD", "/srv") == "/srv");
 }

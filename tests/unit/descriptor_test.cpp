@@ -232,7 +232,8 @@ TEST_CASE("descriptors are found and read from files") {
 
 TEST_CASE("a spec is shown as JSON with the names of berth.toml and without secrets") {
     berth::json::JsonWriter writer;
-    berth::json::write_spec(writer, good("berth-all.toml").apps.front());
+    berth::json::write_spec(
+        writer, good("berth-all.toml").apps.front(), berth::json::Secrets::Shown);
     CHECK(writer.text().find("hunter2") == std::string::npos);
     const auto shown = berth::json::parse_json(writer.text()).value();
     CHECK(shown.find("config")->find("password")->get<std::string>("value") == "••••");
@@ -245,6 +246,31 @@ TEST_CASE("a spec is shown as JSON with the names of berth.toml and without secr
     CHECK(shown.get<std::string>("descriptor") == "berth");
 }
 
+TEST_CASE("a masked spec has no secret in any of its texts") {
+    AppSpec spec = good("berth-all.toml").apps.front();
+    spec.env = {
+        {"API_TOKEN", "hunter2"}, {"DATABASE_URL", "mysql://u:hunter2@h/d"}, {"PORT", "80"}};
+    spec.argv = {"serve", "--password", "hunter2", "--key=hunter2"};
+    for (auto* const text : {&spec.command,
+                             &spec.comment,
+                             &spec.pre_start,
+                             &spec.post_stop,
+                             &spec.stop.command,
+                             &spec.ready.exec,
+                             &spec.health.exec}) {
+        *text = "run --password hunter2";
+    }
+    spec.ready.http = spec.health.http = "http://u:hunter2@127.0.0.1/";
+    spec.setup_steps = {"TOKEN=hunter2 make"};
+    berth::json::JsonWriter masked;
+    berth::json::write_spec(masked, spec, berth::json::Secrets::Masked);
+    CHECK(masked.text().find("hunter2") == std::string::npos);
+    CHECK(masked.text().find(R"("PORT":"80")") != std::string::npos);
+    berth::json::JsonWriter shown;
+    berth::json::write_spec(shown, spec, berth::json::Secrets::Shown);
+    CHECK(shown.text().find(R"("API_TOKEN":"hunter2")") != std::string::npos);
+}
+
 TEST_CASE("what a spec shows can be read again as the same spec") {
     AppSpec spec = good("berth-all.toml").apps.front();
     std::erase_if(spec.config, [](const auto& variable) {
@@ -254,7 +280,7 @@ TEST_CASE("what a spec shows can be read again as the same spec") {
     std::erase_if(spec.config,
                   [](const auto& variable) { return variable.type == berth::ConfigType::Secret; });
     berth::json::JsonWriter writer;
-    berth::json::write_spec(writer, spec);
+    berth::json::write_spec(writer, spec, berth::json::Secrets::Shown);
     std::string text = writer.take();
     const std::size_t argv = text.find("\"argv\"");
     text.erase(argv, text.find("\"cwd\"") - argv);

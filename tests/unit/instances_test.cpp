@@ -10,6 +10,8 @@ namespace {
 
 constexpr const char* kWeb = R"([app]
 id = "web"
+name = "Web {instance}"
+comment = "number {instance} of the servers"
 command = "server --port 800{instance} --name 'w {instance}/{instance}'"
 env = { PORT = "800{instance}" }
 instances = 3
@@ -42,6 +44,8 @@ TEST_CASE("instances get a number in their id and wherever {instance} stands") {
     const AppSpec& second = apps[1];
     CHECK(second.id == "web.2");
     CHECK(second.instance == 2);
+    CHECK(second.name == "Web 2");
+    CHECK(second.comment == "number 2 of the servers");
     CHECK(second.instance_of == "web");
     CHECK(second.argv == std::vector<std::string>{"server", "--port", "8002", "--name", "w 2/2"});
     CHECK(second.command == "server --port 8002 --name 'w 2/2'");

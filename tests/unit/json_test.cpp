@@ -181,7 +181,15 @@ TEST_CASE("numbers at the ends of what there is") {
     CHECK(number("18446744073709551615")->as<std::uint64_t>() == 18446744073709551615U);
     CHECK(number("-9223372036854775808")->as<std::int64_t>() ==
           std::numeric_limits<std::int64_t>::min());
-    CHECK(number("18446744073709551616")->as<double>() == 18446744073709551616.0);
+    CHECK(number("18446744073709551616.0")->as<double>() == 18446744073709551616.0);
+    for (const char* const whole :
+         {"18446744073709551616", "-9223372036854775809", "12345678901234567890123"}) {
+        CAPTURE(whole);
+        const auto refused = number(whole);  // a double would be another number
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("more than 64 bits") != std::string::npos);
+        CHECK(parse_json(whole, {100, 2, 10, true}));
+    }
     for (const char* const text : {"1e400", "-1e400", "0.99e309", "[17976931348623159e292]"}) {
         CAPTURE(text);
         const auto refused = number(text);

@@ -50,7 +50,7 @@ std::vector<Message> samples() {
     return {Hello{kProtocolVersion, 99},
             start,
             Signal{run, 15, SignalScope::Tree},
-            Input{run, std::string("\0\n\xFF", 3)},
+            Input{run, 7, std::string("\0\n\xFF", 3)},
             Resize{run, 24, 80},
             Forget{run},
             Leave{true},
@@ -58,7 +58,8 @@ std::vector<Message> samples() {
             StartFailed{run, StartStage::Exec, 2},
             Exited{run, 256, false, 9, false, EndCause::OverMemory, 7},
             TreeGone{run},
-            InputRefused{run, "full"},
+            InputTaken{run, 7, 3, InputEnd::Full, "full"},
+            InputRoom{run},
             fact,
             SnapshotEnd{3, "/sys/fs/cgroup/x", {"memory", "pids"}},
             LogRotated{run},
@@ -90,7 +91,7 @@ TEST_CASE("every message survives the link") {
     const auto start = decode(body_of(all[1]));
     CHECK(std::get<Start>(*start).limits.at(1).value == 0xFFFF'FFFF'FFFF'FFFF);
     CHECK(std::get<Start>(*start).nice == -5);
-    CHECK(std::get<RunFact>(*decode(body_of(all[12]))).started_ns == -1);
+    CHECK(std::get<RunFact>(*decode(body_of(all[13]))).started_ns == -1);
 }
 
 TEST_CASE("a message that is cut anywhere, or goes on behind its end, is refused") {

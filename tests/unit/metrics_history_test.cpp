@@ -57,6 +57,8 @@ TEST_CASE("an hour is kept in memory, no more") {
     CHECK(history.last("web", 3).size() == 3);
     CHECK(history.since("web", clock.wall - seconds(61), clock.wall).size() == 12);
     CHECK(history.since("other", clock.wall - seconds(60), clock.wall).empty());
+    // Who asks for an hour asks a moment before it is answered.
+    CHECK(history.since("web", clock.wall - seconds(3600), clock.wall).size() == 720);
 }
 
 TEST_CASE("rates are between samples of one run") {

@@ -3,6 +3,7 @@
 #include "agent/relay/rate_meter.h"
 #include "agent/relay/shown.h"
 #include "agent/relay/trace.h"
+#include "shared/base/secrets.h"
 #include "shared/json/json_value.h"
 #include "shared/wire/value.h"
 
@@ -43,6 +44,18 @@ TEST_CASE("payloads are shown as JSON") {
     CHECK(show_payload(std::string("\x81\x05\xA1x", 4)).json == R"({"5":"x"})");
     CHECK(show_payload(std::string("\x81\x92\x01\x02\xA1x", 6)).json ==
           R"({"{\"bytes\":3,\"hex\":\"920102\"}":"x"})");
+}
+
+TEST_CASE("whole numbers that a double would change are shown as text") {
+    CHECK(shown(std::uint64_t{9007199254740992}) == "9007199254740992");
+    CHECK(shown(std::int64_t{-9007199254740992}) == "-9007199254740992");
+    CHECK(shown(std::uint64_t{9007199254740993}) == R"({"int":"9007199254740993"})");
+    CHECK(shown(~std::uint64_t{0}) == R"({"int":"18446744073709551615"})");
+    CHECK(shown(Value::Array{std::int64_t{-9007199254740993}}) ==
+          R"([{"int":"-9007199254740993"}])");
+    // A text that is JSON with a secret and a number beyond all bounds is masked as any other.
+    CHECK(shown(R"({"password":"hunter2","n":12345678901234567890123})").find("hunter2") ==
+          std::string::npos);
 }
 
 TEST_CASE("what is no msgpack is shown as bytes") {

@@ -1,4 +1,4 @@
-#include "agent/match/patterns.h"
+#include "shared/match/patterns.h"
 
 #include <re2/re2.h>
 
