@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "controller/api/selector.h"
 #include "controller/api/services.h"
+#include "shared/base/secrets.h"
 #include "shared/base/text.h"
 #include "shared/json/json_writer.h"
 
@@ -30,9 +32,10 @@ struct Command {
     std::string verb;
     std::vector<std::string> ids;
     std::string actor;
-    std::string key;        // idempotency key, "" for none
-    Duration start_within;  // later the agent must not begin
-    Duration timeout;       // how long the agent waits for the outcome
+    std::string key;         // idempotency key, "" for none
+    Duration start_within;   // later the agent must not begin
+    Duration timeout;        // how long the agent waits for the outcome
+    bool if_needed = false;  // what is so already is no failure
 };
 
 wire::Value act_args(const Command& command) {
@@ -43,6 +46,7 @@ wire::Value act_args(const Command& command) {
         {"actor", command.actor},
         {"key", command.key},
         {"wait", true},
+        {"if_needed", command.if_needed},
         {"deadline_ns", std::int64_t{deadline}},
         {"timeout_ms",
          std::int64_t{
@@ -56,7 +60,8 @@ std::optional<Error> outcome_of(const wire::Value& info, const std::string& id) 
         if (result.id == id) {
             return result.ok
                        ? std::nullopt
-                       : std::optional(Error{wire::error_code_of(result.code), result.message, 0});
+                       : std::optional(Error{
+                             wire::error_code_of(result.code), without_secrets(result.message), 0});
         }
     }
     return Error{ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0};
@@ -78,8 +83,7 @@ http::Response operation_response(const std::string& operation) {
         json.begin_object().field("operation", operation).end_object().take(), 202);
 }
 
-Result<Duration> timeout_of(const http::Request& request) {
-    BERTH_TRY(const auto body, json_body(request));
+Result<Duration> timeout_of(const json::JsonValue& body) {
     BERTH_TRY(const auto seconds, body.get_optional<double>("timeout"));
     if (seconds && !(*seconds >= 0 && *seconds <= kMaxTimeout)) {
         return fail(ErrorCode::InvalidArgument, "\"timeout\" is 0 to 300 seconds");
@@ -137,10 +141,11 @@ void act(const Services& services, const Exchange& exchange) {
         return exchange.responder.send(http::problem(404, "there is nothing at this address"));
     }
     const auto address = app_address(exchange);
-    const auto timeout = timeout_of(exchange.request);
-    if (!address || !timeout) {
-        return exchange.responder.send(
-            http::problem_of(address ? timeout.error() : address.error()));
+    const auto timeout = timeout_of(exchange.body());
+    const auto if_needed = exchange.body().get_optional<bool>("if_needed");
+    if (!address || !timeout || !if_needed) {
+        return exchange.responder.send(http::problem_of(
+            !address ? address.error() : (!timeout ? timeout.error() : if_needed.error())));
     }
     const std::string key(exchange.request.header("idempotency-key").value_or(""));
     if (key.size() > 128) {
@@ -155,7 +160,8 @@ void act(const Services& services, const Exchange& exchange) {
                           exchange.who->actor(),
                           own_key,
                           std::max<Duration>(*timeout, std::chrono::seconds(10)),
-                          kAgentTimeout};
+                          kAgentTimeout,
+                          if_needed->value_or(false)};
     const bool posted = services.fleet_poster->post(
         [&services, exchange, address = *address, command, timeout = *timeout] {
             carry_out(services, exchange, address, command, timeout);
@@ -173,36 +179,92 @@ struct Bulk {
 
     Exchange exchange;
     std::string verb;
-    std::vector<std::string> apps;              // as they were asked for
+    bool if_needed = false;
+    std::vector<std::string> apps;  // as they were asked for, each once
+    std::vector<std::string> unmatched;
     std::map<std::string, std::string> errors;  // by app; "" is success
     std::map<std::string, std::vector<std::string>> by_agent;
     std::size_t missing = 0;
+
+    void add(const std::string& app) {
+        const std::size_t slash = app.find('/');
+        if (errors.emplace(app, "").second) {
+            apps.push_back(app);
+            by_agent[app.substr(0, slash)].push_back(app.substr(slash + 1));
+        }
+    }
 };
 
-Result<void> read_bulk(Bulk& bulk) {
-    BERTH_TRY(const auto body, json_body(bulk.exchange.request));
+bool is_app_key(const std::string& app) {
+    const std::size_t slash = app.find('/');
+    return slash != std::string::npos && is_valid_id(app.substr(0, slash)) &&
+           is_valid_id(app.substr(slash + 1));
+}
+
+// A member that is a list of texts; nothing when it is not there.
+Result<std::vector<std::string>> texts_of(const json::JsonValue& body, const std::string& name) {
+    std::vector<std::string> texts;
+    const json::JsonValue* const list = body.find(name);
+    if (list == nullptr) {
+        return texts;
+    }
+    if (!list->is_array() || list->items().size() > kMaxBulk) {
+        return fail(ErrorCode::InvalidArgument, '"' + name + "\" is a list of at most 5000 texts");
+    }
+    for (const json::JsonValue& item : list->items()) {
+        BERTH_TRY(std::string text, item.as<std::string>());
+        texts.push_back(std::move(text));
+    }
+    return texts;
+}
+
+// The apps of "apps", which are named one by one, or of "selector", whose words may be expressions.
+Result<void> read_targets(const Services& services, const json::JsonValue& body, Bulk& bulk) {
+    const bool by_name = body.find("apps") != nullptr;
+    if (by_name == (body.find("selector") != nullptr)) {
+        return fail(ErrorCode::InvalidArgument,
+                    "give \"apps\", a list of AGENT/ID, or \"selector\", a list of words");
+    }
+    BERTH_TRY(const auto apps, texts_of(body, "apps"));
+    for (const std::string& app : apps) {
+        if (!is_app_key(app)) {
+            return fail(ErrorCode::InvalidArgument, "\"" + app + "\" is no AGENT/ID");
+        }
+        bulk.add(app);
+    }
+    if (by_name) {
+        return {};
+    }
+    BERTH_TRY(const auto words, texts_of(body, "selector"));
+    BERTH_TRY(const auto confirmed, body.get_optional<bool>("confirm"));
+    BERTH_TRY(auto selected, select_apps(*services.fleet.view(), words));
+    if (bulk.verb == "clean" && selected.by_expression > 0 && selected.apps.size() > 1 &&
+        !confirmed.value_or(false)) {
+        std::string named;
+        for (const std::string& app : selected.apps) {
+            named += (named.empty() ? "" : ", ") + app;
+        }
+        return fail(ErrorCode::WrongState,
+                    "this forgets " + std::to_string(selected.apps.size()) +
+                        " apps with their logs: " + shortened(named, 2000) +
+                        "; say \"confirm\": true, or name them in \"apps\"");
+    }
+    for (const std::string& app : selected.apps) {
+        bulk.add(app);
+    }
+    bulk.unmatched = std::move(selected.unmatched);
+    return {};
+}
+
+Result<void> read_bulk(const Services& services, Bulk& bulk) {
+    const json::JsonValue& body = bulk.exchange.body();
     BERTH_TRY(bulk.verb, body.get<std::string>("verb"));
-    const json::JsonValue* const apps = body.find("apps");
     if (!is_verb(bulk.verb)) {
         return fail(ErrorCode::InvalidArgument, "no verb is named \"" + bulk.verb + "\"");
     }
-    if (apps == nullptr || !apps->is_array() || apps->items().size() > kMaxBulk) {
-        return fail(ErrorCode::InvalidArgument, "\"apps\" is a list of at most 5000 AGENT/ID");
-    }
-    for (const json::JsonValue& item : apps->items()) {
-        BERTH_TRY(const std::string app, item.as<std::string>());
-        const std::size_t slash = std::min(app.find('/'), app.size());
-        const std::string agent = app.substr(0, slash);
-        const std::string id = app.substr(std::min(slash + 1, app.size()));
-        if (!is_valid_id(agent) || !is_valid_id(id)) {
-            return fail(ErrorCode::InvalidArgument, "\"" + app + "\" is no AGENT/ID");
-        }
-        if (bulk.errors.emplace(app, "").second) {
-            bulk.apps.push_back(app);
-            bulk.by_agent[agent].push_back(id);
-        }
-    }
-    return {};
+    BERTH_TRY(const auto if_needed, body.get_optional<bool>("if_needed"));
+    bulk.if_needed = if_needed.value_or(false);
+    return read_targets(services, body, bulk);
 }
 
 void finish_bulk(const Services& services, Bulk& bulk) {
@@ -231,7 +293,8 @@ void finish_bulk(const Services& services, Bulk& bulk) {
                    bulk.verb,
                    target,
                    result,
-                   http::json_response(json.end_array().end_object().take()));
+                   http::json_response(
+                       json.end_array().field("unmatched", bulk.unmatched).end_object().take()));
 }
 
 void bulk_answered(Bulk& bulk,
@@ -250,7 +313,7 @@ void bulk_answered(Bulk& bulk,
 
 void act_on_many(const Services& services, const Exchange& exchange) {
     const auto bulk = std::make_shared<Bulk>(exchange);
-    if (const auto read = read_bulk(*bulk); !read) {
+    if (const auto read = read_bulk(services, *bulk); !read) {
         return exchange.responder.send(http::problem_of(read.error()));
     }
     bulk->missing = bulk->by_agent.size();
@@ -259,7 +322,8 @@ void act_on_many(const Services& services, const Exchange& exchange) {
     }
     constexpr Duration kTimeout = std::chrono::seconds(30);
     for (const auto& [agent, ids] : bulk->by_agent) {
-        const Command command{bulk->verb, ids, exchange.who->actor(), "", kTimeout, kTimeout};
+        const Command command{
+            bulk->verb, ids, exchange.who->actor(), "", kTimeout, kTimeout, bulk->if_needed};
         ask(services,
             agent,
             "act",
@@ -284,15 +348,34 @@ void get_operation(const Services& services, const Exchange& exchange) {
                                 : http::problem(404, "this operation is not known (any more)"));
 }
 
+// How much of the input was taken goes with every answer but that of all: 204.
+http::Response input_problem(int status, std::string_view why, std::uint64_t taken) {
+    return http::problem(status, why, ",\"taken\":" + std::to_string(taken));
+}
+
+http::Response input_response(const Result<wire::Value>& answer, std::size_t size) {
+    if (!answer) {
+        const auto code = answer.error().code;
+        return code == ErrorCode::WrongState ? input_problem(409, answer.error().message, 0)
+                                             : http::problem_of_agent(change_error(answer.error()));
+    }
+    const std::uint64_t taken = (*answer)["taken"].as_uint();
+    if (taken >= size) {
+        return http::no_content();
+    }
+    const std::string why = (*answer)["why"].as_string() + "; of " + std::to_string(size) +
+                            " bytes " + std::to_string(taken) + " were taken";
+    return input_problem((*answer)["full"].as_bool() ? 429 : 409, why, taken);
+}
+
 void write_stdin(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
-    const auto body = json_body(exchange.request);
-    const auto data = body ? body->get<std::string>("data") : fail(body.error());
+    const auto data = exchange.body().get<std::string>("data");
     if (!address || !data) {
         return exchange.responder.send(http::problem_of(address ? data.error() : address.error()));
     }
     if (data->size() > kMaxInput) {
-        return exchange.responder.send(http::problem(413, "at most 64 KiB of input at once"));
+        return exchange.responder.send(input_problem(413, "at most 64 KiB of input at once", 0));
     }
     const wire::Value args = wire::Value::Map{{"id", address->id}, {"data", *data}};
     ask(services,
@@ -302,15 +385,11 @@ void write_stdin(const Services& services, const Exchange& exchange) {
         std::chrono::seconds(5),
         [&services, exchange, address = *address, size = data->size()](
             const Result<wire::Value>& answer) {
-            const std::string result =
-                answer ? std::to_string(size) + " bytes" : change_failed(answer.error());
+            const std::string result = answer ? std::to_string((*answer)["taken"].as_uint()) +
+                                                    " of " + std::to_string(size) + " bytes"
+                                              : change_failed(answer.error());
             audit_and_send(
-                services,
-                exchange,
-                "stdin",
-                address.key(),
-                result,
-                answer ? http::no_content() : http::problem_of_agent(change_error(answer.error())));
+                services, exchange, "stdin", address.key(), result, input_response(answer, size));
         });
 }
 
@@ -335,7 +414,13 @@ std::vector<http::Route> action_routes(const Services& services) {
          Access::Operator,
          Where::Loop,
          [&services](const Exchange& exchange) { write_stdin(services, exchange); },
-         {"Write to the app's standard input", "", "Input", "", 204}},
+         {"Write to the app's standard input. 429: it does not read, 409: it takes none; the "
+          "problem's "
+          "\"taken\" says how many bytes were taken all the same",
+          "",
+          "Input",
+          "",
+          204}},
         {Method::Post,
          "/api/v1/apps/actions",
          Access::Operator,

@@ -35,8 +35,7 @@ void get_agent(const Services& services, const Exchange& exchange) {
                                 : http::json_response(found->second->json));
 }
 
-Result<store::AgentRow> read_agent(const Services& services, const http::Request& request) {
-    BERTH_TRY(const auto body, json_body(request));
+Result<store::AgentRow> read_agent(const Services& services, const json::JsonValue& body) {
     store::AgentRow agent;
     BERTH_TRY(agent.name, body.get<std::string>("name"));
     BERTH_TRY(agent.endpoint, body.get<std::string>("endpoint"));
@@ -49,7 +48,7 @@ Result<store::AgentRow> read_agent(const Services& services, const http::Request
 }
 
 void add_agent(const Services& services, const Exchange& exchange) {
-    const auto agent = read_agent(services, exchange.request);
+    const auto agent = read_agent(services, exchange.body());
     if (!agent) {
         return exchange.responder.send(http::problem_of(agent.error()));
     }
@@ -94,7 +93,7 @@ struct EventsGathering {
         std::string json;
     };
 
-    http::Responder responder;
+    Exchange exchange;
     std::size_t limit;
     std::size_t missing;
     std::vector<Event> events;
@@ -105,7 +104,8 @@ void write_event(EventsGathering& gathering, const std::string& agent, const wir
     json::JsonWriter json;
     json.begin_object().field("agent", agent).field("seq", event["seq"].as_uint());
     json.field("time", fleet::api_time(time)).field("app", event["app"].as_string());
-    json.field("state", event["state"].as_string()).field("text", event["text"].as_string());
+    json.field("state", event["state"].as_string());
+    json.field("text", text_for(gathering.exchange, event["text"].as_string()));
     gathering.events.push_back({time, json.end_object().take()});
 }
 
@@ -119,7 +119,7 @@ void finish_events(EventsGathering& gathering) {
     for (std::size_t i = first; i < events.size(); ++i) {
         json.raw(events[i].json);
     }
-    gathering.responder.send(http::json_response(json.end_array().end_object().take()));
+    gathering.exchange.responder.send(http::json_response(json.end_array().end_object().take()));
 }
 
 // Those that can be asked; all of them when `only` is empty.
@@ -170,8 +170,8 @@ void get_events(const Services& services, const Exchange& exchange) {
         args.emplace_back("after", *after);
     }
     const auto agents = connected_agents(services, only);
-    const auto gathering = std::make_shared<EventsGathering>(
-        EventsGathering{exchange.responder, *limit, agents.size(), {}});
+    const auto gathering =
+        std::make_shared<EventsGathering>(EventsGathering{exchange, *limit, agents.size(), {}});
     if (agents.empty()) {
         return finish_events(*gathering);
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "controller/api/services.h"
+#include "shared/json/app_json.h"
 #include "shared/json/json_writer.h"
 #include "shared/wire/status.h"
 
@@ -78,18 +79,19 @@ void list_apps(const Services& services, const Exchange& exchange) {
     exchange.responder.send(http::json_response(json.end_object().take()));
 }
 
-void write_history(json::JsonWriter& json, const wire::Value& events) {
+void write_history(json::JsonWriter& json, const Exchange& exchange, const wire::Value& events) {
     json.key("history").begin_array();
     for (const wire::Value& event : events.as_array()) {
         json.begin_object();
         json.field("time", fleet::api_time(wire::to_wall_time(event["time"])));
-        json.field("state", event["state"].as_string()).field("reason", event["text"].as_string());
+        json.field("state", event["state"].as_string());
+        json.field("reason", text_for(exchange, event["text"].as_string()));
         json.end_object();
     }
     json.end_array();
 }
 
-void write_runs(json::JsonWriter& json, const wire::Value& runs) {
+void write_runs(json::JsonWriter& json, const Exchange& exchange, const wire::Value& runs) {
     json.key("runs").begin_array();
     for (const wire::Value& run : runs.as_array()) {
         json.begin_object().field("generation", run["generation"].as_uint());
@@ -101,12 +103,14 @@ void write_runs(json::JsonWriter& json, const wire::Value& runs) {
         } else {
             json.value(run["exit_code"].as_int());
         }
-        json.field("how", run["how"].as_string()).end_object();
+        json.field("how", text_for(exchange, run["how"].as_string())).end_object();
     }
     json.end_array();
 }
 
-http::Response details_response(const std::string& agent, const wire::Value& info) {
+http::Response details_response(const Exchange& exchange,
+                                const std::string& agent,
+                                const wire::Value& info) {
     auto status = wire::to_app_status(info["app"]);
     if (!status) {
         return http::problem(502, "the agent's answer is not understood");
@@ -114,12 +118,14 @@ http::Response details_response(const std::string& agent, const wire::Value& inf
     status->agent = agent;
     json::JsonWriter json;
     json.begin_object();
-    fleet::write_app(json, *status, /*stale=*/false);
+    fleet::write_app(json,
+                     sees_secrets(exchange) ? *status : json::without_secrets(*status),
+                     /*stale=*/false);
     // The text is embedded as it is, so it must be JSON.
     const std::string& spec = info["spec"].as_string();
     json.key("spec").raw(json::parse_json(spec) ? spec : "{}");
-    write_history(json, info["history"]);
-    write_runs(json, info["runs"]);
+    write_history(json, exchange, info["history"]);
+    write_runs(json, exchange, info["runs"]);
     return http::json_response(json.end_object().take());
 }
 
@@ -131,12 +137,11 @@ void get_app(const Services& services, const Exchange& exchange) {
     ask(services,
         address->agent,
         "show",
-        wire::Value::Map{{"id", address->id}},
+        wire::Value::Map{{"id", address->id}, {"secrets", sees_secrets(exchange)}},
         kReadDeadline,
-        [responder = exchange.responder,
-         agent = address->agent](const Result<wire::Value>& answer) {
-            responder.send(answer ? details_response(agent, *answer)
-                                  : http::problem_of_agent(answer.error()));
+        [exchange, agent = address->agent](const Result<wire::Value>& answer) {
+            exchange.responder.send(answer ? details_response(exchange, agent, *answer)
+                                           : http::problem_of_agent(answer.error()));
         });
 }
 
@@ -150,7 +155,8 @@ std::vector<http::Route> app_routes(const Services& services) {
          Where::Loop,
          [&services](const Exchange& exchange) { list_apps(services, exchange); },
          {"All apps of all agents, from memory",
-          "agent,state,tag,q,limit,cursor",
+          "agent,state=stopped|waiting|starting|running|stopping|backoff|exited|failed,tag,q,limit,"
+          "cursor",
           "",
           "Apps",
           200}},
@@ -159,7 +165,12 @@ std::vector<http::Route> app_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          [&services](const Exchange& exchange) { get_app(services, exchange); },
-         {"One app with its descriptor and its history", "", "", "AppDetails", 200}},
+         {"One app with its descriptor and its history. What looks like a secret is masked for "
+          "all but admins",
+          "",
+          "",
+          "AppDetails",
+          200}},
     };
 }
 

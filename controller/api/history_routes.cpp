@@ -1,4 +1,5 @@
 #include "controller/api/services.h"
+#include "shared/base/secrets.h"
 #include "shared/json/json_writer.h"
 #include "shared/wire/status.h"
 
@@ -15,7 +16,7 @@ using http::Where;
 
 constexpr Duration kDeadline = std::chrono::seconds(5);
 
-using Render = http::Response (*)(const wire::Value& info);
+using Render = http::Response (*)(const Exchange& exchange, const wire::Value& info);
 
 // Asks the app's agent and answers with what `render` makes of it.
 void ask_and_render(const Services& services,
@@ -33,8 +34,9 @@ void ask_and_render(const Services& services,
         verb,
         std::move(args),
         kDeadline,
-        [responder = exchange.responder, render](const Result<wire::Value>& answer) {
-            responder.send(answer ? render(*answer) : http::problem_of_agent(answer.error()));
+        [exchange, render](const Result<wire::Value>& answer) {
+            exchange.responder.send(answer ? render(exchange, *answer)
+                                           : http::problem_of_agent(answer.error()));
         });
 }
 
@@ -42,7 +44,7 @@ std::string time_text(const wire::Value& value) {
     return fleet::api_time(wire::to_wall_time(value));
 }
 
-http::Response metrics_response(const wire::Value& info) {
+http::Response metrics_response(const Exchange& /*exchange*/, const wire::Value& info) {
     json::JsonWriter json;
     json.begin_object().key("time").begin_array();
     for (const wire::Value& time : info["time"].as_array()) {
@@ -80,24 +82,37 @@ void get_metrics(const Services& services, const Exchange& exchange) {
     ask_and_render(services, exchange, "metrics", std::move(args), metrics_response);
 }
 
-http::Response crashes_response(const wire::Value& info) {
+// A crash's bundle, which is JSON, as who asks may see it.
+void write_bundle(json::JsonWriter& json, const Exchange& exchange, const std::string& text) {
+    const auto bundle = json::parse_json(text);
+    if (!bundle) {
+        json.raw("{}");
+    } else if (sees_secrets(exchange)) {
+        json.raw(text);
+    } else {
+        json::write_masked(json, *bundle, kMaskedSecret, without_secrets);
+    }
+}
+
+http::Response crashes_response(const Exchange& exchange, const wire::Value& info) {
     json::JsonWriter json;
     json.begin_object().key("groups").begin_array();
     for (const wire::Value& group : info["groups"].as_array()) {
-        json.begin_object().field("signature", group["signature"].as_string());
-        json.field("how", group["how"].as_string()).field("count", group["count"].as_uint());
+        json.begin_object();
+        json.field("signature", text_for(exchange, group["signature"].as_string()));
+        json.field("how", text_for(exchange, group["how"].as_string()))
+            .field("count", group["count"].as_uint());
         json.field("first", time_text(group["first"])).field("last", time_text(group["last"]));
         json.field("generation", group["generation"].as_uint()).end_object();
     }
     json.end_array().key("crashes").begin_array();
     for (const wire::Value& crash : info["crashes"].as_array()) {
-        // The text is embedded as it is, so it must be JSON.
-        const std::string& bundle = crash["bundle"].as_string();
         json.begin_object().field("generation", crash["generation"].as_uint());
         json.field("time", time_text(crash["time"]));
-        json.field("signature", crash["signature"].as_string());
-        json.field("how", crash["how"].as_string());
-        json.key("bundle").raw(json::parse_json(bundle) ? bundle : "{}").end_object();
+        json.field("signature", text_for(exchange, crash["signature"].as_string()));
+        json.field("how", text_for(exchange, crash["how"].as_string())).key("bundle");
+        write_bundle(json, exchange, crash["bundle"].as_string());
+        json.end_object();
     }
     return http::json_response(json.end_array().end_object().take());
 }
@@ -110,14 +125,21 @@ void get_crashes(const Services& services, const Exchange& exchange) {
     ask_and_render(services, exchange, "crashes", {{"limit", *limit}}, crashes_response);
 }
 
-http::Response explanation_response(const wire::Value& info) {
-    json::JsonWriter json;
-    json.begin_object().field("explanation", info["text"].as_string());
-    for (const char* key : {"state", "cause", "since", "actor", "next"}) {
-        json.field(key, info[key].as_string());
+std::vector<std::string> texts_for(const Exchange& exchange, std::vector<std::string> texts) {
+    for (std::string& text : texts) {
+        text = text_for(exchange, text);
     }
-    json.field("evidence", info["evidence"].as_strings());
-    json.field("lines", info["lines"].as_strings());
+    return texts;
+}
+
+http::Response explanation_response(const Exchange& exchange, const wire::Value& info) {
+    json::JsonWriter json;
+    json.begin_object().field("explanation", text_for(exchange, info["text"].as_string()));
+    for (const char* key : {"state", "cause", "since", "actor", "next"}) {
+        json.field(key, text_for(exchange, info[key].as_string()));
+    }
+    json.field("evidence", texts_for(exchange, info["evidence"].as_strings()));
+    json.field("lines", texts_for(exchange, info["lines"].as_strings()));
     return http::json_response(json.end_object().take());
 }
 
@@ -135,7 +157,8 @@ void get_obstacles(const Services& services, const Exchange& exchange) {
         "check",
         wire::Value::Map{{"patterns", wire::strings({exactly})}},
         kDeadline,
-        [responder = exchange.responder, id = address->id](const Result<wire::Value>& answer) {
+        [exchange, id = address->id](const Result<wire::Value>& answer) {
+            const http::Responder& responder = exchange.responder;
             if (!answer) {
                 return responder.send(http::problem_of_agent(answer.error()));
             }
@@ -143,15 +166,15 @@ void get_obstacles(const Services& services, const Exchange& exchange) {
                 return responder.send(http::problem(404, "no app has the id \"" + id + '"'));
             }
             json::JsonWriter json;
-            json.begin_object().field("obstacles", (*answer)["apps"][id].as_strings());
+            json.begin_object().field("obstacles",
+                                      texts_for(exchange, (*answer)["apps"][id].as_strings()));
             responder.send(http::json_response(json.end_object().take()));
         });
 }
 
 void scale(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
-    const auto body = json_body(exchange.request);
-    const auto count = body ? body->get<std::uint64_t>("count") : fail(body.error());
+    const auto count = exchange.body().get<std::uint64_t>("count");
     if (!address || !count) {
         return exchange.responder.send(http::problem_of(address ? count.error() : address.error()));
     }

@@ -185,7 +185,7 @@ std::vector<http::Route> log_routes(const Services& services) {
          [&services](const Exchange& exchange) { get_logs(services, exchange); },
          {"Lines of the log: the last (tail), from a time on (since), up to a time "
           "(before), or on from a cursor (after)",
-          "tail,before,after,since,grep,stream",
+          "tail,before,after,since,grep,stream=stdout|stderr",
           "",
           "Logs",
           200}},

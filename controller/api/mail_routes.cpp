@@ -239,11 +239,9 @@ Result<Value> notify_args(const json::JsonValue& body, const std::string& to) {
 
 void send_message(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
-    const auto body = json_body(exchange.request);
-    const auto payload = body ? payload_of(*body) : fail(body.error());
-    const auto args = body && address
-                          ? notify_args(*body, address->id)
-                          : Result<Value>(fail(address ? body.error() : address.error()));
+    const auto payload = payload_of(exchange.body());
+    const auto args =
+        address ? notify_args(exchange.body(), address->id) : Result<Value>(fail(address.error()));
     if (!address || !payload || !args || payload->empty()) {
         const Error missing{ErrorCode::InvalidArgument, "\"payload\" is missing", 0};
         return exchange.responder.send(
@@ -267,9 +265,8 @@ void send_message(const Services& services, const Exchange& exchange) {
 
 void raise_event(const Services& services, const Exchange& exchange) {
     const auto agent = agent_of(exchange);
-    const auto body = json_body(exchange.request);
-    const auto type = body ? body->get<std::string>("type") : fail(body.error());
-    const auto payload = body ? payload_of(*body) : fail(body.error());
+    const auto type = exchange.body().get<std::string>("type");
+    const auto payload = payload_of(exchange.body());
     if (!agent || !type || !payload) {
         return exchange.responder.send(
             http::problem_of(!agent ? agent.error() : (!type ? type.error() : payload.error())));
@@ -318,7 +315,7 @@ std::vector<http::Route> mail_routes(const Services& services) {
          bound(get_mailbox),
          {"The messages that wait for the app, oldest first, decoded for display; secrets are "
           "masked",
-          "after,limit,full",
+          "after,limit,full=true|false",
           "",
           "Messages",
           200}},

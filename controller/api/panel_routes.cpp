@@ -40,13 +40,19 @@ std::vector<http::Route> panel_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          [&services](const Exchange& exchange) { services.hub.accept(exchange); },
-         {"WebSocket: a snapshot, numbered deltas, followed logs", "", "", "", 101}},
+         {"WebSocket: a snapshot, numbered deltas, followed logs. The frames follow (app, tail) "
+          "and "
+          "unfollow (app) are known; others are answered with one of type error",
+          "",
+          "",
+          "",
+          101}},
         {Method::Get,
          http::kEverythingElse,
          Access::Public,
          where,
          page,
-         {"The panel's pages and files", "", "", "", 200}},
+         {"The panel's pages and files", http::kAnyQuery, "", "", 200}},
     };
 }
 

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "shared/base/secrets.h"
 #include "shared/base/text.h"
 #include "shared/log/log.h"
 
@@ -44,14 +45,6 @@ void write_audit(const Services& services, const store::AuditRow& row) {
 }
 
 }  // namespace
-
-Result<json::JsonValue> json_body(const http::Request& request) {
-    BERTH_TRY(auto value, json::parse_json(request.body.empty() ? "{}" : request.body));
-    if (!value.is_object()) {
-        return fail(ErrorCode::InvalidArgument, "the body must be a JSON object");
-    }
-    return value;
-}
 
 Result<AppAddress> app_address(const http::Exchange& exchange) {
     AppAddress address{exchange.param("agent"), exchange.param("id")};
@@ -105,6 +98,14 @@ Result<WallTime> parse_time(std::string_view text) {
     }
     const std::time_t seconds = timegm(&parts);
     return WallTime(std::chrono::seconds(seconds) + Duration(nanoseconds));
+}
+
+bool sees_secrets(const http::Exchange& exchange) {
+    return exchange.who && exchange.who->role == auth::Role::Admin;
+}
+
+std::string text_for(const http::Exchange& exchange, std::string_view text) {
+    return sees_secrets(exchange) ? std::string(text) : without_secrets(text);
 }
 
 Error change_error(const Error& error) {

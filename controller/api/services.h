@@ -50,9 +50,6 @@ std::vector<http::Route> all_routes(const Services& services);
 // Whether a remote agent may be stored so. Error: what is wrong.
 Result<void> check_agent(const store::AgentRow& agent);
 
-// The body as a JSON object; an empty body is an empty object.
-Result<json::JsonValue> json_body(const http::Request& request);
-
 // "agent" and "id" of the path, checked to be ids. Error: InvalidArgument.
 struct AppAddress {
     std::string agent;
@@ -71,6 +68,12 @@ Result<std::uint64_t> number_parameter(const http::Request& request,
 
 // "2026-11-22T10:00:00Z", with or without a fraction.
 Result<WallTime> parse_time(std::string_view text);
+
+// Whether who asks may see what looks like a secret: admins.
+bool sees_secrets(const http::Exchange& exchange);
+
+// `text` as who asks may see it.
+std::string text_for(const http::Exchange& exchange, std::string_view text);
 
 // Asks an agent from the http loop. `answer` is called on the fleet loop.
 // The error of a change that an agent was asked for. TimedOut means that no answer came: that is

@@ -46,10 +46,10 @@ http::Response refused_response(const Error& error, Duration retry_after) {
 }
 
 void open_session(const Services& services, Exchange exchange, bool is_setup) {
-    const auto body = json_body(exchange.request);
-    const auto user = body ? body->get<std::string>("username") : fail(body.error());
-    const auto password = body ? body->get<std::string>("password") : fail(body.error());
-    const auto token = body && is_setup ? body->get<std::string>("token") : Result<std::string>("");
+    const json::JsonValue& body = exchange.body();
+    const auto user = body.get<std::string>("username");
+    const auto password = body.get<std::string>("password");
+    const auto token = is_setup ? body.get<std::string>("token") : Result<std::string>("");
     for (const auto* const value : {&user, &password, &token}) {
         if (!*value) {
             return exchange.responder.send(http::problem_of(value->error()));

@@ -55,8 +55,7 @@ struct NewUser {
     store::Role role = store::Role::Viewer;
 };
 
-Result<NewUser> read_new_user(const http::Request& request) {
-    BERTH_TRY(const auto body, json_body(request));
+Result<NewUser> read_new_user(const json::JsonValue& body) {
     NewUser user;
     BERTH_TRY(user.name, body.get<std::string>("name"));
     BERTH_TRY(user.password, body.get<std::string>("password"));
@@ -66,11 +65,11 @@ Result<NewUser> read_new_user(const http::Request& request) {
 }
 
 void add_user(const Services& services, const Exchange& exchange) {
-    const auto user = read_new_user(exchange.request);
+    const auto user = read_new_user(exchange.body());
     if (!user) {
         return exchange.responder.send(http::problem_of(user.error()));
     }
-    const auto done = services.auth.add_user(user->name, user->password, user->role);
+    const auto done = services.auth.add_user(user->name, user->password, user->role, exchange.who);
     json::JsonWriter json;
     json.begin_object().field("name", user->name);
     json.field("role", store::kRoleNames.name(user->role)).end_object();
@@ -83,8 +82,7 @@ struct UserChange {
     std::optional<std::string> password;
 };
 
-Result<UserChange> read_change(const http::Request& request) {
-    BERTH_TRY(const auto body, json_body(request));
+Result<UserChange> read_change(const json::JsonValue& body) {
     UserChange change;
     BERTH_TRY(const auto role, body.get_optional<std::string>("role"));
     BERTH_TRY(change.password, body.get_optional<std::string>("password"));
@@ -98,12 +96,12 @@ Result<UserChange> read_change(const http::Request& request) {
 }
 
 void change_user(const Services& services, const Exchange& exchange) {
-    const auto change = read_change(exchange.request);
+    const auto change = read_change(exchange.body());
     if (!change) {
         return exchange.responder.send(http::problem_of(change.error()));
     }
     const std::string& name = exchange.param("name");
-    const auto done = services.auth.change_user(name, change->role, change->password);
+    const auto done = services.auth.change_user(name, change->role, change->password, exchange.who);
     std::string verb = change->password ? "set password" : "";
     if (change->role) {
         verb += (verb.empty() ? "" : ", ");
@@ -118,7 +116,7 @@ void remove_user(const Services& services, const Exchange& exchange) {
            exchange,
            "remove user",
            name,
-           services.auth.remove_user(name),
+           services.auth.remove_user(name, exchange.who),
            http::no_content());
 }
 

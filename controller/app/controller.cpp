@@ -249,7 +249,10 @@ void Controller::reload() {
     });
 }
 
+// Read and handed over in one go: an older list must not come after a newer one, or an agent that
+// was removed would stay.
 void Controller::reload_agents() {
+    const std::lock_guard reading(agents_);
     const auto agents = store_->agents();
     if (!agents) {
         return log::error("the agents were not read again", {{"error", agents.error().message}});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -71,6 +72,7 @@ private:
     std::unique_ptr<http::WorkerPool> workers_;
     std::unique_ptr<panel::Assets> assets_;
     api::Operations operations_;
+    std::mutex agents_;  // held by the worker that reads the list of agents and hands it over
     std::unique_ptr<fleet::Fleet> fleet_;
     std::unique_ptr<fleet::MailRouter> mail_;
     std::unique_ptr<fleet::LogFollows> follows_;

@@ -52,6 +52,7 @@ bool Auth::is_over(const Session& session, const Now& now) {
 }
 
 Result<void> Auth::reload() {
+    std::unique_lock changing(changes_);
     BERTH_TRY(const auto users, store_.users());
     const bool ended = state_.with([&users](State& state) {
         state.users.clear();
@@ -62,8 +63,9 @@ Result<void> Auth::reload() {
                    return state.users.count(entry.second.row.user) == 0;
                }) > 0;
     });
-    if (ended && sessions_ended_) {
-        sessions_ended_();
+    changing.unlock();
+    if (ended) {
+        tell_ended();
     }
     return {};
 }
@@ -103,16 +105,28 @@ bool Auth::keep_alive(const std::string& session) {
     return state_.with([&](State& state) { return use(state, session).has_value(); });
 }
 
-Result<Opened> Auth::open_session(const std::string& user, Role role, const std::string& address) {
+bool Auth::still_holds(const Identity& who) const {
+    const Now now = clock_();
+    return state_.with([&](const State& state) {
+        const auto session = state.sessions.find(who.session);
+        const auto user = state.users.find(who.user);
+        return session != state.sessions.end() && !is_over(session->second, now) &&
+               user != state.users.end() && user->second == who.role;
+    });
+}
+
+Result<Opened> Auth::open_session(const store::UserRow& user, const std::string& address) {
     const Now now = clock_();
     Opened opened;
     opened.token = random_token();
-    opened.identity = {user, role, random_token(), token_hash(opened.token)};
+    opened.identity = {user.name, user.role, random_token(), token_hash(opened.token)};
     const store::SessionRow row{
-        opened.identity.session, user, opened.identity.csrf, now.wall, now.wall, address};
-    BERTH_CHECK(store_.add_session(row));
+        opened.identity.session, user.name, opened.identity.csrf, now.wall, now.wall, address};
+    std::unique_lock changing(changes_);
+    BERTH_TRY(opened.identity.role, store_.open_session(row, user.hash));
     std::vector<std::string> over;
     state_.with([&](State& state) {
+        state.users[user.name] = opened.identity.role;  // another process may have added the user
         for (const auto& [hash, session] : state.sessions) {
             if (is_over(session, now)) {
                 over.push_back(hash);
@@ -133,6 +147,7 @@ Result<Opened> Auth::open_session(const std::string& user, Role role, const std:
     for (const std::string& hash : over) {
         BERTH_CHECK(store_.remove_session(hash));
     }
+    changing.unlock();
     store_uses();
     return opened;
 }
@@ -156,20 +171,22 @@ void Auth::store_uses() {
 }
 
 void Auth::log_out(const std::string& session) {
-    state_.with([&](State& state) { state.sessions.erase(session); });
-    if (const auto done = store_.remove_session(session); !done) {
-        log::warning("the end of a session was not stored", {{"error", done.error().message}});
+    {
+        const std::lock_guard changing(changes_);
+        state_.with([&](State& state) { state.sessions.erase(session); });
+        if (const auto done = store_.remove_session(session); !done) {
+            log::warning("the end of a session was not stored", {{"error", done.error().message}});
+        }
     }
-    if (sessions_ended_) {
-        sessions_ended_();
-    }
+    tell_ended();
 }
 
-void Auth::end_sessions_of(const std::string& user) {
-    state_.with([&](State& state) {
-        std::erase_if(state.sessions,
-                      [&user](const auto& entry) { return entry.second.row.user == user; });
-    });
+void Auth::drop_sessions_of(State& state, const std::string& user) {
+    std::erase_if(state.sessions,
+                  [&user](const auto& entry) { return entry.second.row.user == user; });
+}
+
+void Auth::tell_ended() {
     if (sessions_ended_) {
         sessions_ended_();
     }
@@ -211,9 +228,8 @@ Result<Opened> Auth::log_in(const Credentials& credentials, Duration& retry_afte
     state_.with([&](State& state) {
         state.by_account.succeeded(credentials.user);
         state.by_address.succeeded(credentials.address);
-        state.users[user->name] = user->role;  // another process may have added the user
     });
-    return open_session(user->name, user->role, credentials.address);
+    return open_session(*user, credentials.address);
 }
 
 Result<std::optional<std::string>> Auth::make_setup_token() {
@@ -242,8 +258,7 @@ Result<Opened> Auth::set_up(const std::string& token,
     BERTH_TRY(const store::UserRow user,
               make_user(credentials.user, credentials.password, Role::Admin));
     BERTH_CHECK(store_.add_first_user(user, hash));
-    state_.with([&](State& state) { state.users[user.name] = Role::Admin; });
-    return open_session(user.name, Role::Admin, credentials.address);
+    return open_session(user, credentials.address);
 }
 
 // --- users
@@ -260,8 +275,20 @@ Result<store::UserRow> Auth::make_user(const std::string& name,
     return store::UserRow{name, std::move(hash), role, clock_().wall};
 }
 
-Result<void> Auth::add_user(const std::string& name, const std::string& password, Role role) {
+Result<void> Auth::check_admin(const Who& by) const {
+    if (by && !(by->role == Role::Admin && still_holds(*by))) {
+        return fail(ErrorCode::PermissionDenied, "your role does not allow this");
+    }
+    return {};
+}
+
+Result<void> Auth::add_user(const std::string& name,
+                            const std::string& password,
+                            Role role,
+                            const Who& by) {
     BERTH_TRY(const store::UserRow user, make_user(name, password, role));
+    const std::lock_guard changing(changes_);
+    BERTH_CHECK(check_admin(by));
     BERTH_CHECK(store_.add_user(user));
     state_.with([&](State& state) { state.users[name] = role; });
     return {};
@@ -269,25 +296,39 @@ Result<void> Auth::add_user(const std::string& name, const std::string& password
 
 Result<void> Auth::change_user(const std::string& name,
                                const std::optional<Role>& role,
-                               const std::optional<std::string>& password) {
+                               const std::optional<std::string>& password,
+                               const Who& by) {
     std::optional<std::string> hash;
     if (password) {
         BERTH_CHECK(check_password(name, *password));
         BERTH_TRY(hash, hash_password(*password));
     }
-    BERTH_CHECK(store_.change_user(name, role, hash));
-    BERTH_CHECK(store_.remove_sessions_of(name));
-    if (role) {
-        state_.with([&](State& state) { state.users[name] = *role; });
+    {
+        const std::lock_guard changing(changes_);
+        BERTH_CHECK(check_admin(by));
+        BERTH_CHECK(store_.change_user(name, role, hash));
+        state_.with([&](State& state) {
+            if (role) {
+                state.users[name] = *role;
+            }
+            drop_sessions_of(state, name);
+        });
     }
-    end_sessions_of(name);
+    tell_ended();
     return {};
 }
 
-Result<void> Auth::remove_user(const std::string& name) {
-    BERTH_CHECK(store_.remove_user(name));
-    state_.with([&](State& state) { state.users.erase(name); });
-    end_sessions_of(name);
+Result<void> Auth::remove_user(const std::string& name, const Who& by) {
+    {
+        const std::lock_guard changing(changes_);
+        BERTH_CHECK(check_admin(by));
+        BERTH_CHECK(store_.remove_user(name));
+        state_.with([&](State& state) {
+            state.users.erase(name);
+            drop_sessions_of(state, name);
+        });
+    }
+    tell_ended();
     return {};
 }
 

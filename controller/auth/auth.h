@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -35,7 +36,8 @@ struct Opened {
 // Users and sessions. A session ends 60 minutes after it was used last and 12 hours after it began,
 // at log out, and when its user's password or role changes. What reads sessions takes a lock for
 // microseconds, from any thread; what changes users or sessions hashes and writes, in worker
-// threads.
+// threads. Each change is one transaction of the store and then, before the next change, the same
+// in memory: a log-in that overtakes a change of its user gets what the change has made of it.
 class Auth {
 public:
     static constexpr Duration kIdle = std::chrono::minutes(60);
@@ -51,6 +53,9 @@ public:
 
     // Marks the session as used, as a live connection does. False: it is over.
     bool keep_alive(const std::string& session);
+
+    // Whether this session still is, with the role that `who` was given. Marks no use.
+    [[nodiscard]] bool still_holds(const Identity& who) const;
 
     // Whether there is no user yet.
     [[nodiscard]] bool setup_required() const;
@@ -76,11 +81,18 @@ public:
                           const Credentials& credentials,
                           Duration& retry_after);
 
-    Result<void> add_user(const std::string& name, const std::string& password, Role role);
+    // Changes of users. `by`: who asks, nothing for the command line; PermissionDenied when that
+    // is no admin any more at the moment of the change.
+    using Who = std::optional<Identity>;
+    Result<void> add_user(const std::string& name,
+                          const std::string& password,
+                          Role role,
+                          const Who& by = {});
     Result<void> change_user(const std::string& name,
                              const std::optional<Role>& role,
-                             const std::optional<std::string>& password);
-    Result<void> remove_user(const std::string& name);
+                             const std::optional<std::string>& password,
+                             const Who& by = {});
+    Result<void> remove_user(const std::string& name, const Who& by = {});
 
     // Reads the users again, after another process has changed them.
     Result<void> reload();
@@ -111,10 +123,12 @@ private:
     Result<store::UserRow> make_user(const std::string& name,
                                      const std::string& password,
                                      Role role) const;
-    Result<Opened> open_session(const std::string& user, Role role, const std::string& address);
+    Result<Opened> open_session(const store::UserRow& user, const std::string& address);
+    [[nodiscard]] Result<void> check_admin(const Who& by) const;
     Duration throttled(const Credentials& credentials);
     void note_failure(const Credentials& credentials);
-    void end_sessions_of(const std::string& user);
+    static void drop_sessions_of(State& state, const std::string& user);
+    void tell_ended();
     std::optional<Identity> use(State& state, const std::string& hash);
     void store_uses();
     static bool is_over(const Session& session, const Now& now);
@@ -122,6 +136,10 @@ private:
     store::Store& store_;
     Clock clock_;
     std::function<void()> sessions_ended_;
+
+    // Held over a change in the store and the same change in state_, so that they come in one
+    // order. Never by what only reads.
+    std::mutex changes_;
     Guarded<State> state_;
 };
 

@@ -17,9 +17,15 @@
 namespace berth::fleet {
 
 // How one agent is seen. `Refused`: it answers, but does not let this controller in.
-enum class LinkState : std::uint8_t { Connected, Connecting, Unreachable, Refused };
+enum class LinkState : std::uint8_t {
+    Connected,
+    Connecting,
+    Unreachable,
+    Refused,
+    Stopped,  // of an agent of this machine: it does not run. A link never says so, the fleet does
+};
 inline constexpr auto kLinkStateNames =
-    enum_names<LinkState>("connected", "connecting", "unreachable", "refused");
+    enum_names<LinkState>("connected", "connecting", "unreachable", "refused", "stopped");
 
 // One connection to an agent, replaced by a new one when it goes silent.
 class Transport {

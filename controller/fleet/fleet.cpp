@@ -5,7 +5,9 @@
 
 #include "shared/base/text.h"
 #include "shared/bus/socket.h"
+#include "shared/json/app_json.h"
 #include "shared/log/log.h"
+#include "shared/os/fd.h"
 #include "shared/os/file.h"
 
 namespace berth::fleet {
@@ -24,6 +26,11 @@ public:
 private:
     std::unique_ptr<bus::Dealer> dealer_;
 };
+
+// Whether an agent of this machine is silent because it does not run: its locks say so.
+bool does_not_run(const std::string& home) {
+    return !os::is_locked(home + "/run/agent.lock") && !os::is_locked(home + "/run/keeper.lock");
+}
 
 // A number that changes when names in the folder come or go; 0 when there is none.
 std::int64_t folder_time(const std::string& folder) {
@@ -56,6 +63,7 @@ void Fleet::set_remote(const std::vector<AgentTarget>& remote) {
 
 void Fleet::rescan() {
     rescan_ = loop_.after(kRescan, [this] { rescan(); });
+    look_who_runs();
     const std::int64_t time = folder_time(agents_folder_);
     if (time == scanned_) {
         return;
@@ -71,6 +79,24 @@ void Fleet::rescan() {
         }
     }
     reconcile();
+}
+
+bool Fleet::is_stopped(const Member& member) const {
+    return member.target.local && member.link->state() == LinkState::Unreachable &&
+           does_not_run(agents_folder_ + '/' + member.target.name);
+}
+
+// One that hung may have been ended since, and one that begins is not there at once.
+void Fleet::look_who_runs() {
+    std::vector<std::string> changed;
+    for (const auto& [name, member] : members_) {
+        if (member.link && member.stopped != is_stopped(member)) {
+            changed.push_back(name);
+        }
+    }
+    for (const std::string& name : changed) {
+        agent_changed(name);
+    }
 }
 
 void Fleet::reconcile() {
@@ -153,6 +179,7 @@ void Fleet::agent_changed(const std::string& name) {
     if (found == members_.end() || !found->second.link) {
         return;
     }
+    found->second.stopped = is_stopped(found->second);
     const Member& member = found->second;
     next_.agents[name] = make_agent_view(member);
     for (const auto& [id, status] : member.link->apps()) {
@@ -207,6 +234,10 @@ std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) co
     view->since = member.link->since();
     view->last_seen = member.link->last_seen();
     view->error = member.link->error();
+    if (member.stopped) {
+        view->state = LinkState::Stopped;
+        view->error = "it does not run; \"berth agent run --name " + view->name + "\" starts it";
+    }
     if (!view->local && view->state == LinkState::Unreachable && !member.link->info()) {
         view->error += "; over TCP, one that does not let this controller's key in looks the same";
     }
@@ -226,7 +257,8 @@ std::shared_ptr<const AppView> Fleet::make_app_view(const Member& member, AppSta
     auto view = std::make_shared<AppView>();
     status.agent = member.target.name;
     view->key = app_key(status.agent, status.id);
-    view->status = std::move(status);
+    // One view for all who look, so it is what everybody may see; searching finds no more.
+    view->status = json::without_secrets(std::move(status));
     view->stale = member.link->state() != LinkState::Connected;
     json::JsonWriter json;
     json.begin_object();

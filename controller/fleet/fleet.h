@@ -69,9 +69,12 @@ private:
     struct Member {
         AgentTarget target;
         std::unique_ptr<AgentLink> link;
+        bool stopped = false;  // it is silent because it does not run
     };
 
     void rescan();
+    void look_who_runs();
+    [[nodiscard]] bool is_stopped(const Member& member) const;
     void reconcile();
     void add(const AgentTarget& target);
     void remove(const std::string& name);

@@ -14,19 +14,72 @@ constexpr Duration kDeadline = std::chrono::seconds(30);
 constexpr Duration kPace = std::chrono::milliseconds(50);  // between two pieces
 constexpr Duration kRetry = std::chrono::seconds(1);
 
+constexpr std::size_t kLongestLine = 16U << 10U;  // of what follows live; the rest is downloaded
+constexpr std::size_t kPieceBytes = 256U << 10U;
+constexpr std::size_t kLastBytes = 400U << 10U;  // below what the hub keeps for one viewer
+
+void write_line(json::JsonWriter& json, const wire::LogLine& line, std::string_view text) {
+    json.begin_object();
+    json.field("time", rfc3339_utc(line.time, 9));
+    json.field("stream", line.is_stderr ? "stderr" : "stdout");
+    json.field("text", text).field("partial", line.partial);
+    if (text.size() < line.text.size()) {
+        json.field("cut", line.text.size() - text.size());
+    }
+    json.end_object();
+}
+
+std::string live_line(const wire::LogLine& line) {
+    std::size_t length = std::min(line.text.size(), kLongestLine);
+    while (length > 0 && length < line.text.size() &&
+           (static_cast<unsigned char>(line.text[length]) & 0xC0U) == 0x80U) {
+        --length;  // no character is cut
+    }
+    json::JsonWriter json;
+    write_line(json, line, std::string_view(line.text).substr(0, length));
+    return json.take();
+}
+
 }  // namespace
 
 std::string log_lines_json(const std::vector<wire::LogLine>& lines) {
     json::JsonWriter json;
     json.begin_array();
     for (const wire::LogLine& line : lines) {
-        json.begin_object();
-        json.field("time", rfc3339_utc(line.time, 9));
-        json.field("stream", line.is_stderr ? "stderr" : "stdout");
-        json.field("text", line.text).field("partial", line.partial);
-        json.end_object();
+        write_line(json, line, line.text);
     }
     return json.end_array().take();
+}
+
+std::vector<LogPiece> log_pieces(const std::vector<wire::LogLine>& lines, MostOf most) {
+    std::vector<std::string> texts;
+    for (const wire::LogLine& line : lines) {
+        texts.push_back(live_line(line));
+    }
+    std::size_t first = 0;
+    if (most == MostOf::Last) {
+        std::size_t bytes = 0;
+        for (first = texts.size(); first > 0; --first) {
+            bytes += texts[first - 1].size();
+            if (bytes > kLastBytes) {
+                break;
+            }
+        }
+    }
+    std::vector<LogPiece> pieces(1);
+    pieces.front().skipped_lines = first;
+    for (std::size_t i = first; i < texts.size(); ++i) {
+        if (pieces.back().lines.size() + texts[i].size() > kPieceBytes && pieces.back().count > 0) {
+            pieces.emplace_back();
+        }
+        LogPiece& piece = pieces.back();
+        piece.lines += (piece.lines.empty() ? "[" : ",") + texts[i];
+        ++piece.count;
+    }
+    for (LogPiece& piece : pieces) {
+        piece.lines += piece.lines.empty() ? "[]" : "]";
+    }
+    return pieces;
 }
 
 LogFollows::LogFollows(loop::EventLoop& loop, Ask ask, Deliver deliver)
@@ -102,15 +155,16 @@ void LogFollows::answered(std::uint64_t number, const Result<wire::Value>& answe
     }
     Reading& reading = found->second;
     const wire::LogBatch batch = wire::to_log_batch(*answer);
-    LogPiece piece;
-    piece.reset = !reading.position;
-    piece.count = batch.lines.size();
-    piece.skipped_bytes = piece.reset ? 0 : batch.skipped_bytes;
-    piece.lines = log_lines_json(batch.lines);
+    const bool reset = !reading.position;
+    auto pieces = log_pieces(batch.lines, reset ? MostOf::Last : MostOf::All);
+    pieces.front().reset = reset;
+    pieces.front().skipped_bytes = reset ? 0 : batch.skipped_bytes;
     const bool silent = batch.lines.empty() && reading.position == batch.next;
     reading.position = batch.next;
-    if (piece.reset || piece.count > 0 || piece.skipped_bytes > 0) {
-        deliver(reading, std::move(piece));
+    for (LogPiece& piece : pieces) {
+        if (piece.reset || piece.count > 0 || piece.skipped_bytes > 0) {
+            deliver(reading, std::move(piece));
+        }
     }
     if (join_another(number)) {
         return;

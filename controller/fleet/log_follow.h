@@ -23,6 +23,7 @@ struct LogPiece {
     std::string app;    // "agent/id"
     std::string lines;  // a JSON array
     std::size_t count = 0;
+    std::uint64_t skipped_lines = 0;  // before these: too much to be sent
     std::uint64_t skipped_bytes = 0;  // rotated away before they were read
     bool reset = false;               // the first piece: what was shown before is over
     std::string error;                // set: nothing follows, and this is why
@@ -30,6 +31,12 @@ struct LogPiece {
 
 // `lines` as the API shows them: a JSON array.
 std::string log_lines_json(const std::vector<wire::LogLine>& lines);
+
+// `lines` for those who follow: pieces of about 256 KiB of JSON each, in which a line has at most
+// 16 KiB ("cut": how many bytes are left out). Of the first ones that a follower gets (`most`) the
+// last half a megabyte is enough. However long lines are, what is sent has a bound.
+enum class MostOf : std::uint8_t { All, Last };
+std::vector<LogPiece> log_pieces(const std::vector<wire::LogLine>& lines, MostOf most);
 
 // Reads the logs that somebody follows: one long-poll request for each app, whose answer goes to
 // all its followers. A new follower first gets the last lines; it joins the common reading as soon

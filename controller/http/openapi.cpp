@@ -26,19 +26,24 @@ void write_schema(json::JsonWriter& json, std::string_view media, std::string_vi
 
 void write_parameters(json::JsonWriter& json, const Route& route) {
     json.key("parameters").begin_array();
-    const auto write = [&json](std::string_view name, std::string_view in, bool required) {
-        json.begin_object().field("name", name).field("in", in).field("required", required);
-        json.key("schema").begin_object().field("type", "string").end_object().end_object();
-    };
+    using Values = std::vector<std::string_view>;
+    const auto write =
+        [&json](
+            std::string_view name, std::string_view in, bool required, const Values& values = {}) {
+            json.begin_object().field("name", name).field("in", in).field("required", required);
+            json.key("schema").begin_object().field("type", "string");
+            if (!values.empty()) {
+                json.field("enum", values);
+            }
+            json.end_object().end_object();
+        };
     for (const std::string_view part : split(route.pattern, '/')) {
         if (part.size() > 2 && part.front() == '{') {
             write(part.substr(1, part.size() - 2), "path", true);
         }
     }
-    for (const std::string_view name : split(route.doc.query, ',')) {
-        if (!name.empty()) {
-            write(name, "query", false);
-        }
+    for (const QueryParameter& parameter : query_parameters(route.doc.query)) {
+        write(parameter.name, "query", false, parameter.values);
     }
     if (is_change(route.method) && route.access != Access::Public) {
         write("X-CSRF-Token", "header", true);

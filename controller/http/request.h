@@ -24,8 +24,8 @@ constexpr bool is_change(Method method) {
 // One whole request, read and checked.
 struct Request {
     Method method = Method::Get;
-    std::string path;                          // before the "?", as it was sent
-    std::map<std::string, std::string> query;  // decoded; of repeated names the first
+    std::string path;                                          // before the "?", as it was sent
+    std::map<std::string, std::string> query;                  // decoded; no name stands twice
     std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
     std::string body;
     std::string address;  // the peer's

@@ -217,7 +217,9 @@ bool RequestReader::parse_target(const std::string& target) {
         if (!name || !value) {
             return reject(400, "the query of the address is malformed");
         }
-        request_.query.emplace(*name, *value);
+        if (!request_.query.emplace(*name, *value).second) {
+            return reject(400, "a parameter of the address is there once");
+        }
     }
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "shared/base/secrets.h"
 #include "shared/json/json_writer.h"
 
 namespace berth::http {
@@ -158,7 +159,7 @@ Response problem_of_agent(const Error& error) {
         status == 500) {
         status = 502;  // between the controller and the agent; not this user's doing
     }
-    return problem(status, error.message);
+    return problem(status, without_secrets(error.message));  // it may quote a command
 }
 
 std::string head_of(const Response& response, bool keep_alive) {

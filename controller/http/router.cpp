@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "controller/auth/secrets.h"
+#include "controller/http/schemas.h"
+#include "shared/base/ensure.h"
 #include "shared/base/text.h"
 
 namespace berth::http {
@@ -45,7 +47,61 @@ std::size_t fixed_parts(std::string_view pattern) {
         std::count_if(parts.begin(), parts.end(), [](auto part) { return !is_parameter(part); }));
 }
 
+// The members that each object of the API's schemas may have.
+std::map<std::string, std::vector<std::string>, std::less<>> members_of_schemas() {
+    const auto schemas = json::parse_json(kSchemas);
+    ENSURE(schemas.has_value(), "the schemas are written here");
+    std::map<std::string, std::vector<std::string>, std::less<>> members;
+    for (const auto& schema : schemas->members()) {
+        auto& names = members[schema.key];
+        if (const auto* const properties = schema.value.find("properties")) {
+            for (const auto& property : properties->members()) {
+                names.push_back(property.key);
+            }
+        }
+    }
+    return members;
+}
+
+// "a", "b" and "c"; "none" without any.
+template <class Names>
+std::string listed(const Names& names) {
+    std::string text;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const char* const before = i == 0 ? "" : (i + 1 == names.size() ? " and " : ", ");
+        text += before + ('"' + std::string(names[i]) + '"');
+    }
+    return text.empty() ? "none" : text;
+}
+
+// A name that somebody sent, as it may stand in a sentence.
+std::string quoted(std::string_view name) {
+    constexpr std::size_t kLongest = 60;
+    return '"' + printable(shortened(name, kLongest)) + '"';
+}
+
 }  // namespace
+
+const json::JsonValue& Exchange::body() const {
+    static const json::JsonValue empty{json::JsonValue::Object(), 0};
+    return object ? *object : empty;
+}
+
+std::vector<QueryParameter> query_parameters(std::string_view query) {
+    std::vector<QueryParameter> parameters;
+    for (const std::string_view part : split(query, ',')) {
+        if (part.empty() || part == kAnyQuery) {
+            continue;
+        }
+        const std::size_t equals = part.find('=');
+        QueryParameter parameter{part.substr(0, equals), {}};
+        if (equals != std::string_view::npos) {
+            parameter.values = split(part.substr(equals + 1), '|');
+        }
+        parameters.push_back(std::move(parameter));
+    }
+    return parameters;
+}
 
 bool same_origin(std::string_view origin, std::string_view host) {
     for (const std::string_view scheme : {"http://", "https://"}) {
@@ -88,7 +144,15 @@ Router::Router(auth::Auth& auth,
                WorkerPool& workers,
                RouterOptions options,
                std::vector<Route> routes)
-    : auth_(auth), workers_(workers), options_(std::move(options)), routes_(std::move(routes)) {
+    : auth_(auth),
+      workers_(workers),
+      options_(std::move(options)),
+      routes_(std::move(routes)),
+      members_(members_of_schemas()) {
+    for (const Route& route : routes_) {
+        ENSURE(route.doc.request.empty() || members_.count(route.doc.request) != 0,
+               "a route's body has a schema");
+    }
     std::stable_sort(routes_.begin(), routes_.end(), [](const Route& a, const Route& b) {
         return fixed_parts(a.pattern) > fixed_parts(b.pattern);
     });
@@ -108,10 +172,17 @@ void Router::dispatch(Request request, Responder responder) const {
     if (!refused) {
         refused = refuse_access(*found->route, request, who);
     }
+    if (!refused) {
+        refused = refuse_query(*found->route, request);
+    }
     if (refused) {
         return responder.send(std::move(*refused));
     }
-    run(*found->route, Exchange{std::move(request), found->params, who, std::move(responder)});
+    Exchange exchange{std::move(request), found->params, who, std::move(responder), nullptr};
+    if (const auto taken = take_body(*found->route, exchange); !taken) {
+        return exchange.responder.send(problem_of(taken.error()));
+    }
+    run(*found->route, std::move(exchange));
 }
 
 // A page of somebody else whose name was pointed at this machine must not be talked to.
@@ -160,6 +231,60 @@ std::optional<Response> Router::refuse_access(const Route& route,
     return std::nullopt;
 }
 
+// What is not known is a mistake of who asks, not something to be passed over.
+std::optional<Response> Router::refuse_query(const Route& route, const Request& request) const {
+    if (route.doc.query == kAnyQuery) {
+        return std::nullopt;
+    }
+    const auto known = query_parameters(route.doc.query);
+    for (const auto& [name, value] : request.query) {
+        const auto found = std::find_if(
+            known.begin(), known.end(), [&name = name](const auto& p) { return p.name == name; });
+        if (found == known.end()) {
+            std::vector<std::string_view> names;
+            for (const QueryParameter& parameter : known) {
+                names.push_back(parameter.name);
+            }
+            return problem(
+                400, "no parameter is named " + quoted(name) + " here; allowed: " + listed(names));
+        }
+        const auto& values = found->values;
+        if (!value.empty() && !values.empty() &&
+            std::find(values.begin(), values.end(), value) == values.end()) {
+            return problem(
+                400, quoted(name) + " cannot be " + quoted(value) + "; allowed: " + listed(values));
+        }
+    }
+    return std::nullopt;
+}
+
+Result<void> Router::take_body(const Route& route, Exchange& exchange) const {
+    std::string& text = exchange.request.body;
+    if (text.empty()) {
+        return {};
+    }
+    if (!is_change(exchange.request.method)) {
+        return fail(ErrorCode::InvalidArgument, "this request has no body");
+    }
+    BERTH_TRY(auto value, json::parse_json(text));
+    if (!value.is_object()) {
+        return fail(ErrorCode::InvalidArgument, "the body must be a JSON object");
+    }
+    static const std::vector<std::string> kNone;
+    const auto schema = members_.find(route.doc.request);
+    const auto& known = schema == members_.end() ? kNone : schema->second;
+    for (const json::JsonMember& member : value.members()) {
+        if (std::find(known.begin(), known.end(), member.key) == known.end()) {
+            return fail(ErrorCode::InvalidArgument,
+                        "no member of the body is named " + quoted(member.key) +
+                            "; allowed: " + listed(known));
+        }
+    }
+    exchange.object = std::make_shared<const json::JsonValue>(std::move(value));
+    text = {};
+    return {};
+}
+
 std::optional<Router::Match> Router::match(const Request& request, std::string& allowed) const {
     const Method method = request.method == Method::Head ? Method::Get : request.method;
     for (const Route& route : routes_) {
@@ -198,7 +323,14 @@ void Router::run(const Route& route, Exchange exchange) const {
     }
     const Responder responder = exchange.responder;
     auto shared = std::make_shared<Exchange>(std::move(exchange));
-    if (!workers_.submit([&route, shared] { route.handler(std::move(*shared)); })) {
+    // It may have waited behind others: who has lost the session or the role meanwhile is refused.
+    const auto job = [this, &route, shared] {
+        if (route.access != Access::Public && !auth_.still_holds(*shared->who)) {
+            return shared->responder.send(problem(401, "log in first"));
+        }
+        route.handler(std::move(*shared));
+    };
+    if (!workers_.submit(job)) {
         Response busy = problem(503, "too much is waiting, try again in a moment");
         responder.send(std::move(busy.with("Retry-After", "1")));
     }

@@ -11,6 +11,7 @@
 #include "controller/http/request.h"
 #include "controller/http/responder.h"
 #include "controller/http/worker_pool.h"
+#include "shared/json/json_value.h"
 
 namespace berth::http {
 
@@ -26,6 +27,10 @@ struct Exchange {
     std::map<std::string, std::string> params;  // of the path, decoded
     std::optional<auth::Identity> who;
     Responder responder;
+    std::shared_ptr<const json::JsonValue> object;  // the body, whose members the route knows
+
+    // The body; without one, an object without members.
+    [[nodiscard]] const json::JsonValue& body() const;
 
     // The parameter of this name, which the route's pattern has.
     [[nodiscard]] const std::string& param(const std::string& name) const {
@@ -38,11 +43,15 @@ using Handler = std::function<void(Exchange exchange)>;
 // The pattern of whatever is not below /api and matches nothing else: the panel's pages and files.
 inline constexpr std::string_view kEverythingElse = "/{path}";
 
-// What the OpenAPI document says of a route; schemas are names of components, "" for none.
+// What a query may hold whose names are not ours, such as that of a page.
+inline constexpr std::string_view kAnyQuery = "*";
+
+// What a route takes and gives: the OpenAPI document says it, and the router refuses the rest.
+// Schemas are names of components, "" for none.
 struct RouteDoc {
     std::string_view summary;
-    std::string_view query;     // parameters, "a,b,c"
-    std::string_view request;   // schema of the body
+    std::string_view query;     // parameters, "a,b,c=one|two": those of c are all it may be
+    std::string_view request;   // schema of the body, whose members are all it may have
     std::string_view response;  // schema of the answer
     int status = 200;
 };
@@ -63,7 +72,8 @@ struct RouterOptions {
 };
 
 // The one table of routes, and the checks before each: the Host, where a change comes from, the
-// session, the CSRF token, the role. What no route matches is refused. Http loop thread.
+// session, the CSRF token, the role, and that nothing is asked for which the route does not know.
+// What no route matches is refused. Http loop thread.
 class Router {
 public:
     Router(auth::Auth& auth, WorkerPool& workers, RouterOptions options, std::vector<Route> routes);
@@ -89,13 +99,25 @@ private:
     [[nodiscard]] static Response no_route(const Request& request,
                                            const std::string& allowed,
                                            bool logged_in);
+    [[nodiscard]] std::optional<Response> refuse_query(const Route& route,
+                                                       const Request& request) const;
+    [[nodiscard]] Result<void> take_body(const Route& route, Exchange& exchange) const;
     void run(const Route& route, Exchange exchange) const;
 
     auth::Auth& auth_;
     WorkerPool& workers_;
     RouterOptions options_;
     std::vector<Route> routes_;
+    std::map<std::string, std::vector<std::string>, std::less<>> members_;  // of request schemas
 };
+
+// One parameter that a route's query may have; `values`: all that it may be, none for anything.
+struct QueryParameter {
+    std::string_view name;
+    std::vector<std::string_view> values;
+};
+
+std::vector<QueryParameter> query_parameters(std::string_view query);
 
 // Whether the Origin of a request is the host it was sent to.
 bool same_origin(std::string_view origin, std::string_view host);

@@ -8,7 +8,8 @@ namespace berth::http {
 inline constexpr std::string_view kSchemas = R"json({
 "Problem":{"type":"object","required":["type","title","status","detail"],"properties":{
  "type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},
- "detail":{"type":"string"},"setup_required":{"type":"boolean"}}},
+ "detail":{"type":"string"},"setup_required":{"type":"boolean"},
+ "taken":{"type":"integer","description":"of input that was not taken whole: how many bytes were"}}},
 "Role":{"enum":["viewer","operator","admin"]},
 "Time":{"type":"string","format":"date-time"},
 "TimeOrNull":{"type":["string","null"],"format":"date-time"},
@@ -23,7 +24,7 @@ inline constexpr std::string_view kSchemas = R"json({
 "Agent":{"type":"object","required":["name","endpoint","local","state","since","last_seen","error",
  "version","host","home","pid","apps"],"properties":{
  "name":{"type":"string"},"endpoint":{"type":"string"},"local":{"type":"boolean"},
- "state":{"enum":["connected","connecting","unreachable","refused"]},
+ "state":{"enum":["connected","connecting","unreachable","refused","stopped"]},
  "since":{"$ref":"#/components/schemas/Time"},"last_seen":{"$ref":"#/components/schemas/TimeOrNull"},
  "error":{"type":["string","null"]},"version":{"type":["string","null"]},
  "host":{"type":["string","null"]},"home":{"type":["string","null"]},
@@ -79,12 +80,18 @@ inline constexpr std::string_view kSchemas = R"json({
   "generation":{"type":"integer"},"started":{"$ref":"#/components/schemas/Time"},
   "ended":{"$ref":"#/components/schemas/Time"},"exit_code":{"type":["integer","null"]},
   "how":{"type":"string"}}}}}}]},
-"Action":{"type":"object","properties":{"timeout":{"type":"number","minimum":0,"maximum":300}}},
+"Action":{"type":"object","properties":{"timeout":{"type":"number","minimum":0,"maximum":300},
+ "if_needed":{"type":"boolean","description":"what is so already is no failure"}}},
 "ActionResult":{"type":"object","properties":{"app":{"$ref":"#/components/schemas/App"}}},
-"BulkAction":{"type":"object","required":["verb","apps"],"properties":{
+"BulkAction":{"type":"object","required":["verb"],"properties":{
  "verb":{"enum":["start","stop","restart","kill","clean","reload"]},
- "apps":{"type":"array","items":{"type":"string","description":"agent/id"}}}},
-"BulkResult":{"type":"object","required":["results"],"properties":{"results":{"type":"array",
+ "apps":{"type":"array","items":{"type":"string","description":"agent/id"}},
+ "selector":{"type":"array","description":"instead of apps: a word that is agent/id or an id means that; any other is an RE2 expression of whole ids",
+  "items":{"type":"string"}},
+ "confirm":{"type":"boolean","description":"needed to clean several apps by an expression"},
+ "if_needed":{"type":"boolean","description":"what is so already is no failure"}}},
+"BulkResult":{"type":"object","required":["results","unmatched"],"properties":{
+ "unmatched":{"type":"array","items":{"type":"string","description":"a word that means no app"}},"results":{"type":"array",
  "items":{"type":"object","required":["app","ok","error"],"properties":{"app":{"type":"string"},
   "ok":{"type":"boolean"},"error":{"type":["string","null"]}}}}}},
 "Operation":{"type":"object","required":["id","app","verb","state","error"],"properties":{

@@ -137,7 +137,7 @@ std::string delta_text(std::uint64_t sequence,
 std::string log_text(const fleet::LogPiece& piece, std::uint64_t skipped_lines) {
     json::JsonWriter json;
     json.begin_object().field("type", "log").field("app", piece.app);
-    json.key("lines").raw(piece.lines).field("skipped", skipped_lines);
+    json.key("lines").raw(piece.lines).field("skipped", skipped_lines + piece.skipped_lines);
     json.field("skipped_bytes", piece.skipped_bytes).field("reset", piece.reset);
     return json.end_object().take();
 }
@@ -146,6 +146,11 @@ std::string log_error_text(const std::string& app, std::string_view error) {
     json::JsonWriter json;
     json.begin_object().field("type", "log_error").field("app", app).field("error", error);
     return json.end_object().take();
+}
+
+std::string error_text(std::string_view error) {
+    json::JsonWriter json;
+    return json.begin_object().field("type", "error").field("error", error).end_object().take();
 }
 
 std::string bye_text(std::string_view reason) {

@@ -32,9 +32,12 @@ std::string delta_text(std::uint64_t sequence,
                        const fleet::FleetView& before,
                        const fleet::FleetView& now);
 
-// A "log" or "log_error" frame; `skipped_lines` were dropped for this viewer before it.
+// A "log" or "log_error" frame; `skipped_lines` more were dropped for this viewer before it.
 std::string log_text(const fleet::LogPiece& piece, std::uint64_t skipped_lines);
 std::string log_error_text(const std::string& app, std::string_view error);
 std::string bye_text(std::string_view reason);
+
+// The answer to a frame that is not understood.
+std::string error_text(std::string_view error);
 
 }  // namespace berth::live

@@ -48,6 +48,45 @@ std::optional<http::Response> refuse_handshake(const http::Request& request) {
     return std::nullopt;
 }
 
+// What a panel may ask for, and the members that it is said with.
+enum class OrderKind : std::uint8_t { Follow, Unfollow };
+constexpr auto kOrderNames = enum_names<OrderKind>("follow", "unfollow");
+
+struct Order {
+    OrderKind kind = OrderKind::Follow;
+    std::string app;
+    std::uint64_t tail = 200;
+};
+
+// What a frame asks for. Error: what is not understood of it.
+Result<Order> read_order(std::string_view text) {
+    BERTH_TRY(const auto frame, json::parse_json(text));
+    if (!frame.is_object()) {
+        return fail(ErrorCode::InvalidArgument, "a frame is a JSON object");
+    }
+    BERTH_TRY(const auto type, frame.get<std::string>("type"));
+    const auto kind = kOrderNames.value(type);
+    if (!kind) {
+        return fail(ErrorCode::InvalidArgument,
+                    "no frame of type \"" + printable(shortened(type, 60)) +
+                        "\" is known here; there are follow and unfollow");
+    }
+    const bool follows = *kind == OrderKind::Follow;
+    for (const json::JsonMember& member : frame.members()) {
+        if (member.key != "type" && member.key != "app" && !(follows && member.key == "tail")) {
+            return fail(ErrorCode::InvalidArgument,
+                        "no member of \"" + type + "\" is named \"" +
+                            printable(shortened(member.key, 60)) + "\"; there " +
+                            (follows ? "are app and tail" : "is app"));
+        }
+    }
+    Order order{*kind, {}};
+    BERTH_TRY(order.app, frame.get<std::string>("app"));
+    BERTH_TRY(const auto tail, frame.get_optional<std::uint64_t>("tail"));
+    order.tail = std::min(tail.value_or(order.tail), kMaxTail);
+    return order;
+}
+
 }  // namespace
 
 Hub::Hub(loop::EventLoop& loop, auth::Auth& auth, LogSource logs)
@@ -93,6 +132,9 @@ void Hub::open(const std::string& session, os::UniqueFd socket, std::string rest
     viewer->send(text_frame(hello_text(sequence_)));
     viewer->send(snapshot_, snapshot_->size());
     viewer->start(std::move(socket), std::move(rest));
+    if (!auth_.keep_alive(session)) {  // it has ended since the handshake was checked
+        viewer->dismiss("the session has ended");
+    }
 }
 
 void Hub::show(fleet::FleetViewPtr view) {
@@ -160,19 +202,14 @@ void Hub::stop() {
 }
 
 void Hub::on_message(Viewer& viewer, std::string_view text) {
-    const auto message = json::parse_json(text);
-    const auto type =
-        message ? message->get<std::string>("type") : Result<std::string>(std::string());
-    const auto app =
-        message ? message->get<std::string>("app") : Result<std::string>(std::string());
-    if (!message || !type || !app) {
-        return viewer.dismiss("a message that is not understood");
+    const auto order = read_order(text);
+    if (!order) {
+        return viewer.send(text_frame(error_text(order.error().message)));
     }
-    if (*type == "follow") {
-        const auto tail = message->get_optional<std::uint64_t>("tail");
-        on_follow(viewer, *app, std::min(tail ? tail->value_or(200) : 200, kMaxTail));
-    } else if (*type == "unfollow" && viewer.follows.erase(*app) != 0) {
-        logs_.unfollow(viewer.id(), *app);
+    if (order->kind == OrderKind::Follow) {
+        on_follow(viewer, order->app, order->tail);
+    } else if (viewer.follows.erase(order->app) != 0) {
+        logs_.unfollow(viewer.id(), order->app);
     }
 }
 
@@ -208,7 +245,7 @@ void Hub::deliver(const std::vector<fleet::FollowerId>& to,
             viewer->follows.erase(follow);
             viewer->send(text_frame(log_error_text(piece->app, piece->error)));
         } else if (viewer->queued() > kLogMark) {
-            follow->second += piece->count;
+            follow->second += piece->skipped_lines + piece->count;
         } else if (follow->second > 0) {
             const std::uint64_t skipped = std::exchange(follow->second, 0);
             viewer->send(text_frame(log_text(*piece, skipped)));

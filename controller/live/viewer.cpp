@@ -49,9 +49,10 @@ struct Viewer::Callbacks {
         auto& self = *static_cast<Viewer*>(user);
         if (message->opcode == WSLAY_CONNECTION_CLOSE) {
             self.ending_ = true;
-        } else if (message->opcode == WSLAY_TEXT_FRAME && !self.ending_) {
+        } else if (!self.ending_ &&
+                   (message->opcode == WSLAY_TEXT_FRAME || message->opcode == WSLAY_BINARY_FRAME)) {
             const std::string text(message->msg, message->msg + message->msg_length);
-            self.events_.message(self, text);
+            self.events_.message(self, text);  // of binary ones too: it says what it reads
         }
     }
 };
@@ -142,7 +143,8 @@ void Viewer::send(const Frame& frame, std::size_t extra_room) {
         return;
     }
     room_ += extra_room;
-    if (queued_ + frame->size() > room_) {
+    // Large is not slow: who has taken all there was gets any frame.
+    if (queued_ > 0 && queued_ + frame->size() > room_) {
         return dismiss("too slow");
     }
     push(frame);

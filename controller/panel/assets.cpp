@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/http/router.h"
 #include "shared/base/text.h"
 #include "shared/os/file.h"
 
@@ -38,13 +39,17 @@ std::string_view content_type(std::string_view path) {
 
 // Whether the panel itself shows this address, so that it is index.html.
 bool is_page(std::string_view path) {
-    const auto below = [path](std::string_view folder) {
-        return path.substr(0, folder.size()) == folder;
-    };
-    if (below("/apps/") || below("/agents/")) {
-        return true;  // names of apps and agents may have a full stop
-    }
-    return !below("/api/") && !below("/assets/") && path.find('.') == std::string_view::npos;
+    const bool slash = path.size() > 1 && path.back() == '/';
+    const auto plain = path.substr(0, path.size() - (slash ? 1 : 0));
+    const auto& pages = panel_pages();
+    return std::any_of(pages.begin(), pages.end(), [plain](std::string_view page) {
+        return http::match_pattern(page, plain).has_value();
+    });
+}
+
+// Whether a browser wants a page to show, and not a program an answer.
+bool wants_page(const http::Request& request) {
+    return request.header("accept").value_or("").find("text/html") != std::string_view::npos;
 }
 
 // Names of files in /assets carry a hash of their content.
@@ -92,11 +97,25 @@ Assets::Assets(std::string folder) : folder_(std::move(folder)) {
 }
 
 http::Response Assets::answer(const http::Request& request) const {
-    const auto decoded = http::percent_decode(request.path);
-    if (!decoded || decoded->empty() || decoded->front() != '/') {
-        return http::problem(404, "there is nothing at this address");
+    constexpr const char* kIndex = "/index.html";
+    if (is_page(request.path)) {
+        return file(request, kIndex);
     }
-    const std::string path = is_page(*decoded) ? "/index.html" : *decoded;
+    const auto path = http::percent_decode(request.path);
+    http::Response found = path && !path->empty() && path->front() == '/'
+                               ? file(request, *path)
+                               : http::problem(404, "there is nothing at this address");
+    if (found.status == 404 && wants_page(request)) {
+        http::Request afresh = request;
+        std::erase_if(afresh.headers,
+                      [](const auto& field) { return field.first == "if-none-match"; });
+        found = file(afresh, kIndex);
+        found.status = 404;
+    }
+    return found;
+}
+
+http::Response Assets::file(const http::Request& request, const std::string& path) const {
     return folder_.empty() ? embedded(request, path) : from_folder(path);
 }
 

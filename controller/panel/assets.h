@@ -20,6 +20,10 @@ struct EmbeddedFile {
 // What the build has embedded; defined by the generated source.
 const std::vector<EmbeddedFile>& embedded_files();
 
+// The patterns of the addresses that the panel shows itself ("/apps/{agent}/{id}"), from
+// web/src/pages.json; defined by the generated source.
+const std::vector<std::string_view>& panel_pages();
+
 // Answers the requests for pages and files of the panel. Immutable after its construction; any
 // thread, but a folder is read when it is asked for, which blocks.
 class Assets {
@@ -27,13 +31,15 @@ public:
     // `folder`: serves this folder instead of the embedded files, for development; "" for none.
     explicit Assets(std::string folder);
 
-    // The paths of the panel's own pages answer index.html; what is not there is a 404.
+    // The addresses of the panel's own pages answer index.html. What is not there is a 404, whose
+    // text, for a browser that asks for a page, is the panel: it says so and knows the way back.
     [[nodiscard]] http::Response answer(const http::Request& request) const;
 
     // Whether answer() may block.
     [[nodiscard]] bool reads_folder() const { return !folder_.empty(); }
 
 private:
+    [[nodiscard]] http::Response file(const http::Request& request, const std::string& path) const;
     [[nodiscard]] http::Response embedded(const http::Request& request,
                                           const std::string& path) const;
     [[nodiscard]] http::Response from_folder(const std::string& path) const;

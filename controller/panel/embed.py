@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Makes a C++ source that embeds the files of a folder, compressed.
+"""Makes a C++ source that embeds the files of a folder, compressed, and the addresses of its pages.
 
-usage: embed.py FOLDER OUTPUT.cpp
+usage: embed.py FOLDER PAGES.json OUTPUT.cpp
 """
 import gzip
 import hashlib
+import json
 import pathlib
 import sys
 
 
 def main() -> None:
-    folder, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    folder, pages, output = (pathlib.Path(argument) for argument in sys.argv[1:])
+    patterns = "".join(f'        "{pattern}",\n' for pattern in json.loads(pages.read_text()))
     packed = output.parent / (output.stem + ".gz")
     packed.mkdir(parents=True, exist_ok=True)
     blobs, rows = [], []
@@ -45,6 +47,10 @@ def main() -> None:
         "const std::vector<EmbeddedFile>& embedded_files() {\n"
         "    static const std::vector<EmbeddedFile> kFiles = {\n" + "".join(rows) + "    };\n"
         "    return kFiles;\n"
+        "}\n\n"
+        "const std::vector<std::string_view>& panel_pages() {\n"
+        "    static const std::vector<std::string_view> kPages = {\n" + patterns + "    };\n"
+        "    return kPages;\n"
         "}\n\n"
         "}  // namespace berth::panel\n"
     )

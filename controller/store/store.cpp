@@ -214,6 +214,7 @@ Result<void> Store::change_user(const std::string& name,
         if (hash) {
             (void)impl.run("UPDATE user SET hash = ? WHERE name = ?", {*hash, name});
         }
+        (void)impl.run("DELETE FROM session WHERE user = ?", {name});
         transaction.commit();
         return {};
     });
@@ -253,8 +254,13 @@ Result<std::vector<SessionRow>> Store::sessions() {
     });
 }
 
-Result<void> Store::add_session(const SessionRow& session) {
-    return guarded<void>("add a session", [&](Impl& impl) -> Result<void> {
+Result<Role> Store::open_session(const SessionRow& session, const std::string& hash) {
+    return guarded<Role>("add a session", [&](Impl& impl) -> Result<Role> {
+        SQLite::Transaction transaction(impl.db, SQLite::TransactionBehavior::IMMEDIATE);
+        const auto user = impl.user(session.user);
+        if (!user || user->hash != hash) {
+            return fail(ErrorCode::Unauthenticated, "the name or the password is wrong");
+        }
         auto& insert = impl.statement("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)");
         insert.bind(1, session.token_hash);
         insert.bind(2, session.user);
@@ -263,7 +269,9 @@ Result<void> Store::add_session(const SessionRow& session) {
         bind_time(insert, 5, session.last_used);
         insert.bind(6, session.address);
         (void)insert.exec();
-        return {};
+        insert.reset();
+        transaction.commit();
+        return user->role;
     });
 }
 
@@ -280,13 +288,6 @@ Result<void> Store::touch_session(const std::string& token_hash, WallTime used) 
 Result<void> Store::remove_session(const std::string& token_hash) {
     return guarded<void>("remove a session", [&](Impl& impl) -> Result<void> {
         (void)impl.run("DELETE FROM session WHERE token_hash = ?", {token_hash});
-        return {};
-    });
-}
-
-Result<void> Store::remove_sessions_of(const std::string& user) {
-    return guarded<void>("remove sessions", [&](Impl& impl) -> Result<void> {
-        (void)impl.run("DELETE FROM session WHERE user = ?", {user});
         return {};
     });
 }

@@ -66,17 +66,22 @@ public:
     // AlreadyExists: the name is taken.
     Result<void> add_user(const UserRow& user);
 
-    // Changes what is given. NotFound; WrongState: nobody would be an admin any more.
+    // Changes what is given and removes the user's sessions, both or none. NotFound; WrongState:
+    // nobody would be an admin any more.
     Result<void> change_user(const std::string& name,
                              const std::optional<Role>& role,
                              const std::optional<std::string>& hash);
+
+    // Its sessions go with it.
     Result<void> remove_user(const std::string& name);
 
     Result<std::vector<SessionRow>> sessions();
-    Result<void> add_session(const SessionRow& session);
+
+    // Adds a session for who has proved a password whose hash is `hash`, and gives the role as it
+    // is now. Unauthenticated: the user has another password by now, or is gone.
+    Result<Role> open_session(const SessionRow& session, const std::string& hash);
     Result<void> touch_session(const std::string& token_hash, WallTime used);
     Result<void> remove_session(const std::string& token_hash);
-    Result<void> remove_sessions_of(const std::string& user);
 
     // The hash of the one-time setup token; "" when there is none.
     Result<std::string> setup_token_hash();

@@ -188,6 +188,73 @@ TEST_CASE("a session lives as long as it is used, and not for ever") {
     }
 }
 
+// The clock is asked between reading the user and checking the password, which takes long: what
+// happens then is what an admin does while somebody logs in.
+TEST_CASE("who logs in while an admin changes the user gets what the change made") {
+    World world;
+    REQUIRE(world.auth->add_user("root", kGood, Role::Admin));
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    std::function<void()> meanwhile;
+    int asked = 0;
+    world.auth = std::move(*Auth::create(*world.store, [&] {
+        if (++asked == 2 && meanwhile) {
+            std::exchange(meanwhile, {})();
+        }
+        return world.now;
+    }));
+    const auto log_in_while = [&](std::function<void()> change) {
+        meanwhile = std::move(change);
+        asked = 0;
+        auto opened = world.log_in("ann", kGood);
+        CHECK_FALSE(meanwhile);  // it was done in between
+        return opened;
+    };
+    SECTION("demoted") {
+        const auto opened = log_in_while(
+            [&] { CHECK(world.auth->change_user("ann", Role::Viewer, std::nullopt)); });
+        REQUIRE(opened);
+        CHECK(opened->identity.role == Role::Viewer);
+        CHECK(world.auth->identify(opened->token)->role == Role::Viewer);
+        CHECK((*world.store->user("ann"))->role == Role::Viewer);
+    }
+    SECTION("another password") {
+        CHECK_FALSE(log_in_while([&] {
+            CHECK(world.auth->change_user("ann", std::nullopt, std::string("a new password")));
+        }));
+        CHECK(world.store->sessions()->empty());
+        CHECK(world.log_in("ann", "a new password"));
+    }
+    SECTION("removed") {
+        CHECK_FALSE(log_in_while([&] { CHECK(world.auth->remove_user("ann")); }));
+        CHECK(world.store->sessions()->empty());
+    }
+    SECTION("removed and added again with another password") {
+        CHECK_FALSE(log_in_while([&] {
+            CHECK(world.auth->remove_user("ann"));
+            CHECK(world.auth->add_user("ann", "a new password", Role::Admin));
+        }));
+    }
+}
+
+TEST_CASE("who is no admin any more changes no user, not even with a request that came before") {
+    World world;
+    REQUIRE(world.auth->add_user("root", kGood, Role::Admin));
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    const auto opened = world.log_in("ann", kGood);
+    REQUIRE(opened);
+    CHECK(world.auth->still_holds(opened->identity));
+    REQUIRE(world.auth->change_user("ann", Role::Viewer, std::nullopt));
+    CHECK_FALSE(world.auth->still_holds(opened->identity));
+    const auto by = opened->identity;
+    for (const auto& refused : {world.auth->change_user("ann", Role::Admin, std::nullopt, by),
+                                world.auth->add_user("eve", kGood, Role::Admin, by),
+                                world.auth->remove_user("root", by)}) {
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == ErrorCode::PermissionDenied);
+    }
+    CHECK(world.store->users()->size() == 2);
+}
+
 TEST_CASE("wrong names and wrong passwords look the same and are slowed down") {
     World world;
     REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));

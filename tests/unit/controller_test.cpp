@@ -1,8 +1,8 @@
-#include "tests/unit/controller_world.h"
-
 #include <atomic>
 #include <set>
 #include <thread>
+
+#include "tests/unit/controller_world.h"
 
 using namespace std::chrono_literals;
 using namespace berth;
@@ -71,6 +71,81 @@ TEST_CASE("every route refuses whom it does not name, and all responses carry th
     }
 }
 
+TEST_CASE("no route passes over what it does not know") {
+    World world;
+    const auto document = json::parse_json(world.admin->ask("GET", "/api/v1/openapi.json").body);
+    REQUIRE(document);
+    std::size_t routes = 0;
+    for (const auto& path : document->find("paths")->members()) {
+        if (path.key == "/{path}") {
+            continue;
+        }
+        for (const auto& operation : path.value.members()) {
+            std::string address = path.key;
+            for (auto open = address.find('{'); open != std::string::npos;
+                 open = address.find('{')) {
+                address.replace(open, address.find('}') - open + 1, "nothing");
+            }
+            std::string method = operation.key;
+            std::transform(method.begin(), method.end(), method.begin(), [](char c) {
+                return static_cast<char>(c - 32);
+            });
+            CAPTURE(method, address);
+            const bool changes = method != "GET";
+            const Reply query = world.admin->ask(method, address + "?nonsense=1", "");
+            CHECK(query.status == 400);
+            CHECK(query.body.find("nonsense") != std::string::npos);
+            CHECK(query.body.find("allowed") != std::string::npos);
+            const Reply body = world.admin->ask(method, address, R"({"nonsense":1})");
+            CHECK(body.status == 400);
+            CHECK((body.body.find("nonsense") != std::string::npos) == changes);
+            for (const auto& parameter : operation.value.find("parameters")->items()) {
+                if (parameter.get<std::string>("in").value() != "query") {
+                    continue;
+                }
+                const std::string name = *parameter.get<std::string>("name");
+                CHECK(query.body.find(name) != std::string::npos);  // it says what there is
+                CHECK(world.admin->ask("GET", address + "?" + name + "=").status != 400);
+                if (parameter.find("schema")->find("enum") != nullptr) {
+                    CHECK(world.admin->ask("GET", address + "?" + name + "=nonsense").status ==
+                          400);
+                }
+            }
+            ++routes;
+        }
+    }
+    CHECK(routes >= 30);
+    CHECK(world.admin->ask("GET", "/api/v1/apps?limit=1&limit=2").status == 400);
+    CHECK(world.admin->ask("POST", "/api/v1/apps/actions", "[]").status == 400);
+    CHECK(world.admin
+              ->ask("POST",
+                    "/api/v1/users",
+                    R"({"name":"eve","password":"correct horse","role":"viewer","agents":[]})")
+              .body.find("agents") != std::string::npos);
+}
+
+TEST_CASE("addresses that the panel does not know are not its page") {
+    World world;
+    const Client client(world.it->url());
+    const std::string page = client.ask("GET", "/").body;
+    for (const char* known :
+         {"/", "/agents", "/agents/", "/login", "/setup", "/apps/a/b.c", "/agents/a/traffic"}) {
+        CAPTURE(known);
+        CHECK(client.ask("GET", known).body == page);
+        CHECK(client.ask("GET", std::string(known) + "?any=thing").status == 200);
+    }
+    for (const char* unknown : {"/metrics", "/nothing", "/apps", "/apps/a/b/c", "/agents/a"}) {
+        CAPTURE(unknown);
+        const Reply reply = client.ask("GET", unknown);
+        CHECK(reply.status == 404);
+        CHECK(reply.body.find("\"status\":404") != std::string::npos);
+        // Who looks for a page with a browser gets one that says so, with the way back.
+        const Reply browser = client.ask("GET", unknown, "", "Accept: text/html,*/*\r\n");
+        CHECK(browser.status == 404);
+        CHECK(browser.body == page);
+    }
+}
+
 TEST_CASE("requests that are not meant for us, or by the wrong method") {
     World world;
     const Client& client = *world.admin;
@@ -93,7 +168,7 @@ TEST_CASE("requests that are not meant for us, or by the wrong method") {
     CHECK(head.status == 200);
     CHECK(head.body.empty());
     CHECK(head.header("Content-Length") != "0");
-    const Reply page = client.ask("GET", "/apps/a/b");
+    const Reply page = client.ask("GET", "/apps/a/b?tab=logs");
     CHECK(page.status == 200);
     CHECK(page.header("Cache-Control") == "no-cache");
     CHECK(client.ask("GET", "/", "", "If-None-Match: " + page.header("ETag") + "\r\n").status ==
@@ -172,6 +247,27 @@ TEST_CASE("a panel gets hello, a snapshot, deltas, and a goodbye") {
     const auto snapshot = json::parse_json(read_frame(*socket, buffer));
     REQUIRE(snapshot);
     CHECK(snapshot->find("agents")->items().empty());
+
+    // What is not understood is answered, and nothing else happens.
+    const auto say = [&](const std::string& text, char opcode = 1) {
+        std::string frame{static_cast<char>(0x80 | opcode), static_cast<char>(0x80 | text.size())};
+        frame += std::string(4, '\0') + text;  // a mask of zeros
+        (void)os::send_some(socket->get(), frame);
+        return read_frame(*socket, buffer);
+    };
+    for (const char* unknown : {R"({"type":"attach","app":"a/b"})",
+                                R"({"type":"follow"})",
+                                R"({"type":"follow","app":"a/b","lines":5})",
+                                R"({"type":"follow","app":"a/b","tail":"x"})",
+                                R"({"type":"unfollow","app":"a/b","tail":5})",
+                                R"({"app":"a/b"})",
+                                "[]",
+                                "nonsense"}) {
+        CAPTURE(unknown);
+        CHECK(say(unknown).find(R"({"type":"error","error":")") == 0);
+    }
+    CHECK(say(R"({"type":"attach","app":"a/b"})").find("attach") != std::string::npos);
+    CHECK(say("\x01\x02", 2).find(R"("type":"error")") != std::string::npos);
 
     // An agent's folder appears: it is shown, though nobody answers there.
     REQUIRE(os::make_folders(world.folder.path + "/agents/new"));

@@ -188,3 +188,53 @@ TEST_CASE("following goes on after the agent was away and ends when the app is g
     CHECK(world.pieces.back().second.error == "no app");
     CHECK(world.follows.readings() == 0);
 }
+
+TEST_CASE("what follows a log live is bounded, however long its lines are") {
+    constexpr std::size_t kFrame = 400U << 10U;
+    const auto total = [&](const std::vector<LogPiece>& pieces) {
+        std::size_t bytes = 0;
+        std::size_t lines = 0;
+        for (const LogPiece& piece : pieces) {
+            bytes += piece.lines.size();
+            lines += piece.count;
+            CHECK(piece.lines.size() < kFrame);
+            const auto list = json::parse_json(piece.lines);
+            REQUIRE(list);
+            CHECK(list->items().size() == piece.count);
+        }
+        return std::pair(bytes, lines);
+    };
+    std::vector<wire::LogLine> lines;
+    for (int i = 0; i < 1200; ++i) {
+        lines.push_back({WallTime(), false, false, std::to_string(i) + std::string(1000, 'x')});
+    }
+    SECTION("the last ones first, and how many are missing is said") {
+        const auto pieces = log_pieces(lines, MostOf::Last);
+        const auto [bytes, count] = total(pieces);
+        CHECK(bytes < (512U << 10U));
+        CHECK(count > 300);
+        CHECK(pieces.front().skipped_lines + count == 1200);
+        CHECK(pieces.back().lines.find("\"1199x") != std::string::npos);
+    }
+    SECTION("then all of them, in pieces") {
+        const auto pieces = log_pieces(lines, MostOf::All);
+        CHECK(pieces.size() > 4);
+        CHECK(total(pieces).second == 1200);
+    }
+    SECTION("one line of five megabytes, and one of control characters") {
+        lines = {{WallTime(), false, false, std::string(5U << 20U, 'y')},
+                 {WallTime(), false, true, std::string(2U << 20U, '\0')},
+                 {WallTime(), false, false, "ü" + std::string(16383, 'z')}};
+        for (const MostOf most : {MostOf::Last, MostOf::All}) {
+            const auto pieces = log_pieces(lines, most);
+            CHECK(total(pieces).second == 3);
+            CHECK(pieces.front().lines.find("\"cut\":" + std::to_string((5U << 20U) - 16384)) !=
+                  std::string::npos);
+        }
+    }
+    SECTION("nothing is an empty list") {
+        const auto pieces = log_pieces({}, MostOf::Last);
+        REQUIRE(pieces.size() == 1);
+        CHECK(pieces.front().lines == "[]");
+    }
+}
