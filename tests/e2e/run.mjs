@@ -14,6 +14,7 @@ import messages from "./suites/messages.mjs";
 import look from "./suites/look.mjs";
 import log from "./suites/log.mjs";
 import supervision from "./suites/supervision.mjs";
+import truth from "./suites/truth.mjs";
 
 async function target() {
     if (process.argv.includes("--mock")) {
@@ -35,7 +36,7 @@ const only = process.argv.find((word) => word.startsWith("--only="))?.slice("--o
 const t = new Harness({ base: proxy.url, token: controller.token, proxy, only });
 await t.open();
 try {
-    for (const suite of [access, dashboard, keyboard, bulk, app, log, agents, supervision, messages, connection, look, finish]) await suite(t);
+    for (const suite of [access, dashboard, keyboard, bulk, app, log, agents, supervision, truth, messages, connection, look, finish]) await suite(t);
 } catch (error) {
     t.failures.push("a suite ended early");
     console.error(error);

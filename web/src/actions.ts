@@ -3,8 +3,9 @@ import { signal } from "@preact/signals";
 import { api, Problem } from "./api";
 import { count } from "./format";
 import { notify } from "./notify";
-import { fleet } from "./state";
-import type { App, AppKey, BulkResult, VerbName } from "./types";
+import { nameAndId } from "./readable";
+import { fleet, type Pending } from "./state";
+import { keyOf, type App, type AppKey, type BulkResult, type VerbName } from "./types";
 import type { IconName } from "./ui/icons";
 
 export interface Verb {
@@ -18,10 +19,12 @@ export interface Verb {
     allowed(app: App): boolean;
     /** The question to ask first, if any. */
     question(apps: App[]): { title: string; text: string } | null;
+    /** Whether it is so already, so that there is nothing to do. */
+    needless?(app: App): boolean;
 }
 
 function names(apps: App[]): string {
-    const shown = apps.slice(0, 8).map((app) => app.name).join(", ");
+    const shown = apps.slice(0, 8).map(nameAndId).join(", ");
     return apps.length > 8 ? `${shown} and ${apps.length - 8} more` : shown;
 }
 
@@ -32,12 +35,14 @@ export const VERBS: readonly Verb[] = [
         name: "start", label: "Start", icon: "play", doing: "starting", done: "Started", danger: false, bulk: true,
         allowed: (app) => !app.active && app.state !== "waiting",
         question: () => null,
+        needless: (app) => app.state === "running" || app.state === "starting",
     },
     {
         name: "stop", label: "Stop", icon: "stop", doing: "stopping", done: "Stopped", danger: false, bulk: true,
         allowed: (app) => (app.active && app.state !== "stopping") || trying(app),
         question: (apps) =>
             apps.length < 2 ? null : { title: `Stop ${count(apps.length, "app")}?`, text: names(apps) },
+        needless: (app) => !app.active && !trying(app),
     },
     {
         name: "restart", label: "Restart", icon: "restart", doing: "restarting", done: "Restarted", danger: false,
@@ -90,48 +95,54 @@ export const bulkReport = signal<BulkReport | null>(null);
 /** How long an answered request may wait for the stream before its mark is taken off. */
 const CONFIRM_MS = 5000;
 
-function settle(key: AppKey): void {
-    fleet.answerPending(key);
-    const mark = fleet.pending.peek().get(key);
-    if (!mark) return;
-    setTimeout(() => {
-        // A later action may have set a mark of its own by then.
-        if (fleet.pending.peek().get(key) === mark) fleet.clearPending(key);
-    }, CONFIRM_MS);
+function settle(key: AppKey, mark: Pending): void {
+    if (fleet.answerPending(key, mark)) setTimeout(() => fleet.clearPending(key, mark), CONFIRM_MS);
 }
 
-function ask(entry: Verb, apps: App[], yes: () => void): void {
-    const asked = entry.question(apps);
+/** Whether another request about the app has to end first. Who started it may stop it meanwhile. */
+export function blocked(entry: Verb, key: AppKey): boolean {
+    const mark = fleet.pending.value.get(key);
+    const begins = mark?.verb === "start" || mark?.verb === "restart";
+    return mark !== undefined && !(begins && (entry.name === "stop" || entry.name === "kill"));
+}
+
+function ask(entry: Verb, apps: App[], always: boolean, yes: () => void): void {
+    const asked = entry.question(apps)
+        ?? (always ? { title: `${entry.label} ${names(apps)}?`, text: `It is ${apps[0]?.state} now.` } : null);
     if (!asked) yes();
     else question.value = { ...asked, button: entry.label, danger: entry.danger, yes };
 }
 
 async function actOn(entry: Verb, app: App, key: AppKey): Promise<void> {
-    fleet.markPending(key, entry.name);
+    const mark = fleet.markPending(key, entry.name);
     try {
         const answer = await api.act(key, entry.name);
         if (answer.operation) notify("info", `${app.name} is still ${entry.doing}`, "The outcome will show here.");
         else notify("ok", `${entry.done} ${app.name}`);
-        settle(key);
+        settle(key, mark);
     } catch (error) {
-        fleet.clearPending(key);
+        // What was stopped on its way up has not failed: its later request tells how it went.
+        const overtaken = fleet.pending.peek().get(key) !== mark && (entry.name === "start" || entry.name === "restart");
+        fleet.clearPending(key, mark);
         const problem = error as Problem;
-        notify("error", `${entry.label} ${app.name}: ${problem.title}`, problem.detail);
+        if (!overtaken) notify("error", `${entry.label} ${app.name}: ${problem.title}`, problem.detail);
     }
 }
 
-export function act(name: VerbName, key: AppKey): void {
+/** `always`: asks first even where the buttons do not, as whoever types a name may mean something else. */
+export function act(name: VerbName, key: AppKey, always = false): void {
     const app = fleet.app(key).peek();
     const entry = verb(name);
-    if (app) ask(entry, [app], () => void actOn(entry, app, key));
+    if (app) ask(entry, [app], always, () => void actOn(entry, app, key));
 }
 
-async function actOnAll(entry: Verb, keys: AppKey[]): Promise<void> {
+async function actOnAll(entry: Verb, apps: App[]): Promise<void> {
     bulkReport.value = null;
-    for (const key of keys) fleet.markPending(key, entry.name);
+    const already = new Set(apps.filter((app) => entry.needless?.(app)).map(keyOf));
+    const marks = apps.map((app) => [keyOf(app), fleet.markPending(keyOf(app), entry.name)] as const);
     try {
-        const { results } = await api.actAll(entry.name, keys);
-        bulkReport.value = { verb: entry, results };
+        const { results } = await api.actAll(entry.name, apps.map(keyOf));
+        bulkReport.value = { verb: entry, results: results.map((one) => ({ ...one, already: one.ok && already.has(one.app) })) };
         const failed = results.filter((result) => !result.ok);
         if (failed.length > 0) {
             const detail = failed.map((result) => `${result.app}: ${result.error ?? "failed"}`).join("\n");
@@ -139,13 +150,13 @@ async function actOnAll(entry: Verb, keys: AppKey[]): Promise<void> {
         }
     } catch (error) {
         const problem = error as Problem;
-        notify("error", `${entry.label} ${count(keys.length, "app")}: ${problem.title}`, problem.detail);
+        notify("error", `${entry.label} ${count(apps.length, "app")}: ${problem.title}`, problem.detail);
     }
-    keys.forEach(settle);
+    for (const [key, mark] of marks) settle(key, mark);
 }
 
 export function actAll(name: VerbName, keys: AppKey[]): void {
     const apps = keys.map((key) => fleet.app(key).peek()).filter((app) => app !== undefined);
     const entry = verb(name);
-    if (apps.length > 0) ask(entry, apps, () => void actOnAll(entry, keys));
+    if (apps.length > 0) ask(entry, apps, false, () => void actOnAll(entry, apps));
 }

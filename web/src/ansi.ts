@@ -30,7 +30,7 @@ export const PLAIN: Style = {
 // In this order: CSI, OSC and other strings (to their end), two-character sequences, single control characters.
 // Bidirectional overrides count as control characters: they make a line read as what it is not.
 const SPECIAL =
-    /\x1b\[([0-9;:<=>?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b[()*+][0-9A-Za-z]|\x1b[=>78A-OQ-WYZc]|[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+    /\x1b\[([0-9;:<=>?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|\x1b[()*+][0-9A-Za-z]|\x1b[=>78A-OQ-WYZc]|[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 export function tokenize(line: string): Span[] {
     const spans: Span[] = [];
@@ -54,7 +54,7 @@ export function visibleText(line: string): string {
     return line.replace(SPECIAL, (found) => (found.length === 1 ? symbol(found) : ""));
 }
 
-function symbol(char: string): string {
+export function symbol(char: string): string {
     const code = char.charCodeAt(0);
     // As terminals write them; few fonts have the pictures that Unicode offers.
     if (code < 0x20 || code === 0x7f) return `^${String.fromCharCode(code ^ 0x40)}`;

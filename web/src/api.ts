@@ -1,8 +1,9 @@
 // The only file that talks to the network.
 import type {
-    AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Mailbox, Messages, Metrics, ServerFrame, Session, TraceEntry,
-    VerbName,
+    AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Logs, Mailbox, Messages, Metrics, ServerFrame, Session,
+    TraceEntry, VerbName,
 } from "./types";
+import { parseReadable } from "./readable";
 
 const BASE = "/api/v1";
 
@@ -14,6 +15,8 @@ export class Problem extends Error {
         readonly detail: string,
         readonly setupRequired = false,
         readonly retryAfter: number | null = null,
+        /** Of input that was not taken whole: how many bytes were. */
+        readonly taken = 0,
     ) {
         super(detail || title);
     }
@@ -40,7 +43,7 @@ async function problemOf(response: Response): Promise<Problem> {
     const retry = Number(response.headers.get("Retry-After"));
     let body: Record<string, unknown> = {};
     try {
-        body = (await response.json()) as Record<string, unknown>;
+        body = parseReadable(await response.text()) as Record<string, unknown>;
     } catch {
         // A proxy may answer with HTML; the status still says enough.
     }
@@ -51,10 +54,12 @@ async function problemOf(response: Response): Promise<Problem> {
         text("detail"),
         body["setup_required"] === true,
         Number.isFinite(retry) && retry > 0 ? retry : null,
+        typeof body["taken"] === "number" ? body["taken"] : 0,
     );
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** `body`: JSON. */
+async function send<T>(method: string, path: string, body: string | null): Promise<T> {
     const headers: Record<string, string> = { Accept: "application/json" };
     if (method !== "GET") {
         headers["Content-Type"] = "application/json";
@@ -68,7 +73,7 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
             headers,
             credentials: "same-origin",
             cache: "no-store",
-            body: body === undefined ? null : JSON.stringify(body),
+            body,
         });
     } catch {
         throw new Problem(0, "No answer", "The controller does not answer. Apps keep running without it.");
@@ -78,7 +83,11 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
         if (problem.status === 401 && path !== "/session") onSignedOut();
         throw problem;
     }
-    return (response.status === 204 ? undefined : await response.json()) as T;
+    return (response.status === 204 ? undefined : parseReadable(await response.text())) as T;
+}
+
+function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return send<T>(method, path, body === undefined ? null : JSON.stringify(body));
 }
 
 function appPath(key: AppKey): string {
@@ -101,8 +110,9 @@ export const api = {
         request<{ changed: string[] }>("POST", `${appPath(`${agent}/${base}`)}/scale`, { count }),
     act: (key: AppKey, verb: VerbName) =>
         request<{ app?: App; operation?: unknown }>("POST", `${appPath(key)}/${verb}`, {}),
+    /** What is so already is no failure. */
     actAll: (verb: VerbName, apps: AppKey[]) =>
-        request<{ results: BulkResult[] }>("POST", "/apps/actions", { verb, apps }),
+        request<{ results: BulkResult[] }>("POST", "/apps/actions", { verb, apps, if_needed: true }),
     stdin: (key: AppKey, data: string) => request<void>("POST", `${appPath(key)}/stdin`, { data }),
     mailboxes: (agent: string) =>
         request<{ mailboxes: Mailbox[] }>("GET", `/agents/${encodeURIComponent(agent)}/mailboxes`),
@@ -112,8 +122,12 @@ export const api = {
     mailbox: (key: AppKey) => request<Messages>("GET", `${appPath(key)}/mailbox?limit=20`),
     clearMailbox: (key: AppKey) => request<{ removed: number }>("DELETE", `${appPath(key)}/mailbox`),
     removeMessage: (key: AppKey, id: number) => request<void>("DELETE", `${appPath(key)}/mailbox/${id}`),
-    sendMessage: (key: AppKey, payload: unknown) =>
-        request<{ id: number; known: boolean }>("POST", `${appPath(key)}/messages`, { payload }),
+    /** `json` goes out as it was written: JavaScript would round its whole numbers. */
+    sendMessage: (key: AppKey, json: string) =>
+        send<{ id: number; known: boolean }>("POST", `${appPath(key)}/messages`, `{"payload":${json}}`),
+    /** The last `tail` lines of the whole log in which the RE2 expression is found. */
+    searchLog: (key: AppKey, expression: string, tail: number) =>
+        request<Logs>("GET", `${appPath(key)}/logs?tail=${tail}&grep=${encodeURIComponent(expression)}`),
     downloadUrl: (key: AppKey) => `${BASE}${appPath(key)}/logs/download`,
 };
 
@@ -127,6 +141,11 @@ export interface LiveHandlers {
     closed(): void;
 }
 
+/** Log lines stay as they are: colours are wanted there, and the list shows what else is in them. */
+function frameOf(text: string): ServerFrame {
+    return (text.startsWith('{"type":"log"') ? JSON.parse(text) : parseReadable(text)) as ServerFrame;
+}
+
 export function openLive(handlers: LiveHandlers): LiveSocket {
     const url = new URL(`${BASE}/live`, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -138,7 +157,7 @@ export function openLive(handlers: LiveHandlers): LiveSocket {
         handlers.closed();
     };
     socket.onmessage = (event) => {
-        if (!over) handlers.frame(JSON.parse(event.data as string) as ServerFrame);
+        if (!over) handlers.frame(frameOf(event.data as string));
     };
     socket.onclose = finish;
     socket.onerror = finish;

@@ -103,6 +103,9 @@ export class LiveLink {
             case "bye":
                 this.lose();
                 break;
+            case "error":
+                console.error(`The controller did not understand a frame: ${frame.error}`);
+                break;
             case "hello":
             case "ping":
                 break;

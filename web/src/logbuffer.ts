@@ -28,6 +28,8 @@ const TRIM_LUMP = 1000;
 /** One line may be a megabyte of JSON, which no page can lay out; the download has all of it. */
 const MAX_CHARS = 16_384;
 
+const CUT = " … cut here; the download has the whole line";
+
 export function plainOf(row: Row): string {
     row.plain ??= visibleText(row.text);
     return row.plain;
@@ -53,7 +55,8 @@ export class LogBuffer {
 
     append(lines: LogLine[]): void {
         for (const line of lines) {
-            const text = line.text.endsWith("\r") ? line.text.slice(0, -1) : line.text;
+            const whole = line.text.endsWith("\r") ? line.text.slice(0, -1) : line.text;
+            const text = line.cut ? whole + CUT : whole;
             const begun = this.open[line.stream];
             if (begun) this.extend(begun, text);
             else this.push(line.stream, line.time, text);
@@ -119,5 +122,5 @@ export class LogBuffer {
 }
 
 function cut(text: string): string {
-    return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS)} … cut here; the download has the whole line`;
+    return text.length <= MAX_CHARS + CUT.length ? text : text.slice(0, MAX_CHARS) + CUT;
 }

@@ -1,5 +1,6 @@
 // History routes. The filter of a list is part of its address, so that a link shows what its sender saw.
 import { computed, signal } from "@preact/signals";
+import pages from "./pages.json";
 import type { AppKey } from "./types";
 
 export type Route =
@@ -11,13 +12,26 @@ export type Route =
     | { page: "login" }
     | { page: "unknown" };
 
+/** The parameters of a pattern such as "/apps/{agent}/{id}" in an address, or null when it is another. */
+function match(pattern: string, parts: string[]): Record<string, string> | null {
+    const wanted = pattern.split("/").filter(Boolean);
+    if (wanted.length !== parts.length) return null;
+    const params: Record<string, string> = {};
+    for (const [i, part] of wanted.entries()) {
+        const given = parts[i] ?? "";
+        if (part.startsWith("{")) params[part.slice(1, -1)] = given;
+        else if (part !== given) return null;
+    }
+    return params;
+}
+
+/** The controller reads the same table: at other addresses it says that nothing is there. */
 export function parseRoute(path: string): Route {
     const parts = path.split("/").filter(Boolean).map(decodePart);
-    const [first, agent, id] = parts;
-    if (parts.length === 0) return { page: "apps" };
-    if (parts.length === 1 && (first === "agents" || first === "setup" || first === "login")) return { page: first };
-    if (parts.length === 3 && first === "agents" && agent && id === "traffic") return { page: "traffic", agent };
-    if (parts.length === 3 && first === "apps" && agent && id) return { page: "app", agent, id };
+    for (const [pattern, page] of Object.entries(pages)) {
+        const params = match(pattern, parts);
+        if (params) return { page, ...params } as Route;
+    }
     return { page: "unknown" };
 }
 

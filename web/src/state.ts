@@ -1,5 +1,6 @@
 // What the panel knows: a snapshot, then numbered deltas. Views read signals; only the live link writes.
 import { computed, signal, type Signal } from "@preact/signals";
+import { numberedName } from "./readable";
 import { keyOf, type Agent, type App, type AppKey, type ServerFrame, type Session, type VerbName } from "./types";
 
 export type Link = "connecting" | "live" | "lost";
@@ -76,22 +77,29 @@ export class Fleet {
         return true;
     }
 
-    markPending(key: AppKey, verb: VerbName): void {
+    markPending(key: AppKey, verb: VerbName): Pending {
         const app = this.app(key).peek();
-        this.setPending(key, { verb, was: app ? look(app) : "", answered: false });
+        const mark = { verb, was: app ? look(app) : "", answered: false };
+        this.setPending(key, mark);
+        return mark;
     }
 
-    /** The request has its answer; the mark stays until the stream has shown the change too. */
-    answerPending(key: AppKey): void {
-        const mark = this.pending.peek().get(key);
-        if (!mark) return;
+    /**
+     * The request that made the mark has its answer; the mark stays until the stream has shown the change too. False:
+     * a later request has taken its place.
+     */
+    answerPending(key: AppKey, mark = this.pending.peek().get(key)): boolean {
+        if (!mark || this.pending.peek().get(key) !== mark) return false;
         const app = this.app(key).peek();
+        mark.answered = true;
         if (!app || look(app) !== mark.was) this.clearPending(key);
-        else this.setPending(key, { ...mark, answered: true });
+        return true;
     }
 
-    clearPending(key: AppKey): void {
-        if (this.pending.peek().has(key)) this.setPending(key, null);
+    /** Takes the mark off; with `mark`, only that one. */
+    clearPending(key: AppKey, mark?: Pending): void {
+        const now = this.pending.peek().get(key);
+        if (now && (!mark || mark === now)) this.setPending(key, null);
     }
 
     reset(): void {
@@ -129,7 +137,8 @@ export class Fleet {
     private mergeApps(changed: App[], removed: Set<AppKey>): void {
         const known = new Set(this.keys.peek());
         let same = true;
-        for (const app of changed) {
+        for (const told of changed) {
+            const app = { ...told, name: numberedName(told) };
             const key = keyOf(app);
             this.app(key).value = app;
             this.sample(key, app);

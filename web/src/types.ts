@@ -5,7 +5,7 @@ export const STATES = [
 ] as const;
 export type State = (typeof STATES)[number];
 
-export type AgentState = "connected" | "connecting" | "unreachable" | "refused";
+export type AgentState = "connected" | "connecting" | "unreachable" | "refused" | "stopped";
 
 export interface Agent {
     name: string;
@@ -172,6 +172,14 @@ export interface LogLine {
     stream: "stdout" | "stderr";
     text: string;
     partial: boolean;
+    /** How many bytes of it were too much to be sent. */
+    cut?: number;
+}
+
+export interface Logs {
+    lines: LogLine[];
+    cursor: string;
+    more: boolean;
 }
 
 export interface Session {
@@ -186,6 +194,8 @@ export interface BulkResult {
     app: string;
     ok: boolean;
     error: string | null;
+    /** What the panel adds: it was so already. */
+    already?: boolean;
 }
 
 export type ServerFrame =
@@ -201,6 +211,7 @@ export type ServerFrame =
       }
     | { type: "log"; app: string; lines: LogLine[]; skipped?: number; reset?: boolean }
     | { type: "log_error"; app: string; error: string }
+    | { type: "error"; error: string }
     | { type: "ping" }
     | { type: "bye"; reason: string };
 

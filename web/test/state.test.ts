@@ -92,6 +92,15 @@ describe("pending", () => {
         fleet.answerPending("default/web");
         expect(fleet.pending.value.has("default/web")).toBe(false);
     });
+    it("belongs to the later request: the earlier one's answer takes nothing away", () => {
+        const fleet = ready();
+        const start = fleet.pending.value.get("default/web");
+        fleet.apply(delta(6, [makeApp("web", { state: "starting" })]));
+        const stop = fleet.markPending("default/web", "stop");
+        expect(fleet.answerPending("default/web", start)).toBe(false);
+        fleet.clearPending("default/web", start);
+        expect(fleet.pending.value.get("default/web")).toBe(stop);
+    });
     it("is not confirmed by metrics", () => {
         const fleet = ready();
         fleet.answerPending("default/web");

@@ -68,6 +68,7 @@ async function instances(t) {
         await t.ensure("default/many.3", "running");
         await t.axe();
         await group.getByRole("button", { name: "One fewer" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "One fewer" }).click();
         await group.getByText("2 instances").waitFor();
     });
 }

@@ -30,6 +30,7 @@ const AGENT_LIKE: Record<AgentState, State> = {
     connecting: "starting",
     unreachable: "backoff",
     refused: "failed",
+    stopped: "stopped",
 };
 
 export function AgentMark({ state }: { state: AgentState }) {

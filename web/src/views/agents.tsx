@@ -4,6 +4,7 @@ import type { Agent } from "../types";
 import { Empty } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { AgentMark } from "../ui/state_mark";
+import { Text } from "../ui/text";
 
 function LastSeen({ agent }: { agent: Agent }) {
     if (agent.state === "connected") return <>now</>;
@@ -26,12 +27,12 @@ function AgentCard({ agent }: { agent: Agent }) {
                 <AgentMark state={agent.state} />
             </div>
             {agent.error && (
-                <p class="agent-error"><Icon name="warn" /><span>{agent.error}</span></p>
+                <p class="agent-error"><Icon name="warn" /><Text>{agent.error}</Text></p>
             )}
             <dl class="facts">
                 <div><dt>Last seen</dt><dd class="num"><LastSeen agent={agent} /></dd></div>
                 <div><dt>Since</dt><dd class="num">{ago(agent.since, now.value)}</dd></div>
-                {facts.map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd class="mono">{value}</dd></div>)}
+                {facts.map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd class="mono"><Text>{value}</Text></dd></div>)}
             </dl>
             <a class="agent-traffic" href={`/agents/${encodeURIComponent(agent.name)}/traffic`}>
                 Traffic<Icon name="right" />

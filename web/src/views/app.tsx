@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { act, VERBS } from "../actions";
+import { act, blocked, VERBS } from "../actions";
 import { api } from "../api";
 import { ago, bytes, duration, percent, until } from "../format";
 import { fleet, mayAct, now } from "../state";
@@ -8,6 +8,7 @@ import { Button, Command, Empty } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { Spark } from "../ui/spark";
 import { StateMark } from "../ui/state_mark";
+import { Text } from "../ui/text";
 import { Facts, HistoryList } from "./app_facts";
 import { Charts } from "./charts";
 import { CrashList } from "./crashes";
@@ -45,16 +46,16 @@ function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
                 <span class="muted">for {duration(now.value - Date.parse(app.since))}</span>
                 <PendingMark app={app_key} />
             </div>
-            <p class="reason-text">{app.reason || "No reason was recorded."}</p>
+            <p class="reason-text"><Text>{app.reason || "No reason was recorded."}</Text></p>
             {app.state === "backoff" && <p class="num">Next try {until(app.next_try, now.value)}.</p>}
             {app.next_run && <p class="num">Next run by its schedule {until(app.next_run, now.value)}.</p>}
             {why && (
                 <details open={app.state === "failed" || app.state === "waiting"}>
                     <summary>Explain</summary>
                     <div class="explanation-body">
-                        {why.evidence.length > 0 && <ul>{why.evidence.map((text) => <li key={text}>{text}</li>)}</ul>}
-                        {why.actor && <p>Asked for by {why.actor}.</p>}
-                        {why.next && <p>What comes next: {why.next}.</p>}
+                        {why.evidence.length > 0 && <ul>{why.evidence.map((text) => <li key={text}><Text>{text}</Text></li>)}</ul>}
+                        {why.actor && <p>Asked for by <Text>{why.actor}</Text>.</p>}
+                        {why.next && <p>What comes next: <Text>{why.next}</Text>.</p>}
                         {why.lines.length > 0 && (
                             <pre class="explanation" tabIndex={0} aria-label="Its last lines">{why.lines.join("\n")}</pre>
                         )}
@@ -67,12 +68,11 @@ function Reason({ app, app_key }: { app: App; app_key: AppKey }) {
 
 function Actions({ app, app_key }: { app: App; app_key: AppKey }) {
     if (!mayAct.value) return <p class="muted">You may look, not touch: your role is viewer.</p>;
-    const busy = fleet.pending.value.has(app_key);
     const main = app.active || app.state === "backoff" || app.state === "waiting" ? "restart" : "start";
     return (
         <div class="actions" role="group" aria-label="Actions">
             {VERBS.map((verb) => (
-                <Button key={verb.name} icon={verb.icon} disabled={busy || app.stale || !verb.allowed(app)}
+                <Button key={verb.name} icon={verb.icon} disabled={blocked(verb, app_key) || app.stale || !verb.allowed(app)}
                     kind={verb.name === main ? "primary" : undefined}
                     onClick={() => act(verb.name, app_key)}>{verb.label}</Button>
             ))}
@@ -82,6 +82,7 @@ function Actions({ app, app_key }: { app: App; app_key: AppKey }) {
 
 function Notes({ app }: { app: App }) {
     const agent = fleet.agents.value.find(({ name }) => name === app.agent);
+    const lost = app.active && agent?.state !== "stopped";
     return (
         <>
             {app.stale && (
@@ -89,7 +90,8 @@ function Notes({ app }: { app: App }) {
                     <Icon name="warn" />
                     <span>
                         Agent <a href="/agents">{app.agent}</a> is {agent?.state ?? "away"}, last
-                        seen {ago(agent?.last_seen ?? null, now.value)}. This is what it said last; the app itself keeps running.
+                        seen {ago(agent?.last_seen ?? null, now.value)}. This is what it said last
+                        {lost ? "; the app keeps running without it." : app.active ? "." : ": the app did not run then."}
                     </span>
                 </div>
             )}
@@ -140,8 +142,8 @@ export function AppView({ app: key }: { app: AppKey }) {
                     <a href="/">Apps</a><Icon name="right" />
                     <a href={`/?agent=${encodeURIComponent(app.agent)}`}>{app.agent}</a>
                 </nav>
-                <h1>{app.name}{app.tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}</h1>
-                {app.comment && <p class="muted">{app.comment}</p>}
+                <h1><Text>{app.name}</Text>{app.tags.map((tag) => <span key={tag} class="tag"><Text>{tag}</Text></span>)}</h1>
+                {app.comment && <p class="muted comment-text"><Text>{app.comment}</Text></p>}
                 <Actions app={app} app_key={key} />
                 <Instances app={app} />
             </div>
@@ -152,7 +154,7 @@ export function AppView({ app: key }: { app: AppKey }) {
             </div>
             <div class="app-main">
                 <div class="app-log">
-                    <LogPanel app={key} name={app.name} stdin={(echo) => <Stdin app={app} app_key={key} echo={echo} />} />
+                    <LogPanel app={key} name={app.name} away={app.stale ? app.agent : ""} stdin={(echo) => <Stdin app={app} app_key={key} echo={echo} />} />
                     <MessagesPanel app={app} app_key={key} />
                 </div>
                 <aside class="app-side" aria-label="Details">

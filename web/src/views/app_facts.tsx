@@ -4,6 +4,7 @@ import { ago, fullTime } from "../format";
 import { now } from "../state";
 import type { App, AppDetails, AppKey } from "../types";
 import { StateMark } from "../ui/state_mark";
+import { Text } from "../ui/text";
 
 function lastExit(app: App): string | null {
     if (app.signal) return app.signal;
@@ -34,7 +35,7 @@ export function Facts({ app }: { app: App }) {
             <h2>Details</h2>
             <dl class="facts">
                 {facts.map(([name, value]) => value && (
-                    <div key={name}><dt>{name}</dt><dd class="mono">{value}</dd></div>
+                    <div key={name}><dt>{name}</dt><dd class="mono"><Text>{value}</Text></dd></div>
                 ))}
             </dl>
         </section>
@@ -71,7 +72,7 @@ export function HistoryList({ app, app_key }: { app: App; app_key: AppKey }) {
                         <li key={`${entry.time} ${entry.state}`}>
                             <StateMark state={entry.state} />
                             <time dateTime={entry.time} title={fullTime(entry.time)}>{ago(entry.time, now.value)}</time>
-                            <p>{entry.reason}</p>
+                            <p><Text>{entry.reason}</Text></p>
                         </li>
                     ))}
                 </ol>
@@ -79,7 +80,7 @@ export function HistoryList({ app, app_key }: { app: App; app_key: AppKey }) {
             <section class="card">
                 <details>
                     <summary><h2>Descriptor</h2></summary>
-                    <pre class="spec" tabIndex={0} aria-label="Descriptor as loaded">{JSON.stringify(details.spec, null, 2)}</pre>
+                    <pre class="spec" tabIndex={0} aria-label="Descriptor as loaded"><Text>{JSON.stringify(details.spec, null, 2)}</Text></pre>
                 </details>
             </section>
         </>

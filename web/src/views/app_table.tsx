@@ -1,5 +1,5 @@
 import { memo } from "../ui/memo";
-import { act, VERBS } from "../actions";
+import { act, blocked, VERBS } from "../actions";
 import type { ListFilter, Sort } from "../filter";
 import { bytes, NONE, percent, since, until } from "../format";
 import { appHref, setQuery } from "../router";
@@ -7,6 +7,7 @@ import { fleet, mayAct, now, selection } from "../state";
 import type { App, AppKey } from "../types";
 import { IconButton } from "../ui/controls";
 import { StateMark } from "../ui/state_mark";
+import { Line } from "../ui/text";
 import { verb } from "../actions";
 
 function select(keys: readonly AppKey[], on: boolean): void {
@@ -48,11 +49,11 @@ function Head({ filter, all }: { filter: ListFilter; all: readonly AppKey[] }) {
     return (
         <thead>
             <tr>
-                <th class="col-check">
+                {mayAct.value && <th class="col-check">
                     <input type="checkbox" aria-label="Select all shown apps" checked={chosen > 0 && chosen === all.length}
                         indeterminate={chosen > 0 && chosen < all.length}
                         onChange={(event) => select(all, event.currentTarget.checked)} />
-                </th>
+                </th>}
                 {HEADS.map((head) => {
                     const on = filter.sort === head.sort;
                     const order = on ? (filter.descending ? "descending" : "ascending") : undefined;
@@ -82,13 +83,12 @@ function Meter({ value }: { value: number | null }) {
 
 function RowActions({ app, app: { name } }: { app: App }) {
     const key = `${app.agent}/${app.id}`;
-    const busy = fleet.pending.value.has(key);
     const running = app.active || app.state === "backoff" || app.state === "waiting";
     return (
         <div class="row-actions">
             {VERBS.filter((entry) => entry.bulk && (entry.name === "start" ? !app.active : running)).map((entry) => (
                 <IconButton key={entry.name} icon={entry.icon} label={`${entry.label} ${name}`}
-                    disabled={busy || app.stale || !entry.allowed(app)} onClick={() => act(entry.name, key)} />
+                    disabled={blocked(entry, key) || app.stale || !entry.allowed(app)} onClick={() => act(entry.name, key)} />
             ))}
         </div>
     );
@@ -100,15 +100,16 @@ const Row = memo(function Row({ app: key }: { app: AppKey }) {
     const chosen = selection.value.has(key);
     return (
         <tr class={`row row-${app.state}${app.stale ? " stale" : ""}${chosen ? " chosen" : ""}`} data-app={key}>
-            <td class="col-check">
+            {mayAct.value && <td class="col-check">
                 <input type="checkbox" aria-label={`Select ${app.name}`} checked={chosen}
                     onChange={(event) => select([key], event.currentTarget.checked)} />
-            </td>
+            </td>}
             <td class="col-name">
-                <a href={appHref(key)} data-row-link>{app.name}</a>
-                {app.tags.map((tag) => <span key={tag} class="tag">{tag}</span>)}
+                <a href={appHref(key)} data-row-link><Line>{app.name}</Line></a>
+                {app.name !== app.id && <span class="row-id mono">{app.id}</span>}
+                {app.tags.map((tag) => <span key={tag} class="tag"><Line>{tag}</Line></span>)}
                 {app.changed_on_disk && <span class="tag tag-note" title="Its descriptor changed since it was loaded">changed on disk</span>}
-                {app.comment && <span class="comment">{app.comment}</span>}
+                {app.comment && <span class="comment"><Line>{app.comment}</Line></span>}
             </td>
             <td class="col-state" title={app.reason}>
                 <StateMark state={app.state} /><PendingMark app={key} />

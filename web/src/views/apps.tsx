@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { arrange, matchesButState, readFilter, type ListFilter } from "../filter";
 import { count } from "../format";
 import { navigate, query, setQuery } from "../router";
-import { fleet, selection } from "../state";
+import { fleet, mayAct, selection } from "../state";
 import { STATES, type AppKey, type State } from "../types";
 import { Button, Empty, Search } from "../ui/controls";
 import { StateMark } from "../ui/state_mark";
@@ -158,7 +158,7 @@ export function AppsView() {
                     {more && <div ref={end} class="more muted">{keys.length - limit.value} more…</div>}
                 </>
             ) : <Skeleton />}
-            {(selection.value.size > 0) && <BulkBar />}
+            {mayAct.value && selection.value.size > 0 && <BulkBar />}
         </div>
     );
 }

@@ -1,8 +1,9 @@
-import { actAll, bulkReport, VERBS } from "../actions";
+import { actAll, blocked, bulkReport, VERBS } from "../actions";
 import { count } from "../format";
 import { fleet, mayAct, selection } from "../state";
 import { Button, IconButton } from "../ui/controls";
 import { Icon } from "../ui/icons";
+import { Text } from "../ui/text";
 
 function Report() {
     const report = bulkReport.value;
@@ -19,7 +20,8 @@ function Report() {
                     <li key={result.app} class={result.ok ? "ok" : "bad"}>
                         <Icon name={result.ok ? "check" : "warn"} label={result.ok ? "done" : "failed"} />
                         <span class="mono">{result.app}</span>
-                        {result.error && <span class="muted">{result.error}</span>}
+                        {result.error && <span class="muted"><Text>{result.error}</Text></span>}
+                        {result.already && <span class="muted">{report.verb.name === "start" ? "ran already" : "was down already"}</span>}
                     </li>
                 ))}
             </ul>
@@ -33,14 +35,13 @@ export function BulkBar() {
         selection.value = new Set();
         bulkReport.value = null;
     };
-    const busy = keys.some((key) => fleet.pending.value.has(key));
     return (
         <div class="bulk" role="region" aria-label="Selected apps">
             <Report />
             <div class="bulk-bar">
                 <strong class="num">{count(keys.length, "app")} selected</strong>
                 {mayAct.value && VERBS.filter((verb) => verb.bulk).map((verb) => (
-                    <Button key={verb.name} icon={verb.icon} disabled={busy} onClick={() => actAll(verb.name, keys)}>
+                    <Button key={verb.name} icon={verb.icon} disabled={keys.some((key) => blocked(verb, key))} onClick={() => actAll(verb.name, keys)}>
                         {verb.label}
                     </Button>
                 ))}

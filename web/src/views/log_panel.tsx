@@ -8,17 +8,22 @@ import { LogList } from "../loglist";
 import { live } from "../panel";
 import { stored } from "../prefs";
 import { isDark } from "../theme";
-import type { AppKey } from "../types";
+import type { AppKey, LogLine } from "../types";
 import { IconButton, Search } from "../ui/controls";
 import { Icon } from "../ui/icons";
 
 const TAIL = 1000;
+/** So many lines of a search of the whole log are shown. */
+const FOUND = 1000;
+const SEARCH_AFTER_MS = 300;
 const wrapLines = stored<"on" | "off">("berth.log.wrap", "on", ["on", "off"]);
 const showTimes = stored<"on" | "off">("berth.log.times", "on", ["on", "off"]);
 
 interface Props {
     app: AppKey;
     name: string;
+    /** The agent that cannot be asked now; empty: it is there. */
+    away: string;
     stdin(echo: (text: string) => void): ComponentChildren;
 }
 
@@ -32,6 +37,9 @@ function useLog(app: AppKey) {
     const matches = useSignal(0);
     const total = useSignal(0);
     const error = useSignal("");
+    /** What is shown was searched in the whole log, and does not follow it. */
+    const found = useSignal(false);
+    const unfollow = useRef(() => {});
 
     const changed = (added: number) => {
         total.value = buffer.rows.length;
@@ -49,25 +57,46 @@ function useLog(app: AppKey) {
             },
         });
         list.current = painter;
-        const unfollow = live.follow(app, TAIL, {
+        follow();
+        return () => {
+            unfollow.current();
+            painter.destroy();
+        };
+    }, [app]);
+
+    const follow = () => {
+        unfollow.current();
+        found.value = false;
+        unfollow.current = live.follow(app, TAIL, {
             lines(lines, skipped, reset) {
+                if (found.peek()) return;
+                // What was typed before the first lines came is no part of what they replace.
+                const typed = reset && buffer.rows.every((row) => row.kind === "stdin") ? buffer.rows : [];
                 if (reset) buffer.clear();
                 error.value = "";
-                if (skipped > 0) buffer.add("note", `${count(skipped, "line")} skipped: they came faster than they could be sent`);
+                if (skipped > 0) {
+                    buffer.add("note", `${count(skipped, "line")} skipped: ${reset ? "too much to be sent at once" : "they came faster than they could be sent"}; the download has them`);
+                }
                 buffer.append(lines);
+                for (const row of typed) buffer.add("stdin", row.text);
                 changed(reset ? 0 : lines.length);
             },
             failed(text) {
                 error.value = text;
             },
         });
-        return () => {
-            unfollow();
-            painter.destroy();
-        };
-    }, [app]);
+    };
 
-    return { scroller, list, buffer, following, unseen, matches, total, error, changed };
+    const showFound = (lines: LogLine[]) => {
+        found.value = true;
+        buffer.clear();
+        buffer.add("note", `What the whole log has of it: ${count(lines.length, "line")}${lines.length < FOUND ? "" : ", the last ones"}. Clear the search to follow the log again.`);
+        buffer.append(lines);
+        changed(0);
+        list.current?.setFollowing(true);
+    };
+
+    return { scroller, list, buffer, following, unseen, matches, total, error, found, changed, follow, showFound };
 }
 
 type Log = ReturnType<typeof useLog>;
@@ -96,7 +125,27 @@ function Toolbar({ app, log, kind, setKind }: { app: AppKey; log: Log; kind: Fil
     );
 }
 
-function useSearch(log: Log) {
+/** The lines of the whole log in which the text is; null while that is not known. */
+function useWholeLog(app: AppKey, text: string): LogLine[] | null {
+    const [lines, setLines] = useState<LogLine[] | null>(null);
+    useEffect(() => {
+        setLines(null);
+        if (!text) return undefined;
+        let current = true;
+        const timer = setTimeout(() => {
+            const expression = `(?i)${text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}`;
+            // An agent that is away finds nothing: then only what is in the page is counted.
+            api.searchLog(app, expression, FOUND).then((found) => current && setLines(found.lines), () => {});
+        }, SEARCH_AFTER_MS);
+        return () => {
+            current = false;
+            clearTimeout(timer);
+        };
+    }, [app, text]);
+    return lines;
+}
+
+function useSearch(app: AppKey, log: Log) {
     const [text, setText] = useState("");
     const [only, setOnly] = useState(false);
     const [kind, setKind] = useState<Filter["kind"]>("all");
@@ -119,11 +168,18 @@ function useSearch(log: Log) {
         setCurrent(next);
         if (next !== null) log.list.current?.scrollTo(next);
     };
+    const whole = useWholeLog(app, text);
     const search = (value: string) => {
         setText(value);
         setCurrent(null);
+        if (log.found.value) log.follow();
     };
-    return { text, only, setOnly, kind, setKind, current, step, search };
+    return { text, only, setOnly, kind, setKind, current, step, search, whole };
+}
+
+function wholeCount(lines: LogLine[]): string {
+    const whole = lines.filter((line) => !line.partial).length;
+    return lines.length < FOUND ? whole.toLocaleString("en") : `${FOUND.toLocaleString("en")} or more`;
 }
 
 function SearchTools({ log, found }: { log: Log; found: ReturnType<typeof useSearch> }) {
@@ -143,6 +199,12 @@ function SearchTools({ log, found }: { log: Log; found: ReturnType<typeof useSea
                     <span class="log-found num" role="status">
                         {at >= 0 ? `${at + 1} / ` : ""}{count(log.matches.value, "match", "matches")}
                     </span>
+                    {found.whole && !log.found.value && found.whole.length > log.matches.value && (
+                        <>
+                            <span class="log-whole num" role="status">here, {wholeCount(found.whole)} in the whole log</span>
+                            <button type="button" class="button small" onClick={() => log.showFound(found.whole ?? [])}>Show them</button>
+                        </>
+                    )}
                     <IconButton icon="up" label="Older match" onClick={() => found.step(-1)} />
                     <IconButton icon="next" label="Newer match" onClick={() => found.step(1)} />
                     <IconButton icon="filter" label="Only lines that match" pressed={found.only}
@@ -153,9 +215,16 @@ function SearchTools({ log, found }: { log: Log; found: ReturnType<typeof useSea
     );
 }
 
-export function LogPanel({ app, name, stdin }: Props) {
+function emptyText(away: string, error: string): string {
+    if (error) return error;
+    return away
+        ? `Agent ${away} is away: the log cannot be read now. It appears when the agent is back.`
+        : "Nothing written yet. New lines appear here by themselves.";
+}
+
+export function LogPanel({ app, name, away, stdin }: Props) {
     const log = useLog(app);
-    const found = useSearch(log);
+    const found = useSearch(app, log);
     useEffect(() => log.list.current?.remeasure(), [showTimes.value]);
     const echo = (text: string) => {
         log.buffer.add("stdin", text);
@@ -172,7 +241,7 @@ export function LogPanel({ app, name, stdin }: Props) {
             <div class="log-frame">
                 <div class={classes} ref={log.scroller} tabIndex={0} role="region" aria-label={`Log lines of ${name}`} />
                 {log.total.value === 0 && (
-                    <p class="log-empty">{log.error.value || "Nothing written yet. New lines appear here by themselves."}</p>
+                    <p class="log-empty">{emptyText(away, log.error.value)}</p>
                 )}
                 {!log.following.value && (
                     <button type="button" class="log-unseen" onClick={() => log.list.current?.setFollowing(true)}>

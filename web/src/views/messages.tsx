@@ -3,9 +3,11 @@ import { question } from "../actions";
 import { api, Problem } from "../api";
 import { ago, bytes, count, fullTime, rate, since } from "../format";
 import { notify } from "../notify";
+import { jsonText } from "../readable";
 import { mayAct, now } from "../state";
 import type { App, AppKey, MailboxFigures, Messages, WaitingMessage } from "../types";
 import { Button, Command, IconButton } from "../ui/controls";
+import { Line, Text } from "../ui/text";
 
 const PACE_MS = 2000;
 
@@ -16,7 +18,7 @@ function report(what: string, caught: unknown): void {
 
 /** A text as it is, anything else as JSON. */
 function payloadText(payload: unknown): string {
-    return typeof payload === "string" ? payload : JSON.stringify(payload, null, 1);
+    return typeof payload === "string" ? payload : jsonText(payload);
 }
 
 function Figures({ figures }: { figures: MailboxFigures }) {
@@ -47,12 +49,12 @@ function Message({ app, message, onRemove }: { app: App; message: WaitingMessage
     return (
         <li>
             <p>
-                <span class="num mono">{message.id}</span> from <strong>{message.from || "the operator"}</strong>,{" "}
+                <span class="num mono">{message.id}</span> from <strong><Line>{message.from || "the operator"}</Line></strong>,{" "}
                 <time dateTime={message.time} title={fullTime(message.time)}>{ago(message.time, now.value)}</time>
                 <span class="muted"> · {notes.join(" · ")}</span>
             </p>
             {mayAct.value && <IconButton icon="trash" label={`Remove message ${message.id}`} disabled={app.stale} onClick={onRemove} />}
-            <pre class="explanation" tabIndex={0} aria-label={`Payload of message ${message.id}`}>{payloadText(message.payload)}</pre>
+            <pre class="explanation" tabIndex={0} aria-label={`Payload of message ${message.id}`}><Text>{payloadText(message.payload)}</Text></pre>
             {!message.whole && <Command text={`berth messages ${app.id} --after ${message.id - 1} -n 1 --full`} />}
         </li>
     );
@@ -63,16 +65,16 @@ function SendForm({ app, app_key, onSent }: { app: App; app_key: AppKey; onSent(
     const [isJson, setIsJson] = useState(false);
     const submit = async (event: SubmitEvent) => {
         event.preventDefault();
-        let payload: unknown = text;
+        const json = isJson ? text : JSON.stringify(text);
         if (isJson) {
             try {
-                payload = JSON.parse(text);
+                JSON.parse(text);
             } catch (caught) {
                 return notify("error", "This is no JSON", (caught as Error).message);
             }
         }
         try {
-            const { id } = await api.sendMessage(app_key, payload);
+            const { id } = await api.sendMessage(app_key, json);
             notify("ok", `Message ${id} waits for ${app.name}`);
             setText("");
             onSent();

@@ -5,6 +5,7 @@ import { overlay } from "../panel";
 import { IconButton } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { Text } from "../ui/text";
 
 export function NoticeList() {
     useEffect(() => {
@@ -23,8 +24,8 @@ export function NoticeList() {
                     <li key={notice.id} class={`notice notice-${notice.kind}`}>
                         <Icon name={notice.kind === "error" ? "warn" : notice.kind === "ok" ? "check" : "clock"} />
                         <div>
-                            <strong>{notice.title}</strong>
-                            {notice.detail && <p>{notice.detail}</p>}
+                            <strong><Text>{notice.title}</Text></strong>
+                            {notice.detail && <p><Text>{notice.detail}</Text></p>}
                             <time dateTime={notice.time}>{fullTime(notice.time)}</time>
                         </div>
                     </li>

@@ -9,6 +9,7 @@ import { nextTheme, theme } from "../theme";
 import { Button, Empty, IconButton } from "../ui/controls";
 import { Dialog } from "../ui/dialog";
 import { Icon, Logo } from "../ui/icons";
+import { Text } from "../ui/text";
 import { AgentsView } from "./agents";
 import { AppView } from "./app";
 import { AppsView } from "./apps";
@@ -97,8 +98,8 @@ function Toasts() {
                 <div key={toast.id} class={`toast toast-${toast.kind}`}>
                     <Icon name={toast.kind === "error" ? "warn" : toast.kind === "ok" ? "check" : "clock"} />
                     <div>
-                        <strong>{toast.title}</strong>
-                        {toast.detail && <p>{toast.detail}</p>}
+                        <strong><Text>{toast.title}</Text></strong>
+                        {toast.detail && <p><Text>{toast.detail}</Text></p>}
                     </div>
                     <IconButton icon="close" label="Dismiss" onClick={() => dismiss(toast.id)} />
                 </div>
@@ -113,8 +114,8 @@ function Confirm() {
     const close = () => (question.value = null);
     return (
         <Dialog label={asked.title} class="confirm" onClose={close}>
-            <h2>{asked.title}</h2>
-            <p>{asked.text}</p>
+            <h2><Text>{asked.title}</Text></h2>
+            <p><Text>{asked.text}</Text></p>
             <div class="dialog-buttons">
                 <Button onClick={close}>Cancel</Button>
                 <Button kind={asked.danger ? "danger" : "primary"} onClick={() => {

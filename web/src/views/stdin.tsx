@@ -22,7 +22,10 @@ export function Stdin({ app, app_key, echo }: { app: App; app_key: AppKey; echo(
             echo(text);
         } catch (caught) {
             const problem = caught as Problem;
-            setText(text);
+            // What was taken is with the app; the rest is given back.
+            const rest = new TextDecoder().decode(new TextEncoder().encode(`${text}\n`).slice(problem.taken));
+            if (problem.taken > 0) echo(text.slice(0, Math.max(0, text.length + 1 - rest.length)));
+            setText(rest.replace(/\n$/, ""));
             notify("error", `Write to ${app.name}: ${problem.title}`, problem.detail);
         }
     };

@@ -6,6 +6,7 @@ import { now } from "../state";
 import type { Mailbox, TraceEntry } from "../types";
 import { Empty } from "../ui/controls";
 import { Icon } from "../ui/icons";
+import { Line } from "../ui/text";
 
 const PACE_MS = 2000;
 
@@ -55,8 +56,8 @@ function TraceTable({ entries }: { entries: TraceEntry[] }) {
                     {entries.map((entry) => (
                         <tr key={entry.id}>
                             <td class="num">{clockTime(entry.accepted)}</td>
-                            <td>{entry.from || <span class="muted">operator</span>}</td>
-                            <td>{entry.to}</td>
+                            <td>{entry.from ? <Line>{entry.from}</Line> : <span class="muted">operator</span>}</td>
+                            <td><Line>{entry.to}</Line></td>
                             <td class={`outcome outcome-${TONE[entry.outcome] ?? "calm"}`}>{entry.outcome.replace("_", " ")}</td>
                             <td class="num right">{latency(entry.accepted, entry.given)}</td>
                             <td class="num right">{latency(entry.accepted, entry.ended)}</td>
