@@ -22,6 +22,7 @@ constexpr double kMaxTimeout = 300;
 constexpr Duration kAgentTimeout = std::chrono::seconds(300);  // how long an operation is followed
 constexpr Duration kGrace = std::chrono::seconds(2);           // for the answer to come
 constexpr std::size_t kMaxBulk = 5000;
+constexpr std::size_t kMaxWords = 100;  // of a selector: each may be an expression
 constexpr std::size_t kMaxInput = 64U << 10U;
 
 bool is_verb(std::string_view verb) {
@@ -236,6 +237,9 @@ Result<void> read_targets(const Services& services, const json::JsonValue& body,
         return {};
     }
     BERTH_TRY(const auto words, texts_of(body, "selector"));
+    if (words.size() > kMaxWords) {
+        return fail(ErrorCode::InvalidArgument, "\"selector\" is a list of at most 100 words");
+    }
     BERTH_TRY(const auto confirmed, body.get_optional<bool>("confirm"));
     BERTH_TRY(auto selected, select_apps(*services.fleet.view(), words));
     if (bulk.verb == "clean" && selected.by_expression > 0 && selected.apps.size() > 1 &&

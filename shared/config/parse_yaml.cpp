@@ -56,7 +56,9 @@ std::optional<double> float_of(std::string_view text) {
     if (text == ".nan" || text == ".NaN" || text == ".NAN") {
         return std::numeric_limits<double>::quiet_NaN();
     }
-    if (digits.find_first_not_of("0123456789.eE+-") != std::string_view::npos ||
+    // A whole number of more than 64 bits is no float: that would be another number. It is text.
+    if (digits.find_first_of(".eE") == std::string_view::npos ||
+        digits.find_first_not_of("0123456789.eE+-") != std::string_view::npos ||
         digits.find_first_of("0123456789") == std::string_view::npos || digits.starts_with('-')) {
         return std::nullopt;
     }
