@@ -56,6 +56,7 @@ struct Session {
     std::uint64_t number = 0;
     Link* link = nullptr;
     Box* box = nullptr;        // of its app; null before hello
+    std::string secret;        // that it has proved to know
     bool is_operator = false;  // the owner of the home: speaks for any app, or for none
     bool subscribed = false;   // messages are pushed
     bool listening = false;    // events are
@@ -119,6 +120,10 @@ public:
 
     // --- from the endpoints
     Session& connected(Link& link);
+
+    // The secret of an app ("": of any) may be another now, or none: who is connected with an older
+    // one is cut off.
+    void secret_changed(const std::string& app);
     void received(Session& session, std::span<const std::string_view> parts);
     void too_large(Session& session, std::string_view header);
     void drained(Session& session);  // its backlog is small again

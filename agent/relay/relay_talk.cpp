@@ -69,6 +69,7 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
     }
     if (session.box == nullptr) {
         session.box = *box;
+        session.secret = *secret;
         ++session.box->sessions;
         session.box->seen = true;
         session.link->authenticated(ZmtpLimits());
@@ -84,6 +85,25 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
     wire::append_text(header, "version");
     wire::append_text(header, options_.port.version);
     answer(session, header);
+}
+
+void Relay::secret_changed(const std::string& app) {
+    std::vector<Session*> revoked;
+    for (const auto& [number, session] : sessions_) {
+        if (session->box == nullptr || session->is_operator ||
+            (!app.empty() && *session->box->mail.app() != app)) {
+            continue;
+        }
+        const auto secret = options_.secret_of(*session->box->mail.app());
+        if (!secret || *secret != session->secret) {
+            revoked.push_back(session.get());
+        }
+    }
+    for (Session* const session : revoked) {
+        log::warning("the secret of a client was revoked; its connection is closed",
+                     {{"app", *session->box->mail.app()}});
+        session->link->close();
+    }
 }
 
 void Relay::authorize_operator(Session& session, const std::string& app) {

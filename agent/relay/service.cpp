@@ -1,6 +1,7 @@
 #include "agent/relay/service.h"
 
 #include "agent/relay/local_endpoint.h"
+#include "agent/relay/secret_watch.h"
 #include "agent/relay/secrets.h"
 #include "shared/base/ensure.h"
 #include "shared/wire/cursor.h"
@@ -94,6 +95,7 @@ struct Service::Inside {
     std::unique_ptr<Relay> relay;
     std::unique_ptr<LocalEndpoint> local;
     std::unique_ptr<CurveEndpoint> curve;
+    std::unique_ptr<SecretWatch> secrets;
     std::vector<std::unique_ptr<OperatorLink>> operators;
     std::uint64_t published = ~0ULL;
     loop::Registration publish_later;
@@ -160,6 +162,11 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
     BERTH_TRY(inside->relay,
               Relay::create(*self.loop_, self.relay_options(options, std::move(control))));
     inside->relay->apps_changed(options.apps, {});
+    BERTH_TRY(inside->secrets,
+              SecretWatch::create(
+                  *self.loop_, options.home, [relay = inside->relay.get()](const std::string& app) {
+                      relay->secret_changed(app);
+                  }));
     BERTH_TRY(inside->local,
               LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
     if (!options.curve.endpoint.empty()) {

@@ -45,6 +45,34 @@ def test_a_secret_is_private_and_its_own(apps):
     assert len(secret) == 64 and secret != apps.secret("b")
 
 
+def is_stranger(wire):
+    """Whether what is said now comes from nobody; what was on its way when the connection was cut gets no answer."""
+    try:
+        return wire.answer(wire.send("poll"), 2).code == 401
+    except TimeoutError:
+        return False
+
+
+def test_who_is_connected_with_a_secret_that_is_revoked_is_cut_off(apps):
+    file = apps.home.agent_home / "secrets" / "revoked"
+    other = apps.wire("b")
+    wire = apps.wire("revoked", subscribe=True)
+    assert wire.ask("poll").code == 0
+    first = file.read_text()
+    file.write_text(first)  # the same again revokes nothing
+    assert wire.ask("poll").code == 0
+    file.unlink()
+    wait_for(lambda: is_stranger(wire), "it is cut off")
+    second = apps.secret("revoked")
+    assert second != first.strip()
+    assert wire.ask("hello", app="revoked", secret=first.strip()).code == 401
+    assert wire.ask("hello", app="revoked", secret=second).code == 0
+    file.with_name("revoked.new").write_text("0" * 64)
+    file.with_name("revoked.new").rename(file)
+    wait_for(lambda: is_stranger(wire), "a secret that is replaced is gone too")
+    assert other.ask("poll").code == 0
+
+
 @pytest.mark.parametrize("wrong", ["", "x", "0" * 64, "\0" * 64], ids=["none", "short", "zeros", "nuls"])
 def test_a_wrong_secret_is_refused(apps, wrong):
     apps.secret("a")
