@@ -78,11 +78,13 @@ Result<void> Agent::prepare() {
                                       },
                                       [this](const keeperlink::Message& fact) { on_fact(fact); },
                                       [this] { server_->on_keeper_problem(); }});
+    backend::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
+    launch.inherit_env = config.inherit_env;
     registry_ = std::make_unique<registry::Registry>(
         loop_,
         *store_,
         *keeper_,
-        RelayBridge::launch_context(options_.name, home),
+        std::move(launch),
         registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
                                           trimmer_.worked(changed.size() + removed.size());
                                           relay_->on_changed(changed, removed);
@@ -228,6 +230,7 @@ AgentInfo Agent::info() const {
     info.started = started_;
     info.controllers = keeper_->controllers();
     info.problem = keeper_->problem();
+    info.complaints = registry_->repos_problems();
     return info;
 }
 

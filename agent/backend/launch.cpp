@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -18,6 +20,8 @@ namespace {
 
 using Environment = std::map<std::string, std::string>;
 
+constexpr std::uint32_t kUmask = 022;  // not that of the shell which started the agent
+
 // Variables that describe an agent to its own helpers and would mislead an app.
 bool is_internal(std::string_view name) {
     return name.substr(0, 6) == "BERTH_";
@@ -30,15 +34,44 @@ void add_entry(Environment& environment, std::string_view entry) {
     }
 }
 
-Environment base_environment(const std::vector<std::string>& loaded) {
+Environment own_environment() {
     Environment environment;
-    if (loaded.empty()) {
-        for (char** entry = environ; *entry != nullptr; ++entry) {
-            add_entry(environment, *entry);
-        }
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        add_entry(environment, *entry);
     }
-    for (const std::string& entry : loaded) {
+    return environment;
+}
+
+// What every app has of the agent's environment.
+constexpr std::array<std::string_view, 6> kForAll = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ"};
+
+// As it is declared; else pyTainer's apps and those of a Procfile inherit all, as they always did,
+// and the others what the home says.
+InheritEnv inherited(const LaunchContext& context, const AppSpec& spec) {
+    if (spec.inherit_env) {
+        return *spec.inherit_env;
+    }
+    const bool always =
+        spec.descriptor == DescriptorKind::PyTainer || spec.descriptor == DescriptorKind::Procfile;
+    return always ? InheritEnv{true, {}} : context.inherit_env;
+}
+
+bool is_inherited(std::string_view name, const InheritEnv& inherit) {
+    return inherit.all || std::find(kForAll.begin(), kForAll.end(), name) != kForAll.end() ||
+           std::find(inherit.names.begin(), inherit.names.end(), name) != inherit.names.end();
+}
+
+Environment base_environment(const LaunchContext& context, const LaunchRequest& request) {
+    Environment environment;
+    for (const std::string& entry : request.environment) {
         add_entry(environment, entry);
+    }
+    if (environment.empty()) {
+        environment = own_environment();
+        const InheritEnv inherit = inherited(context, request.spec);
+        std::erase_if(environment, [&inherit](const auto& variable) {
+            return !is_inherited(variable.first, inherit);
+        });
     }
     if (environment.count("PATH") == 0) {
         environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -95,6 +128,25 @@ std::string data_folder(const LaunchContext& context, const std::string& id) {
 }
 
 }  // namespace
+
+std::vector<std::string> withheld_variables(const LaunchContext& context,
+                                            const LaunchRequest& request) {
+    constexpr std::array<std::string_view, 7> kOfShells = {
+        "_", "SHLVL", "PWD", "OLDPWD", "SHELL", "TERM", "NOTIFY_SOCKET"};
+    std::vector<std::string> names;
+    if (!request.environment.empty() || request.spec.inherit_env) {
+        return names;  // it is as somebody wants it
+    }
+    const InheritEnv inherit = inherited(context, request.spec);
+    for (const auto& [name, value] : own_environment()) {
+        const bool of_shell =
+            std::find(kOfShells.begin(), kOfShells.end(), name) != kOfShells.end();
+        if (!of_shell && !is_inherited(name, inherit) && request.spec.env.count(name) == 0) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
 
 Result<EnvEntries> read_env_file(const AppSpec& spec, const std::string& folder) {
     if (spec.env_file.empty()) {
@@ -166,8 +218,8 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
         start.argv.insert(start.argv.begin(), host.begin(), host.end());
     }
     start.cwd = os::absolute_path(spec.cwd, request.folder);
-    start.has_umask = spec.umask.has_value();
-    start.umask = spec.umask.value_or(0);
+    start.has_umask = true;
+    start.umask = spec.umask.value_or(kUmask);
     start.nice = spec.nice;
     start.tty = spec.tty;
     start.log_max_size = spec.log.max_size_bytes;
@@ -176,7 +228,7 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     start.notify = spec.ready.notify || spec.health.watchdog > Duration::zero();
     start.log_max_total = spec.log.max_total_bytes;
 
-    Environment environment = base_environment(request.environment);
+    Environment environment = base_environment(context, request);
     environment.emplace("PYTHONUNBUFFERED",
                         "1");  // its output is a pipe: lines would come in blocks
     if (spec.tty) {

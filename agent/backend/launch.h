@@ -25,6 +25,7 @@ struct LaunchContext {
     // of the app's user.
     std::function<Result<std::vector<std::string>>(const AppSpec& spec)> ipc_files = nullptr;
     std::string python_path = {};  // put behind the app's own PYTHONPATH
+    InheritEnv inherit_env = {};   // of berth.toml's apps that do not say it themselves
 };
 
 // One start of one app.
@@ -38,6 +39,11 @@ struct LaunchRequest {
 // What the keeper is to start: environment and env file read now, user and group looked up. Error:
 // what is wrong with the descriptor or this machine ("user \"www\" does not exist").
 Result<keeperlink::Start> plan_launch(const LaunchContext& context, const LaunchRequest& request);
+
+// Names of variables in our own environment that the app does not get, and nobody has said so: for
+// who wonders where one is.
+std::vector<std::string> withheld_variables(const LaunchContext& context,
+                                            const LaunchRequest& request);
 
 // Makes what the plan names: the folder of BERTH_HOME_DIR, for the app's user, and what the relay
 // needs. For another user than ours the home is opened as far as that: names in it that he knows

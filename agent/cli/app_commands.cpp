@@ -15,15 +15,6 @@ using wire::Value;
 
 namespace {
 
-constexpr Duration kAnswerMargin = std::chrono::seconds(10);
-
-int report_unmatched(const std::vector<std::string>& unmatched) {
-    for (const std::string& pattern : unmatched) {
-        print_error("no app matches \"" + pattern + "\"");
-    }
-    return unmatched.empty() ? kDone : kNothing;
-}
-
 int report_silent(const Listing& listing) {
     for (const std::string& problem : listing.problems) {
         print_error(problem);
@@ -65,6 +56,11 @@ int run_list(Session& session) {
         }
         print(table(rows));
     }
+    for (const AppStatus& app : listing->apps) {
+        if (!app.descriptor_note.empty()) {
+            print_error(shown_id(app) + ": " + app.descriptor_note);
+        }
+    }
     const bool nothing = listing->apps.empty() && !listing->unmatched.empty();
     (void)report_unmatched(listing->unmatched);
     const int silent = report_silent(*listing);
@@ -105,91 +101,6 @@ int run_status(Session& session) {
     const int unmatched = report_unmatched(listing->unmatched);
     const int silent = report_silent(*listing);
     return silent != kDone ? silent : listing->apps.empty() ? unmatched : kDone;
-}
-
-namespace {
-
-struct VerbOutcome {
-    std::vector<std::pair<std::string, wire::ActResult>> results;  // with the agent
-    std::vector<std::string> unmatched;
-};
-
-Result<VerbOutcome> act(Session& session, Duration timeout) {
-    VerbOutcome outcome;
-    const std::string verb(session.arguments.command->name);
-    for (const auto& [agent, patterns] : by_agent(session, session.arguments.words)) {
-        BERTH_TRY(Client * client, session.client(agent));
-        const WallTime deadline = wall_now() + timeout;
-        auto answer = client->ask(
-            "act",
-            Value::Map{{"verb", verb},
-                       {"patterns", wire::strings(patterns)},
-                       {"actor", session.actor},
-                       {"wait", !session.arguments.has("--no-wait")},
-                       {"deadline_ns", wire::to_value(deadline)},
-                       {"timeout_ms", std::int64_t{timeout / std::chrono::milliseconds(1)}}},
-            timeout + kAnswerMargin);
-        if (!answer && answer.error().code == ErrorCode::TimedOut) {
-            answer.error().message += "; whether it does what was asked is not known";
-        }
-        BERTH_TRY(const Value info, answer);
-        for (const Value& result : info["results"].as_array()) {
-            outcome.results.emplace_back(agent, wire::to_act_result(result));
-        }
-        for (const std::string& pattern : info["unmatched"].as_strings()) {
-            outcome.unmatched.push_back(pattern);
-        }
-    }
-    return outcome;
-}
-
-std::string past_tense(std::string_view verb) {
-    if (verb == "stop") {
-        return "stopped";
-    }
-    return std::string(verb) + "ed";
-}
-
-}  // namespace
-
-int run_verb(Session& session) {
-    const auto timeout = parse_duration(session.arguments.get("--timeout", "30s"));
-    if (!timeout) {
-        return report(timeout.error());
-    }
-    const auto outcome = act(session, *timeout);
-    if (!outcome) {
-        return report(outcome.error());
-    }
-    const std::string verb(session.arguments.command->name);
-    json::JsonWriter json;
-    json.begin_array();
-    bool all_ok = true;
-    for (const auto& [agent, result] : outcome->results) {
-        all_ok = all_ok && result.ok;
-        const std::string id = agent == "default" ? result.id : agent + "/" + result.id;
-        if (session.style.json) {
-            json.begin_object().field("id", result.id).field("agent", agent).field("ok", result.ok);
-            json.field("state", kAppStateNames.name(result.state));
-            json.field("error", result.ok ? std::optional<std::string>() : result.message);
-            json.end_object();
-        } else if (result.ok) {
-            const bool asked_only = session.arguments.has("--no-wait");
-            print(id + ": " + (asked_only ? "asked to " + verb : past_tense(verb)) +
-                  (result.message.empty() ? "" : ", " + result.message) + "\n");
-        } else {
-            print_error(id + ": " + result.message);
-        }
-    }
-    json.end_array();
-    if (session.style.json) {
-        print_json(json);
-    }
-    const int unmatched = report_unmatched(outcome->unmatched);
-    if (outcome->results.empty()) {
-        return unmatched;
-    }
-    return all_ok && unmatched == kDone ? kDone : kFailed;
 }
 
 int run_load(Session& session) {
@@ -249,11 +160,16 @@ int run_scan(Session& session) {
         return report(info.error());
     }
     const auto found = (*info)["found"].as_strings();
+    const auto problems = (*info)["problems"].as_strings();
+    for (const std::string& problem : problems) {
+        print_error(problem);
+    }
+    const int code = problems.empty() ? kDone : kFailed;
     if (session.style.json) {
         json::JsonWriter json;
-        json.begin_object().field("found", found).end_object();
+        json.begin_object().field("found", found).field("problems", problems).end_object();
         print_json(json);
-        return kDone;
+        return code;
     }
     for (const std::string& id : found) {
         print("found " + id + "\n");
@@ -261,7 +177,7 @@ int run_scan(Session& session) {
     if (found.empty()) {
         print("found nothing new below " + session.agent_home(session.agent) + "/repos\n");
     }
-    return kDone;
+    return code;
 }
 
 int run_is_state(Session& session) {
@@ -291,18 +207,15 @@ int run_explain(Session& session) {
     if (!info) {
         return report(info.error());
     }
+    const Explanation why = wire::to_explanation(*info);
     if (session.style.json) {
         json::JsonWriter json;
         json.begin_object().field("id", app->id);
-        for (const char* key : {"state", "cause", "since", "actor", "next"}) {
-            json.field(key, (*info)[key].as_string());
-        }
-        json.field("evidence", (*info)["evidence"].as_strings());
-        json.field("lines", (*info)["lines"].as_strings());
-        json.field("explanation", (*info)["text"].as_string()).end_object();
+        json::write_explanation_members(json, why);
+        json.end_object();
         print_json(json);
     } else {
-        print((*info)["text"].as_string() + "\n");
+        print(why.text(local_time(why.since) + ", " + elapsed_text(wall_now() - why.since)) + "\n");
     }
     return kDone;
 }

@@ -20,6 +20,7 @@ constexpr Duration kRestartWait = std::chrono::seconds(10);
 constexpr Duration kSendWait = std::chrono::seconds(5);
 constexpr Duration kStoppedWait = std::chrono::seconds(1);  // one that is held still for longer
 constexpr Duration kLook = std::chrono::milliseconds(200);
+constexpr Duration kOnTheWay = std::chrono::milliseconds(20);  // between two threads of ours
 
 // Whether somebody listens there; ZeroMQ itself would wait for ever.
 bool answers(const std::string& path) {
@@ -124,9 +125,13 @@ void Client::send(const std::string& verb, wire::Value args, Answered answered) 
     pending_[id] = std::move(answered);
 }
 
-Result<wire::Value> Client::ask(const std::string& verb, wire::Value args, Duration timeout) {
+Result<wire::Value> Client::ask(const std::string& verb,
+                                wire::Value args,
+                                Duration timeout,
+                                const bool* interrupted) {
     std::optional<Result<wire::Value>> result;
     const std::uint64_t id = next_;
+    lost_ = false;
     send(verb, std::move(args), [&result](Result<wire::Value> answer) {
         result = std::move(answer);
     });
@@ -134,12 +139,32 @@ Result<wire::Value> Client::ask(const std::string& verb, wire::Value args, Durat
         MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(timeout);
     Patience patience(agent_home_);
     std::optional<std::string> why;
-    while (!result && !why && MonoClock::now() < give_up) {
+    // Its end is an event; one that cannot be watched is found out by `timeout`.
+    const auto end = result ? std::nullopt : watch_end(agent_service(agent_home_));
+    bool ended = !result && !end && !running_pid(agent_service(agent_home_));
+    const auto watch = end ? loop_.watch(end->get(),
+                                         loop::Interest::Read,
+                                         [&ended](bool, bool) { ended = true; })
+                           : loop::Registration();
+    const bool never = false;
+    const bool& stop = interrupted != nullptr ? *interrupted : never;
+    while (!result && !why && !ended && !stop && MonoClock::now() < give_up) {
         (void)loop_.turn(std::min<Duration>(give_up - MonoClock::now(), kLook));
         why = patience.over();
     }
+    // It may have answered before it ended.
+    const MonoTime arrived =
+        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(kOnTheWay);
+    while (!result && ended && MonoClock::now() < arrived) {
+        (void)loop_.turn(arrived - MonoClock::now());
+    }
     if (!result) {
         pending_.erase(id);
+        if (ended) {
+            lost_ = true;
+            return fail(ErrorCode::Unavailable,
+                        "the agent at " + agent_home_ + " ended before it answered");
+        }
         return fail(ErrorCode::TimedOut,
                     why.value_or("the agent at " + agent_home_ + " has not answered in time"));
     }

@@ -22,10 +22,15 @@ public:
                                                    bus::Context& context,
                                                    const std::string& agent_home);
 
-    // The reply's info. Errors: what the agent says; TimedOut; Unavailable.
+    // The reply's info. Errors: what the agent says; TimedOut; Unavailable, at once when the agent
+    // that was asked has ended. `interrupted` ends it too, when somebody sets it.
     Result<wire::Value> ask(const std::string& verb,
                             wire::Value args,
-                            Duration timeout = std::chrono::seconds(15));
+                            Duration timeout = std::chrono::seconds(15),
+                            const bool* interrupted = nullptr);
+
+    // The agent that was asked last ended before it answered.
+    [[nodiscard]] bool lost() const { return lost_; }
 
     // Sends and returns; `answered` is called from the loop, once.
     using Answered = std::function<void(Result<wire::Value>)>;
@@ -42,6 +47,7 @@ private:
     std::unique_ptr<bus::Dealer> dealer_;
     std::map<std::uint64_t, Answered> pending_;
     std::uint64_t next_ = 1;
+    bool lost_ = false;
 };
 
 }  // namespace berth::cli

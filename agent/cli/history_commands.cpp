@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "agent/cli/commands.h"
+#include "shared/base/terminal_text.h"
 #include "agent/cli/durations.h"
 #include "agent/cli/terminal.h"
 #include "shared/json/app_json.h"
@@ -187,6 +188,9 @@ int run_check(Session& session) {
         }
         for (const auto& [id, obstacles] : (*info)["apps"].as_map()) {
             const auto texts = obstacles.as_strings();
+            for (const std::string& note : (*info)["notes"][id].as_strings()) {
+                print_error(id + ": " + note);
+            }
             good = good && texts.empty();
             json.field(id, texts);
             for (const std::string& text :
@@ -268,14 +272,18 @@ void draw(Session& session, std::vector<AppStatus> apps, bool whole_screen) {
     std::string picture = std::to_string(apps.size()) + " apps, " + std::to_string(running) +
                           " active, CPU " + total + ", memory " + size_text(memory) + "\n" +
                           table(rows);
-    if (whole_screen) {  // raw: a newline alone does not lead back to the first column
+    if (whole_screen) {
+        picture = safe_for_terminal(picture);
+        // Raw: a newline alone does not lead back to the first column.
         for (std::size_t at = picture.find('\n'); at != std::string::npos;
              at = picture.find('\n', at + 2)) {
             picture.replace(at, 1, "\r\n");
         }
         picture.insert(0, "\x1b[H\x1b[2J");
+        print_bytes(picture);
+    } else {
+        print(picture);
     }
-    print(picture);
     (void)std::fflush(stdout);
 }
 

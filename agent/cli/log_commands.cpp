@@ -31,6 +31,7 @@ struct LogView {
     bool json = false;
     bool timestamps = false;
     bool prefix = false;  // more than one app
+    bool raw = false;     // also on a terminal
     Value::Map filters;
 };
 
@@ -53,7 +54,7 @@ void print_lines(const LogView& view, Follow& follow, const std::vector<wire::Lo
         text += line.text;
         text += line.partial ? "" : "\n";
         follow.mid_line = line.partial;
-        print(text);
+        view.raw ? print_bytes(text) : print(text);
     }
     (void)std::fflush(stdout);
 }
@@ -89,6 +90,7 @@ Result<LogView> view_of(const Session& session, std::size_t apps) {
     view.json = session.style.json;
     view.timestamps = session.arguments.has("--timestamps");
     view.prefix = apps > 1;
+    view.raw = session.arguments.has("--raw");
     if (session.arguments.has("--grep")) {
         view.filters.emplace_back("grep", session.arguments.get("--grep"));
     }
@@ -122,7 +124,7 @@ Result<void> print_past(const Session& session, const LogView& view, Follow& fol
         const wire::LogBatch batch = wire::to_log_batch(info);
         print_lines(view, follow, batch.lines);
         follow.position = batch.next;
-        more = batch.truncated;
+        more = batch.truncated && !output_is_broken();
         args =
             with(view.filters, {{"id", follow.app.id}, {"position", wire::to_value(batch.next)}});
     }
@@ -166,7 +168,7 @@ int run_logs(Session& session) {
     for (Follow& follow : follows) {
         follow_on(*view, follow, failure);
     }
-    while (!failure && session.loop->turn(std::chrono::seconds(60))) {
+    while (!failure && !output_is_broken() && session.loop->turn(std::chrono::seconds(60))) {
     }
     return failure ? report(*failure) : kDone;
 }
@@ -201,7 +203,7 @@ int run_events(Session& session) {
             }
         }
         (void)std::fflush(stdout);
-        if (!follow) {
+        if (!follow || output_is_broken()) {
             return kDone;
         }
         args = {{"after", (*info)["last"].as_uint()},
@@ -325,6 +327,7 @@ int run_connect(Session& session) {
         return report(client.error());
     }
     LogView view;
+    view.raw = app->tty;  // a terminal program draws
     Follow follow{*app, *client, {}, false};
     session.arguments.options["--lines"] = "1000";
     if (auto printed = print_past(session, view, follow); !printed) {

@@ -50,8 +50,22 @@ int run_berth(const std::vector<std::string>& words) {
                                                             : std::string()};
         return cli::run_help(session);
     }
-    const cli::Run run = cli::find_run(given.command->name);
+    const std::string_view name = given.command->name;
+    if (given.has("--follow") || name == "top"sv || name == "connect"sv || name == "poll"sv) {
+        session.end_with_reader();
+    }
+    const cli::Run run = cli::find_run(name);
     return run != nullptr ? run(session) : cli::kUsage;
+}
+
+// What could not be written is not done, whatever else was.
+int finished(int code) {
+    const auto written = cli::finish_output();
+    if (!written) {
+        cli::print_error(written.error().message);
+        return code == cli::kDone ? cli::kFailed : code;
+    }
+    return code;
 }
 
 }  // namespace
@@ -60,5 +74,5 @@ int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     const std::string_view called = argv[0];
     const std::string_view name = called.substr(called.rfind('/') + 1);
-    return name == "spmi"sv ? cli::run_spmi(words) : run_berth(words);
+    return finished(name == "spmi"sv ? cli::run_spmi(words) : run_berth(words));
 }

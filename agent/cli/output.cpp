@@ -1,9 +1,13 @@
 #include "agent/cli/output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+
+#include "shared/base/terminal_text.h"
+#include "shared/os/os_error.h"
 
 namespace berth::cli {
 
@@ -45,7 +49,32 @@ std::size_t width_of(const std::string& text) {
 }  // namespace
 
 void print(std::string_view text) {
-    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+    static const bool terminal = ::isatty(STDOUT_FILENO) != 0;
+    if (terminal) {
+        print_bytes(safe_for_terminal(text));
+    } else {
+        print_bytes(text);
+    }
+}
+
+void print_bytes(std::string_view bytes) {
+    (void)std::fwrite(bytes.data(), 1, bytes.size(), stdout);  // finish_output() tells
+}
+
+bool output_is_broken() {
+    return std::ferror(stdout) != 0;
+}
+
+Result<void> finish_output() {
+    const bool broken = output_is_broken();
+    const bool flushed = std::fflush(stdout) == 0;
+    if (!flushed) {
+        return fail(os::last_error("the output cannot be written"));
+    }
+    if (broken) {
+        return fail(ErrorCode::Io, "the output cannot be written, some of it is lost");
+    }
+    return {};
 }
 
 void print_json(json::JsonWriter& json) {
@@ -54,7 +83,9 @@ void print_json(json::JsonWriter& json) {
 }
 
 void print_error(std::string_view text) {
-    const std::string line = "berth: " + std::string(text) + "\n";
+    static const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    const std::string line =
+        "berth: " + (terminal ? safe_for_terminal(text) : std::string(text)) + "\n";
     (void)std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
@@ -114,7 +145,7 @@ std::vector<std::string> list_row(const Style& style, const AppStatus& status, W
             status.cpu_percent ? fmt::format("{:.1f}%", *status.cpu_percent) : "-",
             status.rss_bytes ? size_text(*status.rss_bytes) : "-",
             std::to_string(status.restarts),
-            status.comment};
+            in_one_line(status.comment)};
 }
 
 namespace {
@@ -137,7 +168,7 @@ std::string mailbox_text(const MailboxStatus& mailbox, WallTime now) {
 }  // namespace
 
 std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
-    std::string text = s.id + " (task) - " + s.comment + "\n";
+    std::string text = s.id + " (task) - " + in_one_line(s.comment) + "\n";
     const auto line = [&text](std::string_view label, const std::string& value) {
         if (!value.empty()) {
             text += fmt::format("{:>12}: {}\n", label, value);
@@ -154,11 +185,12 @@ std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
     line("Active", activity);
     line("State", colored(style, s.state, std::string(kAppStateNames.name(s.state))));
     line("Reason", s.reason);
+    line("Descriptor", s.descriptor_note);
     line("Path", "\"" + s.path + "\"");
     line("Backend type", std::string(kBackendTypeNames.name(s.backend)));
     line("Backend ID", s.backend_id);
     line("Wrapper type", "default");
-    line("Command", s.command);
+    line("Command", in_one_line(s.command));
     line("PID", s.last_pid ? std::to_string(*s.last_pid) : "");
     line("Exit code", code && !active ? std::to_string(*code) : "");
     line("Restarts", std::to_string(s.restarts));

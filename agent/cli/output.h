@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shared/base/result.h"
 #include "shared/json/json_writer.h"
 #include "shared/model/app_status.h"
 #include "shared/wire/control.h"
@@ -16,9 +17,17 @@ struct Style {
     bool color = false;
 };
 
-void print(std::string_view text);        // to stdout
+// To stdout; on a terminal with colours, but nothing else that could do something to it.
+void print(std::string_view text);
+void print_bytes(std::string_view bytes);  // to stdout, as they are
 void print_json(json::JsonWriter& json);  // to stdout, with a newline
 void print_error(std::string_view text);  // to stderr, with "berth: " and a newline
+
+// Nothing that was printed is lost: to be called last. Error: it could not be written.
+Result<void> finish_output();
+
+// What is printed could not be written, or its reader has gone.
+bool output_is_broken();
 
 // `text` in the colour of the state, when there is colour.
 std::string colored(const Style& style, AppState state, const std::string& text);

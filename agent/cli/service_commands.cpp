@@ -157,6 +157,9 @@ int run_doctor(Session& session) {
         if (answer) {
             const AgentInfo info = wire::to_agent_info((*answer)["agent"]);
             check(info.problem.empty(), "agent " + name + ": the keeper answers", info.problem);
+            check(info.complaints.empty(),
+                  "agent " + name + ": what is below repos/ can be loaded",
+                  join(info.complaints, "; "));
             std::string held;
             for (const std::string& controller : info.controllers) {
                 held += (held.empty() ? "" : ", ") + controller;

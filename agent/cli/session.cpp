@@ -1,5 +1,7 @@
 #include "agent/cli/session.h"
 
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +41,13 @@ int exit_code_of(const Error& error) {
 int report(const Error& error) {
     print_error(error.message);
     return exit_code_of(error);
+}
+
+int report_unmatched(const std::vector<std::string>& unmatched) {
+    for (const std::string& pattern : unmatched) {
+        print_error("no app matches \"" + pattern + "\"");
+    }
+    return unmatched.empty() ? kDone : kNothing;
 }
 
 std::string default_home() {
@@ -112,6 +121,18 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
                     (log_file.empty() ? "" : "; see " + log_file));
 }
 
+void Session::end_with_reader() {
+    struct stat info {};
+
+    if (::fstat(STDOUT_FILENO, &info) != 0 || !(S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode))) {
+        return;
+    }
+    reader_ = loop->watch(STDOUT_FILENO, loop::Interest::None, [](bool, bool) {
+        (void)::signal(SIGPIPE, SIG_DFL);
+        (void)::raise(SIGPIPE);
+    });
+}
+
 std::vector<std::string> Session::running_agents() const {
     std::vector<std::string> names;
     const auto folders = os::list_folder(home + "/agents");
@@ -143,10 +164,18 @@ Result<wire::Value> ask_for_apps(Session& session,
                                  const std::string& agent,
                                  const std::vector<std::string>& patterns,
                                  std::size_t tail_lines) {
-    BERTH_TRY(Client * client, session.client(agent));
-    return client->ask("list",
-                       wire::Value::Map{{"patterns", wire::strings(patterns)},
-                                        {"lines", std::uint64_t{tail_lines}}});
+    // When its agent was killed in this moment, its keeper starts it again: it is asked once more.
+    for (bool again = false;; again = true) {
+        BERTH_TRY(Client * client, session.client(agent));
+        auto answer = client->ask("list",
+                                  wire::Value::Map{{"patterns", wire::strings(patterns)},
+                                                   {"expressions", session.expressions},
+                                                   {"lines", std::uint64_t{tail_lines}}});
+        if (answer || again || !client->lost()) {
+            return answer;
+        }
+        session.forget_client(agent);
+    }
 }
 
 }  // namespace
@@ -180,6 +209,9 @@ Result<Listing> list_apps(Session& session,
         const wire::Value& info = *answer;
         if (const std::string problem = info["agent"]["problem"].as_string(); !problem.empty()) {
             listing.problems.push_back("agent " + name + ": " + problem);
+        }
+        for (const std::string& complaint : info["agent"]["complaints"].as_strings()) {
+            listing.problems.push_back(complaint);
         }
         for (const wire::Value& value : info["apps"].as_array()) {
             BERTH_TRY(AppStatus status, wire::to_app_status(value));

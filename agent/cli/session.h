@@ -29,6 +29,9 @@ int exit_code_of(const Error& error);
 // Says the error on stderr and gives its exit code.
 int report(const Error& error);
 
+// Says on stderr what no app is called. Gives 3, or 0 when there is none.
+int report_unmatched(const std::vector<std::string>& unmatched);
+
 // What all commands of one run share.
 struct Session {
     Arguments arguments;
@@ -36,6 +39,7 @@ struct Session {
     std::string home;   // $BERTH_HOME
     std::string agent;  // --agent, else "default"
     std::string actor;  // "root on the command line"
+    bool expressions = false;  // words that name apps are expressions, also when they are ids
     bus::Context context;
     std::unique_ptr<loop::EventLoop> loop;
 
@@ -45,15 +49,23 @@ struct Session {
 
     Result<Client*> client(const std::string& agent_name);
 
+    // The connection is of no use any more: the next one is made anew.
+    void forget_client(const std::string& agent_name) { clients_.erase(agent_name); }
+
     // Starts the agent when it is not there, and waits until it answers. Gives its hello. The
     // output of a new one goes to LOG_FILE. Error: it did not come up.
     Result<wire::Value> bring_up(const std::string& agent_name, const std::string& log_file);
+
+    // From now on this process ends, as by SIGPIPE, when who reads its output has gone, also while
+    // there is nothing to write.
+    void end_with_reader();
 
     // Agents below the home that are running.
     [[nodiscard]] std::vector<std::string> running_agents() const;
 
 private:
     std::map<std::string, std::unique_ptr<Client>> clients_;
+    loop::Registration reader_;
 };
 
 std::string default_home();

@@ -6,6 +6,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/instance.h"
+#include "shared/base/terminal_text.h"
 #include "shared/os/file.h"
 #include "shared/wire/status.h"
 
@@ -37,6 +38,8 @@ constexpr const char* kHelp =
     "    -h --help     Show this screen\n"
     "    -v --version  Show version\n"
     "    -d --debug    Run in debug mode\n";
+
+constexpr Duration kVerbWait = std::chrono::hours(24);  // the apps' own limits end it before
 
 enum class Level : std::uint8_t { Info, Warning, Error };
 
@@ -96,7 +99,7 @@ int spmi_list(Session& session) {
                           app.id,
                           id_width,
                           is_active(app.state) ? "active" : "inactive",
-                          app.comment));
+                          in_one_line(app.comment)));
     }
     return kDone;
 }
@@ -152,8 +155,9 @@ int spmi_verb(Session& session, const SpmiVerb& verb, const std::vector<std::str
         const auto info = client ? (*client)->ask("act",
                                                   Value::Map{{"verb", std::string(verb.name)},
                                                              {"ids", wire::strings({app.id})},
+                                                             {"wait", verb.name != "start"},
                                                              {"actor", session.actor}},
-                                                  std::chrono::seconds(60))
+                                                  kVerbWait)
                                  : Result<Value>(fail(client.error()));
         const wire::ActResult result =
             info ? wire::to_act_result((*info)["results"].at(0)) : wire::ActResult();
@@ -193,7 +197,7 @@ int spmi_status(Session& session, const std::vector<std::string>& patterns) {
                 " since " + local_time(*since) + " (" + elapsed_text(now - *since) + " ago)";
         }
         const auto code = spmi_exit_code(app.exit);
-        std::string text = app.id + " (task) - " + app.comment + "\n";
+        std::string text = app.id + " (task) - " + in_one_line(app.comment) + "\n";
         const auto line = [&text](std::string_view label, const std::string& value) {
             text += fmt::format("{:>12}: {}\n", label, value);
         };
@@ -278,6 +282,7 @@ int run_spmi(const std::vector<std::string>& all) {
     session.home = spmi_home();
     session.agent = "default";
     session.actor = "spmi";
+    session.expressions = true;
     session.arguments.options["--agent"] = "default";
     session.arguments.words = rest;
     if (auto running = ensure_running(session); !running) {

@@ -1,4 +1,6 @@
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -242,6 +244,21 @@ private:
     loop::Registration retry_;
 };
 
+// What goes on in the background has nothing of the shell that it was started from but its
+// environment, its root and its hard limits.
+void leave_shell() {
+    (void)::umask(022);
+    (void)::setpriority(PRIO_PROCESS, 0, 0);  // only root may become less nice
+    for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_AS, RLIMIT_RSS}) {
+        struct rlimit limit {};
+
+        if (::getrlimit(resource, &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            (void)::setrlimit(resource, &limit);  // up to the hard one cannot fail
+        }
+    }
+}
+
 // Runs `berth ARGUMENTS` in the background and waits until `ready` exists.
 int detach(Session& session,
            std::vector<std::string> arguments,
@@ -257,6 +274,7 @@ int detach(Session& session,
     spec.new_session = true;
     spec.output = log_file;
     (void)os::remove_tree(ready);
+    leave_shell();
     const auto pid = os::start_helper(spec);
     if (!pid) {
         return report(pid.error());
@@ -398,6 +416,7 @@ int run_agent_run(Session& session) {
         return report(made.error());
     }
     if (session.arguments.has("--detach")) {
+        leave_shell();
         const auto hello = session.bring_up(name, agent_home + "/agent.log");
         if (!hello) {
             return report(hello.error());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/control/targets.h"
 #include "shared/wire/status.h"
 
 namespace berth::control {
@@ -14,7 +13,9 @@ namespace {
 
 constexpr auto kVerbs = enum_names<int>("start", "stop", "restart", "kill", "clean", "reload");
 constexpr std::size_t kRememberedAnswers = 1000;
-constexpr std::int64_t kDefaultTimeoutMs = 30'000;
+constexpr Duration kSlack = std::chrono::seconds(5);       // for signals, the disk, a busy machine
+constexpr Duration kToBeKilled = std::chrono::seconds(30);  // what SIGKILL may take at most
+constexpr std::size_t kShownLines = 10;
 
 wire::ActResult success(const std::string& id, AppState state, std::string message = {}) {
     return {id, true, wire::Code::Ok, std::move(message), state};
@@ -27,29 +28,31 @@ wire::ActResult failure(const std::string& id,
     return {id, false, code, std::move(message), state};
 }
 
+AppState shown(const registry::App& app) {
+    return supervisor::public_state(app.machine.state());
+}
+
 }  // namespace
 
-Result<std::vector<std::string>> Actions::targets_of(const Value& args,
-                                                     std::vector<std::string>& unmatched) const {
-    std::vector<std::string> ids = args["ids"].as_strings();
-    for (const std::string& id : ids) {
-        if (registry_.find(id) == nullptr) {
-            unmatched.push_back(id);
-        }
-    }
-    std::erase_if(ids, [this](const std::string& id) { return registry_.find(id) == nullptr; });
+Result<Targets> Actions::targets_of(const Value& args) const {
+    Targets targets;
     const auto patterns = args["patterns"].as_strings();
-    BERTH_TRY(match::Matches matches,
-              patterns.empty() ? Result<match::Matches>(match::Matches())
-                               : match_apps(registry_, patterns));
-    unmatched.insert(unmatched.end(), matches.unmatched.begin(), matches.unmatched.end());
-    std::set<std::string> named(ids.begin(), ids.end());
-    for (std::string& id : matches.ids) {
-        if (named.insert(id).second) {
-            ids.push_back(std::move(id));
+    if (!patterns.empty()) {
+        const bool expressions = args["expressions"].as_bool();
+        BERTH_TRY(
+            targets,
+            match_apps(
+                registry_, patterns, expressions ? Naming::Expressions : Naming::IdsFirst));
+    }
+    std::set<std::string> named(targets.ids.begin(), targets.ids.end());
+    for (std::string& id : args["ids"].as_strings()) {
+        if (registry_.find(id) == nullptr) {
+            targets.unmatched.push_back(std::move(id));
+        } else if (named.insert(id).second) {
+            targets.ids.push_back(std::move(id));
         }
     }
-    return ids;
+    return targets;
 }
 
 void Actions::handle(const Client& client, const wire::Request& request) {
@@ -79,88 +82,179 @@ void Actions::handle(const Client& client, const wire::Request& request) {
             return;
         }
     }
-    Pending pending;
-    const auto ids = targets_of(args, pending.unmatched);
-    if (!ids) {
-        return refuse(ids.error().code, ids.error().message);
+    auto targets = targets_of(args);
+    if (!targets) {
+        return refuse(targets.error().code, targets.error().message);
     }
+    Pending pending;
     pending.askers.emplace_back(client, request.id);
     pending.key = key;
     pending.verb = static_cast<Verb>(*verb);
-    for (const std::string& id : *ids) {
-        pending.targets.push_back({id, registry_.find(id)->machine.generation(), {}});
+    if (pending.verb == Verb::Clean && targets->by_pattern.size() > 1 &&
+        !args["confirmed"].as_bool()) {
+        (void)client.reply({request.id,
+                            wire::Code::Ok,
+                            Value::Map{{"confirm", wire::strings(targets->ids)},
+                                       {"unmatched", wire::strings(targets->unmatched)}}});
+        return;
     }
-    begin(pending, args["actor"].as_string(), args["wait"].as_bool(true));
+    pending.wait = args["wait"].as_bool(true) ? Wait::Outcome : Wait::Exec;
+    pending.if_needed = args["if_needed"].as_bool();
+    pending.reload = args["reload"].as_bool();
+    pending.only_looks = !args["since_ns"].is_nil();
+    pending.unmatched = std::move(targets->unmatched);
+    if (!args["timeout_ms"].is_nil()) {
+        pending.limit = std::chrono::milliseconds(
+            std::clamp<std::int64_t>(args["timeout_ms"].as_int(), 1, 30LL * 24 * 3'600'000));
+    }
+    const WallTime since = wire::to_wall_time(args["since_ns"]);
+    for (const std::string& id : targets->ids) {
+        const supervisor::Machine& machine = registry_.find(id)->machine;
+        // Of a command that came before: a run that began after it is later than itself.
+        const bool later = pending.only_looks && machine.started() && *machine.started() >= since;
+        pending.targets.push_back({id, machine.generation() - (later ? 1 : 0), {}});
+    }
+    begin(pending, args["actor"].as_string());
     if (answer_if_done(pending)) {
         return;
     }
     const std::uint64_t number = next_++;
-    const std::int64_t timeout =
-        std::clamp<std::int64_t>(args["timeout_ms"].as_int(kDefaultTimeoutMs), 1, 3'600'000);
-    pending.timeout =
-        loop_.after(std::chrono::milliseconds(timeout), [this, number] { give_up(number, {}); });
-    pending_.emplace(number, std::move(pending));
+    arm(number, pending_.emplace(number, std::move(pending)).first->second);
 }
 
-void Actions::begin(Pending& pending, const std::string& actor, bool wait) {
+// How long to wait; nothing: for ever.
+std::optional<Duration> Actions::patience(const Pending& pending) const {
+    if (pending.limit) {
+        return pending.limit;
+    }
+    Duration longest = Duration::zero();
+    for (const Target& target : pending.targets) {
+        const registry::App* const app = registry_.find(target.id);
+        if (app == nullptr || target.result) {
+            continue;
+        }
+        const bool starts = pending.verb == Verb::Start || pending.verb == Verb::Restart;
+        const auto start =
+            starts ? registry_.longest_start(*app) : std::optional(Duration::zero());
+        if (!start) {
+            return std::nullopt;
+        }
+        const bool ends = pending.verb != Verb::Start || is_active(shown(*app));
+        longest = std::max(
+            longest,
+            *start + (ends ? registry::Registry::longest_stop(*app) + kToBeKilled
+                           : Duration::zero()));
+    }
+    return longest + kSlack;
+}
+
+void Actions::arm(std::uint64_t number, Pending& pending) {
+    if (const auto limit = patience(pending)) {
+        pending.timeout = loop_.after(*limit, [this, number] { time_is_over(number); });
+    }
+}
+
+// By the apps' own limits: one whose present state has still got time (it asked for more) is waited
+// for.
+void Actions::time_is_over(std::uint64_t number) {
+    const auto found = pending_.find(number);
+    if (found == pending_.end()) {
+        return;
+    }
+    std::optional<MonoTime> latest;
+    for (const Target& target : found->second.targets) {
+        const registry::App* const app = registry_.find(target.id);
+        if (!found->second.limit && !target.result && app != nullptr && app->machine.deadline()) {
+            latest = std::max(latest.value_or(MonoTime()), *app->machine.deadline());
+        }
+    }
+    if (!latest) {
+        return give_up(number, {});
+    }
+    found->second.timeout =
+        loop_.at(*latest + std::chrono::duration_cast<MonoClock::duration>(kSlack),
+                 [this, number] { time_is_over(number); });
+}
+
+void Actions::begin(Pending& pending, const std::string& actor) {
     const std::string& hung = registry_.keeper_problem();
     for (Target& target : pending.targets) {
         const registry::App* const app = registry_.find(target.id);
-        if (!hung.empty() && needs_keeper(pending.verb, *app)) {
+        if (pending.only_looks) {
+            look(pending, target);
+        } else if (!hung.empty() && needs_keeper(pending.verb, *app)) {
             target.result = failure(target.id,
-                                    supervisor::public_state(app->machine.state()),
+                                    shown(*app),
                                     wire::code_of({ErrorCode::Unavailable, hung, 0}),
                                     hung);
         } else {
-            act(pending, target, {actor}, wait);
+            act(pending, target, {actor});
         }
     }
 }
 
 bool Actions::needs_keeper(Verb verb, const registry::App& app) {
-    const bool active = is_active(supervisor::public_state(app.machine.state()));
+    const bool active = is_active(shown(app));
     return verb == Verb::Restart || (verb == Verb::Start && !active) ||
            ((verb == Verb::Stop || verb == Verb::Kill) && active);
 }
 
-void Actions::act(Pending& pending, Target& target, const registry::Actor& actor, bool wait) {
-    Result<void> done;
-    std::string message;
+Result<void> Actions::change(const Pending& pending,
+                             const std::string& id,
+                             const registry::Actor& actor,
+                             std::string& message) {
+    if (pending.reload && pending.verb != Verb::Reload) {
+        BERTH_CHECK(registry_.reload(id, actor));
+    } else if (pending.verb == Verb::Start || pending.verb == Verb::Restart) {
+        registry_.look_at_descriptors({id});
+    }
     switch (pending.verb) {
         case Verb::Start:
-            done = registry_.start(target.id, actor);
-            break;
+            return registry_.start(id, actor);
         case Verb::Stop:
-            done = registry_.stop(target.id, actor);
-            break;
+            return registry_.stop(id, actor);
         case Verb::Restart:
-            done = registry_.restart(target.id, actor);
-            break;
+            return registry_.restart(id, actor);
         case Verb::Kill:
-            done = registry_.kill(target.id, actor);
-            break;
+            return registry_.kill(id, actor);
         case Verb::Clean:
-            done = registry_.clean(target.id, actor);
-            wait = false;
+            return registry_.clean(id, actor);
+        case Verb::Reload:
             break;
-        case Verb::Reload: {
-            const auto changed = registry_.reload(target.id, actor);
-            wait = false;
-            if (changed) {
-                message = *changed;
-            } else {
-                done = fail(changed.error());
-            }
-            break;
-        }
     }
+    BERTH_TRY(message, registry_.reload(id, actor));
+    return {};
+}
+
+void Actions::act(Pending& pending, Target& target, const registry::Actor& actor) {
+    std::string message;
+    const Result<void> done = change(pending, target.id, actor, message);
     const registry::App* const app = registry_.find(target.id);
-    const AppState state =
-        app != nullptr ? supervisor::public_state(app->machine.state()) : AppState::Stopped;
+    const AppState state = app != nullptr ? shown(*app) : AppState::Stopped;
     if (!done) {
+        const bool so_already =
+            done.error().code == ErrorCode::WrongState && pending.if_needed && app != nullptr;
+        if (so_already && pending.verb == Verb::Start) {
+            // It runs, or is about to: its outcome is that of this start too.
+            target.generation = app->machine.generation() - 1;
+            look(pending, target);
+            if (target.result && target.result->ok && target.result->message.empty()) {
+                target.result->message = "was running already";
+            }
+            return;
+        }
+        if (so_already && (pending.verb == Verb::Stop || pending.verb == Verb::Kill)) {
+            target.result = success(target.id, state, "was down already");
+            return;
+        }
         target.result =
             failure(target.id, state, wire::code_of(done.error()), done.error().message);
-    } else if (!wait) {
+        return;
+    }
+    const bool starts = pending.verb == Verb::Start || pending.verb == Verb::Restart;
+    const bool at_once = pending.verb == Verb::Clean || pending.verb == Verb::Reload ||
+                         (pending.wait == Wait::Exec && !starts);
+    if (at_once) {
         target.result = success(target.id, state, message);
     } else {
         look(pending, target);
@@ -175,34 +269,86 @@ void Actions::look(const Pending& pending, Target& target) const {
             failure(target.id, AppState::Stopped, wire::Code::NotFound, "it was removed meanwhile");
         return;
     }
-    const State state = app->machine.state();
-    const AppState shown = supervisor::public_state(state);
-    if (pending.verb == Verb::Stop || pending.verb == Verb::Kill) {
-        if (!is_active(shown)) {
-            target.result = success(target.id, shown);
+    if (pending.verb == Verb::Start || pending.verb == Verb::Restart) {
+        return look_at_start(pending, target, *app);
+    }
+    const AppState state = shown(*app);
+    if (!is_active(state)) {
+        target.result = success(target.id, state);
+    } else if (pending.only_looks && state != AppState::Stopping) {
+        target.result = failure(target.id,
+                                state,
+                                wire::Code::WrongState,
+                                "the agent ended before it did that; say it again");
+    }
+}
+
+void Actions::look_at_start(const Pending& pending,
+                            Target& target,
+                            const registry::App& app) const {
+    const supervisor::Machine& machine = app.machine;
+    const State state = machine.state();
+    if (state == State::Waiting) {
+        if (pending.wait == Wait::Exec) {
+            target.result = success(target.id, shown(app), machine.reason());
+        } else if (registry_.waits_in_vain(app)) {
+            std::string why = machine.reason();
+            for (const std::string& sentence : registry_.awaited(app)) {
+                why += "; " + sentence;
+            }
+            target.result = failure(target.id, shown(app), wire::Code::WrongState, why);
         }
         return;
     }
-    if (app->machine.generation() <= target.generation) {
-        if (state == State::Stopped) {
-            target.result =
-                failure(target.id, shown, wire::Code::WrongState, app->machine.reason());
+    if (machine.generation() <= target.generation) {
+        const bool under_way = is_active(shown(app)) && state != State::Running;
+        if (state == State::Stopped || (pending.only_looks && !under_way)) {
+            target.result = failure(target.id,
+                                    shown(app),
+                                    wire::Code::WrongState,
+                                    state == State::Stopped
+                                        ? machine.reason()
+                                        : "the agent ended before it did that; say it again");
+        } else if (pending.wait == Wait::Exec && pending.verb == Verb::Restart) {
+            target.result = success(target.id, shown(app));
         }
         return;
     }
-    if (state == State::Running || state == State::Exited) {
-        target.result = success(target.id, shown);
-    } else if (state == State::Failed || state == State::Backoff || state == State::Stopped) {
-        target.result = failure(target.id, shown, wire::Code::WrongState, app->machine.reason());
+    const bool lives = state == State::Starting || state == State::Running;
+    const bool to_end = machine.spec().kind == AppKind::OneShot;
+    if (lives && (pending.wait == Wait::Exec || (state == State::Running && !to_end))) {
+        target.result = success(target.id, shown(app));
+    } else if (is_active(shown(app))) {
+        return;
+    } else if (machine.ended_well() && state != State::Stopped) {
+        target.result = success(target.id, shown(app), machine.reason());
+    } else if (pending.wait == Wait::Exec && machine.exit() && state != State::Stopped) {
+        target.result = success(target.id, shown(app), machine.reason());  // it did begin
+    } else {
+        target.result = failed_start(app);
     }
+    if (const auto code = spmi_exit_code(machine.exit()); code && target.result) {
+        target.result->exit_code = code;
+    }
+}
+
+wire::ActResult Actions::failed_start(const registry::App& app) const {
+    wire::ActResult result =
+        failure(app.row.id, shown(app), wire::Code::WrongState, app.machine.reason());
+    for (const wire::LogLine& line : registry_.last_lines_of_run(app, kShownLines)) {
+        result.lines.push_back(line.text);
+    }
+    return result;
 }
 
 void Actions::settle(const std::set<std::string>& changed, const std::set<std::string>& removed) {
     for (auto entry = pending_.begin(); entry != pending_.end();) {
         Pending& pending = entry->second;
         for (Target& target : pending.targets) {
-            if (!target.result &&
-                (changed.count(target.id) != 0 || removed.count(target.id) != 0)) {
+            const registry::App* const app = registry_.find(target.id);
+            const bool waits = app != nullptr && app->machine.state() == State::Waiting;
+            if (!target.result && (waits || changed.count(target.id) != 0 ||
+                                   removed.count(target.id) != 0)) {
                 look(pending, target);
             }
         }
@@ -229,7 +375,7 @@ void Actions::give_up(std::uint64_t number, const std::string& why) {
         const registry::App* const app = registry_.find(target.id);
         if (!target.result && app != nullptr) {
             target.result = failure(target.id,
-                                    supervisor::public_state(app->machine.state()),
+                                    shown(*app),
                                     wire::Code::TimedOut,
                                     "not done yet: " + (why.empty() ? app->machine.reason() : why));
         }
@@ -244,7 +390,11 @@ bool Actions::answer_if_done(Pending& pending) {
         return false;
     }
     Value::Array results;
-    for (const Target& target : pending.targets) {
+    for (Target& target : pending.targets) {
+        const registry::App* const app = registry_.find(target.id);
+        if (app != nullptr && (pending.verb == Verb::Start || pending.verb == Verb::Restart)) {
+            target.result->note = app->descriptor_note;
+        }
         results.push_back(wire::to_value(*target.result));
     }
     const Value info = Value::Map{{"results", std::move(results)},

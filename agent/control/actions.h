@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/control/client.h"
+#include "agent/control/targets.h"
 #include "agent/registry/registry.h"
 #include "shared/loop/event_loop.h"
 
@@ -33,6 +34,9 @@ public:
 private:
     enum class Verb : std::uint8_t { Start, Stop, Restart, Kill, Clean, Reload };
 
+    // When a start is answered.
+    enum class Wait : std::uint8_t { Exec, Outcome };
+
     struct Target {
         std::string id;
         std::uint64_t generation = 0;  // a start or restart is about a later one than this
@@ -43,20 +47,33 @@ private:
         std::vector<std::pair<Client, std::uint64_t>> askers;  // with their request ids
         std::string key;
         Verb verb = Verb::Start;
+        Wait wait = Wait::Outcome;
+        bool if_needed = false;      // what is so already is no failure
+        bool reload = false;         // read the descriptors before
+        bool only_looks = false;     // the command came before this agent did
+        std::optional<Duration> limit;  // how long to wait; unset: as long as the apps may take
         std::vector<Target> targets;
         std::vector<std::string> unmatched;
         loop::Registration timeout;
     };
 
-    void begin(Pending& pending, const std::string& actor, bool wait);
-    void act(Pending& pending, Target& target, const registry::Actor& actor, bool wait);
+    void begin(Pending& pending, const std::string& actor);
+    void act(Pending& pending, Target& target, const registry::Actor& actor);
+    Result<void> change(const Pending& pending,
+                        const std::string& id,
+                        const registry::Actor& actor,
+                        std::string& message);
     [[nodiscard]] static bool needs_keeper(Verb verb, const registry::App& app);
     void look(const Pending& pending, Target& target) const;
+    void look_at_start(const Pending& pending, Target& target, const registry::App& app) const;
+    [[nodiscard]] wire::ActResult failed_start(const registry::App& app) const;
     void give_up(std::uint64_t number, const std::string& why);
+    void arm(std::uint64_t number, Pending& pending);
+    void time_is_over(std::uint64_t number);
+    [[nodiscard]] std::optional<Duration> patience(const Pending& pending) const;
     bool answer_if_done(Pending& pending);
     void remember(const std::string& key, const wire::Value& info);
-    [[nodiscard]] Result<std::vector<std::string>> targets_of(
-        const wire::Value& args, std::vector<std::string>& unmatched) const;
+    [[nodiscard]] Result<Targets> targets_of(const wire::Value& args) const;
 
     loop::EventLoop& loop_;
     registry::Registry& registry_;

@@ -46,7 +46,11 @@ void Server::on_load(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_scan(const Client& client, const wire::Request& request) {
-    ok(client, request, Value::Map{{"found", wire::strings(registry_.scan())}});
+    const auto scanned = registry_.scan();
+    ok(client,
+       request,
+       Value::Map{{"found", wire::strings(scanned.found)},
+                  {"problems", wire::strings(scanned.problems)}});
 }
 
 void Server::on_input(const Client& client, const wire::Request& request) {

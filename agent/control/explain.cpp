@@ -1,6 +1,7 @@
 #include "agent/control/explain.h"
 
 #include "shared/base/text.h"
+#include "shared/cron/cron_time.h"
 
 namespace berth::control {
 
@@ -15,8 +16,11 @@ bool was_asked_for(AppState state) {
            state == AppState::Starting || state == AppState::Running;
 }
 
-std::string policy_text(RestartPolicy policy) {
-    switch (policy) {
+std::string policy_text(const ExplainFacts& facts) {
+    if (facts.kind == AppKind::OneShot && facts.policy == RestartPolicy::Never) {
+        return "it is done when it ends, well or not (restart.policy is never)";
+    }
+    switch (facts.policy) {
         case RestartPolicy::Never:
             return "when it ends it stays down (restart.policy is never)";
         case RestartPolicy::OnFailure:
@@ -25,6 +29,26 @@ std::string policy_text(RestartPolicy policy) {
             break;
     }
     return "when it ends it is restarted (restart.policy is always)";
+}
+
+// What follows once nothing of the present run is left.
+std::string outlook_text(const ExplainFacts& facts) {
+    using enum supervisor::Machine::Outlook;
+    switch (facts.outlook) {
+        case StaysDown:
+            return "it stays down then";
+        case StartsAgain:
+            return "it is started again when nothing of it is left";
+        case HasEnded:
+            return "it has ended well and stays down";
+        case GivesUp:
+            return "it stays down then, restart.policy is " +
+                   std::string(kRestartPolicyNames.name(facts.policy));
+        case IsRetried:
+            break;
+    }
+    return "it is restarted when nothing of it is left (restart.policy is " +
+           std::string(kRestartPolicyNames.name(facts.policy)) + ")";
 }
 
 std::string next_of(const ExplainFacts& facts) {
@@ -37,13 +61,12 @@ std::string next_of(const ExplainFacts& facts) {
         case AppState::Waiting:
             return "it starts when that is ready";
         case AppState::Starting:
-            return status.check.empty() ? "" : "it counts as running once its ready check succeeds";
+            return status.check.empty() ? "it counts as running when it has lived a moment longer"
+                                        : "it counts as running once its ready check succeeds";
         case AppState::Running:
-            return policy_text(facts.policy);
+            return policy_text(facts);
         case AppState::Stopping:
-            return status.desired == Desired::Running
-                       ? "it is started again when nothing of it is left"
-                       : "";
+            return outlook_text(facts);
         case AppState::Stopped:
         case AppState::Exited:
         case AppState::Failed:
@@ -51,12 +74,11 @@ std::string next_of(const ExplainFacts& facts) {
     }
     if (status.next_run) {
         return "its schedule (" + status.schedule + ") starts it at " +
-               local_time(*status.next_run);
+               cron::in_zone(*status.next_run, facts.zone);
     }
-    if (status.state == AppState::Stopped && status.desired == Desired::Running) {
-        return "it is started when the agent starts";
-    }
-    return "it stays down until somebody starts it: berth start " + status.id;
+    const bool begins_with_agent = status.autostart && status.desired == Desired::Running;
+    return "it stays down until somebody starts it: berth start " + status.id +
+           (begins_with_agent ? ", or its home is brought up again" : "");
 }
 
 }  // namespace
@@ -66,7 +88,7 @@ Explanation explain(const ExplainFacts& facts) {
     Explanation why;
     why.state = status.state;
     why.cause = status.reason.substr(0, status.reason.find("; next try in "));  // see `next`
-    why.since = local_time(status.since) + ", " + elapsed_text(facts.now - status.since);
+    why.since = status.since;
     why.actor = was_asked_for(status.state) ? status.actor : std::string();
     if (!facts.keeper_problem.empty()) {
         why.evidence.push_back(facts.keeper_problem);
@@ -93,6 +115,9 @@ Explanation explain(const ExplainFacts& facts) {
             "it runs with an older descriptor than the one that is registered: berth restart " +
             status.id);
     }
+    if (!status.descriptor_note.empty()) {
+        why.evidence.push_back(status.descriptor_note);
+    }
     if (went_wrong(status.state)) {
         for (const wire::LogLine& line : facts.last_lines) {
             why.lines.push_back(printable(line.text));
@@ -100,25 +125,6 @@ Explanation explain(const ExplainFacts& facts) {
     }
     why.next = next_of(facts);
     return why;
-}
-
-std::string Explanation::text() const {
-    const std::string name(kAppStateNames.name(state));
-    const bool said = cause.rfind(name, 0) == 0;  // "stopped by admin", "exited 0 after 4 ms"
-    std::string text = (said ? "" : name + ": ") + cause + " (since " + since + ")";
-    for (const std::string& sentence : evidence) {
-        text += "; " + sentence;
-    }
-    if (!next.empty()) {
-        text += "; " + next;
-    }
-    if (!lines.empty()) {
-        text += "; last lines:";
-        for (const std::string& line : lines) {
-            text += "\n  " + line;
-        }
-    }
-    return text;
 }
 
 }  // namespace berth::control

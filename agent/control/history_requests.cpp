@@ -87,12 +87,17 @@ void Server::on_check(const Client& client, const wire::Request& request) {
         return refuse(client, request, matches.error());
     }
     Value::Map apps;
+    Value::Map notes;
     for (const std::string& id : matches->ids) {
-        apps.emplace_back(id, wire::strings(registry_.obstacles(id)));
+        const auto checked = registry_.check(id);
+        apps.emplace_back(id, wire::strings(checked.obstacles));
+        notes.emplace_back(id, wire::strings(checked.notes));
     }
     ok(client,
        request,
-       Value::Map{{"apps", std::move(apps)}, {"unmatched", wire::strings(matches->unmatched)}});
+       Value::Map{{"apps", std::move(apps)},
+                  {"notes", std::move(notes)},
+                  {"unmatched", wire::strings(matches->unmatched)}});
 }
 
 void Server::on_scale(const Client& client, const wire::Request& request) {

@@ -197,11 +197,15 @@ void Server::on_subscribe(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_list(const Client& client, const wire::Request& request) {
-    const auto found = match_apps(registry_, request.args["patterns"].as_strings());
+    const auto found =
+        match_apps(registry_,
+                   request.args["patterns"].as_strings(),
+                   request.args["expressions"].as_bool() ? Naming::Expressions : Naming::IdsFirst);
     if (!found) {
         return refuse(client, request, found.error());
     }
-    const match::Matches& matches = *found;
+    const Targets& matches = *found;
+    registry_.look_at_descriptors(matches.ids);
     if (request.args["metrics"].as_bool(true)) {
         registry_.sample(kFreshSample);
     }
@@ -228,6 +232,7 @@ void Server::on_show(const Client& client, const wire::Request& request) {
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
+    registry_.look_at_descriptors({id});
     json::JsonWriter spec;
     // The controller asks for its admins; over the local socket it is the home's owner, or root.
     const bool shown = request.args["secrets"].as_bool();
@@ -268,22 +273,19 @@ void Server::on_explain(const Client& client, const wire::Request& request) {
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    const Explanation why = explain({registry_.status(*app),
-                                     app->machine.spec().restart.policy,
-                                     registry_.awaited(*app),
-                                     last_lines(id, 3),
-                                     loop_.now().wall,
-                                     registry_.keeper_problem()});
+    registry_.look_at_descriptors({id});
+    const AppSpec& spec = app->machine.spec();
     ok(client,
        request,
-       Value::Map{{"text", why.text()},
-                  {"state", kAppStateNames.name(why.state)},
-                  {"cause", why.cause},
-                  {"actor", why.actor},
-                  {"since", why.since},
-                  {"evidence", wire::strings(why.evidence)},
-                  {"lines", wire::strings(why.lines)},
-                  {"next", why.next}});
+       wire::to_value(explain({registry_.status(*app),
+                               spec.kind,
+                               spec.restart.policy,
+                               spec.schedule.timezone,
+                               app->machine.outlook(),
+                               registry_.awaited(*app),
+                               last_lines(id, 3),
+                               loop_.now().wall,
+                               registry_.keeper_problem()})));
 }
 
 // --- telling
@@ -318,7 +320,8 @@ wire::Push Server::tick_push() const {
     return {"tick",
             Value::Map{{"seq", sequence_},
                        {"time", wire::to_value(loop_.now().wall)},
-                       {"problem", registry_.keeper_problem()}}};
+                       {"problem", registry_.keeper_problem()},
+                       {"complaints", wire::strings(registry_.repos_problems())}}};
 }
 
 // A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes

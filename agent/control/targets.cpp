@@ -1,29 +1,47 @@
 #include "agent/control/targets.h"
 
-#include <algorithm>
 #include <set>
+
+#include "shared/match/patterns.h"
 
 namespace berth::control {
 
-Result<match::Matches> match_apps(const registry::Registry& registry,
-                                  const std::vector<std::string>& patterns) {
+Result<Targets> match_apps(const registry::Registry& registry,
+                           const std::vector<std::string>& words,
+                           Naming naming) {
     std::vector<std::string> ids;
     for (const auto& [id, app] : registry.apps()) {
         ids.push_back(id);
     }
-    if (patterns.empty()) {
-        return match::Matches{std::move(ids), {}};
+    if (words.empty()) {
+        return Targets{std::move(ids), {}, {}};
+    }
+    std::set<std::string> named;
+    std::vector<std::string> patterns;
+    for (const std::string& word : words) {
+        const auto instances = registry.instances_of(word);
+        if (naming == Naming::IdsFirst && registry.find(word) != nullptr) {
+            named.insert(word);
+        } else if (!instances.empty()) {
+            named.insert(instances.begin(), instances.end());
+        } else {
+            patterns.push_back(word);
+        }
     }
     BERTH_TRY(match::Matches matches, match::match_ids(patterns, ids));
-    std::set<std::string> chosen(matches.ids.begin(), matches.ids.end());
-    std::erase_if(matches.unmatched, [&](const std::string& pattern) {
-        const auto instances = registry.instances_of(pattern);
-        chosen.insert(instances.begin(), instances.end());
-        return !instances.empty();
-    });
-    std::erase_if(ids, [&chosen](const std::string& id) { return chosen.count(id) == 0; });
-    matches.ids = std::move(ids);
-    return matches;
+    const std::set<std::string> matched(matches.ids.begin(), matches.ids.end());
+    Targets targets;
+    targets.unmatched = std::move(matches.unmatched);
+    for (std::string& id : ids) {
+        const bool by_name = named.count(id) != 0;
+        if (!by_name && matched.count(id) != 0) {
+            targets.by_pattern.push_back(id);
+        }
+        if (by_name || matched.count(id) != 0) {
+            targets.ids.push_back(std::move(id));
+        }
+    }
+    return targets;
 }
 
 }  // namespace berth::control

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -117,12 +118,24 @@ void execute(const ChildPlan& plan) {
 }
 
 // The keeper has put all others to their defaults when it began: exec leaves an app with those that
-// are ignored, and that is one.
+// are ignored. That is SIGPIPE, and the two that the C library keeps for itself: posix_spawn(3)
+// ignores them in what it starts, and only the bare call can say otherwise.
 void reset_signals() {
     struct sigaction action {};
 
     action.sa_handler = SIG_DFL;
     (void)::sigaction(SIGPIPE, &action, nullptr);  // cannot fail for a valid signal
+
+    struct {
+        void (*handler)(int) = SIG_DFL;
+        unsigned long flags = 0;
+        void (*restorer)() = nullptr;
+        std::uint64_t mask = 0;
+    } bare;
+
+    for (const int kept : {32, 33}) {
+        (void)::syscall(SYS_rt_sigaction, kept, &bare, nullptr, sizeof bare.mask);
+    }
     sigset_t none;
     (void)sigemptyset(&none);
     (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -161,7 +174,10 @@ void set_limits(const ChildPlan& plan) {
     if (::setrlimit(RLIMIT_NOFILE, &plan.nofile) != 0) {
         give_up(plan.gate, StartStage::Limits);
     }
+    bool own_core = false;
     for (std::size_t i = 0; i < plan.limit_count; ++i) {
+        own_core = own_core || plan.limits[i].resource == RLIMIT_CORE;
+
         struct rlimit limit {};
 
         limit.rlim_cur = plan.limits[i].value;
@@ -170,8 +186,16 @@ void set_limits(const ChildPlan& plan) {
             give_up(plan.gate, StartStage::Limits);
         }
     }
-    errno = 0;
-    if (plan.nice != 0 && ::nice(plan.nice) == -1 && errno != 0) {
+    // What the shell that started the keeper allows for core dumps says nothing about this app.
+    struct rlimit core {};
+
+    if (!own_core && ::getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur != 0) {
+        core.rlim_cur = 0;
+        (void)::setrlimit(RLIMIT_CORE, &core);  // lowering cannot fail
+    }
+    // As it is declared, however nice that shell was. Without a wish of its own, what cannot be had
+    // is no failure.
+    if (::setpriority(PRIO_PROCESS, 0, plan.nice) != 0 && plan.nice != 0) {
         give_up(plan.gate, StartStage::Limits);
     }
     if (plan.has_umask) {
@@ -236,6 +260,8 @@ void run_child(const ChildPlan& plan) {
     if (::chdir(plan.cwd) != 0) {
         give_up(plan.gate, StartStage::Folder);
     }
+    // What somebody left open towards the keeper is not the app's.
+    (void)::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // before 5.11: what the keeper closed holds
     (void)::prctl(PR_SET_DUMPABLE, 1);  // as exec would have it; switching the user cleared it
     if (plan.with_keeper) {
         // After switching the user, which clears it. One that is orphaned already ends now.

@@ -6,6 +6,7 @@
 #include "agent/keeper/keeper.h"
 #include "agent/keeper/upgrade.h"
 #include "shared/log/log.h"
+#include "shared/os/fd.h"
 #include "shared/os/file.h"
 
 namespace {
@@ -106,6 +107,11 @@ int main(int argc, char** argv) {
         return 1;
     }
     berth::keeper::KeeperOptions& options = words.options;
+    // What we were given and did not ask for: apps would have it, and a lock would be held by us. The
+    // descriptors of a keeper that this one takes over from are told apart by what it hands over.
+    if (options.handover_fd < 0) {
+        berth::os::close_others(options.agent_fd);
+    }
     if (words.check) {
         return berth::keeper::check_upgrade(
             options.home, *agent, words.handover_version, words.records_version);

@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "agent/registry/registry.h"
+#include "shared/base/text.h"
+#include "shared/config/spec_diff.h"
 #include "shared/log/log.h"
 #include "shared/os/file.h"
 #include "shared/os/process.h"
@@ -29,6 +31,8 @@ Result<void> Registry::restore() {
     arm_history();
     const auto boot = os::boot_id();
     boot_id_ = boot ? *boot : std::string();
+    const auto brought_up = parse_integer<std::int64_t>(store_.meta("brought_up"));
+    brought_up_ = WallTime(Duration(brought_up.value_or(0)));
     BERTH_TRY(std::vector<store::AppRow> rows, store_.load_apps());
     for (store::AppRow& row : rows) {
         std::string text = row.text;
@@ -60,8 +64,18 @@ Result<void> Registry::restore() {
         row.text = std::move(text);
         add(std::move(row), std::move(*found));
     }
-    for (const std::string& id : scan()) {
+    if (auto watch = loop::FileWatch::create(loop_)) {
+        file_watch_ = std::move(*watch);
+    } else {
+        log::warning("changes of descriptors are seen only when somebody looks",
+                     {{"why", watch.error().message}});
+    }
+    (void)os::make_folders(launch_.home + "/repos");
+    for (const std::string& id : scan().found) {
         log::info("found an app", {{"app", id}});
+    }
+    for (const auto& [id, app] : apps_) {
+        watch_descriptor(*app);
     }
     return {};
 }
@@ -79,8 +93,8 @@ App& Registry::add(store::AppRow row, AppSpec spec) {
     return added;
 }
 
-std::vector<std::string> Registry::scan() {
-    std::vector<std::string> found;
+Registry::Scanned Registry::scan() {
+    Scanned scanned;
     const std::string repos = launch_.home + "/repos";
     const auto names = os::list_folder(repos);
     for (const std::string& name : names ? *names : std::vector<std::string>()) {
@@ -89,12 +103,16 @@ std::vector<std::string> Registry::scan() {
             continue;
         }
         config::Descriptor parsed = config::read_descriptor(*file);
-        for (const std::string& problem : parsed.problems) {
-            log::warning("a descriptor is broken", {{"problem", problem}});
-        }
+        scanned.problems.insert(
+            scanned.problems.end(), parsed.problems.begin(), parsed.problems.end());
         const auto text = os::read_file(*file, 1U << 20U);
         for (AppSpec& spec : expand(parsed.apps)) {
-            if (find(spec.id) != nullptr || !text) {
+            if (const App* const known = find(spec.id); known != nullptr || !text) {
+                if (known != nullptr && known->row.descriptor != *file) {
+                    scanned.problems.push_back(*file + ": \"" + spec.id +
+                                               "\" is already registered, from " +
+                                               known->row.descriptor);
+                }
                 continue;
             }
             store::AppRow row;
@@ -104,14 +122,136 @@ std::vector<std::string> Registry::scan() {
             row.folder = repos + "/" + name;
             row.installed = true;
             row.memory.since = loop_.now().wall;
-            row.memory.reason = "never started";
+            row.memory.reason = "found in repos/, never started";
             App& app = add(std::move(row), std::move(spec));
             store_.save_app(app.row);
+            note(app);
             changed_.insert(app.row.id);
-            found.push_back(app.row.id);
+            scanned.found.push_back(app.row.id);
         }
     }
-    return found;
+    if (std::exchange(repos_problems_, scanned.problems) != scanned.problems) {
+        for (const std::string& problem : scanned.problems) {
+            log::warning("a descriptor below repos/ cannot be loaded", {{"problem", problem}});
+        }
+    }
+    watch_repos();
+    return scanned;
+}
+
+// New, changed and broken descriptors below repos/ are found as they come. A folder whose app is
+// registered is not watched, only the descriptor: what an app does in its folder wakes nobody.
+void Registry::watch_repos() {
+    if (!file_watch_) {
+        return;
+    }
+    using Kind = loop::FileWatch::Kind;
+    const std::string repos = launch_.home + "/repos";
+    (void)file_watch_->set(repos, Kind::Folder, [this](std::string_view) { repos_changed(); });
+    std::set<std::string> at_home;
+    for (const auto& [id, app] : apps_) {
+        at_home.insert(app->row.descriptor.substr(0, app->row.descriptor.rfind('/')));
+    }
+    const auto folders = os::folders_in(repos);
+    for (const std::string& name : folders ? *folders : std::vector<std::string>()) {
+        const std::string folder = repos + "/" + name;
+        if (at_home.count(folder) != 0) {
+            file_watch_->remove(folder);
+            continue;
+        }
+        (void)file_watch_->set(folder, Kind::Folder, [this](std::string_view changed) {
+            if (config::is_descriptor_name(changed)) {
+                repos_changed();
+            }
+        });
+    }
+}
+
+void Registry::repos_changed() {
+    constexpr Duration kSettle = std::chrono::milliseconds(100);  // a copy of many files is one
+    if (!scan_soon_.active()) {
+        scan_soon_ = loop_.after(kSettle, [this] {
+            scan_soon_.reset();
+            for (const std::string& id : scan().found) {
+                log::info("found an app", {{"app", id}});
+            }
+        });
+    }
+}
+
+void Registry::watch_descriptor(const App& app) {
+    if (!file_watch_) {
+        return;
+    }
+    const std::string file = app.row.descriptor;
+    (void)file_watch_->set(file, loop::FileWatch::Kind::File, [this, file](std::string_view) {
+        std::vector<std::string> ids;
+        for (const auto& [id, one] : apps_) {
+            if (one->row.descriptor == file) {
+                ids.push_back(id);
+            }
+        }
+        look_at_descriptors(ids);
+        repos_changed();  // it may have been taken away with its folder
+    });
+}
+
+void Registry::look_at_descriptors(const std::vector<std::string>& ids) {
+    for (const std::string& id : ids) {
+        App* const app = find_mutable(id);
+        if (app == nullptr) {
+            continue;
+        }
+        const auto stamp = os::stamp_of(app->row.descriptor);
+        watch_descriptor(*app);
+        if (stamp && stamp == app->descriptor_seen) {
+            continue;
+        }
+        app->descriptor_seen = stamp;
+        const std::string before = app->descriptor_note;
+        compare_descriptor(*app);
+        if (app->descriptor_note != before) {
+            changed_.insert(id);
+        }
+    }
+}
+
+void Registry::compare_descriptor(App& app) {
+    const std::string& id = app.row.id;
+    const std::string& file = app.row.descriptor;
+    app.descriptor_note.clear();
+    const auto text = os::read_file(file, 1U << 20U);
+    if (!text) {
+        app.descriptor_note = "its descriptor cannot be read, what was read before holds: " +
+                              text.error().message;
+        return;
+    }
+    if (*text == app.row.text) {
+        return;
+    }
+    config::Descriptor parsed = config::parse_descriptor(file, *text);
+    if (!parsed.problems.empty()) {
+        app.descriptor_note = "its descriptor was changed and is broken, what was read before "
+                              "holds: " +
+                              parsed.problems.front();
+        return;
+    }
+    parsed.apps = expand(parsed.apps);
+    const auto now = std::find_if(parsed.apps.begin(),
+                                  parsed.apps.end(),
+                                  [&id](const AppSpec& spec) { return spec.id == id; });
+    if (now == parsed.apps.end()) {
+        app.descriptor_note = file + " does not declare \"" + id + "\" any more";
+        return;
+    }
+    const auto keys = config::changed_keys(app.machine.spec(), *now);
+    if (!keys.empty()) {
+        const bool restart = !config::keys_for_restart(keys).empty() &&
+                             is_active(supervisor::public_state(app.machine.state()));
+        app.descriptor_note = "its descriptor was changed (" + join(keys, ", ") +
+                              ") and is not read yet: berth " +
+                              (restart ? "restart --reload " : "reload ") + id;
+    }
 }
 
 LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
@@ -168,6 +308,17 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
     if (!outcome.problems.empty()) {
         return outcome;
     }
+    for (const auto& [id, spec] : specs) {
+        for (const std::string& need : unknown_needs(spec)) {
+            const bool comes = std::any_of(specs.begin(), specs.end(), [&need](const auto& other) {
+                return other.first == need || other.second.instance_of == need;
+            });
+            if (!comes) {
+                outcome.warnings.push_back(found[id].file + ": \"" + id + "\" requires \"" + need +
+                                           "\", and no app is called that");
+            }
+        }
+    }
     for (auto& [id, entry] : found) {
         outcome.ids.push_back(id);
         if (find(id) != nullptr) {
@@ -207,21 +358,29 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
                     app->row.descriptor + " does not declare \"" + id + "\" any more");
     }
     BERTH_CHECK(check_cycles({{id, *found}}));
-    const bool same = *found == app->machine.spec();
+    const auto keys = config::changed_keys(app->machine.spec(), *found);
     const bool active = is_active(supervisor::public_state(app->machine.state()));
     if (auto text = os::read_file(app->row.descriptor, 1U << 20U)) {
         app->row.text = std::move(*text);
     }
     register_spec(*app, std::make_shared<const AppSpec>(std::move(*found)));
     app->row.memory = app->machine.memory();
+    app->descriptor_seen = os::stamp_of(app->row.descriptor);
+    app->descriptor_note.clear();
     store_.save_app(app->row);
     changed_.insert(id);
-    (void)actor;
-    if (same) {
+    if (keys.empty()) {
         return std::string("nothing has changed");
     }
-    return std::string(active ? "changed; holds from the next start on: berth restart " + id
-                              : "changed");
+    const std::string what = join(keys, ", ");
+    record_event(id,
+                 supervisor::public_state(app->machine.state()),
+                 "its descriptor was read again" +
+                     (actor.text.empty() ? "" : " by " + actor.text) + ": " + what);
+    const auto later = active ? config::keys_for_restart(keys) : std::vector<std::string>();
+    return "changed: " + what +
+           (later.empty() ? "" : "; " + join(later, ", ") + " from the next start on: berth restart " +
+                                     id);
 }
 
 }  // namespace berth::registry

@@ -52,6 +52,27 @@ void Registry::keep_crashes() {
     }
 }
 
+// What a run said, not the runs before and after it.
+std::vector<wire::LogLine> Registry::lines_of_run(const std::string& id,
+                                                  const AppStatus& run,
+                                                  std::size_t count) const {
+    logs::LogQuery query;
+    query.tail = count;
+    query.max_lines = count * 2;  // partial lines are not counted as lines
+    query.since = run.started;
+    if (run.finished) {
+        query.until = *run.finished + Duration(1);
+    }
+    auto batch = logs::LogReader(log_folder(id)).read(query);
+    return batch ? std::move(batch->lines) : std::vector<wire::LogLine>();
+}
+
+std::vector<wire::LogLine> Registry::last_lines_of_run(const App& app, std::size_t count) const {
+    AppStatus status;
+    app.machine.describe(status);
+    return lines_of_run(app.row.id, status, count);
+}
+
 void Registry::keep_crash(App& app) {
     if (!app.crash) {
         return;
@@ -60,15 +81,7 @@ void Registry::keep_crash(App& app) {
     const auto spec = std::move(app.crash->spec);
     app.crash.reset();
     status.command = spec->command;
-    logs::LogQuery query;
-    query.tail = kCrashLines;
-    query.max_lines = kCrashLines * 2;  // partial lines are not counted as lines
-    query.since = status.started;       // what it said, not the runs before and after it
-    if (status.finished) {
-        query.until = *status.finished + Duration(1);
-    }
-    const auto batch = logs::LogReader(log_folder(app.row.id)).read(query);
-    const auto lines = batch ? batch->lines : std::vector<wire::LogLine>();
+    const auto lines = lines_of_run(app.row.id, status, kCrashLines);
     store::CrashRow crash;
     crash.id = app.row.id;
     crash.generation = std::exchange(app.row.crash_due, 0);

@@ -5,7 +5,9 @@
 
 #include "agent/backend/preflight.h"
 #include "agent/registry/registry.h"
+#include "shared/base/text.h"
 #include "shared/config/descriptor.h"
+#include "shared/config/spec_diff.h"
 #include "shared/json/spec_json.h"
 
 namespace berth::registry {
@@ -63,16 +65,58 @@ std::vector<std::string> Registry::instances_of(const std::string& base) const {
 }
 
 std::vector<std::string> Registry::obstacles(const std::string& id) const {
-    std::vector<std::string> texts;
     const App* const app = find(id);
-    if (app == nullptr || is_active(supervisor::public_state(app->machine.state()))) {
+    return app != nullptr ? obstacles(*app, app->machine.spec()) : std::vector<std::string>();
+}
+
+std::vector<std::string> Registry::obstacles(const App& app, const AppSpec& spec) const {
+    std::vector<std::string> texts;
+    if (is_active(supervisor::public_state(app.machine.state()))) {
         return texts;  // what runs holds its own port
     }
-    for (const backend::Obstacle& obstacle :
-         backend::preflight(launch_, launch_request(*app)).obstacles) {
+    backend::LaunchRequest request{spec, app.row.folder, app.row.environment, 0};
+    for (const backend::Obstacle& obstacle : backend::preflight(launch_, request).obstacles) {
         texts.push_back(obstacle.text);
     }
     return texts;
+}
+
+Registry::Checked Registry::check(const std::string& id) const {
+    Checked checked;
+    const App* const app = find(id);
+    if (app == nullptr) {
+        return checked;
+    }
+    config::Descriptor now = config::read_descriptor(app->row.descriptor);
+    if (!now.problems.empty()) {
+        checked.obstacles = std::move(now.problems);
+        return checked;
+    }
+    checked.notes = std::move(now.warnings);
+    now.apps = expand(now.apps);
+    const auto spec = std::find_if(
+        now.apps.begin(), now.apps.end(), [&id](const AppSpec& one) { return one.id == id; });
+    if (spec == now.apps.end()) {
+        checked.obstacles.push_back(app->row.descriptor + " does not declare \"" + id +
+                                    "\" any more");
+        return checked;
+    }
+    checked.obstacles = obstacles(*app, *spec);
+    const auto withheld = backend::withheld_variables(
+        launch_, {*spec, app->row.folder, app->row.environment, 0});
+    if (!withheld.empty()) {
+        checked.notes.push_back("of the agent's environment it does not get " +
+                                join(withheld, ", ") +
+                                "; app.inherit_env names what it needs of that");
+    }
+    for (const std::string& need : unknown_needs(*spec)) {
+        checked.obstacles.push_back("it requires \"" + need + "\", and no app is called that");
+    }
+    if (const auto keys = config::changed_keys(app->machine.spec(), *spec); !keys.empty()) {
+        checked.notes.push_back("its descriptor was changed (" + join(keys, ", ") +
+                                ") and is not read yet; this looked at the new one");
+    }
+    return checked;
 }
 
 Result<std::vector<std::string>> Registry::scale(const std::string& base,
@@ -173,9 +217,9 @@ Result<void> Registry::check_cycles(const std::map<std::string, AppSpec>& added)
         const AppSpec* const spec = fresh != added.end() ? &fresh->second
                                     : known != nullptr   ? &known->machine.spec()
                                                          : nullptr;
-        for (const std::string& need :
-             spec != nullptr ? spec->requires_apps : std::vector<std::string>()) {
-            for (const std::string& one : members(need)) {
+        for (const Requirement& need :
+             spec != nullptr ? spec->requires_apps : std::vector<Requirement>()) {
+            for (const std::string& one : members(need.id)) {
                 if (std::string cycle = visit(one); !cycle.empty()) {
                     return cycle;
                 }

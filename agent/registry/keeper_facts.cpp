@@ -145,10 +145,16 @@ void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper
     store_.set_meta("session", session);
     if (!std::exchange(connected_before_, true)) {
         if (last != session) {
+            set_brought_up(loop_.now().wall);
             autostart();
         }
         schedules_->look();  // what fell due while we were away
     }
+}
+
+void Registry::set_brought_up(WallTime time) {
+    brought_up_ = time;
+    store_.set_meta("brought_up", std::to_string(time.time_since_epoch().count()));
 }
 
 void Registry::autostart() {

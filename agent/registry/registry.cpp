@@ -247,6 +247,7 @@ void Registry::deadline_passed(App& app) {
 }
 
 void Registry::clock_set(Duration by) {
+    set_brought_up(brought_up_ + by);
     for (const auto& [id, app] : apps_) {
         app->machine.clock_set(by);
         mark(*app);
@@ -351,8 +352,8 @@ void Registry::stop_next() {
         if (!is_active(supervisor::public_state(app->machine.state()))) {
             continue;
         }
-        for (const std::string& need : app->machine.spec().requires_apps) {
-            for (const App* const one : needed_by(need)) {
+        for (const Requirement& need : app->machine.spec().requires_apps) {
+            for (const App* const one : needed_by(need.id)) {
                 needed.insert(one->row.id);
             }
         }
@@ -402,6 +403,7 @@ AppStatus Registry::status(const App& app) const {
     status.next_run = app.machine.held() ? std::nullopt : schedules_->next(app.row.id);
     status.limits = limits_of(is_active(status.state) ? app.running_spec->limits : spec.limits,
                               keeper_.controllers());
+    status.descriptor_note = app.descriptor_note;
     status.changed_on_disk = is_active(status.state) && app.row.started_with != app.digest;
     return status;
 }

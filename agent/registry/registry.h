@@ -21,6 +21,8 @@
 #include "shared/base/result.h"
 #include "shared/config/descriptor.h"
 #include "shared/loop/event_loop.h"
+#include "shared/loop/file_watch.h"
+#include "shared/os/file.h"
 
 namespace berth::registry {
 
@@ -47,6 +49,8 @@ struct App {
     Figures told;
     loop::Registration timer;
     std::string digest;  // of its registered descriptor
+    std::optional<os::FileStamp> descriptor_seen;  // its file as it was when it was compared last
+    std::string descriptor_note;                   // how it differs from what is registered
     std::unique_ptr<checks::Check> check;
     std::string said;     // STATUS=… of the present run
     bool queued = false;  // a run that was due waits for the end of the one before
@@ -124,7 +128,19 @@ public:
                        Inputs::Answer answer);
     void resize(const std::string& id, std::uint32_t rows, std::uint32_t columns);
     LoadOutcome load(const LoadRequest& request, const Actor& actor);
-    std::vector<std::string> scan();  // gives what it found new
+
+    // Looks through repos/.
+    struct Scanned {
+        std::vector<std::string> found;     // new ones
+        std::vector<std::string> problems;  // with file, line and column
+    };
+    Scanned scan();
+
+    // What is below repos/ and cannot be loaded, as it was found last.
+    [[nodiscard]] const std::vector<std::string>& repos_problems() const { return repos_problems_; }
+
+    // Compares the registered descriptors of these apps with their files as they are now.
+    void look_at_descriptors(const std::vector<std::string>& ids);
 
     // Sets the number of instances of an app that declares `instances`. New ones are started when
     // any of the others is wanted; those that are too many are stopped and forgotten. Error: no
@@ -135,6 +151,15 @@ public:
 
     // All that would keep this app from starting; nothing is done.
     [[nodiscard]] std::vector<std::string> obstacles(const std::string& id) const;
+
+    // What there is to say of it besides: what would be lost, what differs.
+    struct Checked {
+        std::vector<std::string> obstacles;
+        std::vector<std::string> notes;
+    };
+
+    // The same by its descriptor's file as it is now.
+    [[nodiscard]] Checked check(const std::string& id) const;
 
     // Stops every app, those that others require last, without forgetting that they are wanted.
     void shut_down();
@@ -150,6 +175,22 @@ public:
 
     // What `app` waits for, one sentence each: "db is starting: tcp …: connection refused".
     [[nodiscard]] std::vector<std::string> awaited(const App& app) const;
+
+    // Something that it requires is not there, and nothing is under way that could change that: it
+    // failed for good, is stopped, or is not loaded.
+    [[nodiscard]] bool waits_in_vain(const App& app) const;
+
+    // What a descriptor requires and no app is called.
+    [[nodiscard]] std::vector<std::string> unknown_needs(const AppSpec& spec) const;
+
+    // How long a start and a stop of it may take by its own limits. Nothing: a oneshot, or one that
+    // waits for a oneshot, takes what it takes.
+    [[nodiscard]] std::optional<Duration> longest_start(const App& app) const;
+    [[nodiscard]] static Duration longest_stop(const App& app);
+
+    // What the present or last run of an app has written last.
+    [[nodiscard]] std::vector<wire::LogLine> last_lines_of_run(const App& app,
+                                                               std::size_t count) const;
 
     // The ids of the instances of an app, empty when it has none.
     [[nodiscard]] std::vector<std::string> instances_of(const std::string& base) const;
@@ -204,6 +245,9 @@ private:
     void end_hook(App& app);
     void keep_crash(App& app);
     void keep_crashes();
+    [[nodiscard]] std::vector<wire::LogLine> lines_of_run(const std::string& id,
+                                                          const AppStatus& run,
+                                                          std::size_t count) const;
     void recall_crash(App& app);
     void flush_later();
     void on_due(const std::string& id, WallTime due);
@@ -213,9 +257,14 @@ private:
     void sample_history();
     void arm_history();
     void register_spec(App& app, std::shared_ptr<const AppSpec> spec);
+    void compare_descriptor(App& app);
+    void watch_descriptor(const App& app);
+    void watch_repos();
+    void repos_changed();
     void drop_surplus();
     [[nodiscard]] std::vector<AppSpec> expand(const std::vector<AppSpec>& apps) const;
     [[nodiscard]] backend::LaunchRequest launch_request(const App& app) const;
+    [[nodiscard]] std::vector<std::string> obstacles(const App& app, const AppSpec& spec) const;
     void signal(App& app, int signal);
     void end_run(App& app, bool crashed);
     void mark(App& app);
@@ -229,7 +278,9 @@ private:
     [[nodiscard]] bool anything_active() const;
     void commit();
     void clock_set(Duration by);
+    void set_brought_up(WallTime time);
     [[nodiscard]] std::vector<const App*> needed_by(const std::string& need) const;
+    [[nodiscard]] bool is_met(const Requirement& need, const App& needed) const;
     [[nodiscard]] std::string missing(const App& app) const;
     void fill_needs(const App& app, supervisor::Input& input) const;
     void start_needs(const App& app, const Actor& actor);
@@ -254,6 +305,9 @@ private:
     std::vector<store::EventRow> unstored_events_;
     checks::Resolver resolver_;
     std::unique_ptr<logs::LogWatch> log_watch_;
+    std::unique_ptr<loop::FileWatch> file_watch_;  // null: this machine has no more of them
+    loop::Registration scan_soon_;
+    std::vector<std::string> repos_problems_;
     std::unique_ptr<Schedules> schedules_;
     std::unique_ptr<store::MetricsStore> figures_store_;  // null: it cannot be opened
     MetricsHistory figures_{nullptr};
@@ -268,6 +322,7 @@ private:
     std::set<std::string> surplus_;    // instances that are to be forgotten once they are down
     std::mt19937_64 engine_;
     std::string boot_id_;
+    WallTime brought_up_;  // when this home began to run: `up`, a boot
     bool connected_before_ = false;
     bool shutting_down_ = false;
     bool down_told_ = false;

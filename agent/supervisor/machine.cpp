@@ -9,6 +9,23 @@
 
 namespace berth::supervisor {
 
+namespace {
+
+constexpr std::string_view kNotReady = ", not ready yet";
+constexpr std::string_view kSettling = ", settling";
+
+// The reason of a start without how far it has come.
+std::string cause_of_start(const std::string& reason) {
+    for (const std::string_view progress : {kNotReady, kSettling}) {
+        if (reason.ends_with(progress)) {
+            return reason.substr(0, reason.size() - progress.size());
+        }
+    }
+    return reason;
+}
+
+}  // namespace
+
 Effects Machine::step(const Input& input, const Now& now, double random) {
     now_ = now;
     random_ = random;
@@ -47,10 +64,9 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
             ++restarts_;
             return wait_or_spawn(input, "restarted after a failure", effects);
         case Act::Spawn:
-            return spawn(afterwards_ == Afterwards::StartAgain ? "restarted" + by(actor_)
-                                                               : "what it requires is ready",
-                         effects);
+            return spawn(reason_to_spawn(), effects);
         case Act::Rest:
+            afterwards_ = Afterwards::StayDown;
             want_stopped(input);
             return set_state(State::Stopped, "stopped" + by(input.actor), effects);
         case Act::Confirm:
@@ -58,8 +74,11 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
         case Act::Refuse:
             return refuse(input, effects);
         case Act::BeReady:
-            return set_state(State::Running, "ready" + by(actor_), effects);
+            return set_state(State::Running, cause_of_start(reason_) + ", ready", effects);
         case Act::Unready:
+            if (state_ == State::Starting && settles()) {
+                return set_state(State::Running, cause_of_start(reason_), effects);
+            }
             return fail_run((state_ == State::Spawning ? "hooks.pre_start did not end within "
                                                        : "not ready after ") +
                                 short_duration(spec_->ready.timeout) +
@@ -95,7 +114,6 @@ void Machine::apply(Act act, const Input& input, Effects& effects) {
         case Act::StayDown:
             afterwards_ = Afterwards::StayDown;
             want_stopped(input);
-            actor_ = input.actor;
             effects.changed = true;
             return;
         case Act::Bury:
@@ -139,6 +157,7 @@ void Machine::clock_set(Duration by) {
 }
 
 void Machine::want_stopped(const Input& input) {
+    actor_ = input.actor;
     if (!input.keep_desired) {
         desired_ = Desired::Stopped;
         held_ = true;
@@ -152,7 +171,17 @@ void Machine::begin(const Input& input, Effects& effects) {
     attempt_ = 0;
     restarts_ = 0;
     recent_.clear();
+    afterwards_ = Afterwards::AskPolicy;
     wait_or_spawn(input, "started" + by(input.actor), effects);
+}
+
+// Of a run that waited for what it requires.
+std::string Machine::reason_to_spawn() const {
+    if (afterwards_ == Afterwards::StartAgain) {
+        return "restarted" + by(actor_);
+    }
+    return (restarts_ > 0 ? "restarted after a failure" : "started" + by(actor_)) +
+           ", what it requires is ready";
 }
 
 void Machine::wait_or_spawn(const Input& input, std::string reason, Effects& effects) {
@@ -185,13 +214,15 @@ void Machine::confirm(const Input& input, Effects& effects) {
     last_pid_ = input.pid;
     started_ = input.when ? input.when : now_.wall;
     run_began_ = now_.mono;
-    const std::string reason = reason_;
-    if (has_ready_check()) {
-        const bool again = state_ == State::Starting;  // found after a crash of the agent
-        set_state(State::Starting, again ? reason : reason + ", not ready yet", effects);
+    const std::string cause = cause_of_start(reason_);
+    if (spec_->ready.has_check()) {
+        set_state(State::Starting, cause + std::string(kNotReady), effects);
         deadline_ = later(now_.mono, spec_->ready.timeout);
+    } else if (settles()) {
+        set_state(State::Starting, cause + std::string(kSettling), effects);
+        deadline_ = later(now_.mono, spec_->ready.settle);
     } else {
-        set_state(State::Running, reason, effects);
+        set_state(State::Running, cause, effects);
     }
 }
 
@@ -224,6 +255,7 @@ void Machine::leader_ended(const Input& input, Effects& effects) {
         return;  // the grace time, or the kill, goes on for the others
     }
     afterwards_ = Afterwards::AskPolicy;
+    actor_.clear();
     set_state(
         State::Reaping, berth::describe(input.exit) + ", ending what it left behind", effects);
     deadline_ = later(now_.mono, spec_->stop.timeout);
@@ -234,6 +266,7 @@ void Machine::leader_ended(const Input& input, Effects& effects) {
 void Machine::fail_run(std::string problem, Effects& effects) {
     problem_ = std::move(problem);
     afterwards_ = Afterwards::AskPolicy;
+    actor_.clear();
     set_state(State::Stopping, problem_, effects);
     deadline_ = later(now_.mono, spec_->stop.timeout);
     effects.signal = spec_->stop.signal;
@@ -250,10 +283,10 @@ bool Machine::is_over(std::uint64_t generation) const {
            (!is_active(public_state(state_)) || (state_ == State::Cleaning && !hook_));
 }
 
-bool Machine::has_ready_check() const {
-    const ReadySpec& ready = spec_->ready;
-    return !ready.log.empty() || !ready.tcp.empty() || !ready.http.empty() || !ready.exec.empty() ||
-           ready.notify;
+// It has no ready check, and counts as ready once it has lived for a while.
+bool Machine::settles() const {
+    return !spec_->ready.has_check() && spec_->kind == AppKind::Service &&
+           spec_->ready.settle > Duration::zero();
 }
 
 void Machine::describe(AppStatus& status) const {

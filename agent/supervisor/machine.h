@@ -128,6 +128,28 @@ public:
 
     [[nodiscard]] std::optional<MonoTime> deadline() const { return deadline_; }
 
+    // The last run ended as its descriptor calls good.
+    [[nodiscard]] bool ended_well() const;
+
+    // What becomes of it once nothing of the present run is left.
+    enum class Outlook : std::uint8_t {
+        StaysDown,   // somebody asked for that
+        StartsAgain, // the same
+        HasEnded,    // it ended well, and the policy leaves it so
+        GivesUp,     // it failed, and the policy leaves it so
+        IsRetried,   // the policy starts it again
+    };
+    [[nodiscard]] Outlook outlook() const;
+
+    // When the present or last run began.
+    [[nodiscard]] std::optional<WallTime> started() const { return started_; }
+
+    // When the last run ended.
+    [[nodiscard]] std::optional<WallTime> finished() const { return finished_; }
+
+    // How the last run ended; unset: it runs, or never began.
+    [[nodiscard]] const std::optional<ExitStatus>& exit() const { return exit_; }
+
     // Nothing has failed since somebody started it.
     [[nodiscard]] bool first_try() const { return attempt_ == 0 && restarts_ == 0; }
 
@@ -157,8 +179,9 @@ private:
     void end_again(Effects& effects);
     void decide(Effects& effects);
     void retry_or_give_up(const std::string& how, Effects& effects);
-    [[nodiscard]] bool has_ready_check() const;
-    [[nodiscard]] bool ended_well() const;
+    [[nodiscard]] bool settles() const;
+    [[nodiscard]] bool stays_ended() const;
+    [[nodiscard]] std::string reason_to_spawn() const;
     [[nodiscard]] Duration run_time() const;
 
     std::shared_ptr<const AppSpec> spec_;  // never null

@@ -40,6 +40,9 @@ void Machine::settle(Effects& effects) {
         finished_ = now_.wall;
     }
     effects.crashed = afterwards_ == Afterwards::AskPolicy && !ended_well() && !hopeless_;
+    if (afterwards_ == Afterwards::AskPolicy) {
+        actor_.clear();  // what follows is not what somebody asked for
+    }
     if (spec_->post_stop.empty() || hopeless_) {
         return go_on(effects);
     }
@@ -63,7 +66,6 @@ void Machine::begin_hook(Effects& effects) {
 void Machine::kill_hook(const Input& input, Effects& effects) {
     afterwards_ = Afterwards::StayDown;
     want_stopped(input);
-    actor_ = input.actor;
     effects.changed = true;
     if (hook_) {
         effects.kill = true;
@@ -88,16 +90,19 @@ void Machine::end_hook(const Input& input, Effects& effects) {
 
 // What follows the end of a run.
 void Machine::go_on(Effects& effects) {
-    switch (std::exchange(afterwards_, Afterwards::AskPolicy)) {
+    switch (afterwards_) {
         case Afterwards::StayDown:
+            afterwards_ = Afterwards::AskPolicy;
             return set_state(State::Stopped, "stopped" + by(actor_), effects);
         case Afterwards::StartAgain:
             attempt_ = 0;
             restarts_ = 0;
             recent_.clear();
-            // The owner answers with NeedsMet, once the run is stored.
+            // The owner answers with NeedsMet, once the run is stored; until then it is known that
+            // this is a restart.
             return set_state(State::Waiting,
-                             needs_met_ ? "restarting" : "restarting, waiting for " + missing_,
+                             "restarting" + by(actor_) +
+                                 (needs_met_ ? "" : ", waiting for " + missing_),
                              effects);
         case Afterwards::AskPolicy:
             return decide(effects);
@@ -112,6 +117,28 @@ bool Machine::ended_well() const {
     return std::find(good.begin(), good.end(), spmi_exit_code(exit_)) != good.end();
 }
 
+Machine::Outlook Machine::outlook() const {
+    switch (afterwards_) {
+        case Afterwards::StayDown:
+            return Outlook::StaysDown;
+        case Afterwards::StartAgain:
+            return Outlook::StartsAgain;
+        case Afterwards::AskPolicy:
+            break;
+    }
+    if (stays_ended()) {
+        return Outlook::HasEnded;
+    }
+    return spec_->restart.policy == RestartPolicy::Never || hopeless_ ? Outlook::GivesUp
+                                                                      : Outlook::IsRetried;
+}
+
+// It has ended well, and its policy is content with that.
+bool Machine::stays_ended() const {
+    return ended_well() &&
+           (spec_->restart.policy != RestartPolicy::Always || spec_->kind == AppKind::OneShot);
+}
+
 // The wall clock knows it best, unless it was set meanwhile.
 Duration Machine::run_time() const {
     const Duration by_wall = *finished_ - *started_;
@@ -120,12 +147,10 @@ Duration Machine::run_time() const {
 }
 
 void Machine::decide(Effects& effects) {
-    const bool well = ended_well();
     const std::string ran = finished_ && started_ ? " after " + short_duration(run_time()) : "";
     const std::string how =
         problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : problem_;
-    if (well &&
-        (spec_->restart.policy != RestartPolicy::Always || spec_->kind == AppKind::OneShot)) {
+    if (stays_ended()) {
         return set_state(State::Exited, how, effects);
     }
     retry_or_give_up(how, effects);

@@ -1,5 +1,6 @@
 #include "controller/api/services.h"
 #include "shared/base/secrets.h"
+#include "shared/json/app_json.h"
 #include "shared/json/json_writer.h"
 #include "shared/wire/status.h"
 
@@ -133,13 +134,13 @@ std::vector<std::string> texts_for(const Exchange& exchange, std::vector<std::st
 }
 
 http::Response explanation_response(const Exchange& exchange, const wire::Value& info) {
+    Explanation why = wire::to_explanation(info);
+    why.cause = text_for(exchange, why.cause);
+    why.evidence = texts_for(exchange, std::move(why.evidence));
+    why.lines = texts_for(exchange, std::move(why.lines));
     json::JsonWriter json;
-    json.begin_object().field("explanation", text_for(exchange, info["text"].as_string()));
-    for (const char* key : {"state", "cause", "since", "actor", "next"}) {
-        json.field(key, text_for(exchange, info[key].as_string()));
-    }
-    json.field("evidence", texts_for(exchange, info["evidence"].as_strings()));
-    json.field("lines", texts_for(exchange, info["lines"].as_strings()));
+    json.begin_object();
+    json::write_explanation_members(json, why);
     return http::json_response(json.end_object().take());
 }
 

@@ -159,8 +159,10 @@ void AgentLink::on_tick(const wire::Value& info) {
         return subscribe();
     }
     const std::string problem = info["problem"].as_string();
-    if (info_ && info_->problem != problem) {
+    auto complaints = info["complaints"].as_strings();
+    if (info_ && (info_->problem != problem || info_->complaints != complaints)) {
         info_->problem = problem;
+        info_->complaints = std::move(complaints);
         listener_.state_changed();
     }
 }

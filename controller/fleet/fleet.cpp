@@ -243,7 +243,8 @@ std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) co
     }
     view->info = member.link->info();
     if (view->error.empty() && view->info) {
-        view->error = view->info->problem;
+        view->error =
+            view->info->problem.empty() ? join(view->info->complaints, "; ") : view->info->problem;
     }
     view->apps = member.link->apps().size();
     json::JsonWriter json;

@@ -21,6 +21,9 @@ std::string join_words(const std::vector<std::string>& words);
 // `text` cut at every `separator`; n separators give n + 1 pieces.
 std::vector<std::string_view> split(std::string_view text, char separator);
 
+// The items with `between` between them.
+std::string join(const std::vector<std::string>& items, std::string_view between);
+
 std::string_view trim(std::string_view text);
 
 // Whether `id` may name an app or agent: 1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit.

@@ -48,6 +48,9 @@ Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view
             table.read("listen", config.listen, Endpoint{});
             table.read_list("allow", config.allow, Filled{});
         });
+        root.read_table("apps", [&](TableReader& table) {
+            table.read("inherit_env", config.inherit_env, InheritRule{});
+        });
         root.read_table("log", [&](TableReader& table) {
             table.read("max_total", config.log_max_total, Size{1 << 20});
         });

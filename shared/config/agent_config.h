@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/model/app_spec.h"
 
 namespace berth::config {
 
@@ -17,6 +18,9 @@ namespace berth::config {
 //   [control]
 //   listen = "tcp://127.0.0.1:6883"       # none: only the local socket
 //   allow = ["<public key of a controller>"]
+//   [apps]
+//   inherit_env = false                   # true, or names: what apps of berth.toml get of the
+//                                         # agent's own environment, unless they say it themselves
 //   [log]
 //   max_total = "2GiB"                    # of all apps' logs together
 //   [ipc]
@@ -31,6 +35,7 @@ struct AgentConfig {
     std::string name;
     std::string listen;
     std::vector<std::string> allow;
+    InheritEnv inherit_env;
     std::uint64_t log_max_total = 2ULL << 30U;
 
     struct Ipc {

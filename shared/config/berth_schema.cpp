@@ -60,6 +60,36 @@ void read_env(TableReader& app, AppSpec& spec) {
     });
 }
 
+// "db", or { id = "db", until = "done" }.
+Parsed<Requirement> read_requirement(const TreeNode& node, const std::string& own_id) {
+    const bool table = node.kind == NodeKind::Table;
+    const TreeNode* const name = table ? node.find("id") : &node;
+    if (name == nullptr) {
+        return tl::unexpected<std::string>("has no id");
+    }
+    if (name->kind == NodeKind::String && name->text == own_id) {
+        return tl::unexpected<std::string>("is the app itself, which cannot wait for itself");
+    }
+    const Parsed<std::string> id = Id{}(*name);
+    if (!id) {
+        return tl::unexpected<std::string>(id.error());
+    }
+    Requirement need{*id, std::nullopt};
+    for (const Entry& entry : table ? node.entries : std::vector<Entry>()) {
+        if (entry.key == "until") {
+            const auto until = OneOf{kUntilNames}(entry.value);
+            if (!until) {
+                return tl::unexpected<std::string>("has an until that " + until.error());
+            }
+            need.until = *until;
+        } else if (entry.key != "id") {
+            return tl::unexpected<std::string>("has the key " + in_quotes(entry.key) +
+                                               "; allowed are id, until");
+        }
+    }
+    return need;
+}
+
 void read_app(TableReader& app, AppSpec& spec) {
     app.read("id", spec.id, Id{});
     app.need("id", kIdRule);
@@ -75,12 +105,10 @@ void read_app(TableReader& app, AppSpec& spec) {
     app.read("nice", spec.nice, Whole{-20, 19});
     app.read("tty", spec.tty, Flag{});
     app.read("autostart", spec.autostart, Flag{});
-    app.read_list("requires", spec.requires_apps, [&](const TreeNode& node) -> Parsed<std::string> {
-        if (node.kind == NodeKind::String && node.text == spec.id) {
-            return tl::unexpected<std::string>("is the app itself, which cannot wait for itself");
-        }
-        return Id{}(node);
+    app.read_list("requires", spec.requires_apps, [&spec](const TreeNode& node) {
+        return read_requirement(node, spec.id);
     });
+    app.read("inherit_env", spec.inherit_env, InheritRule{});
     app.read_list("tags", spec.tags, Filled{});
     app.read("module", spec.module, Flag{});
     app.read("type", spec.kind, OneOf{kAppKindNames});
@@ -118,6 +146,7 @@ void read_ready(TableReader& table, ReadySpec& ready) {
     table.read("exec", ready.exec, Text{});
     table.read("notify", ready.notify, Flag{});
     table.read("timeout", ready.timeout, DurationText{std::chrono::milliseconds(1)});
+    table.read("settle", ready.settle, DurationText{});
     table.at_most_one({"log", "tcp", "http", "exec", "notify"});
 }
 

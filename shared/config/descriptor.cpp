@@ -1,5 +1,6 @@
 #include "shared/config/descriptor.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -151,6 +152,10 @@ std::optional<std::string> read_start(const std::string& file) {
 
 Descriptor parse_descriptor(const std::string& file, std::string_view text) {
     return parse_in(file, fs::path(file).parent_path().filename().string(), text);
+}
+
+bool is_descriptor_name(std::string_view name) {
+    return std::find(kFileNames.begin(), kFileNames.end(), name) != kFileNames.end();
 }
 
 Result<std::string> find_descriptor(const std::string& path) {

@@ -23,6 +23,9 @@ struct Descriptor {
 // pytainer's, with [app] Berth's, with [task] SPMI's). No I/O. Never throws.
 Descriptor parse_descriptor(const std::string& file, std::string_view text);
 
+// Whether a folder with a file of this name holds an app.
+bool is_descriptor_name(std::string_view name);
+
 // The descriptor file that `path` means: itself when it is a file, else the first of berth.toml,
 // pytainer.toml, Procfile in it. Error: what is missing.
 Result<std::string> find_descriptor(const std::string& path);

@@ -136,8 +136,10 @@ Parsed<double> Number::operator()(const TreeNode& node) const {
 Parsed<Duration> DurationText::operator()(const TreeNode& node) const {
     constexpr std::array<Unit, 4> kUnits = {{{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
     constexpr double kLongest = 1000.0 * 86400e9;
-    const std::optional<double> length =
-        is_text(node) ? with_unit(node.text, kUnits) : std::nullopt;
+    const bool nothing = node.text == "0" && (is_text(node) || node.kind == NodeKind::Whole);
+    const std::optional<double> length = nothing         ? std::optional(0.0)
+                                         : is_text(node) ? with_unit(node.text, kUnits)
+                                                         : std::nullopt;
     if (!length || *length > kLongest) {
         return Refusal("is not a duration like 500ms, 10s, 5m or 1h");
     }
@@ -319,6 +321,24 @@ Parsed<std::string> InnerPath::operator()(const TreeNode& node) const {
 Parsed<std::string> EnvText::operator()(const TreeNode& node) const {
     return text_if(
         node, is_text(node) || node.kind == NodeKind::Whole, "is not a string or a whole number");
+}
+
+Parsed<InheritEnv> InheritRule::operator()(const TreeNode& node) const {
+    if (node.kind == NodeKind::Bool) {
+        return InheritEnv{node.truth, {}};
+    }
+    if (node.kind != NodeKind::List) {
+        return Refusal("is not true, false or a list of variables' names");
+    }
+    InheritEnv inherit;
+    for (const TreeNode& item : node.items) {
+        auto name = EnvName{}(item);
+        if (!name) {
+            return Refusal("has an item that " + name.error());
+        }
+        inherit.names.push_back(*std::move(name));
+    }
+    return inherit;
 }
 
 bool version_after(std::string_view a, std::string_view b) {

@@ -9,6 +9,7 @@
 
 #include "shared/base/enum_names.h"
 #include "shared/config/node.h"
+#include "shared/model/app_spec.h"
 #include "shared/time/clock.h"
 
 // What the values of descriptors may be. A rule turns a node into a value, or into the half
@@ -143,6 +144,11 @@ struct InnerPath {
 // What the value of a variable of the environment may be: strings and whole numbers.
 struct EnvText {
     Parsed<std::string> operator()(const TreeNode& node) const;
+};
+
+// What an app inherits: true, false, or a list of variables' names.
+struct InheritRule {
+    Parsed<InheritEnv> operator()(const TreeNode& node) const;
 };
 
 // One of the names of an enum.

@@ -112,6 +112,18 @@ WallTime moment(const date::time_zone& zone, date::local_time<Duration> local) {
 
 }  // namespace
 
+std::string in_zone(WallTime time, const std::string& name) {
+    const date::time_zone* const zone = find_zone(name);
+    if (zone == nullptr) {
+        return rfc3339_utc(time, 0);
+    }
+    const auto local = zone->to_local(
+        date::sys_seconds(std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())));
+    return date::format("%F %T ", local) +
+           (name.empty() ? zone->get_info(date::sys_time<Duration>(time.time_since_epoch())).abbrev
+                         : name);
+}
+
 std::optional<CronTime> CronTime::parse(std::string_view text, std::string& fault) {
     std::vector<std::string_view> fields;
     for (const std::string_view piece : split(text, ' ')) {

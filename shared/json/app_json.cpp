@@ -71,6 +71,7 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
     json.field("check", status.check);
     json.field("said", status.said);
     json.field("schedule", status.schedule);
+    json.field("descriptor_note", status.descriptor_note);
     write_time(json, "next_run", status.next_run);
     json.field("changed_on_disk", status.changed_on_disk);
     json.key("limits").begin_array();
@@ -88,6 +89,14 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
     } else {
         json.null();
     }
+}
+
+void write_explanation_members(JsonWriter& json, const Explanation& why) {
+    const std::string since = rfc3339_utc(why.since, 3);
+    json.field("state", kAppStateNames.name(why.state)).field("cause", why.cause);
+    json.field("since", since).field("actor", why.actor).field("next", why.next);
+    json.field("evidence", why.evidence).field("lines", why.lines);
+    json.field("explanation", why.text(since));
 }
 
 }  // namespace berth::json

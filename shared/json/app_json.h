@@ -2,6 +2,7 @@
 
 #include "shared/json/json_writer.h"
 #include "shared/model/app_status.h"
+#include "shared/model/explanation.h"
 
 namespace berth::json {
 
@@ -15,5 +16,8 @@ AppStatus without_secrets(AppStatus status);
 
 // The members of a mailbox, the same way.
 void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox);
+
+// state, cause, since (RFC 3339 UTC), actor, next, evidence, lines, and all of it as a text.
+void write_explanation_members(JsonWriter& json, const Explanation& why);
 
 }  // namespace berth::json

@@ -28,7 +28,21 @@ void write_app(JsonWriter& json, const AppSpec& spec) {
     if (spec.instances > 0) {
         json.field("instances", spec.instances);
     }
-    json.field("requires", spec.requires_apps);
+    json.key("requires").begin_array();
+    for (const Requirement& need : spec.requires_apps) {
+        if (need.until) {
+            json.begin_object().field("id", need.id).field("until", kUntilNames.name(*need.until));
+            json.end_object();
+        } else {
+            json.value(need.id);
+        }
+    }
+    json.end_array();
+    if (spec.inherit_env && !spec.inherit_env->all && !spec.inherit_env->names.empty()) {
+        json.field("inherit_env", spec.inherit_env->names);
+    } else if (spec.inherit_env) {
+        json.field("inherit_env", spec.inherit_env->all);
+    }
     json.field("tags", spec.tags).field("module", spec.module);
     json.field("type", kAppKindNames.name(spec.kind)).end_object();
 }
@@ -59,7 +73,8 @@ void write_checks(JsonWriter& json, const ReadySpec& ready, const HealthSpec& he
     json.key("ready").begin_object();
     json.field("log", ready.log).field("tcp", ready.tcp).field("http", ready.http);
     json.field("exec", ready.exec).field("notify", ready.notify);
-    json.field("timeout", duration_text(ready.timeout)).end_object();
+    json.field("timeout", duration_text(ready.timeout));
+    json.field("settle", duration_text(ready.settle)).end_object();
 
     json.key("health").begin_object();
     json.field("tcp", health.tcp).field("http", health.http).field("exec", health.exec);

@@ -53,7 +53,8 @@ struct StopSpec {
     friend bool operator==(const StopSpec&, const StopSpec&) = default;
 };
 
-// When `running` holds. At most one of log, tcp, http, exec, notify is set; none: after exec.
+// When `running` holds. At most one of log, tcp, http, exec, notify is set; none: a service is ready
+// when it has lived for `settle`, a oneshot after exec.
 struct ReadySpec {
     std::string log;
     std::string tcp;  // "HOST:PORT" or ":PORT"
@@ -61,8 +62,33 @@ struct ReadySpec {
     std::string exec;
     bool notify = false;
     Duration timeout = std::chrono::seconds(30);
+    Duration settle = std::chrono::milliseconds(250);  // zero: ready at exec
+
+    [[nodiscard]] bool has_check() const {
+        return !log.empty() || !tcp.empty() || !http.empty() || !exec.empty() || notify;
+    }
 
     friend bool operator==(const ReadySpec&, const ReadySpec&) = default;
+};
+
+// How far an app that is required must have come: exec has succeeded, it is ready, it has ended
+// well since its home was brought up.
+enum class Until : std::uint8_t { Started, Ready, Done };
+inline constexpr auto kUntilNames = enum_names<Until>("started", "ready", "done");
+
+struct Requirement {
+    std::string id;              // or that of an app with instances: all of them
+    std::optional<Until> until;  // unset: a oneshot is to be done, anything else ready
+
+    friend bool operator==(const Requirement&, const Requirement&) = default;
+};
+
+// What of the agent's own environment an app gets beside the variables that every app has.
+struct InheritEnv {
+    bool all = false;
+    std::vector<std::string> names;  // when not all
+
+    friend bool operator==(const InheritEnv&, const InheritEnv&) = default;
 };
 
 // At most one of tcp, http, exec is set; none: no check.
@@ -160,7 +186,8 @@ struct AppSpec {
     std::uint32_t instances = 0;  // as declared; 0: not declared, the app has no number
     std::uint32_t instance = 0;   // 1, 2, 3 …: which of them this is; 0: it has no number
     std::string instance_of;      // the id without the number
-    std::vector<std::string> requires_apps;  // `requires`
+    std::vector<Requirement> requires_apps;  // `requires`
+    std::optional<InheritEnv> inherit_env;   // unset: what its kind of descriptor and the home say
     std::vector<std::string> tags;
 
     RestartSpec restart;

@@ -121,6 +121,7 @@ struct AppStatus {
     std::optional<WallTime> next_run;  // by its schedule
     std::vector<LimitStatus> limits;
     std::optional<MailboxStatus> mailbox;  // unset: nothing was ever sent to it
+    std::string descriptor_note;   // how its file differs from what is registered; empty: not
     bool changed_on_disk = false;  // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;
@@ -137,6 +138,7 @@ struct AgentInfo {
     WallTime started;
     std::vector<std::string> controllers;  // of cgroup v2, that hold limits here
     std::string problem;                   // why it cannot do all that it should; empty, mostly
+    std::vector<std::string> complaints;   // what below its repos/ cannot be loaded, and why
 
     friend bool operator==(const AgentInfo&, const AgentInfo&) = default;
 };

@@ -67,6 +67,19 @@ UniqueFd take_inherited(int fd) {
     return UniqueFd(fd);
 }
 
+void close_others(int keep) {
+    constexpr unsigned kFirst = 3;
+    if (keep < static_cast<int>(kFirst)) {
+        (void)::close_range(kFirst, ~0U, 0);  // cannot fail on a kernel that has it (5.9)
+        return;
+    }
+    const auto kept = static_cast<unsigned>(keep);
+    if (kept > kFirst) {
+        (void)::close_range(kFirst, kept - 1, 0);
+    }
+    (void)::close_range(kept + 1, ~0U, 0);
+}
+
 Result<UniqueFd> make_signalfd(const std::vector<int>& signals) {
     sigset_t set;
     (void)sigemptyset(&set);

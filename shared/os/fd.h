@@ -39,6 +39,9 @@ Result<void> set_nonblocking(int fd);
 UniqueFd take_inherited(int fd);
 
 // Blocks `signals` in this thread and gives a descriptor that is readable when one is pending.
+// Closes all descriptors from 3 on but `keep` (-1: none). For the begin of main().
+void close_others(int keep);
+
 Result<UniqueFd> make_signalfd(const std::vector<int>& signals);
 
 struct PendingSignal {

@@ -171,6 +171,18 @@ Result<void> remove_tree(const std::string& path) {
     return {};
 }
 
+std::optional<FileStamp> stamp_of(const std::string& path) {
+    struct stat info {};
+
+    if (::stat(path.c_str(), &info) != 0) {
+        return std::nullopt;
+    }
+    return FileStamp{info.st_dev,
+                     info.st_ino,
+                     static_cast<std::uint64_t>(info.st_size),
+                     std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec};
+}
+
 bool exists(const std::string& path) {
     return ::access(path.c_str(), F_OK) == 0;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,20 @@ Result<std::vector<std::string>> folders_in(const std::string& path);
 Result<void> remove_tree(const std::string& path);
 
 bool exists(const std::string& path);
+
+// Tells whether a file is still the one that was looked at, and as it was.
+struct FileStamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::int64_t changed_ns = 0;  // by the clock of its file system
+
+    friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
+// Nothing: there is no such file.
+std::optional<FileStamp> stamp_of(const std::string& path);
+
 bool is_folder(const std::string& path);
 
 // The absolute path without "." and ".." and links. Error when it does not exist.

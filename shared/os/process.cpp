@@ -267,12 +267,17 @@ Result<pid_t> start_helper(const HelperSpec& spec) {
     if (spec.inherit >= 0) {
         (void)posix_spawn_file_actions_adddup2(&actions, spec.inherit, 3);
     }
+    if (spec.new_session) {
+        (void)posix_spawn_file_actions_addchdir_np(&actions, "/");
+    }
     if (!spec.output.empty()) {
         (void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
         (void)posix_spawn_file_actions_addopen(
             &actions, 1, spec.output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
         (void)posix_spawn_file_actions_adddup2(&actions, 1, 2);
     }
+    // Our own are close-on-exec; what we were given is nothing to it.
+    (void)posix_spawn_file_actions_addclosefrom_np(&actions, spec.inherit >= 0 ? 4 : 3);
     sigset_t none;
     sigset_t all;
     (void)sigemptyset(&none);

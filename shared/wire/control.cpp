@@ -126,7 +126,10 @@ Value to_value(const ActResult& result) {
                       {"ok", result.ok},
                       {"code", static_cast<std::uint64_t>(result.code)},
                       {"message", result.message},
-                      {"state", kAppStateNames.name(result.state)}};
+                      {"state", kAppStateNames.name(result.state)},
+                      {"exit_code", result.exit_code ? Value(*result.exit_code) : Value()},
+                      {"note", result.note},
+                      {"lines", strings(result.lines)}};
 }
 
 ActResult to_act_result(const Value& value) {
@@ -136,6 +139,11 @@ ActResult to_act_result(const Value& value) {
     result.code = static_cast<Code>(value["code"].as_uint());
     result.message = value["message"].as_string();
     result.state = kAppStateNames.value(value["state"].as_string()).value_or(AppState::Stopped);
+    if (!value["exit_code"].is_nil()) {
+        result.exit_code = static_cast<int>(value["exit_code"].as_int());
+    }
+    result.note = value["note"].as_string();
+    result.lines = value["lines"].as_strings();
     return result;
 }
 

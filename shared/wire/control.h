@@ -23,7 +23,12 @@
 //             {seq, apps, removed} and a push "tick" {seq} every second. seq counts up by one; a
 //             gap means: subscribe again
 //   list      patterns, metrics               -> agent, apps, unmatched
-//   act       verb, patterns, actor, deadline_ms, wait, key   -> results (see ActResult), unmatched
+//   act       verb, patterns, ids, expressions, actor, deadline_ns, key, wait, timeout_ms, if_needed,
+//             reload, confirmed, since_ns     -> results (see ActResult), unmatched; or confirm: ids
+//             that an expression means and that would be lost. `expressions`: no pattern is an id.
+//             Without `wait` a start is answered at exec, others at once. Without timeout_ms the
+//             apps' own limits hold. With since_ns nothing is done: it waits for what a command of
+//             then comes to.
 //   load      paths, cwd, environment, actor  -> loaded (ids), warnings; error: problems
 //   show      id, secrets (shown, else masked)  -> app, spec (JSON text), history
 //   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms   -> see
@@ -32,10 +37,10 @@
 //             read: try again with the rest); waits so long for it to read
 //   resize    id, rows, columns               -> (nothing)
 //   events    after, limit, wait_ms           -> events, last
-//   explain   id                              -> text, state, cause, since, actor, evidence, lines,
-//                                                next
+//   explain   id                              -> state, cause, since, actor, evidence, lines, next
 //   crashes   id ("": all apps), limit        -> groups, crashes (with their bundles as JSON text)
-//   check     patterns                        -> apps: {id: what would keep it from starting}
+//   check     patterns                        -> apps: {id: what would keep it from starting},
+//                                                notes: {id: what there is to say besides}
 //   metrics   id, since_ns (an hour ago)      -> time, cpu_percent, rss_bytes, …: a list each
 //   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
@@ -120,8 +125,11 @@ struct ActResult {
     std::string id;
     bool ok = false;
     Code code = Code::Ok;
-    std::string message;  // why not
+    std::string message;  // why not, or what is worth knowing
     AppState state = AppState::Stopped;
+    std::optional<int> exit_code = {};    // of a run that ended; minus the number of a signal
+    std::string note = {};                // what there is to say besides
+    std::vector<std::string> lines = {};  // of a start that failed: the last ones it wrote
 };
 
 Value to_value(const ActResult& result);

@@ -135,6 +135,7 @@ Value to_value(const AppStatus& s) {
         {"check", s.check},
         {"said", s.said},
         {"schedule", s.schedule},
+        {"descriptor_note", s.descriptor_note},
         {"next_run", time_value(s.next_run)},
         {"mailbox", s.mailbox ? to_value(*s.mailbox) : Value()},
         {"changed", s.changed_on_disk},
@@ -178,6 +179,7 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.check = v["check"].as_string();
     s.said = v["said"].as_string();
     s.schedule = v["schedule"].as_string();
+    s.descriptor_note = v["descriptor_note"].as_string();
     s.next_run = optional_time(v["next_run"]);
     s.mailbox = to_mailbox_status(v["mailbox"]);
     s.changed_on_disk = v["changed"].as_bool();
@@ -194,7 +196,8 @@ Value to_value(const AgentInfo& info) {
                       {"keeper_pid", int{info.keeper_pid}},
                       {"started", to_value(info.started)},
                       {"controllers", strings(info.controllers)},
-                      {"problem", info.problem}};
+                      {"problem", info.problem},
+                      {"complaints", strings(info.complaints)}};
 }
 
 AgentInfo to_agent_info(const Value& v) {
@@ -208,7 +211,30 @@ AgentInfo to_agent_info(const Value& v) {
     info.started = to_wall_time(v["started"]);
     info.controllers = v["controllers"].as_strings();
     info.problem = v["problem"].as_string();
+    info.complaints = v["complaints"].as_strings();
     return info;
+}
+
+Value to_value(const Explanation& why) {
+    return Value::Map{{"state", kAppStateNames.name(why.state)},
+                      {"cause", why.cause},
+                      {"since", to_value(why.since)},
+                      {"actor", why.actor},
+                      {"evidence", strings(why.evidence)},
+                      {"lines", strings(why.lines)},
+                      {"next", why.next}};
+}
+
+Explanation to_explanation(const Value& value) {
+    Explanation why;
+    why.state = kAppStateNames.value(value["state"].as_string()).value_or(AppState::Stopped);
+    why.cause = value["cause"].as_string();
+    why.since = to_wall_time(value["since"]);
+    why.actor = value["actor"].as_string();
+    why.evidence = value["evidence"].as_strings();
+    why.lines = value["lines"].as_strings();
+    why.next = value["next"].as_string();
+    return why;
 }
 
 }  // namespace berth::wire

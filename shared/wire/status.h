@@ -2,6 +2,7 @@
 
 #include "shared/base/result.h"
 #include "shared/model/app_status.h"
+#include "shared/model/explanation.h"
 #include "shared/wire/value.h"
 
 // The model as values of the control protocol. A field that is not there keeps its default, one
@@ -19,5 +20,8 @@ AgentInfo to_agent_info(const Value& value);
 
 Value to_value(WallTime time);  // nanoseconds since 1970
 WallTime to_wall_time(const Value& value);
+
+Value to_value(const Explanation& why);
+Explanation to_explanation(const Value& value);
 
 }  // namespace berth::wire

@@ -49,7 +49,7 @@ def test_a_broken_descriptor_below_repos_hurts_nobody(home):
         folder = home.agent_home / "repos" / name
         folder.mkdir(parents=True)
         (folder / "berth.toml").write_text(text)
-    home.berth("scan", check=0)
+    assert "bad/berth.toml:1" in home.berth("scan", check=1).err
     assert set(home.apps()) == {"good"}
 
 

@@ -129,7 +129,7 @@ def test_stdin_stays_open_and_connect_sends_lines(home):
     spmi(home, "start", "cal", check=0)
     spmi(home, "connect", "cal", stdin=b"one\ntwo\n", check=0)
     wait_for(lambda: home.berth("logs", "cal").out == "one\ntwo\n", "both lines")
-    assert home.state("cal") == "running"
+    assert home.app("cal")["active"]
 
 
 def test_output_that_is_not_utf8_does_not_break_status(home):

@@ -48,7 +48,7 @@ TEST_CASE("berth.toml with every key of the contract is read") {
     CHECK(spec.env == std::map<std::string, std::string>{{"LANG", "C.UTF-8"}});
     CHECK(spec.env_file == ".env");
     CHECK(spec.umask == 022U);
-    CHECK(spec.requires_apps == Words{"db"});
+    CHECK(spec.requires_apps == std::vector<berth::Requirement>{{"db", std::nullopt}});
     CHECK(spec.restart == berth::RestartSpec{});
     CHECK(spec.stop == berth::StopSpec{});
     CHECK(spec.ready.log == "listening on .*");

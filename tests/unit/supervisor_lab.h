@@ -95,6 +95,7 @@ inline AppSpec spec_with(RestartPolicy policy, AppKind kind = AppKind::Service) 
     spec.id = "x";
     spec.argv = {"x"};
     spec.kind = kind;
+    spec.ready.settle = Duration::zero();  // running at exec
     spec.restart.policy = policy;
     return spec;
 }

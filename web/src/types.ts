@@ -51,6 +51,8 @@ export interface App {
     tags: string[];
     stale: boolean;
     changed_on_disk: boolean;
+    /** How its descriptor's file differs from what is registered; "" when it does not. */
+    descriptor_note: string;
     actor: string;
     instance_of: string;
     check: string;

@@ -102,6 +102,12 @@ function Notes({ app }: { app: App }) {
                     <Command text={`berth restart ${app.id}`} />
                 </div>
             )}
+            {app.descriptor_note && (
+                <div class="note note-warn" role="status">
+                    <Icon name="warn" />
+                    <span><bdi>{app.descriptor_note}</bdi></span>
+                </div>
+            )}
         </>
     );
 }

@@ -109,6 +109,7 @@ const Row = memo(function Row({ app: key }: { app: AppKey }) {
                 {app.name !== app.id && <span class="row-id mono">{app.id}</span>}
                 {app.tags.map((tag) => <span key={tag} class="tag"><Line>{tag}</Line></span>)}
                 {app.changed_on_disk && <span class="tag tag-note" title="Its descriptor changed since it was loaded">changed on disk</span>}
+                {app.descriptor_note && <span class="tag tag-note" title={app.descriptor_note}>file changed</span>}
                 {app.comment && <span class="comment"><Line>{app.comment}</Line></span>}
             </td>
             <td class="col-state" title={app.reason}>
