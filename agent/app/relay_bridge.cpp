@@ -114,6 +114,8 @@ relay::AppFacts RelayBridge::facts(const registry::App& app) const {
     facts.config = variables_packed(spec);
     facts.may_control = spec.ipc.may_control;
     facts.may_notify = spec.ipc.may_notify;
+    facts.redeliver_after = spec.ipc.redeliver_after;
+    facts.max_attempts = spec.ipc.max_attempts;
     return facts;
 }
 

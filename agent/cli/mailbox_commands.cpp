@@ -48,7 +48,8 @@ std::vector<std::string> mailbox_row(const Value& mailbox, WallTime now) {
             status.oldest ? short_duration(now - *status.oldest) : "-",
             fmt::format("{:.1f}", status.in_rate),
             fmt::format("{:.1f}", status.out_rate),
-            std::to_string(status.redelivered)};
+            std::to_string(status.redelivered),
+            std::to_string(status.dead)};
 }
 
 int show_mailboxes(Session& session) {
@@ -68,7 +69,7 @@ int show_mailboxes(Session& session) {
         return kDone;
     }
     std::vector<std::vector<std::string>> rows = {
-        {"APP", "WAITING", "SIZE", "OLDEST", "IN/S", "OUT/S", "REDELIVERED"}};
+        {"APP", "WAITING", "SIZE", "OLDEST", "IN/S", "OUT/S", "REDELIVERED", "DEAD"}};
     for (const Value& mailbox : mailboxes) {
         rows.push_back(mailbox_row(mailbox, read_clocks().wall));
     }
@@ -93,6 +94,10 @@ void print_message(const Value& message, WallTime now) {
                           ? fmt::format(", given {} so far",
                                         attempt == 1 ? "once" : fmt::format("{} times", attempt))
                           : ""));
+    if (!message["dead_ms"].is_nil()) {
+        print(fmt::format("    a dead letter for {}\n",
+                          short_duration(now - ms_time(message["dead_ms"]))));
+    }
     print("    " + message["shown"].as_string() + "\n");
 }
 
@@ -102,13 +107,15 @@ int show_messages(Session& session, const Target& target) {
     if (!count || !after) {
         return report(count ? after.error() : count.error());
     }
+    const bool dead = session.arguments.has("--dead");
     const auto info = ask(session,
                           target,
                           "messages",
                           {{"id", target.app},
                            {"max", std::uint64_t{*count}},
                            {"after", *after},
-                           {"full", session.arguments.has("--full")}});
+                           {"full", session.arguments.has("--full")},
+                           {"dead", dead}});
     if (!info) {
         return report(info.error());
     }
@@ -129,7 +136,8 @@ int show_messages(Session& session, const Target& target) {
         print_message(message, read_clocks().wall);
     }
     if (messages.empty()) {
-        print_error("no message waits for " + target.app);
+        print_error(dead ? target.app + " has no dead letters"
+                         : "no message waits for " + target.app);
     } else if ((*info)["more"].as_bool()) {
         print_error("there are more; --after " + std::to_string(messages.back()["id"].as_uint()) +
                     " shows them");
@@ -166,19 +174,20 @@ bool may_clear(const Session& session, const Target& target) {
         print_error("the messages would be lost; say --yes");
         return false;
     }
-    (void)std::fprintf(stderr, "Remove all messages that wait for %s? [y/N] ", target.app.c_str());
+    (void)std::fprintf(
+        stderr,
+        session.arguments.has("--dead") ? "Remove all dead letters of %s? [y/N] "
+                                        : "Remove all messages that wait for %s? [y/N] ",
+        target.app.c_str());
     std::string answer;
     return std::getline(std::cin, answer) && (answer == "y" || answer == "yes");
 }
 
-int clear_mailbox(Session& session, const Target& target) {
-    if (!may_clear(session, target)) {
-        return kFailed;
-    }
-    const auto reply = ask(session,
-                           target,
-                           "message",
-                           {{"verb", "clear"}, {"app", target.app}, {"args", Value::Map{}}});
+// Has the relay do `verb` in the app's name; it answers how many messages that were, as `done`.
+int change_mailbox(
+    Session& session, const Target& target, const char* verb, const char* done, Value::Map args) {
+    const auto reply = ask(
+        session, target, "message", {{"verb", verb}, {"app", target.app}, {"args", std::move(args)}});
     if (!reply) {
         return report(reply.error());
     }
@@ -186,22 +195,58 @@ int clear_mailbox(Session& session, const Target& target) {
     if (code != wire::Code::Ok) {
         return report({wire::error_code_of(code), (*reply)["info"]["error"].as_string(), 0});
     }
-    const std::uint64_t removed = (*reply)["info"]["removed"].as_uint();
+    const std::uint64_t count = (*reply)["info"][done].as_uint();
     if (session.style.json) {
         json::JsonWriter json;
-        json.begin_object().field("removed", removed).end_object();
+        json.begin_object().field(done, count).end_object();
         print_json(json);
     } else {
-        print("removed " + std::to_string(removed) + (removed == 1 ? " message" : " messages") +
-              "\n");
+        print(fmt::format("{} {} {}\n", done, count, count == 1 ? "message" : "messages"));
     }
     return kDone;
+}
+
+int clear_mailbox(Session& session, const Target& target) {
+    if (!may_clear(session, target)) {
+        return kFailed;
+    }
+    const char* const verb = session.arguments.has("--dead") ? "drop" : "clear";
+    return change_mailbox(session, target, verb, "removed", {});
+}
+
+int resend_messages(Session& session, const Target& target) {
+    const std::string which = session.arguments.get("--resend");
+    if (which == "all") {
+        return change_mailbox(session, target, "resend", "resent", {});
+    }
+    const auto message = message_id(which);
+    if (!message) {
+        return report(message.error());
+    }
+    const auto found = ask(session,
+                           target,
+                           "messages",
+                           {{"id", target.app},
+                            {"max", std::uint64_t{1}},
+                            {"after", *message - 1},
+                            {"dead", true}});
+    if (!found) {
+        return report(found.error());
+    }
+    if ((*found)["messages"].at(0)["id"].as_uint() != *message) {
+        return report({ErrorCode::NotFound,
+                       which + " is no dead letter of \"" + target.app + "\"",
+                       0});
+    }
+    return change_mailbox(
+        session, target, "resend", "resent", {{"ids", Value::Array{*message}}});
 }
 
 }  // namespace
 
 int run_messages(Session& session) {
-    const bool changes = session.arguments.has("--remove") || session.arguments.has("--clear");
+    const bool changes = session.arguments.has("--remove") || session.arguments.has("--clear") ||
+                         session.arguments.has("--resend") || session.arguments.has("--dead");
     if (session.arguments.words.empty()) {
         if (changes) {
             return report({ErrorCode::InvalidArgument, "say whose messages: ID is missing", 0});
@@ -214,6 +259,9 @@ int run_messages(Session& session) {
     }
     if (session.arguments.has("--remove")) {
         return remove_message(session, target);
+    }
+    if (session.arguments.has("--resend")) {
+        return resend_messages(session, target);
     }
     return session.arguments.has("--clear") ? clear_mailbox(session, target)
                                             : show_messages(session, target);

@@ -162,6 +162,10 @@ std::string mailbox_text(const MailboxStatus& mailbox, WallTime now) {
     if (mailbox.redelivered > 0) {
         text += fmt::format(", {} redelivered", mailbox.redelivered);
     }
+    if (mailbox.dead > 0) {
+        text += fmt::format(
+            ", {} {}", mailbox.dead, mailbox.dead == 1 ? "dead letter" : "dead letters");
+    }
     return text;
 }
 
@@ -195,7 +199,7 @@ std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
     line("Exit code", code && !active ? std::to_string(*code) : "");
     line("Restarts", std::to_string(s.restarts));
     line("Memory", s.rss_bytes ? size_text(*s.rss_bytes) : "");
-    if (s.mailbox && (s.mailbox->waiting > 0 || s.mailbox->received > 0)) {
+    if (s.mailbox && (s.mailbox->waiting > 0 || s.mailbox->received > 0 || s.mailbox->dead > 0)) {
         line("Messages", mailbox_text(*s.mailbox, now));
     }
     line("CPU", s.cpu_percent ? fmt::format("{:.1f}%", *s.cpu_percent) : "");

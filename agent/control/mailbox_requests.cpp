@@ -26,6 +26,7 @@ Value message_value(const Relay::Peeked& message, const relay::Shown& shown) {
                       {"durable", message.durable},
                       {"request", message.meta.correlation != 0},
                       {"expires_ms", Value(message.expires_ms)},
+                      {"dead_ms", Value(message.dead_ms)},
                       {"bytes", std::uint64_t{message.payload->size()}},
                       {"shown", shown.json},
                       {"whole", shown.whole}};
@@ -100,9 +101,12 @@ void Server::on_messages(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
     const std::uint64_t max = std::min(request.args["max"].as_uint(100), kMostMessages);
     const std::uint64_t after = request.args["after"].as_uint();
+    const bool dead = request.args["dead"].as_bool();
     using Found = std::vector<Relay::Peeked>;
     owner_.relay->look<Found>(
-        [id, max, after](const Relay& relay) { return relay.peek(id, max + 1, after); },
+        [id, max, after, dead](const Relay& relay) {
+            return dead ? relay.peek_dead(id, max + 1, after) : relay.peek(id, max + 1, after);
+        },
         [this, client, request, id, max, full = request.args["full"].as_bool()](
             const Found& found) {
             Value::Array messages;
@@ -133,14 +137,21 @@ void Server::on_remove_message(const Client& client, const wire::Request& reques
     }
     const std::string id = request.args["id"].as_string();
     const std::uint64_t message = request.args["message"].as_uint();
-    owner_.relay->look<Result<void>>(
-        [id, message](Relay& relay) { return relay.release_for_removal(id, message); },
-        [this, client, request, id, message](const Result<void>& released) {
-            if (!released) {
-                return refuse(client, request, released.error());
+    using Verb = Result<std::string>;  // by which it is taken away
+    owner_.relay->look<Verb>(
+        [id, message](Relay& relay) -> Verb {
+            if (relay.is_dead(id, message)) {
+                return "drop";
+            }
+            BERTH_CHECK(relay.release_for_removal(id, message));
+            return "ack";
+        },
+        [this, client, request, id, message](const Verb& verb) {
+            if (!verb) {
+                return refuse(client, request, verb.error());
             }
             relay::OperatorRequest ack;  // its answer means: the disk has forgotten it
-            ack.verb = "ack";
+            ack.verb = *verb;
             ack.app = id;
             ack.args = Value::Map{{"ids", Value::Array{message}}};
             owner_.relay->ask(ack, [this, client, request](const relay::OperatorAnswer& answer) {

@@ -16,6 +16,7 @@ namespace {
 constexpr int kNoModule = 78;  // EX_CONFIG of sysexits.h
 constexpr int kTerminated = 128 + SIGTERM;
 constexpr std::size_t kTogether = 64;  // messages that are acknowledged at once
+constexpr std::chrono::milliseconds kSoon(5);  // after which they are, if not before
 
 Host* the_host = nullptr;       // NOLINT: for functions of C that have nothing else
 int signal_pipe[2] = {-1, -1};  // NOLINT: for the signal handler
@@ -267,6 +268,30 @@ void Host::call_stop() {
 // --- serving
 // --------------------------------------------------------------------------------------
 
+// While handlers run, their messages and those behind them are not offered to others. Over a
+// connection of its own: the others may be in the middle of a call.
+void Host::keep_claims() {
+    ipc::Client client;
+    std::unique_lock lock(mutex_);
+    while (!served_) {
+        changed_.wait(lock, [this] {
+            return served_ || (!claimed_.empty() && claim_ > ipc::Duration::zero());
+        });
+        if (changed_.wait_for(lock, claim_ / 3, [this] { return served_; }) || claimed_.empty()) {
+            continue;
+        }
+        const std::vector<std::uint64_t> ids(claimed_.begin(), claimed_.end());
+        client.set_timeout(claim_ / 3);
+        lock.unlock();
+        try {
+            client.working(ids);
+        } catch (const ipc::Error&) {
+            // The agent is away: then nobody else is offered them either.
+        }
+        lock.lock();
+    }
+}
+
 int Host::serve() {
     bool stopped = false;
     {
@@ -278,12 +303,17 @@ int Host::serve() {
         constexpr int kRetryMs = 1000;
         std::optional<ipc::Client> client;
         bool told = false;
+        std::thread claims;
+        if (on_message_ != nullptr) {
+            claims = std::thread([this] { keep_claims(); });
+        }
         for (;;) {
             int wait = -1;
             try {
                 if (!client) {
                     ipc::Client::Options options;
-                    options.subscribe = true;
+                    options.subscribe = on_message_ != nullptr;
+                    options.events = on_event_ != nullptr;
                     client.emplace(options);
                 }
                 if (!serve_waiting(*client)) {
@@ -303,6 +333,14 @@ int Host::serve() {
                 break;
             }
         }
+        {
+            const std::lock_guard lock(mutex_);
+            served_ = true;
+        }
+        changed_.notify_all();
+        if (claims.joinable()) {
+            claims.join();
+        }
     } else if (!stopped) {
         pollfd entry{wake_[0], POLLIN, 0};
         while (::poll(&entry, 1, -1) < 0 && errno == EINTR) {
@@ -316,41 +354,83 @@ int Host::serve() {
 bool Host::serve_waiting(ipc::Client& client) {
     constexpr std::chrono::milliseconds kConnect(500);  // a stop must not wait longer
     constexpr std::chrono::seconds kAnswer(10);
-    std::vector<std::uint64_t> done;
-    const auto acknowledge = [&] {
-        if (!done.empty()) {
-            client.ack(done);
-            done.clear();
-        }
-    };
     if (client.fd() < 0) {
         client.set_timeout(kConnect);
         client.ping();
         client.set_timeout(kAnswer);
     }
-    bool more = true;
-    while (more) {
-        more = false;
-        if (auto message = client.next_message({})) {
-            more = true;
-            if (handle(*message)) {
-                done.push_back(message->id);
+    acknowledge(client);  // of before a reconnection
+    for (bool more = true; more;) {
+        while (auto message = client.next_message({})) {
+            claim(std::move(*message), client.claim_time());
+        }
+        more = !waiting_.empty();
+        if (more) {
+            const ipc::Message message = std::move(waiting_.front());
+            waiting_.pop_front();
+            if (handle(message)) {
+                done_.push_back(message.id);
+            } else {
+                let_go({message.id});
             }
         }
         if (auto event = client.next_event({})) {
             more = true;
             handle(*event);
         }
-        if (done.size() >= kTogether) {
-            acknowledge();
+        if (done_.size() >= kTogether ||
+            std::chrono::steady_clock::now() - acknowledged_ >= kSoon) {
+            acknowledge(client);
         }
         if (app_.stopping(&app_) != 0) {
-            acknowledge();
+            acknowledge(client);
+            give_back(client);
             return false;
         }
     }
-    acknowledge();
+    acknowledge(client);
     return true;
+}
+
+void Host::acknowledge(ipc::Client& client) {
+    if (!done_.empty()) {
+        client.ack(done_);
+        let_go(done_);
+        done_.clear();
+    }
+    acknowledged_ = std::chrono::steady_clock::now();
+}
+
+// What was not handled is for the app's next run, which is its first attempt then.
+void Host::give_back(ipc::Client& client) {
+    std::vector<std::uint64_t> ids;
+    for (const ipc::Message& message : waiting_) {
+        ids.push_back(message.id);
+    }
+    if (!ids.empty()) {
+        client.unsubscribe();  // else they would be pushed to us again
+        client.release(ids, /*unseen=*/true);
+    }
+}
+
+// One that was pushed again after a reconnection is here already.
+void Host::claim(ipc::Message message, ipc::Duration claim) {
+    {
+        const std::lock_guard lock(mutex_);
+        claim_ = claim;
+        if (!claimed_.insert(message.id).second) {
+            return;
+        }
+    }
+    changed_.notify_all();
+    waiting_.push_back(std::move(message));
+}
+
+void Host::let_go(const std::vector<std::uint64_t>& ids) {
+    const std::lock_guard lock(mutex_);
+    for (const std::uint64_t id : ids) {
+        claimed_.erase(id);
+    }
 }
 
 bool Host::handle(const ipc::Message& message) {
@@ -365,8 +445,12 @@ bool Host::handle(const ipc::Message& message) {
                               message.payload.data(),
                               message.payload.size()};
     int result = -1;
-    return guarded("berth_module_on_message", [&] { result = on_message_(&app_, &shown); }) &&
-           result == 0 && message.correlation == 0;
+    (void)guarded("berth_module_on_message", [&] { result = on_message_(&app_, &shown); });
+    if (result != 0) {
+        say("message " + std::to_string(message.id) + " of \"" + message.from +
+            "\" failed; it comes again later, and those behind it are not held back");
+    }
+    return result == 0 && message.correlation == 0;
 }
 
 void Host::handle(const ipc::Event& event) {

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "agent/sdk/cpp/berth/ipc.hpp"
@@ -33,6 +34,11 @@ private:
     void fill_app();
     int serve();
     bool serve_waiting(ipc::Client& client);  // false: the app is to end
+    void keep_claims();
+    void claim(ipc::Message message, ipc::Duration claim);
+    void let_go(const std::vector<std::uint64_t>& ids);
+    void acknowledge(ipc::Client& client);
+    void give_back(ipc::Client& client);
     bool handle(const ipc::Message& message);
     void handle(const ipc::Event& event);
     void watch_signals();
@@ -58,7 +64,15 @@ private:
     bool stopping_ = false;
     bool stop_called_ = false;
     bool stop_done_ = false;
+    bool served_ = false;  // the serving has ended
     Phase phase_ = Phase::Init;
+    std::set<std::uint64_t> claimed_;  // messages that are ours, until the relay has forgotten them
+    ipc::Duration claim_{};            // after which others are offered them
+
+    std::deque<ipc::Message> waiting_;  // of the main thread: not handled yet
+    std::vector<std::uint64_t> done_;   // the same: handled, not acknowledged
+    std::chrono::steady_clock::time_point acknowledged_;  // when that was done last
+
     int wake_[2] = {-1, -1};  // a byte in it: the app is to end
 
     std::mutex talking_;  // of the client for what the module sends

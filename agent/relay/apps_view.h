@@ -26,6 +26,8 @@ struct AppFacts {
     std::string config;                                   // the variables, a msgpack map
     std::optional<std::vector<std::string>> may_control;  // patterns; unset: every app
     std::optional<std::vector<std::string>> may_notify;
+    std::optional<Duration> redeliver_after;
+    std::uint32_t max_attempts = 0;  // after which a message is a dead letter; 0: it never is
 };
 
 // What came of a start, stop or restart.
@@ -56,6 +58,7 @@ struct MailboxStats {
     std::uint64_t received = 0;              // since the agent's start
     std::uint64_t taken = 0;                 // acknowledged or answered, since then
     std::uint64_t redelivered = 0;
+    std::size_t dead = 0;      // dead letters
     std::size_t sessions = 0;  // connections of the app
     RateMeter in;
     RateMeter out;

@@ -18,7 +18,7 @@ namespace berth::relay {
 namespace {
 
 // What each version of the schema adds to the one before.
-constexpr std::array<const char*, 2> kSchema = {R"sql(
+constexpr std::array<const char*, 3> kSchema = {R"sql(
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, recipient TEXT NOT NULL, sender TEXT NOT NULL, time_ms INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL, payload BLOB NOT NULL
@@ -39,6 +39,10 @@ CREATE TABLE lane (
 ) WITHOUT ROWID;
 CREATE TABLE origin (one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL);
 INSERT INTO origin VALUES (1, lower(hex(randomblob(16))));
+)sql",
+                                                R"sql(
+ALTER TABLE message ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN dead_ms INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 std::int64_t signed_of(std::uint64_t value) {
@@ -70,6 +74,7 @@ public:
           insert_many_(db_, insert_text(kTogether)),
           remove_(db_, "DELETE FROM message WHERE id = ?"),
           remove_range_(db_, "DELETE FROM message WHERE id BETWEEN ? AND ?"),
+          mark_(db_, "UPDATE message SET failures = ?, dead_ms = ? WHERE id = ?"),
           know_(db_, "INSERT OR REPLACE INTO known VALUES (?, ?)"),
           forget_(db_, "DELETE FROM known WHERE last_id < ?"),
           next_(db_, "UPDATE next SET id = ?"),
@@ -84,8 +89,8 @@ public:
     Stored load() {
         Stored stored;
         SQLite::Statement messages(db_,
-                                   "SELECT id, recipient, sender, time_ms, expires_ms, payload "
-                                   "FROM message ORDER BY id");
+                                   "SELECT id, recipient, sender, time_ms, expires_ms, payload, "
+                                   "failures, dead_ms FROM message ORDER BY id");
         while (messages.executeStep()) {
             stored.messages.push_back(
                 {unsigned_of(messages.getColumn(0)),
@@ -93,7 +98,9 @@ public:
                  std::make_shared<const std::string>(messages.getColumn(2).getString()),
                  std::make_shared<const std::string>(bytes_of(messages.getColumn(5))),
                  unsigned_of(messages.getColumn(3)),
-                 unsigned_of(messages.getColumn(4))});
+                 unsigned_of(messages.getColumn(4)),
+                 static_cast<std::uint32_t>(unsigned_of(messages.getColumn(6))),
+                 unsigned_of(messages.getColumn(7))});
         }
         SQLite::Statement known(db_, "SELECT keys FROM known ORDER BY last_id");
         while (known.executeStep()) {
@@ -112,6 +119,12 @@ public:
             SQLite::Transaction transaction(db_);
             insert(batch.inserts);
             remove(batch.removals, remove_, remove_range_);
+            for (const Batch::Mark& mark : batch.marks) {
+                mark_.bind(1, static_cast<std::int64_t>(mark.failures));
+                mark_.bind(2, signed_of(mark.dead_ms));
+                mark_.bind(3, signed_of(mark.id));
+                run(mark_);
+            }
             write_across(batch);
             if (!batch.known.empty()) {
                 know_.bind(1, signed_of(batch.known_id));
@@ -133,6 +146,7 @@ public:
                                                        &insert_many_,
                                                        &remove_,
                                                        &remove_range_,
+                                                       &mark_,
                                                        &know_,
                                                        &forget_,
                                                        &next_,
@@ -235,7 +249,8 @@ private:
     }
 
     static std::string insert_text(std::size_t rows) {
-        std::string text = "INSERT INTO message VALUES ";
+        std::string text =
+            "INSERT INTO message (id, recipient, sender, time_ms, expires_ms, payload) VALUES ";
         for (std::size_t row = 0; row < rows; ++row) {
             text += row == 0 ? "(?, ?, ?, ?, ?, ?)" : ", (?, ?, ?, ?, ?, ?)";
         }
@@ -289,6 +304,7 @@ private:
     SQLite::Statement insert_many_;
     SQLite::Statement remove_;
     SQLite::Statement remove_range_;
+    SQLite::Statement mark_;
     SQLite::Statement know_;
     SQLite::Statement forget_;
     SQLite::Statement next_;

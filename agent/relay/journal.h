@@ -21,6 +21,15 @@ struct Batch {
         Payload payload;
         std::uint64_t time_ms;
         std::uint64_t expires_ms;  // Unix time; 0: never
+        std::uint32_t failures = 0;
+        std::uint64_t dead_ms = 0;  // when it became a dead letter; 0: it is none
+    };
+
+    // What has become of a stored message.
+    struct Mark {
+        std::uint64_t id = 0;
+        std::uint32_t failures = 0;
+        std::uint64_t dead_ms = 0;
     };
 
     // A dedupe key that was used: `key` names sender, receiver and key.
@@ -54,6 +63,7 @@ struct Batch {
 
     std::vector<Insert> inserts;
     std::vector<std::uint64_t> removals;
+    std::vector<Mark> marks;  // in the order they were made
     std::vector<Outgoing> outgoing;
     std::vector<std::uint64_t> sent;  // outgoing ones that are done with
     std::vector<Lane> lanes;
@@ -66,7 +76,7 @@ struct Batch {
     void add_known(const Known& added);
 
     [[nodiscard]] bool empty() const {
-        return inserts.empty() && removals.empty() && outgoing.empty() && sent.empty() &&
+        return inserts.empty() && removals.empty() && marks.empty() && outgoing.empty() && sent.empty() &&
                lanes.empty() && forgotten.empty() && known.empty() && next_id == 0 &&
                forget_known_below == 0;
     }

@@ -68,7 +68,28 @@ void Mailbox::give(Message& message, std::uint64_t holder, MonoTime due) {
         ++redelivered_;
     }
     ++held_;
-    given_.push_back({message.id, due});
+    hold_until(message);
+}
+
+// Mostly the latest of all; else a claim has become shorter.
+void Mailbox::hold_until(const Message& message) {
+    auto at = given_.end();
+    while (at != given_.begin() && std::prev(at)->due > message.due) {
+        --at;
+    }
+    given_.insert(at, {message.id, message.due});
+}
+
+bool Mailbox::extend(std::uint64_t id, MonoTime due) {
+    Message* const message = find(id);
+    if (message == nullptr || message->holder == 0) {
+        return false;
+    }
+    if (message->due != due) {
+        message->due = due;
+        hold_until(*message);
+    }
+    return true;
 }
 
 Message* Mailbox::find(std::uint64_t id) {
@@ -119,32 +140,70 @@ void Mailbox::clear_up() {
 }
 
 void Mailbox::wait_again(Message& message) {
+    ++message.failures;
     message.holder = 0;
     --held_;
     from_id_ = std::min(from_id_, message.id);
 }
 
-std::size_t Mailbox::release(std::uint64_t holder) {
-    std::size_t released = 0;
+std::vector<std::uint64_t> Mailbox::release(std::uint64_t holder) {
+    std::vector<std::uint64_t> released;
     if (held_ == 0) {
-        return 0;
+        return released;
     }
     for (Message& message : messages_) {
         if (!message.gone && message.holder == holder) {
             wait_again(message);
-            ++released;
+            released.push_back(message.id);
         }
     }
     clear_up();
     return released;
 }
 
-std::optional<MonoTime> Mailbox::release_due(MonoTime now, std::vector<std::uint64_t>& holders) {
+std::optional<std::uint64_t> Mailbox::give_back(std::uint64_t id, bool unseen) {
+    Message* const message = find(id);
+    if (message == nullptr || message->holder == 0) {
+        return std::nullopt;
+    }
+    const std::uint64_t holder = message->holder;
+    wait_again(*message);
+    if (unseen) {
+        --message->failures;
+        --message->attempt;
+    }
+    clear_up();
+    return holder;
+}
+
+Message Mailbox::take_out(std::uint64_t id) {
+    Message* const found = find(id);
+    ENSURE(found != nullptr && found->holder == 0, "it waits");
+    Message message = *found;
+    erase(*found);
+    clear_up();
+    return message;
+}
+
+void Mailbox::put_back(Message message) {
+    ++count_;
+    bytes_ += message.payload->size();
+    total_ += message.payload->size();
+    from_id_ = std::min(from_id_, message.id);
+    const auto at = at_or_after(message.id);
+    if (at != messages_.end() && at->id == message.id) {
+        *at = std::move(message);  // its place is not cleared up yet
+    } else {
+        messages_.insert(at, std::move(message));
+    }
+}
+
+std::optional<MonoTime> Mailbox::release_due(MonoTime now, std::vector<Returned>& returned) {
     clear_up();
     while (!given_.empty() && given_.front().due <= now) {
         Message* const message = find(given_.front().id);
         if (message != nullptr && message->holder != 0 && message->due == given_.front().due) {
-            holders.push_back(message->holder);
+            returned.push_back({message->id, message->holder});
             wait_again(*message);
         }
         given_.pop_front();

@@ -25,6 +25,7 @@ struct Message {
     std::uint64_t holder = 0;       // the session that has it, unacknowledged; 0: it waits
     MonoTime due;                   // when it is offered again
     std::uint32_t attempt = 0;      // how often it was given out
+    std::uint32_t failures = 0;     // how often of these that ended without an acknowledgement
     bool durable = false;
     bool gone = false;  // acknowledged, expired or taken back; its place is cleared up later
 };
@@ -73,11 +74,31 @@ public:
 
     std::optional<Removed> remove(std::uint64_t id);
 
-    // The holder's messages wait again. Gives how many those are.
-    std::size_t release(std::uint64_t holder);
+    // The holder's messages wait again. Gives their ids.
+    std::vector<std::uint64_t> release(std::uint64_t holder);
 
-    // Those whose time is over wait again; `each` gets their holders. Gives when the next is due.
-    std::optional<MonoTime> release_due(MonoTime now, std::vector<std::uint64_t>& holders);
+    struct Returned {
+        std::uint64_t id;
+        std::uint64_t holder;
+
+        friend bool operator==(const Returned&, const Returned&) = default;
+    };
+
+    // Those whose time is over wait again and are appended to `returned`. Gives when the next is due.
+    std::optional<MonoTime> release_due(MonoTime now, std::vector<Returned>& returned);
+
+    // Its holder gives it back: it waits again. `unseen`: that was no attempt. Gives the holder; unset:
+    // nobody has it.
+    std::optional<std::uint64_t> give_back(std::uint64_t id, bool unseen);
+
+    // It is held for longer, until `due`. False: nobody has it.
+    bool extend(std::uint64_t id, MonoTime due);
+
+    // Takes out a message that nobody has, to be put elsewhere.
+    Message take_out(std::uint64_t id);
+
+    // Puts a message back that was taken out, at its old place.
+    void put_back(Message message);
 
     template <class Use>
     void for_each(Use use) const {
@@ -110,6 +131,7 @@ private:
 
     std::deque<Message>::iterator at_or_after(std::uint64_t id);
     void wait_again(Message& message);
+    void hold_until(const Message& message);
     void erase(Message& message);
     void clear_up();
 

@@ -25,7 +25,7 @@ struct ArgRule {
     std::optional<std::uint64_t> Args::*whole = nullptr;
 };
 
-constexpr std::array<ArgRule, 17> kRules = {{
+constexpr std::array<ArgRule, 18> kRules = {{
     {"to", ArgKind::Text, &Args::to},
     {"ids", ArgKind::Ids},
     {"dedupe", ArgKind::Key, &Args::dedupe},
@@ -42,6 +42,7 @@ constexpr std::array<ArgRule, 17> kRules = {{
     {"secret", ArgKind::Text, &Args::secret},
     {"subscribe", ArgKind::Flag, nullptr, &Args::subscribe},
     {"events", ArgKind::Flag, nullptr, &Args::events},
+    {"unseen", ArgKind::Flag, nullptr, &Args::unseen},
     {"agent", ArgKind::Packed, &Args::agents},
 }};
 
@@ -175,7 +176,7 @@ void known_key(std::string& out, std::string_view from, std::string_view to, std
 
 std::chrono::milliseconds request_timeout(const Args& args) {
     constexpr std::uint64_t kDefaultMs = 30'000;
-    constexpr std::uint64_t kLongestMs = 3'600'000;
+    constexpr std::uint64_t kLongestMs = 366ULL * 24 * 3600 * 1000;
     return std::chrono::milliseconds(
         std::clamp<std::uint64_t>(args.timeout_ms.value_or(kDefaultMs), 1, kLongestMs));
 }

@@ -39,6 +39,10 @@ enum class Verb : std::uint8_t {
     IsAvailable,
     Status,
     Config,
+    Working,
+    Release,
+    Resend,
+    Drop,
 };
 inline constexpr auto kVerbNames = enum_names<Verb>("hello",
                                                     "ping",
@@ -57,7 +61,11 @@ inline constexpr auto kVerbNames = enum_names<Verb>("hello",
                                                     "is_running",
                                                     "is_available",
                                                     "status",
-                                                    "config");
+                                                    "config",
+                                                    "working",
+                                                    "release",
+                                                    "resend",
+                                                    "drop");
 
 // The ids of an `ack`, still packed.
 class IdList {
@@ -67,6 +75,8 @@ public:
     IdList(std::string_view packed, std::uint32_t count) : packed_(packed), count_(count) {}
 
     [[nodiscard]] bool empty() const { return count_ == 0; }
+
+    [[nodiscard]] std::size_t size() const { return count_; }
 
     template <class Use>
     void for_each(Use use) const {
@@ -93,6 +103,7 @@ struct Args {
     std::optional<bool> events;
     std::optional<bool> durable;
     std::optional<bool> auto_ack;
+    std::optional<bool> unseen;
     std::optional<std::uint64_t> ttl_ms;
     std::optional<std::uint64_t> max;
     std::optional<std::uint64_t> wait_ms;

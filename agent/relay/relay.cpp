@@ -64,14 +64,20 @@ void Relay::restore(Stored stored) {
         auto& slot = boxes_[*row.to];
         if (slot == nullptr) {
             slot = std::make_unique<Box>(*row.to, total_bytes_);
+            settle(*slot);
         }
         Message message;
         message.id = row.id;
         message.from = std::move(row.from);
         message.payload = std::move(row.payload);
         message.time_ms = row.time_ms;
-        message.attempt = 1;
+        message.attempt = std::max<std::uint32_t>(1, row.failures);
+        message.failures = row.failures;
         message.durable = true;
+        if (row.dead_ms != 0) {
+            slot->dead.add(std::move(message), row.dead_ms);
+            continue;
+        }
         if (row.expires_ms != 0) {
             const auto left =
                 std::chrono::milliseconds(row.expires_ms > now ? row.expires_ms - now : 0);
@@ -166,7 +172,8 @@ void Relay::disconnected(Session& session) {
         std::erase_if(box->waiters, [&session](const std::shared_ptr<Waiter>& waiter) {
             return waiter->session == session.number;
         });
-        if (box->mail.release(session.number) > 0) {
+        if (const auto returned = box->mail.release(session.number); !returned.empty()) {
+            failed(*box, returned);
             touch(*box);
         }
     }
@@ -211,6 +218,10 @@ Relay::Handler Relay::handler_of(Verb verb) {
         &Relay::on_facts,
         &Relay::on_facts,
         &Relay::on_config,
+        &Relay::on_working,
+        &Relay::on_release,
+        &Relay::on_resend,
+        &Relay::on_drop,
     };
     return kHandlers[static_cast<std::size_t>(verb)];
 }
@@ -305,6 +316,7 @@ Result<Box*> Relay::need_box(std::string_view app) {
                     "there are " + std::to_string(limits_.mailboxes) + " mailboxes already");
     }
     auto box = std::make_unique<Box>(std::string(app), total_bytes_);
+    settle(*box);
     Box* const made = box.get();
     boxes_.emplace(std::string(app), std::move(box));
     return made;
@@ -315,7 +327,7 @@ void Relay::sweep_boxes() {
     const std::uint64_t now = key_time_ms();
     std::erase_if(boxes_, [this, now](const auto& entry) {
         const Box& box = *entry.second;
-        if (!box.mail.empty() || box.sessions != 0 || box.references != 0 || box.touched ||
+        if (!box.mail.empty() || box.dead.count() != 0 || box.sessions != 0 || box.references != 0 || box.touched ||
             (!box.keys.empty() && box.keys.back().second + known_for_ms() >= now)) {
             return false;
         }
@@ -342,11 +354,25 @@ void Relay::apps_changed(std::vector<AppFacts> changed, const std::vector<std::s
         rights_.set(app.id, Rights::Kind::Notify, app.may_notify);
         const std::string id = app.id;
         apps_[id] = std::move(app);
+        if (Box* const box = find_box(id)) {
+            settle(*box);
+        }
     }
     for (const std::string& id : removed) {
         rights_.remove(id);
         apps_.erase(id);
+        if (Box* const box = find_box(id)) {
+            settle(*box);
+        }
     }
+}
+
+// How its messages are given out, by the app's descriptor.
+void Relay::settle(Box& box) const {
+    const AppFacts* const app = facts(*box.mail.app());
+    const auto own = app != nullptr ? app->redeliver_after : std::nullopt;
+    box.redeliver_after = own.value_or(limits_.redelivery);
+    box.max_attempts = app != nullptr ? app->max_attempts : 0;
 }
 
 const AppFacts* Relay::facts(std::string_view app) const {

@@ -12,6 +12,7 @@
 
 #include "agent/relay/across.h"
 #include "agent/relay/apps_view.h"
+#include "agent/relay/dead_letters.h"
 #include "agent/relay/journal.h"
 #include "agent/relay/known_keys.h"
 #include "agent/relay/link.h"
@@ -60,15 +61,19 @@ struct Session {
     bool is_operator = false;  // the owner of the home: speaks for any app, or for none
     bool subscribed = false;   // messages are pushed
     bool listening = false;    // events are
-    std::size_t window = 0;               // pushes that it has not acknowledged
+    std::size_t window = 0;               // messages that it has not acknowledged
+    std::uint64_t alone = 0;              // one of them that nothing is pushed behind; 0: none
     std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
 };
 
 // A mailbox and who is interested in it.
 struct Box {
-    Box(std::string app, std::size_t& total) : mail(std::move(app), total) {}
+    Box(std::string app, std::size_t& total) : mail(std::move(app), total), dead(total) {}
 
     Mailbox mail;
+    DeadLetters dead;
+    Duration redeliver_after{};      // as the app's descriptor, or the agent, has it
+    std::uint32_t max_attempts = 0;  // 0: any number
     std::vector<Session*> subscribers;
     std::deque<std::shared_ptr<Waiter>> waiters;
     std::size_t sessions = 0;
@@ -81,6 +86,7 @@ struct Box {
     RateMeter out;
     bool touched = false;
     loop::Registration redelivery;
+    MonoTime redelivery_at;  // when that is
 };
 
 struct RelayLimits {
@@ -148,6 +154,7 @@ public:
         bool held = false;
         bool durable = false;
         std::optional<std::uint64_t> expires_ms;  // Unix time
+        std::optional<std::uint64_t> dead_ms;     // since when it is a dead letter, Unix time
     };
 
     // The oldest `max` with an id above `after`; they are not given out.
@@ -158,6 +165,13 @@ public:
     // Before the operator takes away one message, with an `ack` in the app's name: a request is
     // ended, its asker is told. Error: NotFound, or it is not on the disk yet.
     Result<void> release_for_removal(const std::string& app, std::uint64_t id);
+
+    // The dead letters of an app, as peek() has the others.
+    [[nodiscard]] std::vector<Peeked> peek_dead(const std::string& app,
+                                                std::size_t max,
+                                                std::uint64_t after = 0) const;
+
+    [[nodiscard]] bool is_dead(const std::string& app, std::uint64_t id) const;
 
     [[nodiscard]] const Trace& trace() const { return trace_; }
 
@@ -210,6 +224,10 @@ private:
     void on_poll(Session& session, const RequestHeader& request, Parts payload);
     void on_ack(Session& session, const RequestHeader& request, Parts payload);
     void on_clear(Session& session, const RequestHeader& request, Parts payload);
+    void on_working(Session& session, const RequestHeader& request, Parts payload);
+    void on_release(Session& session, const RequestHeader& request, Parts payload);
+    void on_resend(Session& session, const RequestHeader& request, Parts payload);
+    void on_drop(Session& session, const RequestHeader& request, Parts payload);
     void on_request(Session& session, const RequestHeader& request, Parts payload);
     void on_respond(Session& session, const RequestHeader& request, Parts payload);
     void on_raise(Session& session, const RequestHeader& request, Parts payload);
@@ -295,6 +313,10 @@ private:
     void note_event(const Name& from, std::string_view type, Parts payload);
     void note_taken(Box& box, std::uint64_t id, TraceOutcome why);
     void redeliver(Box& box);
+    void redeliver_at(Box& box, MonoTime due);
+    void settle(Box& box) const;
+    void let_go(std::uint64_t holder, std::uint64_t id);
+    void failed(Box& box, const std::vector<std::uint64_t>& ids);
     void wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms);
     void end_request(std::uint64_t correlation, Code code, std::string_view why);
     void answer_request(const PendingRequest& pending, std::string_view header, Parts payload);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "agent/relay/relay.h"
+#include "shared/log/log.h"
 #include "shared/wire/append.h"
 
 // The part of the Relay that gives messages out and takes them away: push, poll, ack, clear.
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxPoll = 1000;
 constexpr std::size_t kMaxPollBytes = 1U << 20U;  // of one answer, beyond its first message
-constexpr std::uint64_t kLongestWaitMs = 3'600'000;
+constexpr std::uint64_t kLongestWaitMs = 366ULL * 24 * 3600 * 1000;
 
 }  // namespace
 
@@ -29,14 +30,29 @@ Message* Relay::next(Box& box) {
 }
 
 void Relay::give(Box& box, Message& message, Session& receiver) {
-    const MonoTime due = loop_.now().mono + limits_.redelivery;
+    const MonoTime due = loop_.now().mono + box.redeliver_after;
     box.mail.give(message, receiver.number, due);
     trace_.given(message.id, loop_.now().wall);
     ++receiver.window;
-    if (!box.redelivery.active()) {
-        box.redelivery = loop_.at(due, [this, &box] { redeliver(box); });
+    if (!box.redelivery.active() || due < box.redelivery_at) {
+        redeliver_at(box, due);
     }
 }
+
+void Relay::redeliver_at(Box& box, MonoTime due) {
+    box.redelivery_at = due;
+    box.redelivery = loop_.at(due, [this, &box] { redeliver(box); });
+}
+
+namespace {
+
+// A message that failed before is given out alone, when it may fail for good: what ends its
+// receiver then takes no other with it.
+bool goes_alone(const Box& box, const Message& message) {
+    return box.max_attempts != 0 && message.failures != 0;
+}
+
+}  // namespace
 
 void Relay::give_out(Box& box) {
     while (!box.waiters.empty()) {
@@ -55,11 +71,13 @@ void Relay::give_out(Box& box) {
 
 void Relay::push_to(Box& box, Session& receiver) {
     std::array<std::string_view, 2> parts;
-    while (receiver.window < limits_.window && receiver.link->backlog() < limits_.backlog) {
+    while (receiver.alone == 0 && receiver.window < limits_.window &&
+           receiver.link->backlog() < limits_.backlog) {
         Message* const message = next(box);
-        if (message == nullptr) {
+        if (message == nullptr || (goes_alone(box, *message) && receiver.window != 0)) {
             return;
         }
+        receiver.alone = goes_alone(box, *message) ? message->id : 0;
         give(box, *message, receiver);
         scratch_.clear();
         append_message_header(scratch_,
@@ -87,6 +105,10 @@ bool Relay::serve(Box& box, Waiter& waiter) {
         if (message == nullptr) {
             break;
         }
+        const bool alone = goes_alone(box, *message) && !waiter.auto_ack;
+        if (alone && !payloads.empty()) {
+            break;
+        }
         append_meta(metas,
                     {message->id,
                      *message->from,
@@ -100,6 +122,9 @@ bool Relay::serve(Box& box, Waiter& waiter) {
             needs_disk = take_away(box, message->id, TraceOutcome::Acknowledged) || needs_disk;
         } else {
             give(box, *message, *receiver);
+        }
+        if (alone) {
+            break;
         }
     }
     if (payloads.empty()) {
@@ -166,20 +191,58 @@ void Relay::wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uin
 }
 
 void Relay::redeliver(Box& box) {
-    std::vector<std::uint64_t> holders;
-    const auto next_due = box.mail.release_due(loop_.now().mono, holders);
-    for (const std::uint64_t holder : holders) {
-        if (Session* const session = find_session(holder)) {
-            --session->window;
-        }
+    std::vector<Mailbox::Returned> returned;
+    const auto next_due = box.mail.release_due(loop_.now().mono, returned);
+    std::vector<std::uint64_t> ids;
+    for (const Mailbox::Returned& message : returned) {
+        let_go(message.holder, message.id);
+        ids.push_back(message.id);
     }
+    failed(box, ids);
     if (next_due) {
-        box.redelivery = loop_.at(*next_due, [this, &box] { redeliver(box); });
+        redeliver_at(box, *next_due);
     } else {
         box.redelivery.reset();
     }
-    if (!holders.empty()) {
+    if (!returned.empty()) {
         touch(box);
+    }
+}
+
+// A session has one message less.
+void Relay::let_go(std::uint64_t holder, std::uint64_t id) {
+    if (Session* const session = find_session(holder)) {
+        --session->window;
+        session->alone = session->alone == id ? 0 : session->alone;
+    }
+}
+
+// These wait again without having been acknowledged: after so many times they are dead letters. A
+// request is none; its asker's time ends it.
+void Relay::failed(Box& box, const std::vector<std::uint64_t>& ids) {
+    if (box.max_attempts == 0) {
+        return;
+    }
+    std::size_t dead = 0;
+    for (const std::uint64_t id : ids) {
+        const Message* const message = box.mail.find(id);
+        if (message == nullptr || message->correlation != 0) {
+            continue;
+        }
+        const bool ends = message->failures >= box.max_attempts;
+        const std::uint64_t dead_ms = ends ? now_ms() : 0;
+        if (message->durable) {
+            turn_.batch->marks.push_back({id, message->failures, dead_ms});
+        }
+        if (ends) {
+            trace_.ended(id, TraceOutcome::Dead, loop_.now().wall);
+            box.dead.add(box.mail.take_out(id), dead_ms);
+            ++dead;
+        }
+    }
+    if (dead != 0) {
+        log::warning("messages are dead letters now: they were given out as often as is allowed",
+                     {{"app", *box.mail.app()}, {"messages", std::to_string(dead)}});
     }
 }
 
@@ -194,9 +257,7 @@ bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
     note_taken(box, id, why);
     ++removed_;
     if (removed->holder != 0) {
-        if (Session* const holder = find_session(removed->holder)) {
-            --holder->window;
-        }
+        let_go(removed->holder, id);
     }
     if (removed->durable) {
         turn_.batch->removals.push_back(id);
@@ -226,6 +287,132 @@ void Relay::on_ack(Session& session, const RequestHeader& request, Parts payload
     }
     const bool needs_disk = acknowledge(session, request.args.ids);
     answer_stored(session, request, ok_reply(request.id), {}, needs_disk);
+}
+
+// Whoever says it for the app: the claim is that of the session which has the message.
+void Relay::on_working(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "working takes no payload");
+    }
+    Box& box = *session.box;
+    const MonoTime due = loop_.now().mono + box.redeliver_after;
+    std::uint64_t kept = 0;
+    request.args.ids.for_each(
+        [&](std::uint64_t id) { kept += box.mail.extend(id, due) ? 1U : 0U; });
+    std::string header;
+    begin_reply(header, request.id, Code::Ok, 1);
+    wire::append_text(header, "kept");
+    wire::append_whole(header, kept);
+    answer(session, header);
+}
+
+void Relay::on_release(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "release takes no payload");
+    }
+    Box& box = *session.box;
+    const bool unseen = request.args.unseen.value_or(false);
+    std::vector<std::uint64_t> released;
+    request.args.ids.for_each([&](std::uint64_t id) {
+        if (const auto holder = box.mail.give_back(id, unseen)) {
+            let_go(*holder, id);
+            released.push_back(id);
+        }
+    });
+    if (!unseen) {
+        failed(box, released);
+    }
+    if (!released.empty()) {
+        touch(box);
+    }
+    std::string header;
+    begin_reply(header, request.id, Code::Ok, 1);
+    wire::append_text(header, "released");
+    wire::append_whole(header, released.size());
+    answer(session, header);
+}
+
+namespace {
+
+// Those of the ids that are dead letters; all of them when none is named.
+std::vector<std::uint64_t> chosen(const DeadLetters& dead, const IdList& ids) {
+    std::vector<std::uint64_t> found;
+    if (ids.empty()) {
+        for (const auto& [id, letter] : dead.letters()) {
+            found.push_back(id);
+        }
+    }
+    ids.for_each([&](std::uint64_t id) {
+        if (dead.letters().count(id) != 0) {
+            found.push_back(id);
+        }
+    });
+    return found;
+}
+
+std::string counted(std::uint64_t request, std::string_view name, std::uint64_t count) {
+    std::string header;
+    begin_reply(header, request, Code::Ok, 1);
+    wire::append_text(header, name);
+    wire::append_whole(header, count);
+    return header;
+}
+
+}  // namespace
+
+// Dead letters wait again, as if they had never been given out, at their old place.
+void Relay::on_resend(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "resend takes no payload");
+    }
+    Box& box = *session.box;
+    std::uint64_t count = 0;
+    bool needs_disk = false;
+    for (const std::uint64_t id : chosen(box.dead, request.args.ids)) {
+        auto message = box.dead.take(id);
+        if (!message) {
+            continue;  // named twice
+        }
+        message->failures = 0;
+        message->gone = false;
+        message->expires = MonoTime::max();
+        if (message->durable) {
+            turn_.batch->marks.push_back({id, 0, 0});
+            needs_disk = true;
+        }
+        trace_.stored(id, loop_.now().wall);
+        box.mail.put_back(std::move(*message));
+        ++count;
+    }
+    if (count != 0) {
+        touch(box);
+    }
+    answer_stored(session, request, counted(request.id, "resent", count), {}, needs_disk);
+}
+
+void Relay::on_drop(Session& session, const RequestHeader& request, Parts payload) {
+    if (!payload.empty()) {
+        return refuse(session, request.id, Code::Malformed, "drop takes no payload");
+    }
+    Box& box = *session.box;
+    std::uint64_t count = 0;
+    bool needs_disk = false;
+    for (const std::uint64_t id : chosen(box.dead, request.args.ids)) {
+        const auto message = box.dead.take(id);
+        if (!message) {
+            continue;  // named twice
+        }
+        if (message->durable) {
+            turn_.batch->removals.push_back(id);
+            needs_disk = true;
+        }
+        trace_.ended(id, TraceOutcome::Removed, loop_.now().wall);
+        ++count;
+    }
+    if (count != 0) {
+        ++changes_;
+    }
+    answer_stored(session, request, counted(request.id, "removed", count), {}, needs_disk);
 }
 
 void Relay::on_clear(Session& session, const RequestHeader& request, Parts payload) {

@@ -14,6 +14,7 @@ MailboxStatus status_of(const MailboxStats& mailbox, MonoTime now) {
             mailbox.received,
             mailbox.taken,
             mailbox.redelivered,
+            mailbox.dead,
             mailbox.in.per_second(now),
             mailbox.out.per_second(now),
             oldest};
@@ -84,12 +85,33 @@ std::vector<MailboxStats> Relay::stats() const {
                        mail.received(),
                        box->taken,
                        mail.redelivered(),
+                       box->dead.count(),
                        box->sessions,
                        box->in,
                        box->out});
     }
     return all;
 }
+
+namespace {
+
+Relay::Peeked peeked_of(const Message& message, MonoTime now, std::uint64_t now_ms) {
+    Relay::Peeked peeked;
+    peeked.meta = {
+        message.id, *message.from, message.time_ms, message.attempt, message.correlation};
+    peeked.payload = message.payload;
+    peeked.from = message.from;
+    peeked.held = message.holder != 0;
+    peeked.durable = message.durable;
+    if (message.expires != MonoTime::max()) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::max<Duration>(message.expires - now, Duration(0)));
+        peeked.expires_ms = now_ms + static_cast<std::uint64_t>(left.count());
+    }
+    return peeked;
+}
+
+}  // namespace
 
 std::vector<Relay::Peeked> Relay::peek(const std::string& app,
                                        std::size_t max,
@@ -99,26 +121,35 @@ std::vector<Relay::Peeked> Relay::peek(const std::string& app,
     if (box == boxes_.end()) {
         return found;
     }
-    const MonoTime now = loop_.now().mono;
     box->second->mail.for_each([&](const Message& message) {
-        if (found.size() >= max || message.id <= after) {
-            return;
+        if (found.size() < max && message.id > after) {
+            found.push_back(peeked_of(message, loop_.now().mono, now_ms()));
         }
-        Peeked peeked;
-        peeked.meta = {
-            message.id, *message.from, message.time_ms, message.attempt, message.correlation};
-        peeked.payload = message.payload;
-        peeked.from = message.from;
-        peeked.held = message.holder != 0;
-        peeked.durable = message.durable;
-        if (message.expires != MonoTime::max()) {
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                std::max<Duration>(message.expires - now, Duration(0)));
-            peeked.expires_ms = now_ms() + static_cast<std::uint64_t>(left.count());
-        }
-        found.push_back(std::move(peeked));
     });
     return found;
+}
+
+std::vector<Relay::Peeked> Relay::peek_dead(const std::string& app,
+                                            std::size_t max,
+                                            std::uint64_t after) const {
+    std::vector<Peeked> found;
+    const auto box = boxes_.find(app);
+    if (box == boxes_.end()) {
+        return found;
+    }
+    const auto& letters = box->second->dead.letters();
+    for (auto at = letters.upper_bound(after); at != letters.end() && found.size() < max; ++at) {
+        Peeked peeked = peeked_of(at->second.message, loop_.now().mono, now_ms());
+        peeked.expires_ms = std::nullopt;  // it does not any more
+        peeked.dead_ms = at->second.dead_ms;
+        found.push_back(std::move(peeked));
+    }
+    return found;
+}
+
+bool Relay::is_dead(const std::string& app, std::uint64_t id) const {
+    const auto box = boxes_.find(app);
+    return box != boxes_.end() && box->second->dead.letters().count(id) != 0;
 }
 
 Result<void> Relay::release_for_removal(const std::string& app, std::uint64_t id) {

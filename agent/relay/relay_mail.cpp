@@ -59,7 +59,8 @@ Result<void> Relay::check_room(const Box& box, Parts payload) const {
     if (bytes > limits_.mailbox.bytes || payload.size() > limits_.mailbox.messages) {
         return fail(ErrorCode::TooLarge, "larger than a whole mailbox may be");
     }
-    if (!box.mail.has_room(payload.size(), bytes, limits_.mailbox)) {
+    if (!box.mail.has_room(
+            payload.size() + box.dead.count(), bytes + box.dead.bytes(), limits_.mailbox)) {
         return fail(ErrorCode::Exhausted, "the mailbox of \"" + *box.mail.app() + "\" is full");
     }
     if (total_bytes_ + bytes > limits_.total_bytes) {

@@ -79,11 +79,15 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
     subscribe(session, messages, events);
     want_far_events(session, events ? *agents : std::vector<std::string>());
     std::string header;
-    begin_reply(header, request.id, Code::Ok, 2);
+    begin_reply(header, request.id, Code::Ok, 3);
     wire::append_text(header, "agent");
     wire::append_text(header, options_.port.agent);
     wire::append_text(header, "version");
     wire::append_text(header, options_.port.version);
+    wire::append_text(header, "redeliver_ms");
+    wire::append_whole(header,
+                       static_cast<std::uint64_t>(session.box->redeliver_after /
+                                                  std::chrono::milliseconds(1)));
     answer(session, header);
 }
 

@@ -66,6 +66,8 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
         // What was taken away stays away, and is taken off the disk when that is possible again.
         auto& removals = turn_.batch->removals;
         removals.insert(removals.end(), batch->removals.begin(), batch->removals.end());
+        auto& marks = turn_.batch->marks;
+        marks.insert(marks.begin(), batch->marks.begin(), batch->marks.end());
         auto& sent = turn_.batch->sent;
         sent.insert(sent.end(), batch->sent.begin(), batch->sent.end());
         turn_.batch->next_id = std::max(turn_.batch->next_id, batch->next_id);

@@ -25,6 +25,7 @@ enum class TraceOutcome : std::uint8_t {
     Refused,   // the disk did not take it; its sender knows
     Told,      // an event: to whoever listened
     Sent,      // to another agent, which has it
+    Dead,      // given out as often as the app allows, and never acknowledged
 };
 inline constexpr auto kTraceOutcomeNames = enum_names<TraceOutcome>("storing",
                                                                     "waiting",
@@ -36,7 +37,8 @@ inline constexpr auto kTraceOutcomeNames = enum_names<TraceOutcome>("storing",
                                                                     "removed",
                                                                     "refused",
                                                                     "told",
-                                                                    "sent");
+                                                                    "sent",
+                                                                    "dead");
 
 // What has become of one message. A time that has not come is WallTime().
 struct TraceEntry {

@@ -112,7 +112,8 @@ void get_mailbox(const Services& services, const Exchange& exchange) {
                    {{"id", address->id},
                     {"max", *limit},
                     {"after", *after},
-                    {"full", exchange.request.parameter("full") == "true"}},
+                    {"full", exchange.request.parameter("full") == "true"},
+                    {"dead", exchange.request.parameter("dead") == "true"}},
                    [](json::JsonWriter& json, const Value& info) {
                        write_list(json, info, "messages", mail::write_message);
                        json.field("more", info["more"].as_bool());
@@ -178,13 +179,14 @@ void clear_mailbox(const Services& services, const Exchange& exchange) {
     if (!address) {
         return exchange.responder.send(http::problem_of(address.error()));
     }
+    const bool dead = exchange.request.parameter("dead") == "true";
     carry_out(
         services,
         exchange,
         {address->agent,
          "message",
-         {{"verb", "clear"}, {"app", address->id}},
-         "clear_mailbox",
+         {{"verb", dead ? "drop" : "clear"}, {"app", address->id}},
+         dead ? "drop_dead_letters" : "clear_mailbox",
          address->key()},
         [](const Value& info) { return number_response("removed", info["removed"].as_uint()); });
 }
@@ -206,6 +208,29 @@ void remove_message(const Services& services, const Exchange& exchange) {
                "remove_message",
                address->key() + " " + text},
               [](const Value& /*info*/) { return http::no_content(); });
+}
+
+void resend_messages(const Services& services, const Exchange& exchange) {
+    const auto address = app_address(exchange);
+    const auto message = exchange.body().get_optional<std::uint64_t>("message");
+    if (!address || !message) {
+        return exchange.responder.send(
+            http::problem_of(address ? message.error() : address.error()));
+    }
+    Value::Map args;
+    std::string target = address->key();
+    if (*message) {
+        args.emplace_back("ids", Value::Array{**message});
+        target += " " + std::to_string(**message);
+    }
+    carry_out(services,
+              exchange,
+              {address->agent,
+               "message",
+               {{"verb", "resend"}, {"app", address->id}, {"args", args}},
+               "resend_messages",
+               target},
+              [](const Value& info) { return number_response("resent", info["resent"].as_uint()); });
 }
 
 // The member "payload" as msgpack; none: nothing.
@@ -313,9 +338,9 @@ std::vector<http::Route> mail_routes(const Services& services) {
          Access::Viewer,
          Where::Loop,
          bound(get_mailbox),
-         {"The messages that wait for the app, oldest first, decoded for display; secrets are "
-          "masked",
-          "after,limit,full=true|false",
+         {"The messages that wait for the app, or its dead letters, oldest first, decoded for "
+          "display; secrets are masked",
+          "after,limit,full=true|false,dead=true|false",
           "",
           "Messages",
           200}},
@@ -324,13 +349,23 @@ std::vector<http::Route> mail_routes(const Services& services) {
          Access::Operator,
          Where::Loop,
          bound(clear_mailbox),
-         {"Remove all messages that wait for the app", "", "", "Removed", 200}},
+         {"Remove all messages that wait for the app, or all its dead letters",
+          "dead=true|false",
+          "",
+          "Removed",
+          200}},
         {Method::Delete,
          "/api/v1/agents/{agent}/apps/{id}/mailbox/{message}",
          Access::Operator,
          Where::Loop,
          bound(remove_message),
-         {"Remove one message that waits for the app", "", "", "", 204}},
+         {"Remove one message that waits for the app, or one of its dead letters", "", "", "", 204}},
+        {Method::Post,
+         "/api/v1/agents/{agent}/apps/{id}/mailbox/resend",
+         Access::Operator,
+         Where::Loop,
+         bound(resend_messages),
+         {"Give out a dead letter again, or all of them", "", "ResendMessages", "Resent", 200}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/messages",
          Access::Operator,

@@ -191,6 +191,12 @@ void read_ipc(TableReader& table, IpcSpec& ipc) {
     if (table.has("may_notify")) {
         table.read_list("may_notify", ipc.may_notify.emplace(), Regex{});
     }
+    if (table.has("redeliver_after")) {
+        table.read("redeliver_after",
+                   ipc.redeliver_after.emplace(),
+                   DurationText{std::chrono::milliseconds(100)});
+    }
+    table.read("max_attempts", ipc.max_attempts, Whole{0, 1'000'000});
 }
 
 // What may not be said together in different tables.

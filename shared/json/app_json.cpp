@@ -33,6 +33,7 @@ void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox) {
     json.field("waiting", mailbox.waiting).field("held", mailbox.held);
     json.field("bytes", mailbox.bytes).field("received", mailbox.received);
     json.field("taken", mailbox.taken).field("redelivered", mailbox.redelivered);
+    json.field("dead", mailbox.dead);
     json.field("in_rate", mailbox.in_rate).field("out_rate", mailbox.out_rate);
     write_time(json, "oldest", mailbox.oldest);
 }

@@ -125,9 +125,13 @@ void write_rest(JsonWriter& json, const AppSpec& spec) {
         .field("berth", spec.required_berth);
     json.field("pytainerversion", spec.required_pytainer).end_object();
     write_config(json, spec.config);
-    if (spec.ipc.may_control || spec.ipc.may_notify) {
+    if (spec.ipc != IpcSpec()) {
         json.key("ipc").begin_object().field("may_control", spec.ipc.may_control);
-        json.field("may_notify", spec.ipc.may_notify).end_object();
+        json.field("may_notify", spec.ipc.may_notify);
+        if (spec.ipc.redeliver_after) {
+            json.field("redeliver_after", duration_text(*spec.ipc.redeliver_after));
+        }
+        json.field("max_attempts", spec.ipc.max_attempts).end_object();
     }
     json.key("info").begin_object().field("author", spec.info.author);
     json.field("website", spec.info.website).field("version", spec.info.version);

@@ -54,6 +54,12 @@ void write_message(json::JsonWriter& json, const wire::Value& message) {
     } else {
         json.value(rfc3339_utc(ms_time(message["expires_ms"]), 3));
     }
+    json.key("dead");
+    if (message["dead_ms"].is_nil()) {
+        json.null();
+    } else {
+        json.value(rfc3339_utc(ms_time(message["dead_ms"]), 3));
+    }
     json.field("bytes", message["bytes"].as_uint()).field("whole", message["whole"].as_bool());
     // The text is embedded as it is, so it must be JSON.
     const std::string& shown = message["shown"].as_string();

@@ -146,10 +146,13 @@ struct ConfigVariable {
     friend bool operator==(const ConfigVariable&, const ConfigVariable&) = default;
 };
 
-// Whom the app may speak to, as RE2 patterns of whole ids. Unset: every app of its agent.
+// The app's messages. Whom it may speak to is said in RE2 patterns of whole ids; unset: every app of
+// its agent.
 struct IpcSpec {
     std::optional<std::vector<std::string>> may_control;
     std::optional<std::vector<std::string>> may_notify;
+    std::optional<Duration> redeliver_after;  // of what it has not acknowledged; unset: 30 s
+    std::uint32_t max_attempts = 0;  // after which a message is a dead letter; 0: any number
 
     friend bool operator==(const IpcSpec&, const IpcSpec&) = default;
 };

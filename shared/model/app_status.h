@@ -77,6 +77,7 @@ struct MailboxStatus {
     std::uint64_t received = 0;     // since the agent's start
     std::uint64_t taken = 0;        // acknowledged or answered, since then
     std::uint64_t redelivered = 0;  // the same
+    std::uint64_t dead = 0;         // dead letters
     double in_rate = 0;             // messages a second, the mean of ten seconds
     double out_rate = 0;
     std::optional<WallTime> oldest;

@@ -50,9 +50,10 @@
 //             ("": as nobody)
 //   mailbox   id, max                         -> messages (id, from, time_ms, attempt, payload)
 //   mailboxes                                 -> mailboxes (app, known, sessions, and as in an app)
-//   messages  id, max, after, full            -> messages (id, from, time_ms, attempt, held, bytes,
-//             durable, request, expires_ms, shown: JSON text, whole), more, mailbox (as in an app)
-//   remove_message  id, message               -> (nothing)
+//   messages  id, max, after, full, dead      -> messages (id, from, time_ms, attempt, held, bytes,
+//             (instead its dead letters)         durable, request, expires_ms, dead_ms, shown: JSON
+//                                              text, whole), more, mailbox (as in an app)
+//   remove_message  id, message               -> (nothing); a dead letter too
 //   trace     id ("": all), max, after        -> entries (see agent/relay/trace.h), change
 //   outbox    drop (an agent; none: look)     -> agents (agent, state, count, bytes, in_flight,
 //             oldest_ms, refused, error), or dropped

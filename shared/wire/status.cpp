@@ -74,6 +74,7 @@ Value to_value(const MailboxStatus& mailbox) {
                       {"received", mailbox.received},
                       {"taken", mailbox.taken},
                       {"redelivered", mailbox.redelivered},
+                      {"dead", mailbox.dead},
                       {"in_rate", mailbox.in_rate},
                       {"out_rate", mailbox.out_rate},
                       {"oldest", time_value(mailbox.oldest)}};
@@ -89,6 +90,7 @@ std::optional<MailboxStatus> to_mailbox_status(const Value& value) {
                          value["received"].as_uint(),
                          value["taken"].as_uint(),
                          value["redelivered"].as_uint(),
+                         value["dead"].as_uint(),
                          value["in_rate"].as_double(),
                          value["out_rate"].as_double(),
                          optional_time(value["oldest"])};

@@ -55,7 +55,7 @@ def test_messages_are_listed_decoded_and_secrets_masked(up):
     wait_for(lambda: "2 waiting" in up.berth("status", "b", check=0).out, "the relay's figures, which are told now and then")
     mailbox = next(m for m in up.berth("messages", "--json", check=0).json() if m["app"] == "b")
     assert (mailbox["waiting"], mailbox["known"]) == (2, True) and mailbox["oldest"] and mailbox["bytes"] > 5
-    assert up.berth("messages", check=0).out.splitlines()[0].split() == ["APP", "WAITING", "SIZE", "OLDEST", "IN/S", "OUT/S", "REDELIVERED"]
+    assert up.berth("messages", check=0).out.splitlines()[0].split() == ["APP", "WAITING", "SIZE", "OLDEST", "IN/S", "OUT/S", "REDELIVERED", "DEAD"]
 
 
 def test_one_is_removed_and_all_are_cleared_for_good(up):
@@ -74,6 +74,28 @@ def test_one_is_removed_and_all_are_cleared_for_good(up):
     assert up.berth("messages", "b", "--clear", "--yes", "--json", check=0).json() == {"removed": 2}
     assert waiting(up, "b") == []
     assert up.berth("messages", "--clear", "--yes").code == 2
+
+
+def test_dead_letters_over_the_api(up):
+    up.relay.install("c", "[ipc]\nmax_attempts = 1\n")
+    c = up.relay.wire("c")
+    ids = up.relay.wire("a").do("notify", *range(4), to="c")["ids"]
+    assert len(c.poll()) == 4
+    c.do("release", ids=ids)
+    found = ask(up, "GET", "/apps/c/mailbox?dead=true")
+    assert [(m["id"], m["payload"]) for m in found["messages"]] == list(zip(ids, range(4)))
+    assert all(m["dead"] for m in found["messages"]) and ask(up, "GET", "/apps/c/mailbox")["messages"] == []
+    wait_for(lambda: ask(up, "GET", "/apps/c/mailbox")["mailbox"]["dead"] == 4, "the relay's figures")
+    assert ask(up, "POST", "/apps/c/mailbox/resend", {"message": ids[1]}) == {"resent": 1}
+    assert [p for _, p in c.poll(auto_ack=True)] == [1]
+    ask(up, "DELETE", f"/apps/c/mailbox/{ids[0]}", status=204)
+    assert ask(up, "POST", "/apps/c/mailbox/resend", {}) == {"resent": 2}
+    ask(up, "POST", "/apps/c/mailbox/resend", {"message": "x"}, status=400)
+    c.do("release", ids=[m["id"] for m, _ in c.poll()])
+    assert ask(up, "DELETE", "/apps/c/mailbox?dead=true") == {"removed": 2}
+    assert ask(up, "GET", "/apps/c/mailbox?dead=true")["messages"] == []
+    audit = json.dumps(up.panel.ask("GET", "/audit")[1])
+    assert all(f"\"{action}\"" in audit for action in ("resend_messages", "drop_dead_letters", "remove_message"))
 
 
 def on_a_terminal(up, answer, *words):

@@ -33,7 +33,7 @@ def test_hello_comes_first(apps):
         assert answer.info["error"]
     answer = wire.ask("hello", app="a", secret=apps.secret("a"))
     assert answer.code == 0
-    assert answer.info == {"agent": "default", "version": wire.do("version")["version"]}
+    assert answer.info == {"agent": "default", "version": wire.do("version")["version"], "redeliver_ms": 30_000}
     assert wire.ask("ping").code == 0
 
 

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "agent/relay/dead_letters.h"
 #include "agent/relay/mailbox.h"
 
 using namespace berth;         // NOLINT(google-build-using-namespace): tests read better
@@ -80,8 +81,8 @@ TEST_CASE("what a holder leaves behind is given again, in its old place") {
     }
     CHECK(bed.take(7).size() == 5);
     (void)bed.box.remove(2);
-    CHECK(bed.box.release(9) == 0);
-    CHECK(bed.box.release(7) == 4);
+    CHECK(bed.box.release(9).empty());
+    CHECK(bed.box.release(7) == Ids{1, 3, 4, 5});
     bed.add(6);
     CHECK(bed.take(8) == Ids{1, 3, 4, 5, 6});
     CHECK(bed.box.find(1)->attempt == 2);
@@ -97,16 +98,68 @@ TEST_CASE("what is not acknowledged in time is given again") {
     bed.add(3);
     CHECK(bed.take(7, kStart + 10s) == Ids{3});
     (void)bed.box.remove(1);
-    Ids holders;
+    std::vector<Mailbox::Returned> holders;
     CHECK(bed.box.release_due(kStart + 29s, holders) == kStart + 30s);
     CHECK(holders.empty());
     CHECK(bed.box.release_due(kStart + 30s, holders) == kStart + 40s);
-    CHECK(holders == Ids{7});
+    CHECK(holders == std::vector<Mailbox::Returned>{{2, 7}});
     CHECK(bed.take(8, kStart + 30s) == Ids{2});
     CHECK(bed.box.release_due(kStart + 40s, holders) == kStart + 60s);
     (void)bed.box.remove(2);
     (void)bed.box.remove(3);
     CHECK_FALSE(bed.box.release_due(kStart + 90s, holders));
+}
+
+TEST_CASE("a holder that is still at it keeps what it has, and may give it back") {
+    Bed bed;
+    for (std::uint64_t id = 1; id <= 4; ++id) {
+        bed.add(id);
+    }
+    CHECK(bed.take(7).size() == 4);
+    std::vector<Mailbox::Returned> returned;
+    CHECK(bed.box.extend(2, kStart + 50s));
+    CHECK(bed.box.release_due(kStart + 30s, returned) == kStart + 50s);
+    CHECK(returned == std::vector<Mailbox::Returned>{{1, 7}, {3, 7}, {4, 7}});
+    CHECK_FALSE(bed.box.extend(1, kStart + 60s));  // it waits
+    CHECK(bed.box.find(1)->failures == 1);
+    CHECK(bed.take(8, kStart + 30s) == Ids{1, 3, 4});
+    CHECK(bed.box.give_back(3, /*unseen=*/true) == 8);
+    CHECK_FALSE(bed.box.give_back(3, /*unseen=*/true));
+    CHECK(bed.box.find(3)->failures == 1);
+    CHECK(bed.box.find(3)->attempt == 1);
+    CHECK(bed.box.give_back(4, /*unseen=*/false) == 8);
+    CHECK(bed.box.find(4)->failures == 2);
+    CHECK(bed.box.held() == 2);
+    // A claim that has become shorter ends before those that were made earlier.
+    CHECK(bed.box.extend(1, kStart + 35s));
+    CHECK(bed.box.release_due(kStart + 31s, returned) == kStart + 35s);
+}
+
+TEST_CASE("a dead letter is out of the way, and comes back to its old place") {
+    Bed bed;
+    DeadLetters dead{bed.total};
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+        bed.add(id);
+    }
+    dead.add(bed.box.take_out(2), 99);
+    CHECK(dead.count() == 1);
+    CHECK(dead.bytes() == 5);
+    CHECK(bed.total == 15);
+    CHECK(bed.box.count() == 2);
+    CHECK(bed.take(7) == Ids{1, 3});
+    CHECK_FALSE(dead.take(1));
+    bed.box.put_back(*dead.take(2));
+    CHECK(dead.count() == 0);
+    CHECK(bed.total == 15);
+    (void)bed.box.release(7);
+    CHECK(bed.take(7) == Ids{1, 2, 3});
+    // Also when nothing is left of its place.
+    dead.add((void(bed.box.release(7)), bed.box.take_out(3)), 99);
+    (void)bed.box.remove(1);
+    (void)bed.box.remove(2);
+    bed.add(9);
+    bed.box.put_back(*dead.take(3));
+    CHECK(bed.take(7) == Ids{3, 9});
 }
 
 TEST_CASE("what has expired is not given out, and is reported") {
@@ -176,7 +229,7 @@ TEST_CASE("no history loses, doubles or reorders a message") {
                 }
                 break;
             case 7: {
-                Ids holders;
+                std::vector<Mailbox::Returned> holders;
                 (void)bed.box.release_due(now, holders);
                 for (auto& [id, held_by] : model) {
                     const Message* const message = bed.box.find(id);

@@ -120,6 +120,10 @@ export const api = {
         request<{ entries: TraceEntry[] }>("GET",
             `/agents/${encodeURIComponent(agent)}/trace?limit=200&app=${encodeURIComponent(app)}`),
     mailbox: (key: AppKey) => request<Messages>("GET", `${appPath(key)}/mailbox?limit=20`),
+    deadLetters: (key: AppKey) => request<Messages>("GET", `${appPath(key)}/mailbox?limit=20&dead=true`),
+    /** One of them, or all. */
+    resend: (key: AppKey, message?: number) => request<{ resent: number }>("POST", `${appPath(key)}/mailbox/resend`, { message }),
+    dropDeadLetters: (key: AppKey) => request<{ removed: number }>("DELETE", `${appPath(key)}/mailbox?dead=true`),
     clearMailbox: (key: AppKey) => request<{ removed: number }>("DELETE", `${appPath(key)}/mailbox`),
     removeMessage: (key: AppKey, id: number) => request<void>("DELETE", `${appPath(key)}/mailbox/${id}`),
     /** `json` goes out as it was written: JavaScript would round its whole numbers. */

@@ -71,6 +71,7 @@ export interface MailboxFigures {
     received: number;
     taken: number;
     redelivered: number;
+    dead: number;
     in_rate: number;
     out_rate: number;
     oldest: string | null;
@@ -92,6 +93,8 @@ export interface WaitingMessage {
     durable: boolean;
     request: boolean;
     expires: string | null;
+    /** Since when it is a dead letter. */
+    dead: string | null;
     bytes: number;
     /** False: the payload is shown in part. */
     whole: boolean;

@@ -47,7 +47,9 @@ export interface NotifyOptions extends CallOptions {
 export interface Sent {
     ids: number[];
     /** Whether such an app exists; a message to one that is not installed yet is kept. */
-    known: boolean;
+    known: boolean | null;
+    /** To an app of another agent: "connected", "away" or "unknown"; then `known` is null until that has told. */
+    agent?: string;
 }
 
 /** Comes again later unless it is acknowledged. */
@@ -62,6 +64,10 @@ export interface Message<T = unknown> {
     /** Numbers beyond 2^53 are bigint, bytes are Uint8Array. */
     readonly payload: T;
     ack(options?: CallOptions): Promise<void>;
+    /** Still at it: it is not offered again for another while. Handlers need not say so. */
+    working(options?: CallOptions): Promise<void>;
+    /** Gives it back: it is offered again at once. */
+    release(options?: CallOptions): Promise<void>;
     respond(payload: unknown, options?: CallOptions): Promise<void>;
 }
 
@@ -69,6 +75,8 @@ export interface Event<T = unknown> {
     readonly type: string;
     readonly from: string;
     readonly seq: number;
+    /** Where it was raised. */
+    readonly agent: string;
     readonly payload: T;
 }
 
@@ -93,7 +101,8 @@ export class Client {
     notify(to: string, payload: unknown, options?: NotifyOptions): Promise<Sent>;
     /** One message for each payload, together. */
     notifyAll(to: string, payloads: unknown[], options?: NotifyOptions): Promise<Sent>;
-    /** The waiting messages, oldest first; waits up to `waitMs` for the first. */
+    /** The waiting messages, oldest first; waits up to `waitMs` for the first. What was pushed and nobody has taken
+     * is given first. Without `timeoutMs` one that waits ends in that time. */
     poll<T = unknown>(options?: CallOptions & {
         max?: number;
         waitMs?: number;
@@ -102,6 +111,8 @@ export class Client {
         autoAck?: boolean;
     }): Promise<Message<T>[]>;
     ack(messages: (Message | number)[], options?: CallOptions): Promise<void>;
+    working(messages: (Message | number)[], options?: CallOptions): Promise<void>;
+    release(messages: (Message | number)[], options?: CallOptions): Promise<void>;
     /** Throws away all that waits for this app; gives how many. */
     clear(options?: CallOptions): Promise<number>;
     /** Asks an app and gives its answer. Timeout when there is none in time. */
@@ -124,11 +135,12 @@ export class Client {
     version(options?: CallOptions): Promise<string>;
 
     /** Calls the handlers as messages and events come, one after the other. A message is acknowledged when its
-     * handler is done, and comes again later when that threw. */
-    listen(onMessage?: (message: Message) => unknown, onEvent?: (event: Event) => unknown): void;
-    /** Messages as they come; each wants its ack(). Ends with close(). */
+     * handler is done, and comes again later when that threw; nobody else gets it meanwhile. Without `onMessage`
+     * messages wait for poll(). `agent`: events of this other agent too, of a list of them, or of all ("*"). */
+    listen(onMessage?: ((message: Message) => unknown) | null, onEvent?: (event: Event) => unknown, options?: { agent?: string | string[] }): void;
+    /** Messages as they come; each wants its ack(). Ends with close(); who leaves it gives back what it held. */
     messages<T = unknown>(): AsyncIterableIterator<Message<T>>;
-    events<T = unknown>(): AsyncIterableIterator<Event<T>>;
+    events<T = unknown>(options?: { agent?: string | string[] }): AsyncIterableIterator<Event<T>>;
 
     /** Ends the connection, and every call that waits. */
     close(): void;

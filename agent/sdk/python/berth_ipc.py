@@ -1324,6 +1324,8 @@ class Client(_Verbs):
         self._holding.set()
         if transport is not None:
             if unseen:
+                self._wants = _NOTHING  # else they would be pushed to us again
+                self._post("hello", self._hello())
                 self._post("release", {"ids": unseen, "unseen": True})
             transport.wake()
         if thread is not None and thread is not threading.current_thread():
@@ -1733,6 +1735,8 @@ class AsyncClient(_Verbs):
         self._closed = True
         unseen = [message.id for _, message in self._pushed.items]
         if unseen:
+            self._wants = _NOTHING  # else they would be pushed to us again
+            self._post("hello", self._hello())
             self._post("release", {"ids": unseen, "unseen": True})
         if self._task is not None:
             self._task.cancel()

@@ -37,6 +37,29 @@ async function shown(t) {
     });
 }
 
+async function dead(t) {
+    const { page } = t;
+    await t.check("messages: dead letters are shown, sent again and removed", async () => {
+        const file = join(mkdtempSync(join(tmpdir(), "berth-e2e-")), "failing.toml");
+        const command = `/usr/bin/python3 -c "import berth_ipc; berth_ipc.connect().poll(wait=20)"`;
+        writeFileSync(file, `[app]\nid = "failing"\ncommand = '${command}'\n[restart]\npolicy = "never"\n[ipc]\nmax_attempts = 1\n`);
+        berth("load", file);
+        berth("notify", "failing", "in vain");
+        berth("notify", "failing", "also in vain");
+        berth("start", "failing", "--no-wait"); // it acknowledges nothing
+        await t.goto("/apps/default/failing");
+        const letters = page.getByRole("region", { name: "Dead letters" });
+        await letters.locator("li").nth(1).waitFor();
+        await t.shot("dead-letters-light");
+        await letters.getByRole("button", { name: /^Send message .* again/ }).first().click();
+        await eventually(async () => (await letters.locator("li").count()) === 1, "one is left");
+        equal(JSON.parse(berth("messages", "failing", "--json")).messages[0].payload, "in vain", "what waits again");
+        await letters.getByRole("button", { name: "Remove dead letters" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Remove dead letters" }).click();
+        await eventually(async () => (await letters.count()) === 0, "none is left");
+    });
+}
+
 async function removed(t) {
     const { page } = t;
     const list = page.locator(".messages .mail-list li");
@@ -103,11 +126,14 @@ export default async function messages(t) {
     berth("load", file);
     await shown(t);
     await removed(t);
+    await dead(t);
     await traffic(t);
     await t.check("messages: something waits again", async () => berth("notify", "letterbox", '{"long": "' + "x".repeat(300) + '"}', "--parse"));
     await looks(t);
     await t.check("messages: its app can be forgotten", async () => {
         berth("messages", "letterbox", "--clear", "--yes");
         berth("clean", "letterbox");
+        berth("messages", "failing", "--clear", "--yes");
+        berth("clean", "failing");
     });
 }

@@ -29,6 +29,7 @@ function Figures({ figures }: { figures: MailboxFigures }) {
         ["In", rate(figures.in_rate)],
         ["Out", rate(figures.out_rate)],
         ["Redelivered", figures.redelivered.toLocaleString("en")],
+        ["Dead", figures.dead.toLocaleString("en")],
     ];
     return (
         <dl class="mail-figures">
@@ -37,7 +38,14 @@ function Figures({ figures }: { figures: MailboxFigures }) {
     );
 }
 
-function Message({ app, message, onRemove }: { app: App; message: WaitingMessage; onRemove(): void }) {
+interface MessageProps {
+    app: App;
+    message: WaitingMessage;
+    onRemove(): void;
+    onResend?: () => void;
+}
+
+function Message({ app, message, onRemove, onResend }: MessageProps) {
     const notes = [
         bytes(message.bytes),
         message.request && "a request",
@@ -45,6 +53,7 @@ function Message({ app, message, onRemove }: { app: App; message: WaitingMessage
         message.attempt > 1 && `tried ${message.attempt} times`,
         !message.durable && "in memory only",
         message.expires && `until ${fullTime(message.expires)}`,
+        message.dead && `a dead letter since ${fullTime(message.dead)}`,
     ].filter(Boolean);
     return (
         <li>
@@ -53,9 +62,12 @@ function Message({ app, message, onRemove }: { app: App; message: WaitingMessage
                 <time dateTime={message.time} title={fullTime(message.time)}>{ago(message.time, now.value)}</time>
                 <span class="muted"> · {notes.join(" · ")}</span>
             </p>
+            {mayAct.value && onResend && (
+                <IconButton icon="restart" label={`Send message ${message.id} again`} disabled={app.stale} onClick={onResend} />
+            )}
             {mayAct.value && <IconButton icon="trash" label={`Remove message ${message.id}`} disabled={app.stale} onClick={onRemove} />}
             <pre class="explanation" tabIndex={0} aria-label={`Payload of message ${message.id}`}><Text>{payloadText(message.payload)}</Text></pre>
-            {!message.whole && <Command text={`berth messages ${app.id} --after ${message.id - 1} -n 1 --full`} />}
+            {!message.whole && !message.dead && <Command text={`berth messages ${app.id} --after ${message.id - 1} -n 1 --full`} />}
         </li>
     );
 }
@@ -92,14 +104,14 @@ function SendForm({ app, app_key, onSent }: { app: App; app_key: AppKey; onSent(
     );
 }
 
-function useMailbox(app_key: AppKey): [Messages | null, () => void] {
+function useMailbox(app_key: AppKey, ask: (key: AppKey) => Promise<Messages>): [Messages | null, () => void] {
     const [found, setFound] = useState<Messages | null>(null);
     const [asked, setAsked] = useState(0);
     const turn = Math.floor(now.value / PACE_MS);
     useEffect(() => {
         let current = true;
         // An agent that is away says nothing new; what was seen stays.
-        api.mailbox(app_key).then((messages) => current && setFound(messages), () => {});
+        ask(app_key).then((messages) => current && setFound(messages), () => {});
         return () => {
             current = false;
         };
@@ -107,12 +119,49 @@ function useMailbox(app_key: AppKey): [Messages | null, () => void] {
     return [found, () => setAsked(asked + 1)];
 }
 
+type Ask = (title: string, text: string, button: string, run: () => Promise<unknown>) => void;
+
+/** What was given to the app as often as its descriptor allows, and never acknowledged. */
+function DeadLetters({ app, app_key, ask, onChange }: { app: App; app_key: AppKey; ask: Ask; onChange(): void }) {
+    const [found, reload] = useMailbox(app_key, api.deadLetters);
+    const letters = found?.messages ?? [];
+    if (letters.length === 0) return null;
+    const resend = (message?: number) => void api.resend(app_key, message).then(({ resent }) => {
+        notify("ok", `${count(resent, "message")} of ${app.name} sent again`);
+        reload();
+        onChange();
+    }, (caught: unknown) => report(`Send again to ${app.name}`, caught));
+    return (
+        <section aria-label="Dead letters">
+            <div class="mail-head">
+                <h3>Dead letters</h3>
+                {mayAct.value && <Button icon="restart" disabled={app.stale} onClick={() => resend()}>Send all again</Button>}
+                {mayAct.value && (
+                    <Button icon="trash" disabled={app.stale} onClick={() => ask(
+                        `Remove all dead letters of ${app.name}?`, "They would be lost; the app never sees them.", "Remove dead letters",
+                        () => api.dropDeadLetters(app_key).then(reload),
+                    )}>Remove dead letters</Button>
+                )}
+            </div>
+            <ol class="mail-list">
+                {letters.map((message) => (
+                    <Message key={message.id} app={app} message={message} onResend={() => resend(message.id)} onRemove={() => ask(
+                        `Remove message ${message.id}?`, `${app.name} never sees it.`, "Remove",
+                        () => api.removeMessage(app_key, message.id).then(reload),
+                    )} />
+                ))}
+            </ol>
+            {found?.more && <p class="muted">These are the oldest {letters.length}.</p>}
+        </section>
+    );
+}
+
 /** What waits for the app, and what can be done about it. */
 export function MessagesPanel({ app, app_key }: { app: App; app_key: AppKey }) {
-    const [found, reload] = useMailbox(app_key);
+    const [found, reload] = useMailbox(app_key, api.mailbox);
     const figures = found?.mailbox ?? app.mailbox;
     const messages = found?.messages ?? [];
-    const ask = (title: string, text: string, button: string, run: () => Promise<unknown>) => {
+    const ask: Ask = (title, text, button, run) => {
         question.value = {
             title, text, button, danger: true,
             yes: () => void run().then(reload, (caught: unknown) => report(title, caught)),
@@ -143,6 +192,7 @@ export function MessagesPanel({ app, app_key }: { app: App; app_key: AppKey }) {
                 </ol>
             )}
             {found?.more && <p class="muted">These are the oldest {messages.length}.</p>}
+            {figures !== null && figures.dead > 0 && <DeadLetters app={app} app_key={app_key} ask={ask} onChange={reload} />}
             {mayAct.value && <SendForm app={app} app_key={app_key} onSent={reload} />}
         </section>
     );

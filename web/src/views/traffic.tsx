@@ -18,7 +18,7 @@ function MailboxTable({ agent, mailboxes }: { agent: string; mailboxes: Mailbox[
                     <tr>
                         <th scope="col">App</th><th scope="col" class="right">Waiting</th><th scope="col" class="right">Size</th>
                         <th scope="col" class="right">Oldest</th><th scope="col" class="right">In</th><th scope="col" class="right">Out</th>
-                        <th scope="col" class="right">Redelivered</th>
+                        <th scope="col" class="right">Redelivered</th><th scope="col" class="right">Dead</th>
                     </tr>
                 </thead>
                 <tbody>
@@ -31,6 +31,7 @@ function MailboxTable({ agent, mailboxes }: { agent: string; mailboxes: Mailbox[
                             <td class="num right">{rate(box.in_rate)}</td>
                             <td class="num right">{rate(box.out_rate)}</td>
                             <td class="num right">{box.redelivered.toLocaleString("en")}</td>
+                            <td class={`num right ${box.dead > 0 ? "outcome-bad" : ""}`}>{box.dead.toLocaleString("en")}</td>
                         </tr>
                     ))}
                 </tbody>
@@ -39,7 +40,7 @@ function MailboxTable({ agent, mailboxes }: { agent: string; mailboxes: Mailbox[
     );
 }
 
-const TONE: Record<string, string> = { acknowledged: "good", answered: "good", sent: "good", expired: "warn", timed_out: "warn", removed: "warn", refused: "bad" };
+const TONE: Record<string, string> = { acknowledged: "good", answered: "good", sent: "good", expired: "warn", timed_out: "warn", removed: "warn", refused: "bad", dead: "bad" };
 
 function TraceTable({ entries }: { entries: TraceEntry[] }) {
     return (

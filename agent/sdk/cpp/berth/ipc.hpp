@@ -611,9 +611,21 @@ public:
         wait(submit("working", ids_args(ids), {}, true));
     }
 
-    // Gives these back: they are offered again at once.
-    void release(const std::vector<std::uint64_t>& ids) {
-        wait(submit("release", ids_args(ids), {}, true));
+    // Gives these back: they are offered again at once. `unseen`: nobody has looked at them, so that was
+    // no attempt.
+    void release(const std::vector<std::uint64_t>& ids, bool unseen = false) {
+        std::string args;
+        put_args(args, 2);
+        put_ids(args, "ids", ids);
+        detail::put_text(args, "unseen");
+        detail::put_flag(args, unseen);
+        wait(submit("release", args, {}, true));
+    }
+
+    // Nothing is pushed any more, until next_message() or next_event() is called again.
+    void unsubscribe() {
+        quiet_ = true;
+        wait(submit("hello", hello_args(), {}, true));
     }
 
     // After this time a message that was given out is offered again, unless working() is said before. 0
@@ -1276,7 +1288,7 @@ private:
 
     Options options_;
     pid_t pid_ = 0;       // whose connection it is
-    bool quiet_ = false;  // a forked child that has not asked to be told
+    bool quiet_ = false;  // has not asked to be told, in a forked child or since unsubscribe()
     Phase phase_ = Phase::Away;
     Clock::time_point next_try_;  // to connect
     int delay_ms_ = kFirstDelayMs;

@@ -96,7 +96,9 @@ BERTH_MODULE_EXPORT int berth_module_init(berth_app* app);
 BERTH_MODULE_EXPORT void berth_module_stop(berth_app* app);
 
 /* A message, in the order they were sent. 0: done with it; anything else, or an exception: it comes
- * again after half a minute. A request is answered with app->respond(). */
+ * again after [ipc] redeliver_after, half a minute when that is not given; those behind it are not
+ * held back meanwhile, so it is overtaken, which the app's log says. However long it takes, nobody
+ * else gets the message. A request is answered with app->respond(). */
 BERTH_MODULE_EXPORT int berth_module_on_message(berth_app* app, const berth_message* message);
 
 BERTH_MODULE_EXPORT void berth_module_on_event(berth_app* app, const berth_event* event);

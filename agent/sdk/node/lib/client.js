@@ -559,6 +559,8 @@ class Client {
         const queues = [...this.#messages, ...this.#events];
         const unseen = [...this.#pushed.map(({ message }) => message), ...[...this.#messages].flatMap((queue) => queue.items())];
         if (this.#ready && unseen.length > 0) {
+            const { app, secret } = this.#settings;
+            this.#post("hello", { app, secret, subscribe: false }); // else they would be pushed to us again
             this.#post("release", { ids: idsOf(unseen), unseen: true });
         }
         this.#closed = true;
