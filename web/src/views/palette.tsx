@@ -44,13 +44,14 @@ function pageEntries(): Entry[] {
 
 function appEntries(app: App, current: boolean): Entry[] {
     const key = keyOf(app);
+    const where = app.name === app.id ? app.agent : `${app.id} · ${app.agent}`;
     const open: Entry = {
-        label: app.name, hint: `${app.id} · ${app.agent} · ${app.state}`, icon: "right", bonus: current ? 0 : 3,
+        label: app.name, hint: `${where} · ${app.state}`, icon: "right", bonus: current ? 0 : 3,
         acts: false, id: app.id, run: () => navigate(appHref(key)),
     };
     const verbs = mayAct.value && !app.stale ? VERBS.filter((verb) => verb.allowed(app) && !blocked(verb, key)) : [];
     return [open, ...verbs.map((verb): Entry => ({
-        label: `${verb.label} ${app.name}`, hint: `${app.id} · ${app.agent}`, icon: verb.icon, bonus: current ? 20 : 0,
+        label: `${verb.label} ${app.name}`, hint: where, icon: verb.icon, bonus: current ? 20 : 0,
         acts: true, run: () => act(verb.name, key, verb.name !== "start"),
     }))];
 }
