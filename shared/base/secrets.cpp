@@ -8,7 +8,7 @@ namespace berth {
 namespace {
 
 // Of a name's words, and those that say enough wherever they stand.
-constexpr std::array<std::string_view, 16> kSecretWords = {"key",
+constexpr std::array<std::string_view, 19> kSecretWords = {"key",
                                                            "keys",
                                                            "auth",
                                                            "pwd",
@@ -23,7 +23,10 @@ constexpr std::array<std::string_view, 16> kSecretWords = {"key",
                                                            "psk",
                                                            "cred",
                                                            "creds",
-                                                           "userpass"};
+                                                           "userpass",
+                                                           "pat",
+                                                           "salt",
+                                                           "private"};
 constexpr std::array<std::string_view, 9> kSecretParts = {"password",
                                                           "passwd",
                                                           "passphrase",
@@ -87,6 +90,11 @@ bool is_token(std::string_view text) {
 
 bool is_option(std::string_view text) {
     return text.size() > 1 && text.front() == '-';
+}
+
+// Whether NAME:PASSWORD follows, as curl takes it.
+bool is_user_option(std::string_view text) {
+    return text == "-u" || text == "--user";
 }
 
 // Masks a text from its begin to its end.
@@ -176,8 +184,21 @@ private:
         copy(end);
         if (secret) {
             value_of(name);
+        } else if (is_user_option(name)) {
+            password_of_user();
         }
         return true;
+    }
+
+    // Of " NAME:PASSWORD".
+    void password_of_user() {
+        const std::size_t from = text_.find_first_not_of(" \t", at_);
+        const std::size_t end = std::min(text_.find_first_of(" \t\r\n\"'", from), text_.size());
+        const std::size_t colon = text_.find(':', from);
+        if (from != at_ && from != std::string_view::npos && colon < end) {
+            copy(colon + 1);
+            mask(end);
+        }
     }
 
     // The place after a name's separator; 0: none follows.
@@ -277,9 +298,18 @@ std::string without_secrets(std::string_view text) {
 std::vector<std::string> without_secrets(const std::vector<std::string>& words) {
     std::vector<std::string> shown;
     bool is_value = false;  // of the option before it
+    bool is_user = false;
     for (const std::string& word : words) {
         const bool option = is_option(word);
-        shown.push_back(is_value && !option ? std::string(kMaskedSecret) : without_secrets(word));
+        const std::size_t colon = word.find(':');
+        if (is_value && !option) {
+            shown.emplace_back(kMaskedSecret);
+        } else if (is_user && colon != std::string::npos) {
+            shown.push_back(word.substr(0, colon + 1) + std::string(kMaskedSecret));
+        } else {
+            shown.push_back(without_secrets(word));
+        }
+        is_user = is_user_option(word);
         is_value = option && word.find('=') == std::string::npos && looks_secret(word);
     }
     return shown;

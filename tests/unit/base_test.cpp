@@ -196,6 +196,10 @@ TEST_CASE("what looks like a secret is masked, and nothing else") {
         {"https://0123456789abcdef0123@sentry.example/1", "https://••••@sentry.example/1"},
         {"x ghp_0123456789abcdef0123456789 y", "x •••• y"},
         {"k=-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- z", "k=•••• z"},
+        {"curl -u ann:hunter2 --user  bob:hunter2 -u eve http://a:80",
+         "curl -u ann:•••• --user  bob:•••• -u eve http://a:80"},
+        {"Server=a;Password=hunter2;Port=1", "Server=a;Password=••••;Port=1"},
+        {"GITHUB_PAT=hunter2 PATH=/bin", "GITHUB_PAT=•••• PATH=/bin"},
         {"no command \"/opt/x --secret=hunter2\"", "no command \"/opt/x --secret=••••\""},
     };
     for (const Row& row : rows) {
@@ -205,6 +209,8 @@ TEST_CASE("what looks like a secret is masked, and nothing else") {
     }
     CHECK(without_secrets(Words{"serve", "--token", "hunter2", "--key=hunter2", "--token", "-v"}) ==
           Words{"serve", "--token", "••••", "--key=••••", "--token", "-v"});
+    CHECK(without_secrets(Words{"curl", "-u", "ann:hunter2", "-u", "eve", "http://a:80"}) ==
+          Words{"curl", "-u", "ann:••••", "-u", "eve", "http://a:80"});
     CHECK(berth::shown_value("DB_PASSWORD", "hunter2") == "••••");
     CHECK(berth::shown_value("DB_PASSWORD", "").empty());
     CHECK(berth::shown_value("DATABASE_URL", "mysql://u:p@h/d") == "mysql://u:••••@h/d");
