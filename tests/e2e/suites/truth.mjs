@@ -107,6 +107,7 @@ async function instances(t) {
         assert((await page.title()).startsWith("pool.3 "), await page.title());
     });
     await t.check("truth: one fewer asks, for it takes the logs along", async () => {
+        await t.goto("/apps/default/pool.3");
         await page.getByRole("button", { name: "One fewer" }).click();
         const dialog = page.getByRole("dialog", { name: "Forget pool.3?" });
         await dialog.getByText(/its logs are removed/).waitFor();
