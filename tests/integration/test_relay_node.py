@@ -27,7 +27,8 @@ def kill_agent(home):
     wait_for(lambda: not alive(old), "its end")
 
 
-@pytest.mark.parametrize("name", ["talk", "listen", "killed", "waiting-poll", "shared", "away", "secret", "iterators", "idle"])
+@pytest.mark.parametrize("name", ["talk", "listen", "killed", "waiting-poll", "shared", "away", "secret", "iterators",
+                                  "events-and-poll", "break", "codec", "idle"])
 def test_scenario(home, name):
     apps = Apps(home)
     for app in ("a", "b"):

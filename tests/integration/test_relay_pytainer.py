@@ -1,11 +1,16 @@
 """pyTainer's apps run unchanged, on a Python that has neither pyzmq nor msgpack."""
 
+import importlib.util
 import json
+import pathlib
 import textwrap
+import time
 
 import pytest
 
 from berthlib import wait_for
+
+SDK = pathlib.Path(__file__).resolve().parents[2] / "agent/sdk/python"
 
 # As its manual has it: the sys.path line, import, handlers, and every call.
 MANIFEST = """
@@ -103,7 +108,7 @@ def pytainer_init(app):
         app.wait(60)
     sys.stdout.write('LEFT\\n')  # in one piece: the other thread writes too
 def pytainer_stop(app):
-    sys.stdout.write(f'STOP {app.stopped()}\\n')
+    sys.stdout.write(f'STOP {app.stopped()} {app.running}\\n')
 """
 
 BARE = "/usr/bin/python3 -S"  # without its site-packages
@@ -153,7 +158,7 @@ def test_every_call_and_its_shape(listener):
     seen = json.loads(line(home, "caller", "SEEN"))
     ok = {"OK": True, "DATA": False}
     assert seen["ident"] == seen["ident_after"] == "caller"
-    assert seen["version"]["OK"] is True and seen["version"]["DATA"][0].isdigit()
+    assert seen["version"] == {"OK": True, "DATA": "1.1.0"}  # which apps compare with what they need
     assert seen["config"] == seen["config_of"] == {"word": "Hello", "size": 5}
     assert seen["notify"] == {**ok, "FOUND": True}
     assert seen["notify_nobody"] == {**ok, "FOUND": False}
@@ -243,7 +248,7 @@ def test_a_module_app(home):
     home.berth("notify", "mod", "pushed", check=0)
     assert line(home, "mod", "NOTIF") == "['pushed']"
     home.berth("stop", "mod", check=0)
-    assert line(home, "mod", "STOP") == "True"
+    assert line(home, "mod", "STOP") == "False True"  # as with pyTainer, they change when it has returned
     assert b"LEFT" in [text for _, text in home.log_lines("mod")]
     assert home.state("mod") in ("stopped", "exited")
 
@@ -273,3 +278,123 @@ def pytainer_stop(app):
     line(home, "loop", "IN")
     home.berth("kill", "loop", check=0)
     assert home.state("loop") in ("stopped", "failed", "exited")
+
+
+def test_names_values_and_raw_methods_as_in_pytainer(home):
+    install(home, "target", "import threading\nthreading.Event().wait()\n")
+    install(home, "details", IMPORT + """
+import enum, json, threading
+class Colour(enum.Enum):
+    RED = 'red'
+class Thing:
+    def __init__(self):
+        self.x = 1
+loop = []
+loop.append(loop)
+print('DETAILS', json.dumps({
+    'keywords': [pytaineripc.notify(repo='target', data=1), pytaineripc.poll(repo='details'), pytaineripc.isRunning(repo='target'),
+                 pytaineripc.isAvailable(repo='target'), pytaineripc.start(repo='target'), pytaineripc.stop(repo='target'),
+                 pytaineripc.raiseEvent(type='X', payload=1), pytaineripc.setPollSpeed(speed=1)],
+    'no_handlers': [pytaineripc.setHandlers(notificationHandler=False, eventHandler=False),
+                    pytaineripc.setNotificationHandler(notificationHandler=False), pytaineripc.setEventHandler(eventHandler=False)],
+    'raw': [pytaineripc.do('NOTIFY', {'REPO': 'details', 'DATA': {'REPO': 'x'}}), pytaineripc.do('POLL', 'details'),
+            pytaineripc.do('NOTIFY', {'DATA': 1}), pytaineripc.do('NOTIFY'), pytaineripc.do('START', {}), pytaineripc.do('VERSION'),
+            pytaineripc.do('RAISEEVENT', {'type': 'X', 'repo': 'details', 'payload': 1}), pytaineripc.do('RAISEEVENT', 'X'),
+            pytaineripc.do('NOTIFY', {'REPO': 'details', 'DATA': 7}), pytaineripc.do('_AUTOPOLL', {'repo': 'details', 'lastpoll': None}),
+            pytaineripc.do('CLEARNOTIFICATIONS', 'details')],
+    'unsendable': [pytaineripc.notify('details', value) for value in
+                   (2 ** 64, threading.Lock(), lambda: 1, (n for n in ()), loop, sys, print, '\\ud800', {'deep': object}, [threading.Event()])]
+                  + [pytaineripc.raiseEvent('X', threading.Lock())],
+    'sent': [pytaineripc.notify('details', value) for value in (Colour.RED, Thing(), ValueError('why'), 2 ** 63, {1, 2})],
+    'got': pytaineripc.poll(),
+    'destroyed': [pytaineripc.destroy(), pytaineripc.notify('details', 'after'), pytaineripc.poll(), pytaineripc.getVersion(),
+                  pytaineripc.setHandlers(print, print)],
+}), flush=True)
+""")
+    home.berth("start", "details", "--no-wait", check=0)
+    seen = json.loads(line(home, "details", "DETAILS"))
+    ok, found = {"OK": True, "DATA": False}, {"OK": True, "DATA": False, "FOUND": True}
+    assert seen["keywords"] == [found, {"OK": True, "DATA": []}, ok, {"OK": True, "DATA": True},
+                                {"OK": True, "DATA": "Starting target"}, {"OK": True, "DATA": "Stopping target"}, ok, True]
+    assert seen["no_handlers"] == [True, True, True]
+    polled = {"OK": True, "DATA": False, "NOTIFICATIONS": [7], "EVENTS": []}
+    assert seen["raw"] == [found, {"OK": True, "DATA": [{"REPO": "x"}]}, False, False, False, {"OK": True, "DATA": "1.1.0"}, ok, False,
+                           found, polled, {"OK": True, "DATA": []}]
+    assert seen["unsendable"] == [False] * 11
+    assert seen["sent"] == [found] * 5 and seen["got"] == {"OK": True, "DATA": ["red", {"x": 1}, "why", 2 ** 63, [1, 2]]}
+    assert seen["destroyed"] == [None, found, {"OK": True, "DATA": ["after"]}, {"OK": True, "DATA": "1.1.0"}, True]
+    wait_for(lambda: home.state("details") == "exited", "nothing keeps it alive: no handler, and then destroy()")
+    assert json.loads(home.berth("messages", "None", "--json").out)["messages"] == []
+
+
+def test_events_alone_leave_the_messages_to_poll(home):
+    install(home, "both", IMPORT + """
+import time
+pytaineripc.setEventHandler(lambda event: print('EVENT', event['TYPE'], flush=True))
+got = []
+while len(got) < 3:
+    got += pytaineripc.poll()['DATA']
+    time.sleep(0.01)
+print('GOT', got, flush=True)
+""")
+    home.berth("start", "both", "--no-wait", check=0)
+    wait_for(lambda: home.berth("raise", "READY").code == 0 and lines(home, "both", "EVENT"), "it listens")
+    for number in range(3):
+        home.berth("notify", "both", str(number), "--parse", check=0)
+    assert line(home, "both", "GOT") == "[0, 1, 2]"
+    home.berth("stop", "both", check=0)
+    assert home.state("both") == "stopped"
+
+
+# The template of pyTainer's "Create", which sets its handlers and has nothing else to do.
+CREATED = IMPORT + """
+def notificationHandler(notifications):
+    print('NOTIF', notifications, flush=True)
+def eventHandler(event):
+    print('EVENT', event['TYPE'], flush=True)
+pytaineripc.setHandlers(notificationHandler, eventHandler)
+print('SET', 1, flush=True)
+"""
+
+
+def test_an_app_that_only_sets_handlers_stays_alive_until_it_is_stopped(home):
+    install(home, "created", CREATED)
+    home.berth("start", "created", check=0)
+    assert line(home, "created", "SET") == "1"
+    for word in ("one", "two"):
+        home.berth("notify", "created", word, check=0)
+        wait_for(lambda: f"['{word}']" in lines(home, "created", "NOTIF"), "it is called")  # pylint: disable=cell-var-from-loop
+    assert home.state("created") == "running"
+    home.berth("stop", "created", check=0)
+    assert home.state("created") == "stopped"
+
+
+def test_a_module_that_only_sets_handlers_stays_alive_until_it_is_stopped(home):
+    install(home, "quiet", """
+import pytaineripc
+def pytainer_init(app):
+    pytaineripc.setHandlers(lambda items: print('NOTIF', items, flush=True), False)
+    repo = app.repo
+    print('ABOUT', app.getName(), repo['name'], repo['config']['app']['name'], repo['config']['config']['size']['value'],
+          repo['launcher'].endswith('/quiet/init.py'), repo['path'].endswith('/quiet'), app.running, app.stopped(), flush=True)
+    print('OUTPUT', app.getOutput()[-1].startswith('ABOUT'), app.output[-1].startswith('ABOUT'), flush=True)
+def pytainer_stop(app):
+    print('STOP', app.running, flush=True)
+""", standalone=False)
+    home.berth("start", "quiet", check=0)
+    assert line(home, "quiet", "ABOUT") == "quiet quiet An app 5 True True True False"
+    assert line(home, "quiet", "OUTPUT") == "True True"
+    home.berth("notify", "quiet", "x", check=0)
+    assert line(home, "quiet", "NOTIF") == "['x']"
+    began = time.monotonic()
+    home.berth("stop", "quiet", check=0)
+    assert line(home, "quiet", "STOP") == "True" and time.monotonic() - began < 8  # by itself, not killed after the grace
+
+
+def test_a_manifest_is_read_without_a_reader_of_toml():
+    spec = importlib.util.spec_from_file_location("berth_module_host", SDK / "berth_module_host.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = MANIFEST.format(ident="x", language="python", standalone="false")
+    tomllib = pytest.importorskip("tomllib")
+    assert module._read_plain_toml(text) == tomllib.loads(text)

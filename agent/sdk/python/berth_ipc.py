@@ -41,6 +41,7 @@ _MAX_UNANSWERED = 1000
 _HELLO = 1 << 62     # the request id of a hello
 _FINAL = (400, 401, 409)  # a hello refused so would be refused again
 _LONGEST = 86400.0   # seconds of one wait; the loops around it look at their deadline again
+_LOOK = 0.1          # seconds after which who greets looks whether the client was closed
 _GRACE = 2.0         # seconds that an answer may take on its way when the relay itself waits
 _SOON = 0.005        # seconds after which handled messages are acknowledged, if not before
 _TOGETHER = 256      # or so many of them
@@ -377,15 +378,15 @@ class _BuiltinTransport:
     """A connection with nothing but the standard library. send() for any thread, receive() for one
     at a time."""
 
-    def __init__(self, endpoint, deadline, _keys=None):
+    def __init__(self, endpoint, deadline, _keys=None, given_up=lambda: False):
         self.sock = _open_socket(endpoint, deadline - time.monotonic())
         self.framer = _Framer()
         self.send_lock = threading.Lock()
         try:
             self.sock.sendall(_GREETING)
-            self._await(lambda: self.framer.greeted, deadline)
+            self._await(lambda: self.framer.greeted, deadline, given_up)
             self.sock.sendall(_READY)
-            self._await(lambda: self.framer.ready, deadline)
+            self._await(lambda: self.framer.ready, deadline, given_up)
             self.sock.setblocking(False)
         except BaseException:
             self.close()
@@ -395,10 +396,15 @@ class _BuiltinTransport:
         self.writable = select.poll()
         self.writable.register(self.sock, select.POLLOUT)
 
-    def _await(self, done, deadline):
+    def _await(self, done, deadline, given_up):
         while not done():
-            self.sock.settimeout(min(max(deadline - time.monotonic(), 0.001), _LONGEST))
-            data = self.sock.recv(_READ)
+            self.sock.settimeout(min(max(deadline - time.monotonic(), 0.001), _LOOK))
+            try:
+                data = self.sock.recv(_READ)
+            except socket.timeout:
+                if given_up() or time.monotonic() >= deadline:
+                    raise
+                continue
             if not data:
                 raise ConnectionError("the relay has closed the connection")
             self.framer.feed(data)
@@ -466,7 +472,7 @@ class _ZmqTransport:
     """The same through pyzmq, which CURVE needs. A ZeroMQ socket is for one thread at a time, and its
     descriptor only says "look again": whoever has used it wakes the reader when something is left."""
 
-    def __init__(self, endpoint, deadline, keys=None):
+    def __init__(self, endpoint, deadline, keys=None, given_up=lambda: False):
         zmq = self.zmq = _pyzmq()
         self.lock = threading.Lock()
         self.closed = False
@@ -484,7 +490,9 @@ class _ZmqTransport:
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
         try:
             self.sock.connect(endpoint)
-            if not self.monitor.poll(max(_left_ms(deadline), 1)):
+            while not self.monitor.poll(min(max(_left_ms(deadline), 1), _LOOK * 1000)):
+                if not given_up() and time.monotonic() < deadline:
+                    continue
                 raise ConnectionError("it does not answer" + (", or its key is another one" if keys else ""))
             self._check_monitor()
         except BaseException:
@@ -540,8 +548,9 @@ class _ZmqTransport:
 
     def wake(self):
         with self.lock:
-            self.closed = True
-        self._wake_reader()
+            if not self.closed:
+                self.closed = True
+                self._wake_reader()
 
     def leave(self):
         """In a forked child: ZeroMQ's own threads are not there, so nothing of it may be touched."""
@@ -839,6 +848,7 @@ class Client(_Verbs):
         self._new_identity()
         self._cond = threading.Condition()
         self._transport = None
+        self._greeting = None     # one that says hello, or the same
         self._reading = False     # a thread is in receive()
         self._connecting = False  # a thread is in _connect()
         self._handling = False    # handlers are called
@@ -874,13 +884,15 @@ class Client(_Verbs):
     def _connect(self, deadline):
         """A transport that has said hello. One thread at a time."""
         delay = 0.02
+        problem = None
         while True:
             try:
                 return self._connect_once(deadline)
             except IpcError as error:
                 if error.code in _FINAL:
                     raise
-                problem = error
+                if problem is None or not isinstance(error, Timeout):  # a refusal says more
+                    problem = error
             except (OSError, ValueError) as error:
                 problem = error
             left = deadline - time.monotonic()
@@ -896,8 +908,12 @@ class Client(_Verbs):
             delay = min(delay * 2, 1.0)
 
     def _connect_once(self, deadline):
-        transport = self._transport_type(self._endpoint, min(deadline, time.monotonic() + 5), self._keys)
+        transport = self._transport_type(self._endpoint, min(deadline, time.monotonic() + 5), self._keys,
+                                         lambda: self._closed)
+        self._greeting = transport
         try:
+            if self._closed:
+                raise Disconnected("this client is closed")
             transport.send([_encode([VERSION, _HELLO, "hello", self._hello()])], deadline)
             while True:
                 parts = transport.receive(max(deadline - time.monotonic(), 0.001))
@@ -913,6 +929,7 @@ class Client(_Verbs):
             self._claim = header[3].get("redeliver_ms", 0) / 1000
             return transport
         except BaseException:
+            self._greeting = None
             transport.close()
             raise
 
@@ -1276,7 +1293,7 @@ class Client(_Verbs):
         if messages:
             try:
                 self._handlers[2](messages)
-                done.extend(m.id for m in messages)
+                done.extend(m.id for m in messages if m.id in self._held)
             except Exception:  # pylint: disable=broad-except
                 traceback.print_exc()
                 for message in messages:
@@ -1322,6 +1339,9 @@ class Client(_Verbs):
             unseen += [info["id"] for _, info, _ in self._pushed]
         self._ended.set()
         self._holding.set()
+        greeting = self._greeting
+        if greeting is not None and greeting is not transport:
+            greeting.wake()
         if transport is not None:
             if unseen:
                 self._wants = _NOTHING  # else they would be pushed to us again

@@ -11,9 +11,11 @@ of the server and of the receiver, handlers are called at once instead of at the
 failure of the connection ends a thread. New programs use berth_ipc.
 """
 
+import enum
 import json
 import os
 import pathlib
+import pickle
 import re
 import sys
 import threading
@@ -22,18 +24,30 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import berth_ipc  # pylint: disable=wrong-import-position
 sys.path.pop(0)
 
+VERSION = "1.1.0"  # of pyTainer, whose calls these are; apps compare it with what they need
+
 _HOME = pathlib.Path(__file__).resolve().parent.parent
 _TIMEOUT = 10.0
 
 _lock = threading.RLock()
 _ident = ""
 _client = None
-_listening = False
 _notification_handler = None
 _event_handler = None
-_kept = []  # pushed to us while there was no handler: for poll()
 _speed = 1.0
-_destroyed = False
+_destroyed = False  # the poller is
+_ended = threading.Event()  # nothing keeps the process alive any more
+_keeper = None
+
+
+def _after_fork():
+    """A forked child calls by itself; the handlers, and what keeps the process alive, are the parent's."""
+    global _lock, _notification_handler, _event_handler, _ended, _keeper  # pylint: disable=global-statement
+    _lock, _ended, _keeper = threading.RLock(), threading.Event(), None
+    _notification_handler = _event_handler = None
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _own_ident(file):
@@ -58,7 +72,7 @@ def _connection():
     """The client; None when there is nothing to connect with."""
     global _client  # pylint: disable=global-statement
     with _lock:
-        if _client is None and not _destroyed:
+        if _client is None:
             try:
                 with open(_secret_file(_ident), encoding="ascii") as file:
                     secret = file.read().strip()
@@ -70,9 +84,16 @@ def _connection():
 
 
 def _plain(value):
-    """pyTainer could send any object; what has no plain form of its own gets the nearest one."""
+    """pyTainer could send any object that pickle takes; what has no plain form of its own gets the nearest
+    one. TypeError: it could not be sent there either."""
+    if callable(value) or isinstance(value, type(sys)):
+        raise TypeError(f"{type(value).__name__} objects are not sent")
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, BaseException):
+        return str(value)
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, os.PathLike):
@@ -81,9 +102,11 @@ def _plain(value):
         return value.tolist()
     if hasattr(value, "_asdict"):
         return value._asdict()
-    if hasattr(value, "__dict__"):
-        return vars(value)
-    return str(value)
+    pickle.dumps(value)  # a lock, a socket, a generator
+    return vars(value) if hasattr(value, "__dict__") else str(value)
+
+
+_UNSENDABLE = (TypeError, ValueError, OverflowError, RecursionError, AttributeError, pickle.PicklingError)
 
 
 def _packable(value):
@@ -106,18 +129,18 @@ def _ask(call, shape=lambda value: value):
 # --- setting up
 
 
-def _init(file, notifHandler=None, eventHandler=None):
-    """Says whose messages these are: those of the app that `file` belongs to."""
+def _init(repo, notificationHandler=None, eventHandler=None):
+    """Says whose messages these are: those of the app that the file `repo` belongs to."""
     global _ident  # pylint: disable=global-statement
-    _ident = _own_ident(file)
-    if notifHandler is not None or eventHandler is not None:
-        setHandlers(notifHandler, eventHandler)
+    _ident = _own_ident(repo)
+    if callable(notificationHandler) or callable(eventHandler):
+        setHandlers(notificationHandler, eventHandler)
     return True
 
 
-def init(file=None, notifHandler=None, eventHandler=None):
+def init(repo=None, notificationHandler=None, eventHandler=None):
     """As the versions before 1.1 wanted it called first. Not needed any more."""
-    return _init(file or _main_file(), notifHandler, eventHandler)
+    return _init(repo or _main_file(), notificationHandler, eventHandler)
 
 
 def _main_file():
@@ -125,11 +148,11 @@ def _main_file():
 
 
 def _take_messages(messages):
-    with _lock:
-        handler = _notification_handler
-        if handler is None:
-            _kept.extend(message.payload for message in messages)
-            return
+    handler = _notification_handler
+    if handler is None:
+        for message in messages:
+            message.release()  # for poll()
+        return
     handler([message.payload for message in messages])
 
 
@@ -140,45 +163,58 @@ def _take_event(event):
 
 
 def _listen():
-    global _listening  # pylint: disable=global-statement
+    """Handlers or not: what the client does about it. Without one for messages those wait for poll()."""
     with _lock:
         client = _connection()
         if client is None:
             return False
-        if not _listening:
-            _listening = True
+        if not _destroyed:
             starter = threading.Thread(target=_start_listening, args=(client,), daemon=True)
             starter.start()
+            _stay_alive()
         return True
 
 
 def _start_listening(client):
+    with _lock:
+        on_messages = _take_messages if _notification_handler is not None and not _destroyed else None
+        on_event = _take_event if _event_handler is not None and not _destroyed else None
     try:
-        client.listen(on_messages=_take_messages, on_event=_take_event)
+        client.listen(on_messages=on_messages, on_event=on_event)
     except (berth_ipc.IpcError, OSError):
         pass  # the client's own thread goes on trying
 
 
-def setHandlers(notif, ev):
-    """`notif(list)` is called with the messages that have come, `ev({'TYPE','BY','PAYLOAD'})` for each
-    event. True; False when there is no server to get them from."""
+def _stay_alive():
+    """pyTainer's poller was a thread that kept its process alive: apps that only set handlers rely on it."""
+    global _keeper  # pylint: disable=global-statement
+    wanted = _notification_handler is not None or _event_handler is not None
+    if wanted and _keeper is None:
+        _keeper = threading.Thread(target=_ended.wait, name="IPCPollHandler", daemon=False)
+        _keeper.start()
+
+
+def setHandlers(notificationHandler, eventHandler):
+    """`notificationHandler(list)` is called with the messages that have come,
+    `eventHandler({'TYPE','BY','PAYLOAD'})` for each event; False is none. True; False when there is no server
+    to get them from. An app with a handler goes on when its own code has ended, until it is stopped."""
     global _notification_handler, _event_handler  # pylint: disable=global-statement
-    _notification_handler, _event_handler = notif, ev
+    _notification_handler, _event_handler = _handler(notificationHandler), _handler(eventHandler)
     return _listen()
 
 
-def setNotificationHandler(notif):
+def _handler(given):
+    return given if callable(given) else None
+
+
+def setNotificationHandler(notificationHandler):
     """As setHandlers, for messages alone."""
-    global _notification_handler  # pylint: disable=global-statement
-    _notification_handler = notif
-    return _listen()
+    return setHandlers(notificationHandler, _event_handler)
 
 
-def setEventHandler(ev):
+def setEventHandler(eventHandler):
     """As setHandlers, for events alone."""
-    global _event_handler  # pylint: disable=global-statement
-    _event_handler = ev
-    return _listen()
+    return setHandlers(_notification_handler, eventHandler)
 
 
 def setPollSpeed(speed):
@@ -192,12 +228,13 @@ setSpeed = setPollSpeed
 
 
 def destroy():
-    """Ends the connection."""
-    global _client, _destroyed, _listening  # pylint: disable=global-statement
+    """Ends the poller: no handler is called any more, and nothing keeps the process alive. Calls go on."""
+    global _destroyed  # pylint: disable=global-statement
     with _lock:
-        client, _client, _destroyed, _listening = _client, None, True, False
+        client, _destroyed = _client, True
+    _ended.set()
     if client is not None:
-        client.close()
+        _start_listening(client)
 
 
 # --- who we are
@@ -225,16 +262,20 @@ def getConfig(ident=None):
 
 def getVersion():
     """{'OK': True, 'DATA': the version of the server}."""
-    return _ask(lambda client: client.version())
+    return _ask(lambda client: client.version() and VERSION)
 
 
 # --- messages and events
 
 
-def notify(ident, data):
-    """Sends `data` to app `ident`: {'OK': True, 'DATA': False}. It is kept until that polls for it."""
-    value = _packable(data)
-    reply = _ask(lambda client: client.notify(str(ident), value))
+def notify(repo, data):
+    """Sends `data` to app `repo`: {'OK': True, 'DATA': False}. It is kept until that polls for it. False when
+    `data` cannot be sent."""
+    try:
+        value = _packable(data)
+    except _UNSENDABLE:
+        return False
+    reply = _ask(lambda client: client.notify(str(repo), value))
     if isinstance(reply, dict):
         sent = reply["DATA"]
         reply["DATA"] = False
@@ -243,18 +284,11 @@ def notify(ident, data):
     return reply
 
 
-def poll(ident=None):
+def poll(repo=False):
     """What was sent to this app since the last poll, oldest first: {'OK': True, 'DATA': [...]}."""
-    if ident not in (None, _ident):
+    if repo and repo != _ident:
         return {"OK": True, "DATA": [], "ERR": "an app can poll its own messages only"}
-    with _lock:
-        kept = list(_kept)
-        _kept.clear()
-    reply = _ask(lambda client: kept + [m.payload for m in _drain(client)], lambda value: value or [])
-    if reply is False and kept:
-        with _lock:
-            _kept[:0] = kept
-    return reply
+    return _ask(lambda client: [m.payload for m in _drain(client)], lambda value: value or [])
 
 
 def _drain(client):
@@ -268,67 +302,85 @@ def _drain(client):
 
 def clearNotifications():
     """Throws away what waits for this app: {'OK': True, 'DATA': []}."""
-    with _lock:
-        _kept.clear()
     return _ask(lambda client: client.clear(), lambda _: [])
 
 
 def raiseEvent(type, payload=False):  # pylint: disable=redefined-builtin
-    """Tells all other apps that have an event handler: {'OK': True, 'DATA': False}."""
-    value = _packable(payload)
+    """Tells all other apps that have an event handler: {'OK': True, 'DATA': False}. False when `payload` cannot
+    be sent."""
+    try:
+        value = _packable(payload)
+    except _UNSENDABLE:
+        return False
     return _ask(lambda client: client.raise_event(str(type), value), lambda _: False)
 
 
 # --- other apps
 
 
-def start(ident):
+def start(repo):
     """Starts an app: {'OK': True, 'DATA': 'Starting X'}; 'ERR' says why, when it does not start."""
-    return _ask(lambda client: client.start(str(ident)), lambda _: f"Starting {ident}")
+    return _ask(lambda client: client.start(str(repo)), lambda _: f"Starting {repo}")
 
 
-def stop(ident):
+def stop(repo):
     """Stops an app: {'OK': True, 'DATA': 'Stopping X'}."""
-    return _ask(lambda client: client.stop(str(ident)), lambda _: f"Stopping {ident}")
+    return _ask(lambda client: client.stop(str(repo)), lambda _: f"Stopping {repo}")
 
 
-def isRunning(ident):
+def isRunning(repo):
     """{'OK': True, 'DATA': whether it runs}."""
-    return _ask(lambda client: client.is_running(str(ident)), bool)
+    return _ask(lambda client: client.is_running(str(repo)), bool)
 
 
-def isAvailable(ident):
+def isAvailable(repo):
     """{'OK': True, 'DATA': whether there is such an app}."""
-    return _ask(lambda client: client.is_available(str(ident)), bool)
+    return _ask(lambda client: client.is_available(str(repo)), bool)
 
 
-def _member(payload, *names):
-    if isinstance(payload, dict):
-        for key, value in payload.items():
-            if str(key).upper() in names:
-                return value
-        return None
-    return payload
+_MISSING = object()
 
 
-def do(method, payload=None):
-    """Any method by its name, as the wire of pyTainer had them; False when the server cannot be reached."""
-    ident = _member(payload, "IDENT", "APP", "TO")
+def _member(payload, *names, default=_MISSING):
+    """What `payload` says under one of these names; a payload that is no dict is that itself."""
+    if not isinstance(payload, dict):
+        return default if payload is False or payload is None else payload
+    for key, value in payload.items():
+        if str(key).upper() in names:
+            return value
+    return default
+
+
+def _auto_poll(repo):
+    reply = poll(repo)
+    if isinstance(reply, dict):  # events are told to handlers alone
+        reply = {"OK": True, "DATA": False, "NOTIFICATIONS": reply["DATA"], "EVENTS": []}
+    return reply
+
+
+def do(method, payload=False):
+    """Any method by its name, as the wire of pyTainer had them; False when the server cannot be reached, or
+    the payload does not say what it needs."""
+    repo = _member(payload, "REPO", "IDENT", "APP", "TO")
+    own = _member(payload, "REPO", "IDENT", default=False)
+    data = _member(payload, "DATA", "PAYLOAD", "MESSAGE") if isinstance(payload, dict) else _MISSING
+    event = _member(payload, "TYPE") if isinstance(payload, dict) else _MISSING
     methods = {
-        "VERSION": getVersion,
-        "NOTIFY": lambda: notify(ident, _member(payload, "DATA", "PAYLOAD", "MESSAGE")),
-        "RAISEEVENT": lambda: raiseEvent(_member(payload, "TYPE"), _member(payload, "PAYLOAD")),
-        "POLL": lambda: poll(ident),
-        "_AUTOPOLL": lambda: poll(ident),
-        "CLEARNOTIFICATIONS": clearNotifications,
-        "START": lambda: start(ident),
-        "STOP": lambda: stop(ident),
-        "ISRUNNING": lambda: isRunning(ident),
-        "ISAVAILABLE": lambda: isAvailable(ident),
+        "VERSION": (getVersion,),
+        "NOTIFY": (notify, repo, data),
+        "RAISEEVENT": (raiseEvent, event, _member(payload, "PAYLOAD", default=False)),
+        "POLL": (poll, own),
+        "_AUTOPOLL": (_auto_poll, own),
+        "CLEARNOTIFICATIONS": (clearNotifications,),
+        "START": (start, repo),
+        "STOP": (stop, repo),
+        "ISRUNNING": (isRunning, repo),
+        "ISAVAILABLE": (isAvailable, repo),
     }
     if method not in methods:
         return {"OK": False, "DATA": False, "ERR": "Unknown Method"}
-    return methods[method]()
+    call, *arguments = methods[method]
+    return False if _MISSING in arguments else call(*arguments)
 
 
 _init(_main_file())

@@ -4,7 +4,7 @@ const { randomBytes } = require("node:crypto");
 const { readFileSync } = require("node:fs");
 
 const { decodeHeader, decodePayload, encodeHeader, encodePayload } = require("./codec");
-const { Connection } = require("./connection");
+const { connect } = require("./connection");
 const { Disconnected, IpcError, Timeout } = require("./errors");
 const { Message } = require("./message");
 const { Queue } = require("./queue");
@@ -81,25 +81,16 @@ class Client {
         if (this.#connection || this.#retry || this.#closed) return;
         const { endpoint } = this.#settings;
         try {
-            const connection = new Connection(
-                endpoint, this.#curve,
-                (frames) => this.#received(connection, frames),
-                () => this.#lost(connection),
-            );
+            const connection = connect(endpoint, this.#curve, {
+                ready: () => {
+                    clearTimeout(this.#helloTimer);
+                    this.#helloTimer = setTimeout(() => connection.close(), HELLO_MS);
+                    connection.send([encodeHeader([VERSION, HELLO, "hello", this.#hello()])]);
+                },
+                received: (frames) => this.#received(connection, frames),
+                ended: (why) => this.#lost(connection, why),
+            });
             this.#connection = connection;
-            connection.send([encodeHeader([VERSION, HELLO, "hello", this.#hello()])]);
-            // Counts from when there is somebody to answer; zmq connects by itself until then.
-            connection.socket.events.on("handshake", () => {
-                clearTimeout(this.#helloTimer);
-                this.#helloTimer = setTimeout(() => connection.close(), HELLO_MS);
-            });
-            connection.socket.events.on("handshake:error:auth", () => {
-                const why = "the agent refuses this CURVE key; its agent.toml allows keys with [ipc] allow";
-                this.#refused(connection, new IpcError(401, why));
-            });
-            connection.socket.events.on("handshake:error:protocol", () => {
-                this.#problem = new Disconnected("what listens there has another key, or does not speak CURVE");
-            });
         } catch (error) {
             this.#failAll(new IpcError(400, `cannot connect to ${endpoint}: ${error.message}`));
         }
@@ -120,19 +111,20 @@ class Client {
         return this.#handlers?.onEvent || this.#events.size > 0 ? EVENTS : NOTHING;
     }
 
-    /** Hello was refused, or the connection itself. */
-    #refused(connection, error) {
+    /** Hello was refused, or our key was. */
+    #refused(error) {
         this.#problem = error.code === 503 ? new Disconnected(error.message) : error;
         if (FINAL.has(error.code)) {
             this.#failAll(error);
             if (this.#wanted() !== NOTHING) this.#report(error);
             this.#delay = LONGEST_DELAY_MS;
         }
-        connection.close();
     }
 
-    #lost(connection) {
+    #lost(connection, why) {
         if (this.#connection !== connection) return;
+        if (why?.refused) this.#refused(new IpcError(401, "the agent refuses this CURVE key; its agent.toml allows keys with [ipc] allow"));
+        else if (why) this.#problem = new Disconnected(`the agent is not there: ${why.message}`);
         clearTimeout(this.#helloTimer);
         this.#connection = null;
         this.#ready = false;
@@ -158,8 +150,8 @@ class Client {
     #helloed(connection, code, info) {
         clearTimeout(this.#helloTimer);
         if (code !== 0) {
-            this.#refused(connection, new IpcError(code, info.error ?? "refused", info));
-            return;
+            this.#refused(new IpcError(code, info.error ?? "refused", info));
+            return connection.close();
         }
         this.#claimMs = info.redeliver_ms ?? 0;
         this.#problem = null;
@@ -180,7 +172,6 @@ class Client {
         this.#slots.delete(id);
         this.#polls.delete(id);
         clearTimeout(slot.timer);
-        slot.frames.cancelled = true;
         for (const one of slot.acked) this.#held.delete(one);
         if (error) slot.reject(error);
         else slot.resolve(value);
@@ -567,16 +558,17 @@ class Client {
         clearTimeout(this.#retry);
         clearTimeout(this.#helloTimer);
         clearTimeout(this.#claimTimer);
-        const connection = this.#connection;
         for (const [id, slot] of this.#slots) {
             if (!slot.kept) continue;
             this.#slots.delete(id);
             clearTimeout(slot.timer);
         }
-        const leaving = this.#ready && connection.finish(); // what is on its way to the socket goes out
+        const connection = this.#connection;
+        const ready = this.#ready;
         this.#failAll(new Disconnected("this client was closed"));
         for (const queue of queues) queue.end();
-        if (!leaving) connection?.close();
+        if (ready) connection.finish(); // what was said last goes out
+        else connection?.close();
     }
 }
 

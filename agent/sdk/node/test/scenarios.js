@@ -205,6 +205,87 @@ const scenarios = {
         assert.equal((await last).done, true);
     },
 
+    async "events-and-poll"() {
+        const a = client("a");
+        const b = client("b");
+        const events = [];
+        b.listen(null, (event) => events.push(event.type));
+        await b.ping();
+        for (let i = 0; i < 3; i++) {
+            await a.notify("b", i);
+            await a.raise("made");
+        }
+        await until(() => events.length === 3, "all events");
+        const got = await b.poll();
+        assert.deepEqual(got.map((m) => [m.payload, m.attempt]), [[0, 1], [1, 1], [2, 1]]);
+        await b.ack(got);
+        // Both at once in one client: a poll that waits gets what is pushed to nobody.
+        const stream = b.messages();
+        await b.ping();
+        await a.notify("b", "pushed");
+        const { value } = await stream.next();
+        assert.equal(value.payload, "pushed");
+        await value.ack();
+        await stream.return();
+        const waiting = b.poll({ waitMs: 10_000 });
+        await a.notify("b", "polled");
+        assert.deepEqual((await waiting).map((m) => m.payload), ["polled"]);
+    },
+
+    async break() {
+        const a = client("a");
+        const b = client("b");
+        await a.notifyAll("b", [...Array(10).keys()]);
+        for await (const message of b.messages()) {
+            assert.equal(message.payload, 0);
+            await message.ack();
+            break; // nine were pushed too
+        }
+        const other = client("b");
+        const got = await other.poll({ waitMs: 5000 });
+        assert.deepEqual(got.map((m) => m.payload), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert.ok(got.every((m) => m.attempt === 1), "they were not looked at");
+        await other.ack(got);
+        // What was at hand and not acknowledged goes back too; and who breaks off can begin again.
+        await a.notify("b", "again");
+        for await (const message of b.messages()) {
+            assert.equal(message.payload, "again");
+            break;
+        }
+        for await (const message of b.messages()) {
+            assert.deepEqual([message.payload, message.attempt], ["again", 2]);
+            await message.ack();
+            break;
+        }
+        await a.notify("b", "after"); // it is not told any more: for poll
+        assert.deepEqual((await b.poll({ waitMs: 5000, autoAck: true })).map((m) => m.payload), ["after"]);
+        // close() gives back as well.
+        await a.notifyAll("b", [1, 2, 3]);
+        const last = client("b");
+        last.messages();
+        await last.ping();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        last.close();
+        const left = await other.poll({ waitMs: 5000, autoAck: true });
+        assert.deepEqual(left.map((m) => [m.payload, m.attempt]), [[1, 1], [2, 1], [3, 1]]);
+    },
+
+    async codec() {
+        const { Ext, decode, encode } = require("../lib/msgpack");
+        const date = new Date("2024-05-06T07:08:09.123Z");
+        for (const value of [0, 127, 128, 2 ** 32, 2 ** 53 - 1, -1, -33, -(2 ** 31) - 1, 2n ** 53n + 1n, -(2n ** 63n), 2n ** 64n - 1n,
+            0.1, "x".repeat(70000), new Uint8Array(70000), [[], {}, ""], { "__proto__": 1 }, date, new Ext(5, new Uint8Array([1, 2, 3])), Infinity]) {
+            assert.deepEqual(decode(encode(value)), value);
+        }
+        assert.deepEqual(decode(encode(new Map([[1, new Set([2])]]))), { 1: [2] });
+        for (const bad of ["", "c1", "91", "ddffffffff", "a5616263", "c0c0", "8180c0", "91".repeat(5000)]) {
+            assert.throws(() => decode(Buffer.from(bad, "hex")), bad.slice(0, 20));
+        }
+        const around = [];
+        around.push(around);
+        for (const bad of [2n ** 64n, -(2n ** 63n) - 1n, () => 1, Symbol("x"), around]) assert.throws(() => encode(bad));
+    },
+
     async idle() {
         const b = client("b");
         b.listen(() => {});
