@@ -57,8 +57,10 @@ int run_list(Session& session) {
         print(table(rows));
     }
     for (const AppStatus& app : listing->apps) {
-        if (!app.descriptor_note.empty()) {
-            print_error(shown_id(app) + ": " + app.descriptor_note);
+        for (const std::string& note : {app.descriptor_note, app.log_note}) {
+            if (!note.empty()) {
+                print_error(shown_id(app) + ": " + note);
+            }
         }
     }
     const bool nothing = listing->apps.empty() && !listing->unmatched.empty();

@@ -160,6 +160,18 @@ int run_doctor(Session& session) {
             check(info.complaints.empty(),
                   "agent " + name + ": what is below repos/ can be loaded",
                   join(info.complaints, "; "));
+            const auto listing = list_apps(session, {name + "/.*"}, 0);
+            std::vector<std::string> notes;
+            for (const AppStatus& app : listing ? listing->apps : std::vector<AppStatus>()) {
+                for (const std::string& note : {app.log_note, app.descriptor_note}) {
+                    if (!note.empty()) {
+                        notes.push_back(app.id + ": " + note);
+                    }
+                }
+            }
+            check(notes.empty(),
+                  "agent " + name + ": logs and descriptors are as they were left",
+                  join(notes, "; "));
             std::string held;
             for (const std::string& controller : info.controllers) {
                 held += (held.empty() ? "" : ", ") + controller;

@@ -115,6 +115,9 @@ Explanation explain(const ExplainFacts& facts) {
             "it runs with an older descriptor than the one that is registered: berth restart " +
             status.id);
     }
+    if (!status.log_note.empty()) {
+        why.evidence.push_back(status.log_note);
+    }
     if (!status.descriptor_note.empty()) {
         why.evidence.push_back(status.descriptor_note);
     }

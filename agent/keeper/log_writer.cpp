@@ -25,6 +25,8 @@ namespace {
 // Time, blank, stream, blank, F or P, blank.
 constexpr std::size_t kPrefix = 40;
 
+constexpr Duration kLook = std::chrono::milliseconds(10);
+
 // Lines are written in blocks of about this size. One that is longer makes its own.
 constexpr std::size_t kBlock = 256U << 10U;
 
@@ -62,7 +64,81 @@ Result<LogWriter> LogWriter::open(const LogTarget& target, std::string* scratch)
     }
     LogWriter writer(target, std::move(fd), size);
     writer.scratch_ = scratch;
+    writer.device_ = info.st_dev;
+    writer.inode_ = info.st_ino;
     return writer;
+}
+
+// Whether the file still has its name. Asked before output is written, at most once in 10 ms.
+void LogWriter::look_after_file(WallTime when) {
+    if (when >= looked_at_ && when - looked_at_ < kLook) {
+        return;
+    }
+
+    struct stat info {};
+
+    const bool in_place = ::stat((target_.folder + "/current").c_str(), &info) == 0 &&
+                          info.st_ino == inode_ && info.st_dev == device_;
+    looked_at_ = when;
+    if (in_place) {
+        size_looked_at_ = size_;
+        return;
+    }
+
+    struct stat held {};
+
+    const bool removed = ::fstat(fd_.get(), &held) == 0 && held.st_nlink == 0;
+    const os::UniqueFd gone = std::move(fd_);
+    const std::uint64_t from = size_looked_at_;
+    if (!open_again()) {
+        fd_ = os::UniqueFd(::dup(gone.get()));  // goes on where nobody sees it, until it can be
+        return;
+    }
+    trouble_ = removed ? "its log was removed: what it wrote before " + rfc3339_utc(when, 0) +
+                             " is gone"
+                       : "its log was moved away, it goes on in a new file";
+    if (removed) {
+        copy_from(gone, from);
+    }
+    remark(trouble_, when);
+}
+
+bool LogWriter::open_again() {
+    auto made = os::make_folders(target_.folder);
+    auto fresh = made ? open_current(target_.folder) : Result<os::UniqueFd>(fail(made.error()));
+
+    struct stat info {};
+
+    if (!fresh || ::fstat(fresh->get(), &info) != 0) {
+        if (!std::exchange(cannot_open_, true)) {
+            log::warning("a log that was taken away cannot be opened again",
+                         {{"folder", target_.folder},
+                          {"error", fresh ? "fstat" : fresh.error().message}});
+        }
+        return false;
+    }
+    cannot_open_ = false;
+    fd_ = std::move(*fresh);
+    device_ = info.st_dev;
+    inode_ = info.st_ino;
+    size_ = static_cast<std::uint64_t>(info.st_size);
+    size_looked_at_ = size_;
+    next_number_ = 0;
+    return true;
+}
+
+// The lines behind `from`, which is the end of one.
+void LogWriter::copy_from(const os::UniqueFd& gone, std::uint64_t from) {
+    std::string lines(kBlock, '\0');
+    for (;;) {
+        const ssize_t got =
+            ::pread(gone.get(), lines.data(), lines.size(), static_cast<off_t>(from));
+        if (got <= 0) {
+            return;
+        }
+        write_block(std::string_view(lines).substr(0, static_cast<std::size_t>(got)));
+        from += static_cast<std::uint64_t>(got);
+    }
 }
 
 // A block is no larger than a file may be, or a file would be by far.
@@ -71,6 +147,7 @@ std::size_t LogWriter::block_limit() const {
 }
 
 void LogWriter::append(Stream stream, std::string_view bytes, WallTime when) {
+    look_after_file(when);
     if (loss_.bytes > 0) {
         report_loss(when);
     }
@@ -163,19 +240,31 @@ void LogWriter::rotate() {
     const std::string rotated = target_.folder + "/" + keeperlink::rotated_name(next_number_);
     if (::rename(current.c_str(), rotated.c_str()) != 0) {
         const Error error = os::last_error("rename " + current);
-        log::warning("cannot rotate a log, it grows on", {{"error", error.message}});
+        if (!std::exchange(cannot_rotate_, true)) {
+            log::warning("cannot rotate a log, it grows on", {{"error", error.message}});
+        }
         return;
     }
     auto fresh = open_current(target_.folder);
     if (!fresh) {
-        log::warning("cannot open a new log, the old one grows on",
-                     {{"error", fresh.error().message}});
+        if (!std::exchange(cannot_rotate_, true)) {
+            log::warning("cannot open a new log, the old one grows on",
+                         {{"error", fresh.error().message}});
+        }
         (void)::rename(rotated.c_str(), current.c_str());  // fd_ still writes to it
         return;
     }
+    struct stat info {};
+
+    if (::fstat(fresh->get(), &info) == 0) {
+        device_ = info.st_dev;
+        inode_ = info.st_ino;
+    }
     fd_ = std::move(*fresh);
     size_ = 0;
+    size_looked_at_ = 0;
     ++next_number_;
+    cannot_rotate_ = false;
     rotated_ = true;
     delete_oldest();
 }

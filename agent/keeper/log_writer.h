@@ -33,7 +33,9 @@ struct LogLoss {
 // its limit is renamed to 00000001.log, 00000002.log …, which the agent may compress to
 // 00000001.log.gz later, and the oldest are deleted. Nothing is kept in memory: what append() got
 // is in the file, or counted as lost when the disk is full. The file always ends with a whole line,
-// so a reader never sees what is taken back.
+// so a reader never sees what is taken back. A file that somebody removes or moves away, with its
+// folder or without, is opened anew at the next output; what a removed one was given since it was
+// looked at last (10 ms) is copied, and the log says that there is a hole.
 class LogWriter {
 public:
     // Opens or goes on with the folder's current file. `scratch`, where lines are put together, may
@@ -57,6 +59,9 @@ public:
     // Whether there was a rotation since it was last asked.
     bool take_rotated() { return std::exchange(rotated_, false); }
 
+    // What somebody did to the log from outside, since it was last asked; empty, mostly.
+    std::string take_trouble() { return std::exchange(trouble_, {}); }
+
 private:
     LogWriter(LogTarget target, os::UniqueFd fd, std::uint64_t size)
         : target_(std::move(target)), fd_(std::move(fd)), size_(size) {}
@@ -65,6 +70,9 @@ private:
     void write_block(std::string_view block);
     void count_loss(std::string_view lines, int os_errno);
     void rotate();
+    void look_after_file(WallTime when);
+    [[nodiscard]] bool open_again();
+    void copy_from(const os::UniqueFd& gone, std::uint64_t from);
     void delete_oldest() const;
 
     LogTarget target_;
@@ -75,6 +83,13 @@ private:
     std::string* scratch_ = nullptr;
     std::string own_scratch_;
     bool rotated_ = false;
+    std::uint64_t device_ = 0;
+    std::uint64_t inode_ = 0;
+    WallTime looked_at_;              // when the file was known to be in its place
+    std::uint64_t size_looked_at_ = 0;  // how large it was then
+    bool cannot_open_ = false;    // said already
+    bool cannot_rotate_ = false;  // the same
+    std::string trouble_;
 };
 
 }  // namespace berth::keeper

@@ -34,13 +34,14 @@ struct RunContext {
 
     struct rlimit original_nofile {};  // before the keeper raised its own
 
-    std::vector<std::string> controllers;   // of cgroup v2, that hold in the groups below it
-    std::optional<os::Cgroup> cgroup;       // of this home
-    std::string buffer;                     // for reading; one for all
-    Nursery nursery;                        // of children on their way to exec
-    std::string log_scratch;                // for putting lines together; one for all
-    std::map<std::string, LogLoss> losses;  // of logs that are closed, not told in them yet
-    std::function<void(const keeperlink::RunName&)> log_rotated;
+    std::vector<std::string> controllers = {};   // of cgroup v2, that hold in the groups below it
+    std::optional<os::Cgroup> cgroup = {};       // of this home
+    std::string buffer = {};                     // for reading; one for all
+    Nursery nursery = {};                        // of children on their way to exec
+    std::string log_scratch = {};                // for putting lines together; one for all
+    std::map<std::string, LogLoss> losses = {};  // of logs that are closed, not told in them yet
+    std::function<void(const keeperlink::RunName&)> log_rotated = {};
+    std::function<void(const keeperlink::RunName&, const std::string& trouble)> log_taken = {};
     std::string home_id;  // of the records: names what others may see
     std::function<void(const keeperlink::Notified&)> notified;
     std::uint64_t reserve = kReservedDescriptors;  // that the next start has to leave

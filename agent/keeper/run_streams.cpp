@@ -130,6 +130,9 @@ void Run::log_output(Stream stream, std::string_view bytes) {
     if (log_->take_rotated() && context_.log_rotated) {
         context_.log_rotated(name());
     }
+    if (const std::string trouble = log_->take_trouble(); !trouble.empty() && context_.log_taken) {
+        context_.log_taken(name(), trouble);
+    }
 }
 
 void Run::close_log() {

@@ -26,6 +26,7 @@ void Registry::spawn(App& app) {
     app.sample = {};
     app.told = {};
     app.said.clear();
+    app.log_note.clear();
     if (app.machine.spec().backend == BackendType::Slurm) {
         return refuse_spawn(app, "this version has no slurm backend", /*hopeless=*/true);
     }

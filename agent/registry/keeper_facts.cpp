@@ -205,6 +205,11 @@ void Registry::on_fact(const keeperlink::Message& message) {
             fill_needs(*app, input);
             feed(*app, input);
         }
+    } else if (const auto* log = std::get_if<keeperlink::LogTaken>(&message)) {
+        if (App* const app = app_of(log->run)) {
+            app->log_note = log->trouble;
+            tell(*app, log->trouble);
+        }
     } else if (const auto* done = std::get_if<keeperlink::ExecDone>(&message)) {
         on_exec_done(*done);
     } else if (const auto* said = std::get_if<keeperlink::Notified>(&message)) {

@@ -404,6 +404,7 @@ AppStatus Registry::status(const App& app) const {
     status.limits = limits_of(is_active(status.state) ? app.running_spec->limits : spec.limits,
                               keeper_.controllers());
     status.descriptor_note = app.descriptor_note;
+    status.log_note = app.log_note;
     status.changed_on_disk = is_active(status.state) && app.row.started_with != app.digest;
     return status;
 }

@@ -53,6 +53,7 @@ struct App {
     std::string descriptor_note;                   // how it differs from what is registered
     std::unique_ptr<checks::Check> check;
     std::string said;     // STATUS=… of the present run
+    std::string log_note;  // what somebody did to the log of the present run
     bool queued = false;  // a run that was due waits for the end of the one before
 
     // The crash that is still to be written down; row.crash_due says so on the disk.

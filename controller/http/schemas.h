@@ -37,7 +37,7 @@ inline constexpr std::string_view kSchemas = R"json({
 "App":{"type":"object","required":["id","agent","name","comment","state","active","desired","reason",
  "since","pid","exit_code","signal","started","finished","next_try","restarts","cpu_percent",
  "rss_bytes","processes","command","path","descriptor","backend","backend_id","tty","tags","stale",
- "changed_on_disk","descriptor_note","actor","autostart","instance_of","check","said","schedule","next_run",
+ "changed_on_disk","descriptor_note","log_note","actor","autostart","instance_of","check","said","schedule","next_run",
  "limits","mailbox"],"properties":{
  "id":{"type":"string"},"agent":{"type":"string"},"name":{"type":"string"},
  "comment":{"type":"string"},
@@ -53,6 +53,7 @@ inline constexpr std::string_view kSchemas = R"json({
  "descriptor":{"type":"string"},"backend":{"type":"string"},"backend_id":{"type":"string"},
  "tty":{"type":"boolean"},"tags":{"type":"array","items":{"type":"string"}},
  "stale":{"type":"boolean"},"changed_on_disk":{"type":"boolean"},"descriptor_note":{"type":"string"},
+ "log_note":{"type":"string"},
  "actor":{"type":"string","description":"who asked for its last start or stop"},
  "autostart":{"type":"boolean"},
  "instance_of":{"type":"string","description":"the app that this is an instance of"},

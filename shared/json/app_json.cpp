@@ -72,7 +72,7 @@ void write_app_members(JsonWriter& json, const AppStatus& status) {
     json.field("check", status.check);
     json.field("said", status.said);
     json.field("schedule", status.schedule);
-    json.field("descriptor_note", status.descriptor_note);
+    json.field("descriptor_note", status.descriptor_note).field("log_note", status.log_note);
     write_time(json, "next_run", status.next_run);
     json.field("changed_on_disk", status.changed_on_disk);
     json.key("limits").begin_array();

@@ -154,6 +154,9 @@ void fields(Io& io, M& m) {
     } else if constexpr (kIs<M, Forget> || kIs<M, TreeGone> || kIs<M, LogRotated> ||
                          kIs<M, InputRoom>) {
         run_name(io, m.run);
+    } else if constexpr (kIs<M, LogTaken>) {
+        run_name(io, m.run);
+        io(m.trouble);
     } else if constexpr (kIs<M, Leave>) {
         io(m.end);
     } else if constexpr (kIs<M, Started>) {

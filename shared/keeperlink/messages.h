@@ -219,6 +219,12 @@ struct LogRotated {
     RunName run;
 };
 
+// Somebody removed or moved an app's log from outside; `trouble` says what there is to know.
+struct LogTaken {
+    RunName run;
+    std::string trouble;
+};
+
 // One per run in the keeper's records, right after Hello, then SnapshotEnd.
 enum class RunPhase : std::uint8_t { Spawned, Running, Exited, Failed };
 
@@ -264,6 +270,7 @@ using Message = std::variant<Hello,
                              RunFact,
                              SnapshotEnd,
                              LogRotated,
+                             LogTaken,
                              Upgrade,
                              UpgradeAnswer,
                              Exec,

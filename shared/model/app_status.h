@@ -123,6 +123,7 @@ struct AppStatus {
     std::vector<LimitStatus> limits;
     std::optional<MailboxStatus> mailbox;  // unset: nothing was ever sent to it
     std::string descriptor_note;   // how its file differs from what is registered; empty: not
+    std::string log_note;          // what was done to its log from outside; empty, mostly
     bool changed_on_disk = false;  // running with an older descriptor than the registered one
 
     friend bool operator==(const AppStatus&, const AppStatus&) = default;

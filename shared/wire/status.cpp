@@ -138,6 +138,7 @@ Value to_value(const AppStatus& s) {
         {"said", s.said},
         {"schedule", s.schedule},
         {"descriptor_note", s.descriptor_note},
+        {"log_note", s.log_note},
         {"next_run", time_value(s.next_run)},
         {"mailbox", s.mailbox ? to_value(*s.mailbox) : Value()},
         {"changed", s.changed_on_disk},
@@ -182,6 +183,7 @@ Result<AppStatus> to_app_status(const Value& v) {
     s.said = v["said"].as_string();
     s.schedule = v["schedule"].as_string();
     s.descriptor_note = v["descriptor_note"].as_string();
+    s.log_note = v["log_note"].as_string();
     s.next_run = optional_time(v["next_run"]);
     s.mailbox = to_mailbox_status(v["mailbox"]);
     s.changed_on_disk = v["changed"].as_bool();

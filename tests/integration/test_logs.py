@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import pytest
+
 from berthlib import BIN, wait_for
 
 LINES = 60_000
@@ -100,3 +102,72 @@ keep = 200
     assert seen[:-1] == [f"line {n}" for n in range(last - len(seen) + 2, last + 1)]
     assert [t.decode() for s, t in home.log_lines("lines") if s == "stdout"] == \
         [f"line {n}" for n in range(1, last + 1)] + [f"last {last}"]
+
+
+COUNTER = '''[app]
+id = "count"
+command = "python3 -u -c 'import itertools, time\\nfor i in itertools.count():\\n    print(i)\\n    time.sleep(0.02)'"
+[log]
+max_size = "{size}"
+keep = 1000
+'''
+
+
+def numbers_of(*texts):
+    """The numbers in CRI lines, the keeper's remarks left out."""
+    lines = [line for text in texts for line in text.splitlines()]
+    return [int(line.split(" ", 3)[3]) for line in lines if "[berth]" not in line and line.split(" ", 3)[3].isdigit()]
+
+
+@pytest.mark.parametrize("how", ["rm", "mv", "folder", "logs"])
+def test_a_log_that_is_taken_away_is_opened_anew(home, how):
+    home.load("count.toml", COUNTER.format(size="1MiB"))
+    home.berth("start", "count", check=0)
+    logs = home.agent_home / "logs"
+    current = logs / "count" / "current"
+    moved = home.path / "moved"
+    wait_for(lambda: current.exists() and len(current.read_text().splitlines()) > 20, "some lines")
+    before = numbers_of(current.read_text())
+    if how == "rm":
+        current.unlink()
+    elif how == "mv":
+        current.rename(moved)
+    else:
+        (logs / "count" if how == "folder" else logs).rename(moved)
+    wait_for(lambda: current.exists() and len(numbers_of(current.read_text())) > 20, "it goes on", deadline=5)
+    now = current.read_text()
+    numbers = numbers_of(now)
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert numbers[0] <= before[-1] + 2 if how == "rm" else True, "what was written to a removed file is saved"
+    if how == "mv":
+        assert numbers_of(moved.read_text())[-1] == numbers[0] - 1, "nothing is lost between the two"
+    said = "was removed" if how == "rm" else "was moved away"
+    assert f"[berth] its log {said}" in now
+    assert said in home.berth("list").err
+    assert said in home.berth("explain", "count").out
+    assert said in home.berth("doctor").out
+    home.berth("restart", "count", check=0)
+    assert said not in home.berth("list").err, "that was the run before"
+
+
+def test_a_log_that_is_taken_away_again_and_again_keeps_its_limits(home):
+    home.load("count.toml", COUNTER.format(size="4KiB"))
+    home.berth("start", "count", check=0)
+    folder = home.agent_home / "logs" / "count"
+    for _ in range(5):
+        wait_for(lambda: (folder / "current").exists(), "there again")
+        (folder / "current").unlink()
+        wait_for(lambda: (folder / "current").exists() and (folder / "current").stat().st_size > 1000, "it goes on")
+    wait_for(lambda: len(list(folder.glob("*.log*"))) > 2, "it is rotated")
+    assert all(file.stat().st_size <= 5000 for file in folder.iterdir())
+    assert (home.agent_home / "agent.log").stat().st_size < 20_000
+
+
+def test_a_silent_app_whose_log_was_removed_loses_nothing(home):
+    home.load("a.toml", '[app]\nid = "a"\ncommand = "cat"\n')
+    home.berth("start", "a", check=0)
+    home.berth("connect", "a", stdin=b"one\n", check=0)
+    wait_for(lambda: home.berth("logs", "a").out == "one\n", "the first line")
+    (home.agent_home / "logs" / "a" / "current").unlink()
+    home.berth("connect", "a", stdin=b"two\n", check=0)
+    wait_for(lambda: "two\n" in home.berth("logs", "a").out, "the second line", deadline=3)

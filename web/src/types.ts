@@ -53,6 +53,8 @@ export interface App {
     changed_on_disk: boolean;
     /** How its descriptor's file differs from what is registered; "" when it does not. */
     descriptor_note: string;
+    /** What was done to its log from outside. */
+    log_note: string;
     actor: string;
     instance_of: string;
     check: string;

@@ -12,7 +12,7 @@ function makeApp(agent, id, more) {
         reason: "stopped: never started since it was loaded", since: iso(), pid: null, exit_code: null, signal: null,
         started: null, finished: null, next_try: null, restarts: 0, cpu_percent: null, rss_bytes: null, processes: null,
         command: "true", path: `/srv/${agent}/apps/${id}`, descriptor: `/srv/${agent}/apps/${id}/berth.toml`,
-        backend: "native", backend_id: "", tty: false, tags: [], stale: false, changed_on_disk: false, descriptor_note: "", actor: "", instance_of: "", check: "", said: "", schedule: "", next_run: null, limits: [], mailbox: null, ...more,
+        backend: "native", backend_id: "", tty: false, tags: [], stale: false, changed_on_disk: false, descriptor_note: "", log_note: "", actor: "", instance_of: "", check: "", said: "", schedule: "", next_run: null, limits: [], mailbox: null, ...more,
     };
 }
 

@@ -102,6 +102,12 @@ function Notes({ app }: { app: App }) {
                     <Command text={`berth restart ${app.id}`} />
                 </div>
             )}
+            {app.log_note && (
+                <div class="note note-warn" role="status">
+                    <Icon name="warn" />
+                    <span><bdi>{app.log_note}</bdi></span>
+                </div>
+            )}
             {app.descriptor_note && (
                 <div class="note note-warn" role="status">
                     <Icon name="warn" />
