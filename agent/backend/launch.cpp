@@ -153,10 +153,11 @@ Result<EnvEntries> read_env_file(const AppSpec& spec, const std::string& folder)
         return EnvEntries();
     }
     const std::string path = os::absolute_path(spec.env_file, folder);
-    const auto text = os::read_file(path, 1U << 20U);
+    // A Procfile's .env is found, not named: it is optional, and not followed out of its folder.
+    const bool optional = spec.descriptor == DescriptorKind::Procfile;
+    const auto text = optional ? os::read_file_beneath(folder, spec.env_file, 1U << 20U)
+                               : os::read_file(path, 1U << 20U);
     if (!text) {
-        // A Procfile's .env is optional; one that a descriptor names is not.
-        const bool optional = spec.descriptor == DescriptorKind::Procfile;
         return optional && text.error().code == ErrorCode::NotFound
                    ? Result<EnvEntries>(EnvEntries())
                    : fail(text.error().within("env_file"));
@@ -164,35 +165,21 @@ Result<EnvEntries> read_env_file(const AppSpec& spec, const std::string& folder)
     return parse_env_file(path, *text);
 }
 
-Result<EnvEntries> parse_env_file(const std::string& file, std::string_view text) {
-    EnvEntries entries;
-    int number = 0;
-    for (const std::string_view raw : split(text, '\n')) {
-        ++number;
-        std::string_view line = trim(raw);
-        if (line.empty() || line.front() == '#') {
-            continue;
-        }
-        if (line.substr(0, 7) == "export ") {
-            line = trim(line.substr(7));
-        }
-        const std::size_t equals = line.find('=');
-        if (equals == std::string_view::npos || equals == 0) {
-            return fail(ErrorCode::InvalidArgument,
-                        file + ":" + std::to_string(number) + ": NAME=VALUE is expected");
-        }
-        std::string_view value = trim(line.substr(equals + 1));
-        const bool quoted = value.size() >= 2 && value.front() == value.back() &&
-                            (value.front() == '"' || value.front() == '\'');
-        if (quoted) {
-            value = value.substr(1, value.size() - 2);
-        }
-        entries.emplace_back(trim(line.substr(0, equals)), value);
-    }
-    return entries;
-}
-
 namespace {
+
+// A Procfile's apps have ports one after the other; PORT in their .env is where they begin.
+void set_port(const EnvEntries& entries, Environment& environment) {
+    constexpr int kFirstPort = 5000;
+    constexpr int kLastPort = 65535;
+    const int own = parse_integer<int>(environment["PORT"]).value_or(kFirstPort);
+    for (const auto& [name, value] : entries) {
+        const int base = name == "PORT" ? parse_integer<int>(value).value_or(0) : 0;
+        const int port = base + own - kFirstPort;
+        if (base > 0 && port <= kLastPort) {
+            environment["PORT"] = std::to_string(port);
+        }
+    }
+}
 
 // What runs a module, in a process of its own: a shared library, see sdk/cpp/berth/module.h, or a
 // Python file with pytainer_init().
@@ -241,6 +228,9 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
     }
     for (const auto& [name, value] : spec.env) {
         environment[name] = value;
+    }
+    if (spec.descriptor == DescriptorKind::Procfile) {
+        set_port(entries, environment);
     }
     if (const std::size_t agents = context.home.rfind("/agents/"); agents != std::string::npos) {
         environment["BERTH_HOME"] = context.home.substr(0, agents);  // for `berth` in scripts

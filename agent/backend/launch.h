@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/backend/env_file.h"
 #include "shared/base/result.h"
 #include "shared/keeperlink/messages.h"
 #include "shared/model/app_spec.h"
@@ -57,13 +58,7 @@ Result<keeperlink::Start> plan_line(const LaunchContext& context,
                                     const LaunchRequest& request,
                                     const std::string& line);
 
-using EnvEntries = std::vector<std::pair<std::string, std::string>>;
-
 // What the app's env file says now; nothing when it has none.
 Result<EnvEntries> read_env_file(const AppSpec& spec, const std::string& folder);
-
-// NAME=VALUE lines of an env file: blank lines and # comments are skipped, `export ` is allowed,
-// quotes around the value are taken off. Error: the line.
-Result<EnvEntries> parse_env_file(const std::string& file, std::string_view text);
 
 }  // namespace berth::backend

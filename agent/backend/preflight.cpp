@@ -188,10 +188,37 @@ private:
         if (!start || start->rfind("#!", 0) != 0) {
             return;
         }
-        const std::string line(trim(std::string_view(*start).substr(2, start->find('\n') - 2)));
+        const std::string_view first = std::string_view(*start).substr(2, start->find('\n') - 2);
+        if (first.ends_with('\r')) {
+            return add("the first line of " + *path +
+                       " ends with a carriage return, as on Windows, so its interpreter is not "
+                       "found; this mends it: sed -i 's/\\r$//' " +
+                       *path);
+        }
+        const std::string line(trim(first));
         const std::string interpreter = line.substr(0, line.find_first_of(" \t"));
+        look_at_env(*path, interpreter, line);
         if (!interpreter.empty() && ::access(interpreter.c_str(), F_OK) != 0) {
             add("the interpreter of " + *path + ", " + interpreter + ", does not exist");
+        }
+    }
+
+    // `#!/usr/bin/env python3`: what env looks for must be there too.
+    void look_at_env(const std::string& script,
+                     const std::string& interpreter,
+                     const std::string& line) {
+        if (!interpreter.ends_with("/env") || line.size() == interpreter.size()) {
+            return;
+        }
+        std::string_view rest = trim(std::string_view(line).substr(interpreter.size()));
+        if (rest.starts_with("-S")) {
+            rest = trim(rest.substr(2));
+        }
+        const std::string program(rest.substr(0, rest.find_first_of(" \t")));
+        const bool plain = !program.empty() && program.front() != '-' &&
+                           program.find('=') == std::string::npos;
+        if (plain && !find_command(program)) {
+            add("the interpreter of " + script + ", " + program + ", is not in its PATH");
         }
     }
 

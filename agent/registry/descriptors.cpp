@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "agent/registry/registry.h"
@@ -35,16 +37,13 @@ Result<void> Registry::restore() {
     brought_up_ = WallTime(Duration(brought_up.value_or(0)));
     BERTH_TRY(std::vector<store::AppRow> rows, store_.load_apps());
     for (store::AppRow& row : rows) {
-        std::string text = row.text;
-        if (row.installed) {
-            const auto present = os::read_file(row.descriptor, 1U << 20U);
-            if (!present) {
-                store_.remove_app(row.id);  // its folder was taken away
-                continue;
-            }
-            text = *present;
+        if (row.installed && !os::exists(row.descriptor)) {
+            store_.remove_app(row.id);  // its folder was taken away
+            continue;
         }
-        config::Descriptor parsed = config::parse_descriptor(row.descriptor, text);
+        config::Descriptor parsed = row.installed
+                                        ? config::read_descriptor(row.descriptor)
+                                        : config::parse_descriptor(row.descriptor, row.text);
         parsed.apps = expand(parsed.apps);
         const auto found = std::find_if(parsed.apps.begin(),
                                         parsed.apps.end(),
@@ -61,7 +60,9 @@ Result<void> Registry::restore() {
             add(std::move(row), std::move(broken));
             continue;
         }
-        row.text = std::move(text);
+        if (row.installed) {
+            row.text = std::move(parsed.text);
+        }
         add(std::move(row), std::move(*found));
     }
     if (auto watch = loop::FileWatch::create(loop_)) {
@@ -105,10 +106,9 @@ Registry::Scanned Registry::scan() {
         config::Descriptor parsed = config::read_descriptor(*file);
         scanned.problems.insert(
             scanned.problems.end(), parsed.problems.begin(), parsed.problems.end());
-        const auto text = os::read_file(*file, 1U << 20U);
         for (AppSpec& spec : expand(parsed.apps)) {
-            if (const App* const known = find(spec.id); known != nullptr || !text) {
-                if (known != nullptr && known->row.descriptor != *file) {
+            if (const App* const known = find(spec.id)) {
+                if (known->row.descriptor != *file) {
                     scanned.problems.push_back(*file + ": \"" + spec.id +
                                                "\" is already registered, from " +
                                                known->row.descriptor);
@@ -118,7 +118,7 @@ Registry::Scanned Registry::scan() {
             store::AppRow row;
             row.id = spec.id;
             row.descriptor = *file;
-            row.text = *text;
+            row.text = parsed.text;
             row.folder = repos + "/" + name;
             row.installed = true;
             row.memory.since = loop_.now().wall;
@@ -220,20 +220,13 @@ void Registry::compare_descriptor(App& app) {
     const std::string& id = app.row.id;
     const std::string& file = app.row.descriptor;
     app.descriptor_note.clear();
-    const auto text = os::read_file(file, 1U << 20U);
-    if (!text) {
-        app.descriptor_note = "its descriptor cannot be read, what was read before holds: " +
-                              text.error().message;
-        return;
-    }
-    if (*text == app.row.text) {
-        return;
-    }
-    config::Descriptor parsed = config::parse_descriptor(file, *text);
+    config::Descriptor parsed = config::read_descriptor(file);
     if (!parsed.problems.empty()) {
-        app.descriptor_note = "its descriptor was changed and is broken, what was read before "
-                              "holds: " +
+        app.descriptor_note = "its descriptor cannot be read any more, what was read before holds: " +
                               parsed.problems.front();
+        return;
+    }
+    if (parsed.text == app.row.text) {
         return;
     }
     parsed.apps = expand(parsed.apps);
@@ -275,7 +268,10 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
             outcome.problems.end(), parsed.problems.begin(), parsed.problems.end());
         outcome.warnings.insert(
             outcome.warnings.end(), parsed.warnings.begin(), parsed.warnings.end());
-        const auto text = os::read_file(*file, 1U << 20U);
+        if (const auto who = os::changed_by_others(*file); who && ::geteuid() == 0) {
+            outcome.warnings.push_back(*file + ": " + *who +
+                                       ", who so decides what root runs here");
+        }
         parsed.apps = expand(parsed.apps);
         for (const AppSpec& spec : parsed.apps) {
             if (spec.backend == BackendType::Screen) {
@@ -298,7 +294,7 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
                                            known->row.descriptor);
             } else {
                 specs[spec.id] = spec;
-                found[spec.id] = {*file, text ? *text : std::string(), spec};
+                found[spec.id] = {*file, parsed.text, spec};
             }
         }
     }
@@ -360,9 +356,7 @@ Result<std::string> Registry::reload(const std::string& id, const Actor& actor) 
     BERTH_CHECK(check_cycles({{id, *found}}));
     const auto keys = config::changed_keys(app->machine.spec(), *found);
     const bool active = is_active(supervisor::public_state(app->machine.state()));
-    if (auto text = os::read_file(app->row.descriptor, 1U << 20U)) {
-        app->row.text = std::move(*text);
-    }
+    app->row.text = std::move(parsed.text);
     register_spec(*app, std::make_shared<const AppSpec>(std::move(*found)));
     app->row.memory = app->machine.memory();
     app->descriptor_seen = os::stamp_of(app->row.descriptor);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "shared/base/text.h"
@@ -229,6 +230,24 @@ void check_together(TableReader& root, const TreeNode& tree, const AppSpec& spec
     }
 }
 
+// Keys of [app] that stand at the top by mistake: what they mean is ignored, so it is said.
+void hint_at_app(TableReader& root, const TreeNode& tree) {
+    constexpr std::array<std::string_view, 20> kOfApp = {
+        "env",   "env_file", "inherit_env", "command", "argv",  "shell",    "cwd",
+        "user",  "group",    "umask",       "nice",    "tty",   "autostart", "requires",
+        "tags",  "type",     "instances",   "name",    "comment", "id"};
+    for (const Entry& entry : tree.entries) {
+        if (std::find(kOfApp.begin(), kOfApp.end(), entry.key) == kOfApp.end()) {
+            continue;
+        }
+        root.ignore(entry.key);
+        root.report().warning(entry.key_at,
+                              entry.key + ": has no effect at the top; it belongs to the app: " +
+                                  (entry.value.is_table() ? "[app." + entry.key + "]"
+                                                          : "app." + entry.key));
+    }
+}
+
 }  // namespace
 
 AppSpec read_berth(const TreeNode& tree, Report& report) {
@@ -252,12 +271,23 @@ AppSpec read_berth(const TreeNode& tree, Report& report) {
         table.read("post_stop", spec.post_stop, Text{});
     });
     root.read_table(
-        "setup", [&](TableReader& table) { table.read_list("steps", spec.setup_steps, Filled{}); });
+        "setup", [&](TableReader& table) {
+            table.read_list("steps", spec.setup_steps, Filled{});
+            if (!spec.setup_steps.empty()) {
+                table.warning("steps", "is read and not acted on yet: run them by hand");
+            }
+        });
     root.read_table("requirements", [&](TableReader& table) {
         table.read_list("commands", spec.required_commands, Filled{});
         table.read_list("python", spec.required_python, Package{});
         table.read_list("env", spec.required_env, EnvName{});
         table.read("berth", spec.required_berth, Version{});
+        if (!spec.required_python.empty()) {
+            table.warning("python", "is read and not acted on yet: install them by hand");
+        }
+        if (!spec.required_berth.empty()) {
+            table.warning("berth", "is read and not acted on yet");
+        }
     });
     read_config(root, spec.config, ConfigStyle::Strict);
     root.read_table("info", [&](TableReader& table) {
@@ -269,6 +299,7 @@ AppSpec read_berth(const TreeNode& tree, Report& report) {
     root.read_table("ipc", [&](TableReader& table) { read_ipc(table, spec.ipc); });
     root.read_table("backend", [&](TableReader& table) { read_backend(table, spec); });
     check_together(root, tree, spec);
+    hint_at_app(root, tree);
     root.finish();
     return spec;
 }

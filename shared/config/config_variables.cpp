@@ -9,7 +9,7 @@ namespace berth::config {
 
 namespace {
 
-constexpr auto kPyTainerTypeNames = enum_names<ConfigType>("string", "int", "float");
+constexpr auto kPyTainerTypeNames = enum_names<ConfigType>("string", "int", "float", "bool");
 static_assert(kPyTainerTypeNames.value("float") == ConfigType::Float);
 
 using Refusal = tl::unexpected<std::string>;
@@ -66,7 +66,8 @@ auto value_of(ConfigType type, ConfigStyle style) {
             case ConfigType::Float:
                 return float_text_of(node, style);
             case ConfigType::Bool:
-                if (node.kind == NodeKind::Bool) {
+                if (node.kind == NodeKind::Bool ||
+                    (style == ConfigStyle::Loose && (node.text == "true" || node.text == "false"))) {
                     return node.text;
                 }
                 return Refusal("is not true or false, as the type \"bool\" says");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "shared/base/text.h"
 #include "shared/config/schemas.h"
+#include "shared/os/file.h"
 
 namespace berth::config {
 
@@ -128,26 +128,6 @@ Descriptor parse_in(const std::string& file, std::string_view folder, std::strin
     return descriptor;
 }
 
-struct CloseFile {
-    void operator()(std::FILE* file) const {
-        (void)std::fclose(file);
-    }  // read only: nothing to lose
-};
-
-// The first bytes of `file`, one more than a descriptor may have.
-std::optional<std::string> read_start(const std::string& file) {
-    const std::unique_ptr<std::FILE, CloseFile> stream(std::fopen(file.c_str(), "rbe"));
-    if (!stream) {
-        return std::nullopt;
-    }
-    std::string text(kMaxBytes + 1, '\0');
-    text.resize(std::fread(text.data(), 1, text.size(), stream.get()));
-    if (std::ferror(stream.get()) != 0) {
-        return std::nullopt;
-    }
-    return text;
-}
-
 }  // namespace
 
 Descriptor parse_descriptor(const std::string& file, std::string_view text) {
@@ -195,12 +175,24 @@ Descriptor read_descriptor(const std::string& file) {
     if (!fs::is_regular_file(status)) {
         return refused(file, "is not a regular file");
     }
-    const std::optional<std::string> text = read_start(file);
+    // What is found in a folder by its name is not followed out of it: who may write there could have
+    // anything read.
+    const fs::path path(file);
+    const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+    const std::string name = path.filename().string();
+    auto text = is_descriptor_name(name) ? os::read_file_beneath(folder, name, kMaxBytes)
+                                         : os::read_file(file, kMaxBytes);
+    if (!text && text.error().code == ErrorCode::TooLarge) {
+        return refused(file, "larger than 1 MiB");
+    }
     if (!text) {
-        return refused(file, "cannot be read");
+        return refused(file, "cannot be read: " + text.error().message);
     }
     const fs::path absolute = fs::absolute(file, error);
-    return parse_in(file, absolute.lexically_normal().parent_path().filename().string(), *text);
+    Descriptor descriptor =
+        parse_in(file, absolute.lexically_normal().parent_path().filename().string(), *text);
+    descriptor.text = std::move(*text);
+    return descriptor;
 }
 
 }  // namespace berth::config

@@ -16,6 +16,7 @@ struct Descriptor {
     std::vector<AppSpec> apps;  // one, or one per line of a Procfile; empty when there are problems
     std::vector<std::string> problems;  // all of them, not only the first
     std::vector<std::string> warnings;  // unknown keys, with the nearest known one
+    std::string text;                   // as it was read; of read_descriptor() alone
 };
 
 // Parses and validates `text`, which stands in `file` (its name decides the format: berth.toml,

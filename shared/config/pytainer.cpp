@@ -10,7 +10,7 @@ namespace {
 
 // What a manifest says of how to start the app.
 struct Launch {
-    std::string launcher;
+    std::string launcher = "init.py";  // as pyTainer
     std::string language;
     bool has_language = false;
     std::vector<std::string> args;
@@ -92,7 +92,6 @@ void read_app(TableReader& app, AppSpec& spec) {
     app.read("name", spec.name, Shown{});
     app.read("version", spec.info.version, Shown{});
     app.read("launcher", launch.launcher, InnerPath{});
-    app.need("launcher", "the file to start");
     app.read("language", language, WordsOrNone{});
     launch.has_language = app.has("language");
     app.read("args", launch.args, WordsOrNone{});
@@ -116,10 +115,13 @@ AppSpec read_pytainer(const TreeNode& tree, Report& report) {
     spec.autostart = false;
     spec.restart.policy = RestartPolicy::Never;
     TableReader root(report, tree, "");
-    root.need("app", "a table with ident and launcher");
+    root.need("app", "a table with ident");
     root.read_table("app", [&](TableReader& table) { read_app(table, spec); });
     root.read_table("requirements", [&](TableReader& table) {
         table.read_list("modules", spec.required_python, Package{});
+        if (!spec.required_python.empty()) {
+            table.warning("modules", "is read and not acted on yet: install them by hand");
+        }
         table.read("pytainerversion", spec.required_pytainer, SupportedVersion{});
     });
     root.read_table("info", [&](TableReader& table) {

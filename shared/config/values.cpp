@@ -180,7 +180,7 @@ Parsed<int> Signal::operator()(const TreeNode& node) const {
             return *number;
         }
     }
-    return Refusal("is not a signal like SIGTERM, SIGINT or SIGHUP");
+    return Refusal("is not a signal like SIGTERM, SIGINT, SIGHUP or SIGRTMIN+3");
 }
 
 Parsed<std::uint32_t> Umask::operator()(const TreeNode& node) const {
@@ -226,7 +226,11 @@ Parsed<std::string> Cron::operator()(const TreeNode& node) const {
         return std::string();
     }
     std::string fault;
-    (void)cron::CronTime::parse(node.text, fault);
+    const auto time = cron::CronTime::parse(node.text, fault);
+    // Any day will do to look from: what does not come within eight years never does.
+    if (time && !time->next(WallTime(std::chrono::hours(24 * 365 * 50)), "UTC")) {
+        fault = "it is never due";
+    }
     return text_if(node, fault.empty(), "is not a cron time: " + fault);
 }
 

@@ -125,6 +125,28 @@ std::string in_zone(WallTime time, const std::string& name) {
 }
 
 std::optional<CronTime> CronTime::parse(std::string_view text, std::string& fault) {
+    // The words of crontab(5).
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kWords = {
+        {{"@yearly", "0 0 1 1 *"},
+         {"@annually", "0 0 1 1 *"},
+         {"@monthly", "0 0 1 * *"},
+         {"@weekly", "0 0 * * 0"},
+         {"@daily", "0 0 * * *"},
+         {"@midnight", "0 0 * * *"},
+         {"@hourly", "0 * * * *"}}};
+    text = trim(text);
+    if (text.starts_with('@')) {
+        std::string known;
+        for (const auto& [word, meaning] : kWords) {
+            if (text == word) {
+                return parse(meaning, fault);
+            }
+            known += (known.empty() ? "" : ", ") + std::string(word);
+        }
+        fault = text == "@reboot" ? "app.autostart = true is what @reboot means here"
+                                  : fmt::format("\"{}\" is none of {}", printable(text), known);
+        return std::nullopt;
+    }
     std::vector<std::string_view> fields;
     for (const std::string_view piece : split(text, ' ')) {
         if (!trim(piece).empty()) {

@@ -24,9 +24,40 @@ constexpr std::array<SignalName, 31> kSignals = {{
     {31, "SIGSYS"},
 }};
 
+// As glibc numbers them: the two below are its own.
+constexpr int kFirstRealTime = 34;
+constexpr int kLastRealTime = 64;
+
+// 37 for "RTMIN+3", 63 for "RTMAX-1".
+std::optional<int> real_time_signal(std::string_view name) {
+    const bool from_first = name.starts_with("RTMIN");
+    if (!from_first && !name.starts_with("RTMAX")) {
+        return std::nullopt;
+    }
+    const std::string_view rest = name.substr(5);
+    int offset = 0;
+    if (!rest.empty()) {
+        const auto [end, error] =
+            std::from_chars(rest.data() + 1, rest.data() + rest.size(), offset);
+        if (rest.front() != (from_first ? '+' : '-') || error != std::errc() || offset < 0 ||
+            end != rest.data() + rest.size()) {
+            return std::nullopt;
+        }
+    }
+    const int number = from_first ? kFirstRealTime + offset : kLastRealTime - offset;
+    return number >= kFirstRealTime && number <= kLastRealTime ? std::optional(number)
+                                                               : std::nullopt;
+}
+
 }  // namespace
 
 std::string signal_name(int signal) {
+    if (signal == kFirstRealTime) {
+        return "SIGRTMIN";
+    }
+    if (signal > kFirstRealTime && signal <= kLastRealTime) {
+        return "SIGRTMIN+" + std::to_string(signal - kFirstRealTime);
+    }
     for (const SignalName& known : kSignals) {
         if (known.number == signal) {
             return std::string(known.name);
@@ -40,6 +71,9 @@ std::optional<int> signal_number(std::string_view name) {
         if (name == known.name || name == known.name.substr(3)) {
             return known.number;
         }
+    }
+    if (const auto real_time = real_time_signal(name.starts_with("SIG") ? name.substr(3) : name)) {
+        return real_time;
     }
     int number = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);

@@ -1,8 +1,10 @@
 #include "shared/os/file.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,8 +70,20 @@ Result<fs::path> own_folder() {
 
 }  // namespace
 
-Result<std::string> read_file(const std::string& path, std::size_t limit) {
-    BERTH_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK));
+namespace {
+
+// Nothing that is no file is read: a FIFO has no end, a device may wait or act.
+Result<std::string> read_all(const UniqueFd& fd, const std::string& path, std::size_t limit) {
+    struct stat info {};
+
+    if (::fstat(fd.get(), &info) != 0) {
+        return fail(last_error(path));
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return fail(ErrorCode::InvalidArgument,
+                    path + (S_ISDIR(info.st_mode) ? " is a folder, not a file"
+                                                  : " is not a regular file"));
+    }
     std::string content;
     std::array<char, 16384> buffer{};
     for (;;) {
@@ -86,6 +100,58 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
         }
         content.append(buffer.data(), outcome.bytes);
     }
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+    BERTH_TRY(const UniqueFd fd, open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    return read_all(fd, path, limit);
+}
+
+Result<std::string> read_file_beneath(const std::string& folder,
+                                      const std::string& path,
+                                      std::size_t limit) {
+    BERTH_TRY(const UniqueFd root, open_file(folder, O_PATH | O_DIRECTORY));
+    open_how how{};
+    how.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    const std::string shown = folder + "/" + path;
+    UniqueFd fd(static_cast<int>(
+        ::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+    if (!fd.valid() && errno == ENOSYS) {  // before 5.6: no link at all
+        fd = UniqueFd(::openat(
+            root.get(), path.c_str(), static_cast<int>(how.flags) | O_NOFOLLOW));
+    }
+    if (!fd.valid() && (errno == EXDEV || errno == ELOOP)) {
+        return fail(ErrorCode::InvalidArgument, shown + " is a link that leads out of its folder");
+    }
+    if (!fd.valid()) {
+        return fail(last_error(shown));
+    }
+    return read_all(fd, shown, limit);
+}
+
+std::optional<std::string> changed_by_others(const std::string& path) {
+    const std::string folder = path.substr(0, path.rfind('/') + 1);
+    for (const std::string& one : {path, folder.empty() ? std::string(".") : folder}) {
+        struct stat info {};
+
+        if (::stat(one.c_str(), &info) != 0) {
+            continue;
+        }
+        if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
+            return one + " belongs to user " + std::to_string(info.st_uid);
+        }
+        const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
+        if ((info.st_mode & S_IWOTH) != 0 && !sticky) {
+            return one + " can be written by everybody";
+        }
+        if ((info.st_mode & S_IWGRP) != 0 && info.st_gid != 0 && !sticky) {
+            return one + " can be written by group " + std::to_string(info.st_gid);
+        }
+    }
+    return std::nullopt;
 }
 
 Result<std::string> read_start(const std::string& path, std::size_t size) {

@@ -13,6 +13,15 @@ namespace berth::os {
 // The whole of a regular file or FIFO-less special file (such as /proc). TooLarge beyond `limit`.
 Result<std::string> read_file(const std::string& path, std::size_t limit = 16U << 20U);
 
+// The same of a file below `folder`, whose path may not lead out of it, through links neither.
+Result<std::string> read_file_beneath(const std::string& folder,
+                                      const std::string& path,
+                                      std::size_t limit = 16U << 20U);
+
+// Who but we may change the file, or put another in its place: "it belongs to user 1000"; nothing
+// when that is nobody, or root.
+std::optional<std::string> changed_by_others(const std::string& path);
+
 // At most the first `size` bytes of a file.
 Result<std::string> read_start(const std::string& path, std::size_t size);
 

@@ -186,3 +186,132 @@ def test_an_agent_whose_port_is_taken_says_so_at_once_and_begins_when_it_is_free
         assert log.count("cannot begin") < 10, "its keeper does not try without a pause"
     wait_for(lambda: home.berth("--agent", "lab", "list").code == 0, "it has begun", 30)
     home.berth("--agent", "lab", "agent", "stop", check=0)
+
+
+@pytest.mark.parametrize("line", ["#!/bin/sh\r", "#!/usr/bin/env python3\r", "#! /bin/sh -e\r"])
+def test_a_script_with_windows_line_ends_is_named(home, line):
+    script = home.write("run.sh", "")
+    script.write_bytes(line.encode() + b"\necho hello\r\n")
+    script.chmod(0o755)
+    home.load("a.toml", f'[app]\nid = "a"\ncommand = "{script}"\n')
+    checked = home.berth("check", "a")
+    assert checked.code == 1 and "carriage return" in checked.err and "sed -i" in checked.err
+    started = home.berth("start", "a")
+    assert started.code == 1 and "carriage return" in started.err
+    assert home.state("a") == "failed", "the next try would fail too"
+    script.write_bytes(script.read_bytes().replace(b"\r", b"").replace(b"env python3", b"env no-such-python"))
+    if "env" in line:
+        assert "no-such-python, is not in its PATH" in home.berth("check", "a").err
+    else:
+        home.berth("check", "a", check=0)
+
+
+def test_descriptors_say_what_has_no_effect(home):
+    def loaded(text, name="x.toml"):
+        return home.berth("load", home.write(name, text))
+
+    done = loaded('[app]\nid = "a"\ncommand = "true"\n[env]\nPORT = "1"\n')
+    assert done.code == 0 and "[app.env]" in done.err and "x.toml:4" in done.err
+    done = loaded('command = "true"\n[app]\nid = "b"\ncommand = "true"\n', "b.toml")
+    assert "app.command" in done.err
+    for cron, said in (("0 0 30 2 *", "never due"), ("@fortnightly", "@daily"), ("@reboot", "autostart")):
+        done = loaded(f'[app]\nid = "c"\ncommand = "true"\n[schedule]\ncron = "{cron}"\n', "c.toml")
+        assert done.code == 1 and said in done.err and "c.toml:5" in done.err, cron
+    for cron in ("@daily", "@hourly", "@weekly", "0 0 29 2 *"):
+        assert loaded(f'[app]\nid = "c"\ncommand = "true"\n[schedule]\ncron = "{cron}"\n', "c.toml").code == 0
+        assert home.app("c")["next_run"]
+    assert loaded('[app]\nid = "d"\ncommand = "true"\n[stop]\nsignal = "SIGRTMIN+3"\n', "d.toml").code == 0
+    assert loaded('[app]\nid = "e"\ncommand = "true"\n[stop]\nsignal = "SIGRTMIN+40"\n', "e.toml").code == 1
+    done = loaded('[app]\nid = "f"\ncommand = "true"\n[setup]\nsteps = ["make"]\n[requirements]\npython = ["zmq"]\n', "f.toml")
+    assert "setup.steps" in done.err and "requirements.python" in done.err
+
+
+def test_real_time_signals_reach_the_app(home):
+    home.load("a.toml", """[app]
+id = "a"
+shell = true
+command = "trap 'echo got it; exit 0' RTMIN+3; echo up; while :; do sleep 0.05; done"
+[ready]
+log = "up"
+[stop]
+signal = "SIGRTMIN+3"
+timeout = "20s"
+""".replace('shell = true\ncommand = "', 'argv = ["bash", "-c", "').replace('done"\n', 'done"]\n'))
+    home.berth("start", "a", check=0)
+    home.berth("stop", "a", check=0)
+    assert "got it" in home.berth("logs", "a").out
+
+
+def test_pytainers_defaults(home):
+    folder = home.path / "src" / "py"
+    folder.mkdir(parents=True)
+    (folder / "init.py").write_text("print('from init.py')\n")
+    (folder / "pytainer.toml").write_text('[app]\nident = "py"\n[config.loud]\ntype = "bool"\nvalue = true\n[requirements]\nmodules = ["numpy"]\n')
+    done = home.berth("load", folder, check=0)
+    assert "requirements.modules" in done.err
+    home.berth("start", "py", check=0)
+    wait_for(lambda: "from init.py" in home.berth("logs", "py").out, "its default launcher ran")
+
+
+@pytest.mark.parametrize("target", ["/proc/kmsg", "/etc/shadow", "fifo", "/dev/zero", "folder"])
+def test_files_that_are_no_files_hang_nobody(home, target):
+    repos = home.agent_home / "repos"
+    (repos / "bad").mkdir(parents=True)
+    path = repos / "bad" / "berth.toml"
+    if target == "fifo":
+        os.mkfifo(path)
+    elif target == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(target)
+    began = time.monotonic()
+    home.berth("scan")
+    home.down()
+    home.up()
+    assert home.apps() == {}
+    assert time.monotonic() - began < 20
+    if target.startswith("/etc") or target.startswith("/proc"):
+        assert "leads out of its folder" in home.berth("list").err
+    loaded = home.berth("load", repos / "bad")
+    assert loaded.code == 1 and "root:" not in loaded.err
+
+
+def test_a_descriptor_that_becomes_a_link_is_not_followed(home):
+    folder = home.path / "src" / "a"
+    folder.mkdir(parents=True)
+    (folder / "berth.toml").write_text('[app]\nid = "a"\ncommand = "sleep 1000"\n')
+    home.berth("load", folder, check=0)
+    home.berth("start", "a", check=0)
+    (folder / "berth.toml").unlink()
+    (folder / "berth.toml").symlink_to("/etc/shadow")
+    for words in (["list"], ["check", "a"], ["reload", "a"], ["restart", "--reload", "a"]):
+        said = home.berth(*words)
+        assert "leads out of its folder" in said.err and "root:" not in said.err + said.out, words
+    assert home.state("a") == "running"
+
+
+def test_paths_that_a_descriptor_names_may_lie_outside(home):
+    outside = home.write("shared.env", "FROM_OUTSIDE=1\n")
+    folder = home.path / "apps" / "a"
+    folder.mkdir(parents=True)
+    (folder / "link.env").symlink_to(outside)
+    (folder / "berth.toml").write_text('[app]\nid = "a"\nshell = true\ncommand = "env; sleep 1000"\nenv_file = "link.env"\n')
+    home.berth("load", folder, check=0)
+    home.berth("start", "a", check=0)
+    assert "FROM_OUTSIDE=1" in home.berth("logs", "a").out
+    (folder / "Procfile").write_text("web: env; sleep 1000\n")
+    (folder / "berth.toml").unlink()
+    (folder / ".env").symlink_to(outside)
+    home.berth("load", folder, check=0)
+    assert "leads out of its folder" in home.berth("start", "a-web").err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_is_warned_of_what_others_can_write(home):
+    path = home.write("a.toml", '[app]\nid = "a"\ncommand = "true"\n')
+    assert "decides" not in home.berth("load", path, check=0).err
+    path.chmod(0o666)
+    assert "can be written by everybody" in home.berth("load", path, check=0).err
+    path.chmod(0o644)
+    os.chown(path, 65534, 0)
+    assert "belongs to user 65534" in home.berth("load", path, check=0).err

@@ -42,7 +42,6 @@ TEST_CASE("env files are read line by line") {
                                         "D=\"quoted # text\"\n"
                                         "E='it'\n"
                                         "F=\n"
-                                        "G=\"\n"
                                         "A=again");
     REQUIRE(entries);
     CHECK(*entries == Entries{{"A", "1"},
@@ -51,12 +50,53 @@ TEST_CASE("env files are read line by line") {
                               {"D", "quoted # text"},
                               {"E", "it"},
                               {"F", ""},
-                              {"G", "\""},
                               {"A", "again"}});
     CHECK(parse_env_file("f", "").value().empty());
     CHECK(parse_env_file("/x/.env", "A=1\nnonsense\n").error().message ==
           "/x/.env:2: NAME=VALUE is expected");
     CHECK_FALSE(parse_env_file("f", "=1"));
+}
+
+TEST_CASE("an env file follows its grammar") {
+    const auto read = [](std::string_view text) { return parse_env_file("f", text).value(); };
+    const auto fault = [](std::string_view text) { return parse_env_file("f", text).error().message; };
+    CHECK(read("\xEF\xBB\xBF" "A=1\nB=2") == Entries{{"A", "1"}, {"B", "2"}});
+    CHECK(read("A=1 # one\nB=a#b\nC='x' # c\nD=#\n\t# E=1\n") ==
+          Entries{{"A", "1"}, {"B", "a#b"}, {"C", "x"}, {"D", ""}});
+    CHECK(read("A=\"say \\\"hi\\\" \\\\ \\n \\t \\$X \\d\"") ==
+          Entries{{"A", "say \"hi\" \\ \n \t $X \\d"}});
+    CHECK(read("A='\\n $X \"q\" # no comment'") == Entries{{"A", "\\n $X \"q\" # no comment"}});
+    CHECK(read("A=\"one\ntwo\"\nB='x\ny'\nC=3") ==
+          Entries{{"A", "one\ntwo"}, {"B", "x\ny"}, {"C", "3"}});
+    CHECK(read("A=\"one\r\ntwo\"\r\nexport\tB='2'\r\n\r\n# c\r\nC=\r\nD=x\r") ==
+          Entries{{"A", "one\ntwo"}, {"B", "2"}, {"C", ""}, {"D", "x"}});
+    CHECK(read("A=$HOME ${X} `ls`\nB=\"$X\"") == Entries{{"A", "$HOME ${X} `ls`"}, {"B", "$X"}});
+    CHECK(fault("A=1\n2B=1") .starts_with("f:2: \"2B\" is not the name of a variable"));
+    CHECK(fault("A-B=1").starts_with("f:1: \"A-B\""));
+    CHECK(fault("export A B=1").starts_with("f:1: \"A B\""));
+    CHECK(fault("A=\"x\" y").starts_with("f:1: text behind the closing quote"));
+    CHECK(fault("A='x'#y").starts_with("f:1: text behind the closing quote"));
+    CHECK(fault("A=1\nB=\"x\ny\nz").starts_with("f:2: the quote \" is not closed"));
+    CHECK(fault("A='").starts_with("f:1: the quote ' is not closed"));
+    for (const std::string_view text : {std::string_view("A=x\0y", 5), std::string_view("A='\0'", 5),
+                                        std::string_view("\0A=1", 4), std::string_view("# \0", 3)}) {
+        CHECK(fault(text).starts_with("f:1: "));
+    }
+}
+
+TEST_CASE("PORT in a Procfile's .env is where its ports begin") {
+    const TempFolder home;
+    home.write(".env", "PORT=7000\n");
+    AppSpec spec;
+    spec.id = "x-web";
+    spec.argv = {"web"};
+    spec.descriptor = DescriptorKind::Procfile;
+    spec.env_file = ".env";
+    spec.env = {{"PORT", "5100"}};
+    const LaunchContext context{"lab", home.path()};
+    CHECK(has(plan_launch(context, {spec, home.path(), {}, 1})->environment, "PORT=7100"));
+    home.write(".env", "A=1\n");
+    CHECK(has(plan_launch(context, {spec, home.path(), {}, 1})->environment, "PORT=5100"));
 }
 
 TEST_CASE("a launch has the environment of its sources, in their order") {
