@@ -41,3 +41,57 @@ def test_the_readmes_first_example_builds_and_runs(home, tmp_path):
     for program in (tmp_path / "build/example", tmp_path / "by-hand"):
         home.berth("notify", "a", "hello", check=0)
         assert run(program, env=environment) == ": hello\n"
+
+
+TOLD = r'''
+#include <berth/ipc.hpp>
+#include <cassert>
+#include <cstdint>
+using namespace berth::ipc;
+int main() {
+    using std::chrono::seconds;
+    // Every plain value packs, and each is shown.
+    assert(text(pack(42)) == "42" && text(pack(0)) == "0" && text(pack(true)) == "true" && text(pack(false)) == "false");
+    assert(text(pack(-1)) == "-1" && text(pack(1.5)) == "1.5" && text(pack(0.1)) == "0.1" && text(pack(2.5F)) == "2.5");
+    assert(text(pack(UINT64_MAX)) == "18446744073709551615" && text(pack(INT64_MIN)) == "-9223372036854775808");
+    assert(text(pack(9007199254740993LL)) == "9007199254740993" && text(pack(std::size_t{7})) == "7" && text(pack(short{-200})) == "-200");
+    assert(text(pack("a")) == "a" && text(pack('c')) == "c" && text(pack(std::string("s"))) == "s" && text(pack(nullptr)).empty());
+    assert(text("\x93\x01\xA1x\x81\xA1k\xC0") == "[1,\"x\",{\"k\":null}]");
+    Client sender;
+    Client::Options options;
+    options.events = true;
+    Client told(options);  // of the same app: its own events are not told to it
+    assert(!told.next_event(seconds(0)));
+    told.ping();
+    for (int i = 0; i < 3; ++i) {
+        sender.notify("a", pack(i));
+    }
+    const auto polled = told.poll(seconds(5));
+    assert(polled.size() == 3 && polled[2].attempt == 1 && text(polled[2].payload) == "2");
+    told.ack({polled[0].id, polled[1].id, polled[2].id});
+    options.events = false;
+    options.subscribe = true;
+    Client both(options);
+    both.ping();
+    sender.notify("a", pack("pushed"));
+    const auto pushed = both.poll(seconds(5));  // what was pushed is given to poll
+    assert(pushed.size() == 1 && pushed[0].attempt == 1);
+    both.ack({pushed[0].id});
+    both.unsubscribe();
+    sender.notify("a", pack("not pushed"));
+    const auto rest = both.poll(seconds(5));
+    assert(rest.size() == 1 && rest[0].attempt == 1 && text(rest[0].payload) == "not pushed");
+    assert(both.claim_time() == seconds(30));
+}
+'''
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no compiler here")
+def test_values_events_and_polls(home, tmp_path):
+    (tmp_path / "told.cpp").write_text(TOLD)
+    run("c++", "-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-I", ROOT / "agent/sdk/cpp",
+        tmp_path / "told.cpp", "-o", tmp_path / "told")
+    apps = Apps(home)
+    apps.secret("a")
+    run(tmp_path / "told", env={"BERTH_APP": "a", "BERTH_IPC": apps.endpoint,
+                                "BERTH_IPC_SECRET_FILE": str(home.agent_home / "secrets/a")})

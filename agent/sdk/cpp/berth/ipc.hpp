@@ -557,7 +557,7 @@ public:
                 "dedupe",
                 options.dedupe.empty() ? nonce_ + std::to_string(next_key_++) : options.dedupe);
         }
-        return submit("notify", args, payloads, keyed);
+        return queue("notify", args, payloads, keyed);
     }
 
     // The waiting messages, oldest first; waits for the first one. They come again until ack().
@@ -719,13 +719,8 @@ public:
 
     // Sends what was submitted. Error: the agent is away, or takes no more.
     void flush() {
-        const auto deadline = after(options_.timeout);
         same_process();
-        while (phase_ != Phase::Ready || !send_out() || !out_.empty()) {
-            if (!progress(deadline) && Clock::now() >= deadline) {
-                throw phase_ == Phase::Ready ? Error(504, "the relay takes no more") : away();
-            }
-        }
+        flush_out();
     }
 
     // How many answers are still to come.
@@ -841,6 +836,14 @@ private:
                          const std::vector<std::string_view>& payloads,
                          bool again) {
         same_process();
+        return queue(verb, args, payloads, again);
+    }
+
+    // The same, by who has looked at the process already.
+    std::uint64_t queue(std::string_view verb,
+                        std::string_view args,
+                        const std::vector<std::string_view>& payloads,
+                        bool again) {
         const std::uint64_t number = next_number_++;
         Pending& pending = pending_[number];
         pending.again = again;
@@ -855,9 +858,18 @@ private:
             pending.bytes = out_.substr(begin);
         }
         if (out_.size() - sent_ >= kSendAt) {
-            flush();
+            flush_out();
         }
         return number;
+    }
+
+    void flush_out() {
+        const auto deadline = after(options_.timeout);
+        while (phase_ != Phase::Ready || !send_out() || !out_.empty()) {
+            if (!progress(deadline) && Clock::now() >= deadline) {
+                throw phase_ == Phase::Ready ? Error(504, "the relay takes no more") : away();
+            }
+        }
     }
 
     static Message read_message(detail::Reader& reader, std::string payload) {
