@@ -1,6 +1,7 @@
 #include "agent/relay/mailbox.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "shared/base/ensure.h"
 
@@ -151,10 +152,16 @@ std::vector<std::uint64_t> Mailbox::release(std::uint64_t holder) {
     if (held_ == 0) {
         return released;
     }
+    bool oldest = true;
     for (Message& message : messages_) {
-        if (!message.gone && message.holder == holder) {
-            wait_again(message);
+        if (message.gone || message.holder != holder) {
+            continue;
+        }
+        wait_again(message);
+        if (!message.pushed || std::exchange(oldest, false)) {
             released.push_back(message.id);
+        } else {
+            --message.failures;
         }
     }
     clear_up();

@@ -27,6 +27,7 @@ struct Message {
     std::uint32_t attempt = 0;      // how often it was given out
     std::uint32_t failures = 0;     // how often of these that ended without an acknowledgement
     bool durable = false;
+    bool pushed = false;  // it was, and not asked for, when it was given out last
     bool gone = false;  // acknowledged, expired or taken back; its place is cleared up later
 };
 
@@ -74,7 +75,9 @@ public:
 
     std::optional<Removed> remove(std::uint64_t id);
 
-    // The holder's messages wait again. Gives their ids.
+    // The holder has ended, its messages wait again. Gives the ids of those whose attempt has failed by
+    // that: what it had asked for, and the oldest of what was pushed; what was behind that one, its
+    // receiver had not come to.
     std::vector<std::uint64_t> release(std::uint64_t holder);
 
     struct Returned {

@@ -172,8 +172,8 @@ void Relay::disconnected(Session& session) {
         std::erase_if(box->waiters, [&session](const std::shared_ptr<Waiter>& waiter) {
             return waiter->session == session.number;
         });
-        if (const auto returned = box->mail.release(session.number); !returned.empty()) {
-            failed(*box, returned);
+        if (session.window > 0) {
+            failed(*box, box->mail.release(session.number));
             touch(*box);
         }
     }

@@ -33,6 +33,7 @@ void Relay::give(Box& box, Message& message, Session& receiver) {
     const MonoTime due = loop_.now().mono + box.redeliver_after;
     box.mail.give(message, receiver.number, due);
     trace_.given(message.id, loop_.now().wall);
+    message.pushed = false;
     ++receiver.window;
     if (!box.redelivery.active() || due < box.redelivery_at) {
         redeliver_at(box, due);
@@ -79,6 +80,7 @@ void Relay::push_to(Box& box, Session& receiver) {
         }
         receiver.alone = goes_alone(box, *message) ? message->id : 0;
         give(box, *message, receiver);
+        message->pushed = true;
         scratch_.clear();
         append_message_header(scratch_,
                               {message->id,

@@ -189,6 +189,16 @@ def test_the_end_of_a_receiver_takes_no_innocent_message_with_it(apps):
         wait_for(lambda: not [m for m in json.loads(apps.home.berth("messages", "b", "-n", "200", "--json").out)["messages"]
                               if m["held"]], "it has ended")
     assert [letter["id"] for letter in dead(apps, "b")] == ids[:1]
+    left = json.loads(apps.home.berth("messages", "b", "-n", "200", "--json").out)["messages"]
+    assert len(left) == 100 and {m["attempt"] for m in left} == {1}
+    # Nor does it with one attempt alone, of which a restart would leave nothing.
+    apps.install("c", "[ipc]\nmax_attempts = 1\n")
+    ids = a.do("notify", *range(10), to="c")["ids"]
+    c = apps.wire("c", subscribe=True)
+    assert [c.push().payload for _ in range(10)] == [[n] for n in range(10)]
+    c.close()
+    wait_for(lambda: dead(apps, "c"), "it has ended")
+    assert [letter["id"] for letter in dead(apps, "c")] == ids[:1]
     b = apps.wire("b", subscribe=True)
     got = []
     while len(got) < 100:

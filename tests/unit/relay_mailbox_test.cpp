@@ -135,6 +135,22 @@ TEST_CASE("a holder that is still at it keeps what it has, and may give it back"
     CHECK(bed.box.release_due(kStart + 31s, returned) == kStart + 35s);
 }
 
+TEST_CASE("the end of a holder is a failed attempt of what it was at alone") {
+    Bed bed;
+    for (std::uint64_t id = 1; id <= 4; ++id) {
+        bed.add(id);
+    }
+    CHECK(bed.take(7).size() == 4);
+    for (const std::uint64_t id : {1, 3, 4}) {
+        bed.box.find(id)->pushed = true;
+    }
+    CHECK(bed.box.release(7) == Ids{1, 2});
+    for (const auto& [id, failures] : std::map<std::uint64_t, std::uint32_t>{{1, 1}, {2, 1}, {3, 0}, {4, 0}}) {
+        CHECK(bed.box.find(id)->failures == failures);
+    }
+    CHECK(bed.take(8) == Ids{1, 2, 3, 4});
+}
+
 TEST_CASE("a dead letter is out of the way, and comes back to its old place") {
     Bed bed;
     DeadLetters dead{bed.total};
