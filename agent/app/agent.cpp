@@ -90,7 +90,9 @@ Result<void> Agent::prepare() {
                                           relay_->on_changed(changed, removed);
                                           server_->on_changed(changed, removed);
                                       },
-                                      [this] { finish(/*end_keeper=*/true); }});
+                                      [this] { finish(/*end_keeper=*/true); },
+                                      // The keeper starts the next one.
+                                      [this] { loop_.post([this] { loop_.stop(); }); }});
     BERTH_CHECK(registry_->restore());
     BERTH_TRY(relay_, RelayBridge::start(loop_, *registry_, {home, options_.name, config.ipc}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
@@ -230,7 +232,7 @@ AgentInfo Agent::info() const {
     info.started = started_;
     info.controllers = keeper_->controllers();
     info.problem = keeper_->problem();
-    info.complaints = registry_->repos_problems();
+    info.complaints = registry_->complaints();
     return info;
 }
 

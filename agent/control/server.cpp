@@ -206,6 +206,7 @@ void Server::on_list(const Client& client, const wire::Request& request) {
     }
     const Targets& matches = *found;
     registry_.look_at_descriptors(matches.ids);
+    registry_.look_after_store();
     if (request.args["metrics"].as_bool(true)) {
         registry_.sample(kFreshSample);
     }
@@ -321,7 +322,7 @@ wire::Push Server::tick_push() const {
             Value::Map{{"seq", sequence_},
                        {"time", wire::to_value(loop_.now().wall)},
                        {"problem", registry_.keeper_problem()},
-                       {"complaints", wire::strings(registry_.repos_problems())}}};
+                       {"complaints", wire::strings(registry_.complaints())}}};
 }
 
 // A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "agent/registry/registry.h"
+#include "shared/cron/cron_time.h"
 
 namespace berth::registry {
 
@@ -16,7 +17,7 @@ void Registry::on_due(const std::string& id, WallTime due) {
         return;  // somebody has stopped it: its schedule is off
     }
     const Actor actor{"its schedule"};
-    const std::string when = local_time(due);
+    const std::string when = cron::in_zone(due, app->machine.spec().schedule.timezone);
     if (!is_active(supervisor::public_state(app->machine.state()))) {
         (void)request(id, Event::Start, actor);  // why it cannot start is its state then
         return;
@@ -42,7 +43,7 @@ void Registry::on_missed(const std::string& id, std::size_t count, WallTime last
     tell(*app,
          std::to_string(count) + (count == 1 ? " run was" : " runs were") +
              " missed while the agent or this machine was away, the last one of " +
-             local_time(last));
+             cron::in_zone(last, app->machine.spec().schedule.timezone));
 }
 
 // Apps that wait begin when what they wait for is there: what they require, the end of their last

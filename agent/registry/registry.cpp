@@ -324,9 +324,43 @@ void Registry::commit() {
     unstored_runs_.clear();
     unstored_events_.clear();
     flush_later();
+    look_after_store();
     for (const RunName& run : std::exchange(to_forget_, {})) {
         keeper_.send(keeperlink::Forget{run});
     }
+}
+
+std::vector<std::string> Registry::complaints() const {
+    std::vector<std::string> all = repos_problems_;
+    if (!store_problem_.empty()) {
+        all.push_back(store_problem_);
+    }
+    return all;
+}
+
+void Registry::look_after_store() {
+    constexpr Duration kLook = std::chrono::seconds(1);
+    const MonoTime now = loop_.now().mono;
+    if (now - store_looked_at_ < kLook || store_.dirty()) {
+        return;
+    }
+    store_looked_at_ = now;
+    const store::Store::Place place = store_.place();
+    if (place == store::Store::Place::Own) {
+        return;
+    }
+    const std::string file = launch_.home + "/agent.db";
+    if (place == store::Store::Place::Other) {
+        store_problem_ = file + " was replaced while this agent runs on the one before; it takes "
+                                "the new one when it begins anew: berth agent upgrade";
+        return;
+    }
+    if (auto back = store_.put_back(); !back) {
+        store_problem_ = file + " was removed and cannot be put back: " + back.error().message;
+        return;
+    }
+    log::warning("the database was removed; it is put back, and the agent begins anew", {{"file", file}});
+    observers_.begin_anew();
 }
 
 // What was seen of runs is on the disk within a second; nobody waits for it.

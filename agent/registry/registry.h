@@ -99,6 +99,8 @@ public:
             changed;
         // Nothing runs any more, after shut_down().
         std::function<void()> all_down;
+        // The database was put back: the next agent opens it.
+        std::function<void()> begin_anew;
     };
 
     Registry(loop::EventLoop& loop,
@@ -137,8 +139,12 @@ public:
     };
     Scanned scan();
 
-    // What is below repos/ and cannot be loaded, as it was found last.
-    [[nodiscard]] const std::vector<std::string>& repos_problems() const { return repos_problems_; }
+    // What is below repos/ and cannot be loaded, as it was found last, and what was done to the
+    // database from outside.
+    [[nodiscard]] std::vector<std::string> complaints() const;
+
+    // Looks whether the database still has its name; one that was removed is put back.
+    void look_after_store();
 
     // Compares the registered descriptors of these apps with their files as they are now.
     void look_at_descriptors(const std::vector<std::string>& ids);
@@ -309,6 +315,8 @@ private:
     std::unique_ptr<loop::FileWatch> file_watch_;  // null: this machine has no more of them
     loop::Registration scan_soon_;
     std::vector<std::string> repos_problems_;
+    std::string store_problem_;  // somebody has done something to its file
+    MonoTime store_looked_at_;
     std::unique_ptr<Schedules> schedules_;
     std::unique_ptr<store::MetricsStore> figures_store_;  // null: it cannot be opened
     MetricsHistory figures_{nullptr};

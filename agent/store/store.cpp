@@ -110,9 +110,31 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
         impl->db.exec("PRAGMA foreign_keys=ON");
         impl->db.exec("PRAGMA trusted_schema=OFF");
         BERTH_CHECK(bring_up_to_date(impl->db, file));
+        impl->opened = os::stamp_of(file);
         return std::unique_ptr<Store>(new Store(std::move(impl)));
     } catch (const SQLite::Exception& error) {
         return fail(ErrorCode::Io, file + ": " + error.what());
+    }
+}
+
+Store::Place Store::place() const {
+    const auto now = os::stamp_of(impl_->name);
+    if (!now) {
+        return Place::Gone;
+    }
+    const bool own = impl_->opened && now->inode == impl_->opened->inode &&
+                     now->device == impl_->opened->device;
+    return own ? Place::Own : Place::Other;
+}
+
+Result<void> Store::put_back() {
+    try {
+        SQLite::Statement copy(impl_->db, "VACUUM INTO ?");
+        copy.bind(1, impl_->name);
+        copy.exec();
+        return os::make_database_private(impl_->name);
+    } catch (const SQLite::Exception& error) {
+        return fail(ErrorCode::Io, impl_->name + ": " + error.what());
     }
 }
 

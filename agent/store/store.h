@@ -80,6 +80,15 @@ public:
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
+    // Whether the file still has its name: somebody may have removed it, or put another there. Looks
+    // at the disk.
+    enum class Place : std::uint8_t { Own, Gone, Other };
+    [[nodiscard]] Place place() const;
+
+    // Writes what it knows to its name anew, for the next one that opens it; not within a turn's
+    // transaction.
+    Result<void> put_back();
+
     Result<std::vector<AppRow>> load_apps();
     void save_app(const AppRow& app);        // all of it
     void save_memory(const AppRow& app);     // what changes while it runs

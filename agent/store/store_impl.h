@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agent/store/store.h"
+#include "shared/os/file.h"
 
 // What the parts of the Store share; for its own sources only.
 namespace berth::store {
@@ -56,7 +57,10 @@ inline std::optional<ExitStatus> read_exit(SQLite::Statement& query, int index) 
 
 struct Store::Impl {
     explicit Impl(const std::string& file)
-        : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+        : name(file), db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+
+    std::string name;
+    std::optional<os::FileStamp> opened = std::nullopt;  // the file as it was then
 
     // A prepared statement, made once.
     SQLite::Statement& statement(const char* sql) {

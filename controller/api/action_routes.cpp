@@ -68,10 +68,20 @@ std::optional<Error> outcome_of(const wire::Value& info, const std::string& id) 
     return Error{ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0};
 }
 
-http::Response acted_response(const Services& services, const AppAddress& address) {
+// With what the agent has to say of it: what a reload changed, how a short run ended.
+http::Response acted_response(const Services& services,
+                              const AppAddress& address,
+                              const wire::Value& info) {
     const auto app = services.fleet.find_app(address.key());
     json::JsonWriter json;
     json.begin_object();
+    for (const wire::Value& value : info["results"].as_array()) {
+        const wire::ActResult result = wire::to_act_result(value);
+        if (result.id == address.id) {
+            json.field("message", without_secrets(result.message));
+            json.field("note", without_secrets(result.note));
+        }
+    }
     if (app) {
         json.key("app").raw(app->json);
     }
@@ -123,7 +133,8 @@ void carry_out(const Services& services,
             const auto error = answer ? outcome_of(*answer, address.id)
                                       : std::optional(change_error(answer.error()));
             services.operations.end(operation, state_after(error), error ? error->message : "");
-            http::Response response = acted_response(services, address);
+            http::Response response =
+                acted_response(services, address, answer ? *answer : wire::Value());
             if (error) {
                 response = answer ? http::problem_of(*error) : http::problem_of_agent(*error);
             }

@@ -286,3 +286,20 @@ def test_an_agent_that_fails_after_it_has_greeted_is_not_tried_again_without_a_p
             assert len(journal.read_text()) < 10  # 3, and then after 0.2, 0.4, 0.8, 1.6 s
         finally:
             keeper.kill()
+
+
+def test_a_database_that_is_removed_is_put_back(home):
+    home.load("a.toml", '[app]\nid = "a"\ncommand = "sleep 1000"\n')
+    home.berth("start", "a", check=0)
+    pid = home.app("a")["pid"]
+    agent = home.pid_of("agent")
+    time.sleep(1.1)  # it is looked after once a second
+    (home.agent_home / "agent.db").unlink()
+    home.berth("list")
+    wait_for(lambda: (home.agent_home / "agent.db").exists(), "put back")
+    wait_for(lambda: home.pid_of("agent") not in (None, agent), "the next agent has it")
+    assert home.app("a")["pid"] == pid
+    home.berth("stop", "a", check=0)
+    home.kill_all()
+    home.up()
+    assert home.app("a")["state"] == "stopped", "what was stored since is in the file"

@@ -40,7 +40,10 @@ TEST_CASE("berth.toml with only id and command has the defaults") {
 
 TEST_CASE("berth.toml with every key of the contract is read") {
     const Descriptor descriptor = good("berth-all.toml");
-    CHECK(descriptor.warnings.empty());
+    for (const std::string& warning : descriptor.warnings) {
+        INFO(warning);
+        CHECK(warning.find("not acted on yet") != std::string::npos);
+    }
     const AppSpec& spec = descriptor.apps.front();
     CHECK(spec.id == "web");
     CHECK(spec.name == "Web server");

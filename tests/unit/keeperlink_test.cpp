@@ -63,6 +63,7 @@ std::vector<Message> samples() {
             fact,
             SnapshotEnd{3, "/sys/fs/cgroup/x", {"memory", "pids"}},
             LogRotated{run},
+            LogTaken{run, "it was removed"},
             Upgrade{"/opt/bin"},
             UpgradeAnswer{"no"},
             Exec{77, start, 2000},
