@@ -29,7 +29,12 @@ constexpr int kLookOnly = WEXITED | WNOHANG | WNOWAIT;
 Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
     const std::string path = options.home + "/run/keeper.lock";
     if (options.agent_fd >= 0) {
-        return os::lock_file(path);  // the old keeper is dead or dying
+        // The old keeper is dead or dying. Whoever waits for its end in vain goes with the agent that
+        // started it: each of its successors starts one too.
+        (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        auto lock = os::lock_file(path);
+        (void)::prctl(PR_SET_PDEATHSIG, 0);
+        return lock;
     }
     BERTH_TRY(std::optional<os::UniqueFd> lock, os::try_lock_file(path));
     if (!lock) {

@@ -1,6 +1,7 @@
 """What must hold whatever happens: a stop leaves nothing, strangers are never signalled, a flood harms nobody."""
 
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -303,3 +304,23 @@ def test_a_database_that_is_removed_is_put_back(home):
     home.kill_all()
     home.up()
     assert home.app("a")["state"] == "stopped", "what was stored since is in the file"
+
+
+def test_a_keeper_that_waits_for_another_ends_with_its_agent(home, tmp_path):
+    """Or each agent of a home whose keeper does not let go would leave one more behind."""
+    starter = """
+import os, socket, sys
+ours, theirs = socket.socketpair()
+os.dup2(theirs.fileno(), 100)
+pid = os.posix_spawn(sys.argv[1], [sys.argv[1], "--home", sys.argv[2], "--agent-fd", "100"], os.environ)
+print(pid, flush=True)
+sys.stdin.read()
+"""
+    agent = subprocess.Popen([sys.executable, "-c", starter, str(BIN / "berth-keeper"), str(home.agent_home)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=home.env)
+    keeper = int(agent.stdout.readline())
+    waits = pathlib.Path(f"/proc/{keeper}/wchan")
+    wait_for(lambda: "setlk" in waits.read_text() or "lock" in waits.read_text(), "it waits for the lock")
+    agent.kill()
+    agent.wait()
+    wait_for(lambda: not alive(keeper), "it has gone with its agent", deadline=10)
