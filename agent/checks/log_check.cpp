@@ -18,7 +18,10 @@ Result<std::unique_ptr<LogCheck>> LogCheck::begin(loop::EventLoop& loop,
                                                   const std::string& expression,
                                                   std::function<void()> found) {
     logs::LogQuery query;
+    query.form = logs::LogForm::AndRest;  // a prompt is never finished
+    query.rest_of_new = true;
     query.since = since;
+    query.runs = [since] { return std::vector<WallTime>{since}; };
     BERTH_TRY(query.matches, match::line_filter(expression));
     std::unique_ptr<LogCheck> check(
         new LogCheck(loop, watch, folder, std::move(query), std::move(found)));

@@ -13,7 +13,8 @@
 namespace berth::checks {
 
 // Waits for a line of an app's log, of this run, that matches an expression (RE2, found anywhere in
-// the line). Reads when the log has grown; destroying it ends the wait.
+// the line, or in what there is of one that is not finished). Reads when the log has grown;
+// destroying it ends the wait.
 class LogCheck {
 public:
     // Calls `found` once, from the loop. Error: the expression does not compile, or the log cannot

@@ -89,7 +89,7 @@ int run_status(Session& session) {
             json::write_app_members(json, app);
             json.key("lines").begin_array();
             for (const wire::LogLine& line : lines) {
-                json.value(line.text);
+                json.value(wire::shown_text(line));
             }
             json.end_array().end_object();
         } else {

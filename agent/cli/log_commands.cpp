@@ -9,6 +9,7 @@
 #include "agent/cli/terminal.h"
 #include "shared/base/text.h"
 #include "shared/os/fd.h"
+#include "shared/wire/line_joiner.h"
 #include "shared/wire/status.h"
 
 namespace berth::cli {
@@ -24,7 +25,7 @@ struct Follow {
     AppStatus app;
     Client* client = nullptr;
     wire::LogPosition position;
-    bool mid_line = false;
+    std::optional<wire::LineJoiner> joiner;  // of text, unless the agent gives whole lines
 };
 
 struct LogView {
@@ -32,31 +33,44 @@ struct LogView {
     bool timestamps = false;
     bool prefix = false;  // more than one app
     bool raw = false;     // also on a terminal
+    bool whole = false;   // the agent gives whole lines
+    wire::LineJoiner::Show show = wire::LineJoiner::Show::Whole;
     Value::Map filters;
 };
 
+void print_text(const LogView& view, const std::string& text) {
+    view.raw ? print_bytes(text) : print(text);
+}
+
 void print_lines(const LogView& view, Follow& follow, const std::vector<wire::LogLine>& lines) {
+    if (!view.json) {
+        if (!follow.joiner) {
+            follow.joiner.emplace(view.show, [&view, &follow](WallTime time) {
+                return (view.timestamps ? local_time(time) + " " : "") +
+                       (view.prefix ? shown_id(follow.app) + " | " : "");
+            });
+        }
+        print_text(view, follow.joiner->take(lines));
+        (void)std::fflush(stdout);
+        return;
+    }
     for (const wire::LogLine& line : lines) {
-        if (view.json) {
-            json::JsonWriter json;
-            json.begin_object().field("app", follow.app.id).field("agent", follow.app.agent);
-            json.field("time", rfc3339_utc(line.time))
-                .field("stream", line.is_stderr ? "stderr" : "stdout");
-            json.field("text", line.text).field("partial", line.partial).end_object();
-            print(json.take() + "\n");
-            continue;
-        }
-        std::string text;
-        if (!follow.mid_line) {
-            text += view.timestamps ? local_time(line.time) + " " : "";
-            text += view.prefix ? shown_id(follow.app) + " | " : "";
-        }
-        text += line.text;
-        text += line.partial ? "" : "\n";
-        follow.mid_line = line.partial;
-        view.raw ? print_bytes(text) : print(text);
+        json::JsonWriter json;
+        json.begin_object().field("app", follow.app.id).field("agent", follow.app.agent);
+        json.field("time", rfc3339_utc(line.time))
+            .field("stream", line.is_stderr ? "stderr" : "stdout");
+        json.field("text", wire::shown_text(line)).field("partial", line.partial).end_object();
+        print(json.take() + "\n");
     }
     (void)std::fflush(stdout);
+}
+
+// What is not finished, when no more is read.
+void print_end(const LogView& view, Follow& follow) {
+    if (follow.joiner) {
+        print_text(view, follow.joiner->end());
+        (void)std::fflush(stdout);
+    }
 }
 
 Value::Map with(Value::Map base, Value::Map more) {
@@ -91,6 +105,12 @@ Result<LogView> view_of(const Session& session, std::size_t apps) {
     view.timestamps = session.arguments.has("--timestamps");
     view.prefix = apps > 1;
     view.raw = session.arguments.has("--raw");
+    if (view.json || session.arguments.has("--grep")) {
+        view.filters.emplace_back("whole", true);
+        view.whole = true;
+    } else if (session.arguments.has("--follow") && ::isatty(STDOUT_FILENO) != 0) {
+        view.show = wire::LineJoiner::Show::Soon;
+    }
     if (session.arguments.has("--grep")) {
         view.filters.emplace_back("grep", session.arguments.get("--grep"));
     }
@@ -115,7 +135,11 @@ Result<LogView> view_of(const Session& session, std::size_t apps) {
 Result<void> print_past(const Session& session, const LogView& view, Follow& follow) {
     const bool all = session.arguments.has("--since") && !session.arguments.has("--lines");
     BERTH_TRY(const std::size_t count, parse_count(session.arguments.get("--lines", "100")));
-    Value::Map args = with(view.filters, {{"id", follow.app.id}});
+    Value::Map past = with(view.filters, {{"id", follow.app.id}});
+    if (view.whole && !session.arguments.has("--follow")) {
+        past.emplace_back("rest", true);
+    }
+    Value::Map args = past;
     if (!all) {
         args.emplace_back("tail", std::uint64_t{count});
     }
@@ -125,8 +149,7 @@ Result<void> print_past(const Session& session, const LogView& view, Follow& fol
         print_lines(view, follow, batch.lines);
         follow.position = batch.next;
         more = batch.truncated && !output_is_broken();
-        args =
-            with(view.filters, {{"id", follow.app.id}, {"position", wire::to_value(batch.next)}});
+        args = with(past, {{"position", wire::to_value(batch.next)}});
     }
     return {};
 }
@@ -154,11 +177,14 @@ int run_logs(Session& session) {
         if (!client) {
             return report(client.error());
         }
-        follows.push_back({app, *client, {}, false});
+        follows.push_back({app, *client, {}, {}});
     }
     for (Follow& follow : follows) {
         if (auto printed = print_past(session, *view, follow); !printed) {
             return report(printed.error());
+        }
+        if (!session.arguments.has("--follow")) {
+            print_end(*view, follow);
         }
     }
     if (!session.arguments.has("--follow")) {
@@ -169,6 +195,9 @@ int run_logs(Session& session) {
         follow_on(*view, follow, failure);
     }
     while (!failure && !output_is_broken() && session.loop->turn(std::chrono::seconds(60))) {
+    }
+    for (Follow& follow : follows) {
+        print_end(*view, follow);
     }
     return failure ? report(*failure) : kDone;
 }
@@ -328,7 +357,8 @@ int run_connect(Session& session) {
     }
     LogView view;
     view.raw = app->tty;  // a terminal program draws
-    Follow follow{*app, *client, {}, false};
+    view.show = wire::LineJoiner::Show::Soon;
+    Follow follow{*app, *client, {}, {}};
     session.arguments.options["--lines"] = "1000";
     if (auto printed = print_past(session, view, follow); !printed) {
         return report(printed.error());

@@ -208,11 +208,14 @@ std::string status_block(const Style& style, const AppStatus& s, WallTime now) {
 
 std::string joined_text(const std::vector<wire::LogLine>& lines) {
     std::string text;
+    const wire::LogLine* open = nullptr;
     for (const wire::LogLine& line : lines) {
-        text += line.text;
-        if (!line.partial) {
+        if (open != nullptr && open->is_stderr != line.is_stderr) {
             text += '\n';
         }
+        text += line.text;
+        text += line.partial ? "" : "\n";
+        open = line.partial ? &line : nullptr;
     }
     return text;
 }

@@ -336,7 +336,7 @@ wire::ActResult Actions::failed_start(const registry::App& app) const {
     wire::ActResult result =
         failure(app.row.id, shown(app), wire::Code::WrongState, app.machine.reason());
     for (const wire::LogLine& line : registry_.last_lines_of_run(app, kShownLines)) {
-        result.lines.push_back(line.text);
+        result.lines.emplace_back(wire::shown_text(line));
     }
     return result;
 }

@@ -123,7 +123,7 @@ Explanation explain(const ExplainFacts& facts) {
     }
     if (went_wrong(status.state)) {
         for (const wire::LogLine& line : facts.last_lines) {
-            why.lines.push_back(printable(line.text));
+            why.lines.push_back(printable(wire::shown_text(line)));
         }
     }
     why.next = next_of(facts);

@@ -38,6 +38,12 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
         return refuse(client, request, no_app(id));
     }
     logs::LogQuery query;
+    if (!args["whole"].as_bool() && args["grep"].as_string().empty()) {
+        query.form = logs::LogForm::Pieces;
+    } else if (args["rest"].as_bool()) {
+        query.form = logs::LogForm::AndRest;
+    }
+    query.runs = [this, &id] { return registry_.run_starts(id); };
     query.max_lines = std::clamp<std::size_t>(args["max_lines"].as_uint(1000), 1, kMaxLines);
     query.stream = args["stream"].as_string();
     if (!query.stream.empty() && query.stream != "stdout" && query.stream != "stderr") {

@@ -262,8 +262,11 @@ void Server::on_show(const Client& client, const wire::Request& request) {
 
 std::vector<wire::LogLine> Server::last_lines(const std::string& id, std::size_t count) const {
     logs::LogQuery query;
+    query.form = logs::LogForm::AndRest;
     query.tail = count;
-    query.max_lines = count * 4;  // partial lines are not counted as lines
+    query.max_lines = count * 2 + 2;
+    query.max_bytes = 8 * logs::kMaxLine;
+    query.runs = [this, &id] { return registry_.run_starts(id); };
     const auto batch = logs::LogReader(registry_.log_folder(id)).read(query);
     return batch ? batch->lines : std::vector<wire::LogLine>();
 }

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "agent/logs/log_file.h"
@@ -25,8 +27,6 @@ constexpr std::size_t kBlock = 64U << 10U;
 // The kernel stamps files with the time of its last tick, a hundredth of a second ago at most: a
 // file that was just written to may look that much older than its last line.
 constexpr std::int64_t kTickNs = 20'000'000;
-
-static_assert(kBlockBytes % kBlock == 0, "a block of ours lies in one of a compressed file");
 
 // "2026-11-22T10:00:00.123456789Z", always of this shape: we write it.
 std::optional<WallTime> parse_time(std::string_view text) {
@@ -68,26 +68,12 @@ std::optional<wire::LogLine> parse_cri(std::string_view line) {
     return wire::LogLine{*time, stream == "stderr", tag == 'P', std::string(line.substr(40))};
 }
 
-// The log's files by number; the last one is `current`.
-struct LogReader::Files {
-    std::vector<LogFile> files;
-
-    LogFile* find(std::uint64_t number) {
-        for (LogFile& file : files) {
-            if (file.number() == number) {
-                return &file;
-            }
-        }
-        return nullptr;
-    }
-};
-
-LogReader::Files LogReader::list() const {
+LogFiles LogReader::list() const {
     // `current` is opened before the folder is listed: if a rotation comes in between, its name
     // shows up in the list as a number that is as high as the one we would give it, and we look
     // again.
     for (int attempt = 0;; ++attempt) {
-        Files result;
+        LogFiles result;
         auto current = os::open_file(folder_ + "/current", O_RDONLY);
 
         struct stat info {};
@@ -116,7 +102,7 @@ LogReader::Files LogReader::list() const {
 
 std::vector<std::string> LogReader::files() const {
     std::vector<std::string> paths;
-    Files files = list();
+    LogFiles files = list();
     for (LogFile& file : files.files) {
         if (std::string path = file.path(); !path.empty()) {
             paths.push_back(std::move(path));
@@ -126,7 +112,7 @@ std::vector<std::string> LogReader::files() const {
 }
 
 wire::LogPosition LogReader::end() const {
-    Files files = list();
+    LogFiles files = list();
     if (files.files.empty()) {
         return {1, 0};
     }
@@ -135,113 +121,400 @@ wire::LogPosition LogReader::end() const {
 
 namespace {
 
-bool fits(const LogQuery& query, const wire::LogLine& line) {
-    return (!query.since || line.time >= *query.since) &&
-           (!query.until || line.time < *query.until) &&
-           (query.stream.empty() || (query.stream == "stderr") == line.is_stderr) &&
-           (!query.matches || query.matches(line.text));
+constexpr std::string_view kCut = " … [berth: line cut at 1 MiB]";
+constexpr std::string_view kHeadless = "[berth: this line began over 4 MiB before] … ";
+constexpr std::string_view kRemark = "[berth] ";  // how the keeper begins what it says itself
+
+// A line as far as its pieces were seen.
+struct Begun {
+    bool any = false;
+    bool headless = false;  // there may be more before it
+    WallTime first;         // of its first piece
+    WallTime last;          // of its last one
+    std::string text;
+
+    // No more than what the line can show is kept.
+    void add(std::string_view piece) {
+        constexpr std::size_t kEnough = kMaxLine + 1;
+        text += piece.substr(0, kEnough - std::min(kEnough, text.size()));
+    }
+};
+
+wire::LogLine line_of(Begun begun, bool is_stderr, bool partial) {
+    if (begun.text.size() > kMaxLine) {
+        std::size_t length = kMaxLine;
+        while (length > 0 && (static_cast<unsigned char>(begun.text[length]) & 0xC0U) == 0x80U) {
+            --length;  // no character is cut
+        }
+        begun.text.resize(length);
+        begun.text += kCut;
+    }
+    if (begun.headless) {
+        begun.text.insert(0, kHeadless);
+    }
+    return {begun.first, is_stderr, partial, std::move(begun.text)};
+}
+
+// What tells whether a record goes on with what its stream wrote before.
+struct Mark {
+    WallTime time;
+    bool remark = false;  // the keeper's own
+
+    explicit Mark(const wire::LogLine& line)
+        : time(line.time),
+          remark(line.is_stderr && !line.partial && line.text.starts_with(kRemark)) {}
+};
+
+// Answers one query. Whatever place a reading begins at, it gives the lines that end behind it,
+// whole: what was written of them before is looked up when their end is reached, and not earlier,
+// so that a line which grows by the byte is not read again for each of them.
+class Reading {
+public:
+    Reading(const LogQuery& query, LogFiles& files) : query_(query), files_(files) {}
+
+    wire::LogBatch read();
+
+private:
+    // What is known of a stream on the way forward.
+    struct Stream {
+        bool seen = false;   // there was a record of it
+        bool known = false;  // nothing before `at` belongs to `begun`
+        wire::LogPosition at;
+        std::optional<Mark> first;  // the record there
+        Begun begun;
+    };
+
+    // And on the way back.
+    struct Side {
+        std::optional<Mark> next;  // the record after the one that is looked at
+        wire::LogPosition next_at;
+        bool open = false;                // a line whose end was seen, and its beginning not yet
+        wire::LogPosition at;             // where it is given
+        std::uint64_t scanned = 0;        // until then
+        std::vector<std::string> pieces;  // the last one first
+        wire::LogLine line;
+    };
+
+    [[nodiscard]] bool wants(bool is_stderr) const {
+        return query_.stream.empty() || (query_.stream == "stderr") == is_stderr;
+    }
+
+    [[nodiscard]] bool fits(const wire::LogLine& line) const {
+        return (!query_.since || line.time >= *query_.since) &&
+               (!query_.until || line.time < *query_.until) && wants(line.is_stderr) &&
+               (!query_.matches || query_.matches(wire::shown_text(line)));
+    }
+
+    // Whether the last lines of a log can be told by their ends alone.
+    [[nodiscard]] bool takes_all() const {
+        return !query_.since && !query_.until && !query_.matches;
+    }
+
+    [[nodiscard]] bool is_tail() const { return query_.tail && !query_.from; }
+
+    bool ends_before(WallTime last, const Mark& next);
+    Begun look_back(const wire::LogPosition& from, bool is_stderr, std::size_t max_pieces);
+
+    [[nodiscard]] bool all_before_since(LogFile& file) const;
+    [[nodiscard]] bool has_enough() const;
+    wire::LogPosition tail_position();
+    void judge(Side& side, bool headless, std::vector<wire::LogPosition>& ends) const;
+    void find_begin();
+
+    bool read_file(LogFile& file);
+    void take(wire::LogLine record, const wire::LogPosition& at);
+    void take_piece(wire::LogLine record, const wire::LogPosition& at);
+    void finish(Stream& stream, bool is_stderr, bool partial);
+    void give(wire::LogLine line);
+    void give_begun(const wire::LogPosition& at);
+    void give_rest();
+    void trim();
+
+    const LogQuery& query_;
+    LogFiles& files_;
+    wire::LogBatch batch_;
+    std::size_t bytes_left_ = 0;
+    std::size_t scanned_ = 0;
+    std::array<Stream, 2> streams_;
+    std::optional<std::vector<WallTime>> runs_;
+};
+
+// Whether what a stream wrote up to `last` is over when `next` comes, without a newline.
+bool Reading::ends_before(WallTime last, const Mark& next) {
+    if (next.remark) {
+        return true;
+    }
+    if (!runs_) {
+        runs_ = query_.runs ? query_.runs() : std::vector<WallTime>();
+    }
+    return std::any_of(runs_->begin(), runs_->end(), [last, &next](WallTime run) {
+        return last < run && run <= next.time;
+    });
+}
+
+// What a stream has begun and not finished before a place.
+Begun Reading::look_back(const wire::LogPosition& from, bool is_stderr, std::size_t max_pieces) {
+    Begun begun;
+    std::vector<std::string> pieces;
+    std::optional<Mark> next;
+    RecordsBack back(files_, from);
+    while (pieces.size() < max_pieces && back.next()) {
+        if (back.scanned() > kMaxLookBack) {
+            begun.headless = begun.any;
+            break;
+        }
+        if (!back.record().substr(0, 37).ends_with(is_stderr ? "stderr" : "stdout")) {
+            continue;
+        }
+        auto record = parse_cri(back.record());
+        if (!record) {
+            continue;
+        }
+        if (!record->partial || (next && ends_before(record->time, *next))) {
+            break;
+        }
+        next.emplace(*record);
+        begun.first = record->time;
+        begun.last = begun.any ? begun.last : record->time;
+        begun.any = true;
+        pieces.push_back(std::move(record->text));
+    }
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+        begun.text += *piece;
+    }
+    return begun;
 }
 
 // Whether no line of a file can be as late as the query's `since`.
-bool all_before_since(LogFile& file, const LogQuery& query) {
-    return query.since && file.written_ns() + kTickNs < query.since->time_since_epoch().count();
+bool Reading::all_before_since(LogFile& file) const {
+    return query_.since && file.written_ns() + kTickNs < query_.since->time_since_epoch().count();
 }
 
 // Whether the last lines before `until` are all there: what follows in the log is later.
-bool has_enough(const LogQuery& query, const wire::LogBatch& batch) {
-    return query.until && query.tail &&
+bool Reading::has_enough() const {
+    return query_.until && query_.tail &&
            static_cast<std::size_t>(
-               std::count_if(batch.lines.begin(), batch.lines.end(), [](const auto& line) {
+               std::count_if(batch_.lines.begin(), batch_.lines.end(), [](const auto& line) {
                    return !line.partial;
-               })) >= *query.tail;
+               })) >= *query_.tail;
 }
 
-// Goes back through the end of a file, which `tail` holds from `at` on. True: `wanted` lines were
-// found, and `position` is where the first of them begins.
-bool count_back(std::string& tail,
-                std::uint64_t at,
-                const LogQuery& query,
-                std::size_t& wanted,
-                wire::LogPosition& position) {
-    // Every line of `tail` but the first is whole; the first is, when the file begins here.
-    std::size_t line_end = tail.size();
-    while (line_end > 0) {
-        const std::size_t newline =
-            line_end >= 2 ? tail.rfind('\n', line_end - 2) : std::string::npos;
-        if (newline == std::string::npos && at > 0) {
+// The line of a side is there: keeps where it ends if it counts, the last end first.
+void Reading::judge(Side& side, bool headless, std::vector<wire::LogPosition>& ends) const {
+    if (!std::exchange(side.open, false)) {
+        return;
+    }
+    Begun begun{true, headless, side.line.time, side.line.time, {}};
+    for (auto piece = side.pieces.rbegin(); piece != side.pieces.rend(); ++piece) {
+        begun.add(*piece);
+    }
+    side.pieces.clear();
+    if (takes_all() || fits(line_of(std::move(begun), side.line.is_stderr, /*partial=*/false))) {
+        const auto place =
+            std::find_if(ends.rbegin(), ends.rend(), [&side](const wire::LogPosition& end) {
+                return end >= side.at;
+            });
+        ends.insert(place.base(), side.at);
+    }
+}
+
+// Where the first of the last query.tail lines ends. Goes back through the records, counting the
+// lines that count.
+wire::LogPosition Reading::tail_position() {
+    const std::size_t wanted = *query_.tail;
+    LogFile& newest = files_.files.back();
+    const wire::LogPosition end{newest.number(), newest.size()};
+    if (wanted == 0) {
+        return end;
+    }
+    std::vector<wire::LogPosition> ends;
+    std::array<Side, 2> sides;
+    const auto found = [&] {
+        return ends.size() >= wanted && std::all_of(sides.begin(), sides.end(), [&](const Side& s) {
+                   return !s.open || s.at < ends[wanted - 1];
+               });
+    };
+    RecordsBack back(files_, end);
+    std::uint64_t file = 0;
+    bool old = false;  // what is in this file, and before, is older than `since`
+    while (!found() && back.next()) {
+        if (std::exchange(file, back.position().file) != back.position().file) {
+            old = all_before_since(back.file());
+        }
+        if (old && !sides[0].open && !sides[1].open) {
             break;
         }
-        const std::size_t begin = newline == std::string::npos ? 0 : newline + 1;
-        const auto line = parse_cri(std::string_view(tail).substr(begin, line_end - begin - 1));
-        if (line && !line->partial && fits(query, *line) && wanted-- == 0) {
-            return true;
-        }
-        position.offset = at + begin;
-        line_end = begin;
-    }
-    tail.resize(line_end);
-    return false;
-}
-
-}  // namespace
-
-// Where the last query.tail whole lines begin: reads blocks backwards, counting those that count.
-wire::LogPosition LogReader::tail_position(Files& files, const LogQuery& query) {
-    std::size_t wanted = *query.tail;
-    wire::LogPosition position{files.files.back().number(), files.files.back().size()};
-    if (wanted == 0) {
-        return position;
-    }
-    for (auto file = files.files.rbegin(); file != files.files.rend(); ++file) {
-        if (all_before_since(*file, query)) {
-            return position;  // what is in there, and before, is older
-        }
-        std::string tail;  // from `at` on
-        wire::LogPosition here{file->number(), file->size()};
-        for (std::uint64_t at = here.offset; at > 0;) {
-            // Blocks as a compressed file has them, so that each is unpacked once.
-            const std::uint64_t begin = (at - 1) / kBlock * kBlock;
-            const std::string block = file->read(begin, static_cast<std::size_t>(at - begin));
-            if (block.size() != at - begin) {
-                return position;
-            }
-            at = begin;
-            tail.insert(0, block);
-            if (count_back(tail, at, query, wanted, here)) {
-                return here.offset < file->size() ? here : position;
+        for (Side& side : sides) {
+            if (side.open && back.scanned() - side.scanned > kMaxLookBack) {
+                judge(side, side.line.partial, ends);
             }
         }
-        position = here;
+        auto record = parse_cri(back.record());
+        if (!record || !wants(record->is_stderr)) {
+            continue;
+        }
+        Side& side = sides.at(record->is_stderr ? 1 : 0);
+        const Mark mark(*record);
+        const bool broken = record->partial && side.next && ends_before(record->time, *side.next);
+        if (!record->partial || broken) {
+            judge(side, /*headless=*/false, ends);
+            side.at = broken ? side.next_at : back.position();
+            side.scanned = back.scanned();
+            side.open = !query_.since || record->time >= *query_.since;
+        }
+        side.next = mark;
+        side.next_at = back.position();
+        if (side.open) {
+            side.pieces.push_back(query_.matches ? std::move(record->text) : std::string());
+            record->text.clear();
+            side.line = std::move(*record);
+            if (takes_all()) {
+                judge(side, /*headless=*/false, ends);
+            }
+        }
     }
-    return position;
+    for (Side& side : sides) {
+        judge(side, /*headless=*/false, ends);
+    }
+    return ends.empty() ? end : ends[std::min(wanted, ends.size()) - 1];
 }
 
 // Where to begin, in a file that is there.
-void LogReader::find_begin(Files& files, const LogQuery& query, wire::LogBatch& batch) {
-    batch.next = query.from.value_or(wire::LogPosition{});
-    if (query.tail && !query.from) {
-        batch.next = tail_position(files, query);
+void Reading::find_begin() {
+    batch_.next = query_.from.value_or(wire::LogPosition{});
+    if (is_tail()) {
+        batch_.next = tail_position();
     }
-    const std::uint64_t oldest = files.files.front().number();
-    if (batch.next.file < oldest) {
-        batch.skipped_bytes =
-            query.from && batch.next.file != 0 ? 1 : 0;  // how much is not known any more
-        batch.next = {oldest, 0};
+    const std::uint64_t oldest = files_.files.front().number();
+    if (batch_.next.file < oldest) {
+        batch_.skipped_bytes =
+            query_.from && batch_.next.file != 0 ? 1 : 0;  // how much is not known any more
+        batch_.next = {oldest, 0};
     }
-    LogFile* const present = files.find(batch.next.file);
-    if (batch.next.file > files.files.back().number() ||
-        (present != nullptr && present->readable() && batch.next.offset > present->size())) {
-        batch.next = {oldest, 0};  // the log was cleaned and began anew
+    LogFile* const present = files_.find(batch_.next.file);
+    if (batch_.next.file > files_.files.back().number() ||
+        (present != nullptr && present->readable() && batch_.next.offset > present->size())) {
+        batch_.next = {oldest, 0};  // the log was cleaned and began anew
     }
 }
 
-// Reads on in one file from batch.next. False: the batch is full.
-bool LogReader::read_file(LogFile& file,
-                          const LogQuery& query,
-                          wire::LogBatch& batch,
-                          Budget& budget) {
+void Reading::give(wire::LogLine line) {
+    if (fits(line)) {
+        bytes_left_ -= std::min(bytes_left_, line.text.size() + 32);
+        batch_.lines.push_back(std::move(line));
+    }
+}
+
+void Reading::take_piece(wire::LogLine record, const wire::LogPosition& at) {
+    Stream& stream = streams_.at(record.is_stderr ? 1 : 0);
+    const Mark mark(record);
+    if (!std::exchange(stream.seen, true) && (query_.runs || mark.remark)) {
+        stream.begun = look_back(at, record.is_stderr, 1);
+    }
+    if (stream.begun.any && ends_before(stream.begun.last, mark)) {
+        give({stream.begun.last, record.is_stderr, false, {}});
+    }
+    stream.begun.any = record.partial;
+    stream.begun.last = record.time;
+    give(std::move(record));
+}
+
+void Reading::take(wire::LogLine record, const wire::LogPosition& at) {
+    if (!wants(record.is_stderr)) {
+        return;
+    }
+    if (query_.form == LogForm::Pieces) {
+        return take_piece(std::move(record), at);
+    }
+    const bool is_stderr = record.is_stderr;
+    Stream& stream = streams_.at(is_stderr ? 1 : 0);
+    stream.seen = true;
+    Begun& begun = stream.begun;
+    const bool whole = !record.partial;
+    if (whole && stream.known && !begun.any && record.text.size() <= kMaxLine) {
+        return give(std::move(record));
+    }
+    const Mark mark(record);
+    if (begun.any && ends_before(begun.last, mark)) {
+        finish(stream, is_stderr, /*partial=*/false);
+    }
+    if (!begun.any) {
+        begun = {true, false, record.time, record.time, {}};
+        stream.at = at;
+        stream.first = mark;
+    }
+    begun.last = record.time;
+    begun.add(record.text);
+    if (whole) {
+        finish(stream, is_stderr, /*partial=*/false);
+    }
+}
+
+// Gives what was begun, with what was written of it before the reading began.
+void Reading::finish(Stream& stream, bool is_stderr, bool partial) {
+    Begun begun = std::exchange(stream.begun, {});
+    if (!std::exchange(stream.known, true)) {
+        Begun before = look_back(stream.at, is_stderr, SIZE_MAX);
+        if (before.any && ends_before(before.last, *stream.first)) {
+            give(line_of(std::move(before), is_stderr, /*partial=*/false));
+        } else if (before.any) {
+            before.add(begun.text);
+            before.last = begun.last;
+            begun = std::move(before);
+        }
+    }
+    give(line_of(std::move(begun), is_stderr, partial));
+}
+
+// For one who wants pieces, from a tail on: what comes before the first of them.
+void Reading::give_begun(const wire::LogPosition& at) {
+    for (const bool is_stderr : {false, true}) {
+        if (wants(is_stderr)) {
+            Stream& stream = streams_.at(is_stderr ? 1 : 0);
+            stream.seen = true;
+            stream.begun = look_back(at, is_stderr, SIZE_MAX);
+            if (stream.begun.any) {
+                give({stream.begun.first, is_stderr, true, std::move(stream.begun.text)});
+            }
+        }
+    }
+}
+
+// What is not finished at the end of the log.
+void Reading::give_rest() {
+    for (const bool is_stderr : {false, true}) {
+        Stream& stream = streams_.at(is_stderr ? 1 : 0);
+        if (!wants(is_stderr)) {
+            continue;
+        }
+        if (stream.begun.any) {
+            finish(stream, is_stderr, /*partial=*/true);
+        } else if (!stream.seen && !query_.rest_of_new) {
+            if (Begun begun = look_back(batch_.next, is_stderr, SIZE_MAX); begun.any) {
+                give(line_of(std::move(begun), is_stderr, /*partial=*/true));
+            }
+        }
+    }
+}
+
+// A line that a run left unfinished ends where another one may end too: then it was one too many.
+void Reading::trim() {
+    if (!is_tail() || *query_.tail == 0 || query_.form == LogForm::Pieces) {
+        return;
+    }
+    std::vector<wire::LogLine>& lines = batch_.lines;
+    const auto whole = static_cast<std::size_t>(std::count_if(
+        lines.begin(), lines.end(), [](const wire::LogLine& line) { return !line.partial; }));
+    if (whole > *query_.tail) {
+        lines.erase(lines.begin(),
+                    lines.begin() + static_cast<std::ptrdiff_t>(whole - *query_.tail));
+    }
+}
+
+// Reads on in one file from batch_.next. False: the batch is full.
+bool Reading::read_file(LogFile& file) {
     std::string pending;
-    std::uint64_t read_to = batch.next.offset;
+    std::uint64_t read_to = batch_.next.offset;
     for (;;) {
         const std::string block =
             file.read(read_to, kBlock - static_cast<std::size_t>(read_to % kBlock));
@@ -253,57 +526,77 @@ bool LogReader::read_file(LogFile& file,
         std::size_t begin = 0;
         for (std::size_t newline = pending.find('\n'); newline != std::string::npos;
              newline = pending.find('\n', begin)) {
-            if (has_enough(query, batch)) {
+            if (has_enough()) {
                 return false;
             }
-            if (batch.lines.size() >= query.max_lines || budget.bytes == 0 ||
-                budget.scanned >= query.max_scan) {
-                batch.truncated = true;
+            if (batch_.lines.size() >= query_.max_lines || bytes_left_ == 0 ||
+                scanned_ >= query_.max_scan) {
+                batch_.truncated = true;
                 return false;
             }
-            auto line = parse_cri(std::string_view(pending).substr(begin, newline - begin));
+            auto record = parse_cri(std::string_view(pending).substr(begin, newline - begin));
             const std::size_t length = newline + 1 - begin;
-            batch.next.offset += length;
-            budget.scanned += length;
+            const wire::LogPosition at = batch_.next;
+            batch_.next.offset += length;
+            scanned_ += length;
             begin = newline + 1;
-            if (line && fits(query, *line)) {
-                budget.bytes -= std::min(budget.bytes, line->text.size() + 32);
-                batch.lines.push_back(std::move(*line));
+            if (record) {
+                take(std::move(*record), at);
             }
         }
         pending.erase(0, begin);
     }
 }
 
-Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
-    Files files = list();
-    wire::LogBatch batch;
-    if (files.files.empty()) {
-        batch.next = {1, 0};
-        return batch;
+wire::LogBatch Reading::read() {
+    find_begin();
+    bytes_left_ = query_.max_bytes;
+    if (batch_.next == wire::LogPosition{files_.files.front().number(), 0}) {
+        streams_[0].known = streams_[1].known = true;  // nothing comes before
     }
-    find_begin(files, query, batch);
-    Budget budget{query.max_bytes, 0};
-    for (LogFile& file : files.files) {
-        if (file.number() < batch.next.file) {
+    if (query_.form == LogForm::Pieces && is_tail()) {
+        give_begun(batch_.next);
+    }
+    for (LogFile& file : files_.files) {
+        if (file.number() < batch_.next.file) {
             continue;
         }
-        if (file.number() > batch.next.file) {
-            batch.next = {file.number(), 0};
+        if (file.number() > batch_.next.file) {
+            batch_.next = {file.number(), 0};
         }
-        const bool last = &file == &files.files.back();
-        if (!last && all_before_since(file, query)) {
+        const bool last = &file == &files_.files.back();
+        if (!last && all_before_since(file)) {
+            streams_ = {};
             continue;  // older than that, all of it
         }
         if (!file.readable()) {
-            batch.skipped_bytes = 1;  // deleted since it was listed
+            batch_.skipped_bytes = 1;  // deleted since it was listed
+            streams_ = {};
             continue;
         }
-        if (!read_file(file, query, batch, budget)) {
-            return batch;
+        if (!read_file(file)) {
+            break;
         }
     }
-    return batch;
+    if (query_.form == LogForm::AndRest && !batch_.truncated) {
+        give_rest();
+    }
+    if (!batch_.truncated) {
+        trim();
+    }
+    return std::move(batch_);
+}
+
+}  // namespace
+
+Result<wire::LogBatch> LogReader::read(const LogQuery& query) const {
+    LogFiles files = list();
+    if (files.files.empty()) {
+        wire::LogBatch batch;
+        batch.next = {1, 0};
+        return batch;
+    }
+    return Reading(query, files).read();
 }
 
 }  // namespace berth::logs

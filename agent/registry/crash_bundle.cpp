@@ -44,13 +44,13 @@ std::string without_numbers(std::string_view line) {
 std::string crash_signature(const AppStatus& status, const std::vector<wire::LogLine>& lines) {
     const wire::LogLine* last = nullptr;
     for (const wire::LogLine& line : lines) {
-        const bool blank = trim(line.text).empty();
+        const bool blank = trim(wire::shown_text(line)).empty();
         if (!blank && (last == nullptr || line.is_stderr || !last->is_stderr)) {
             last = &line;
         }
     }
     const std::string end = status.exit ? describe(*status.exit) : "not started";
-    return last == nullptr ? end : end + " | " + without_numbers(last->text);
+    return last == nullptr ? end : end + " | " + without_numbers(wire::shown_text(*last));
 }
 
 std::string crash_bundle(const AppStatus& status,
@@ -91,7 +91,7 @@ std::string crash_bundle(const AppStatus& status,
         json.begin_object();
         time("time", line.time);
         json.field("stream", line.is_stderr ? "stderr" : "stdout");
-        json.field("text", printable(shortened(line.text, kMaxLine))).end_object();
+        json.field("text", printable(shortened(wire::shown_text(line), kMaxLine))).end_object();
     }
     json.end_array().end_object();
     return json.take();

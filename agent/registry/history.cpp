@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kCrashLines = 40;
 constexpr std::size_t kCrashFigures = 24;  // two minutes, when somebody has looked
 constexpr std::size_t kCrashRuns = 16;     // as far back as a crash may still be owed
+constexpr std::size_t kKnownRuns = 100;    // whose lines in the log are told apart
 constexpr Duration kWatchedPace = std::chrono::seconds(5);
 constexpr Duration kPace = std::chrono::minutes(5);
 constexpr Duration kFresh = std::chrono::milliseconds(400);
@@ -57,14 +58,46 @@ std::vector<wire::LogLine> Registry::lines_of_run(const std::string& id,
                                                   const AppStatus& run,
                                                   std::size_t count) const {
     logs::LogQuery query;
+    query.form = logs::LogForm::AndRest;
     query.tail = count;
-    query.max_lines = count * 2;  // partial lines are not counted as lines
+    query.max_lines = count * 2 + 2;
+    query.max_bytes = 8 * logs::kMaxLine;
+    query.runs = [&run] {
+        std::vector<WallTime> runs;
+        if (run.started) {
+            runs.push_back(*run.started);
+        }
+        if (run.finished) {
+            runs.push_back(*run.finished + Duration(1));  // the next one's lines are not of this
+        }
+        return runs;
+    };
     query.since = run.started;
     if (run.finished) {
         query.until = *run.finished + Duration(1);
     }
     auto batch = logs::LogReader(log_folder(id)).read(query);
     return batch ? std::move(batch->lines) : std::vector<wire::LogLine>();
+}
+
+std::vector<WallTime> Registry::run_starts(const std::string& id) const {
+    std::vector<WallTime> starts;
+    for (const store::RunRow& run : store_.runs(id, kKnownRuns)) {
+        starts.push_back(run.started);
+    }
+    for (const store::RunRow& run : unstored_runs_) {
+        if (run.id == id) {
+            starts.push_back(run.started);
+        }
+    }
+    if (const App* const app = find(id)) {
+        AppStatus status;
+        app->machine.describe(status);
+        if (status.started) {
+            starts.push_back(*status.started);
+        }
+    }
+    return starts;
 }
 
 std::vector<wire::LogLine> Registry::last_lines_of_run(const App& app, std::size_t count) const {

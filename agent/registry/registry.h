@@ -199,6 +199,9 @@ public:
     [[nodiscard]] std::vector<wire::LogLine> last_lines_of_run(const App& app,
                                                                std::size_t count) const;
 
+    // When the last runs of an app began, in any order: what it wrote before does not go on after.
+    [[nodiscard]] std::vector<WallTime> run_starts(const std::string& id) const;
+
     // The ids of the instances of an app, empty when it has none.
     [[nodiscard]] std::vector<std::string> instances_of(const std::string& base) const;
 

@@ -4,6 +4,7 @@
 #include "controller/api/services.h"
 #include "controller/fleet/log_follow.h"
 #include "shared/json/json_writer.h"
+#include "shared/wire/line_joiner.h"
 #include "shared/wire/status.h"
 
 namespace berth::api {
@@ -40,7 +41,7 @@ Result<wire::LogPosition> parse_cursor(const std::string& text) {
 
 // What the agent is to be asked.
 Result<wire::Value::Map> read_query(const http::Request& request, const std::string& id) {
-    wire::Value::Map args{{"id", id}};
+    wire::Value::Map args{{"id", id}, {"whole", true}};
     BERTH_TRY(const std::uint64_t tail, number_parameter(request, "tail", kDefaultTail, kMaxTail));
     for (const char* const name : {"stream", "grep"}) {
         if (const std::string& text = request.parameter(name); !text.empty()) {
@@ -59,6 +60,7 @@ Result<wire::Value::Map> read_query(const http::Request& request, const std::str
         args.emplace_back("max_lines", std::max<std::uint64_t>(tail, 1));
     } else {
         args.emplace_back("tail", tail);
+        args.emplace_back("rest", true);
     }
     return args;
 }
@@ -122,20 +124,20 @@ private:
         }
         const wire::LogBatch batch = wire::to_log_batch(*answer);
         http::StreamPiece piece;
-        for (const wire::LogLine& line : batch.lines) {
-            piece.data += line.text;
-            if (!line.partial) {
-                piece.data += '\n';
-            }
-        }
+        piece.data = joiner_.take(batch.lines);
         piece.last = !batch.truncated || position_ == batch.next;
+        if (piece.last) {
+            piece.data += joiner_.end();
+        }
         position_ = batch.next;
         return piece;
     }
 
     const Services& services_;
     AppAddress address_;
-    std::optional<wire::LogPosition> position_;  // touched by one request at a time
+    std::optional<wire::LogPosition>
+        position_;  // touched by one request at a time, as what follows
+    wire::LineJoiner joiner_{wire::LineJoiner::Show::Whole, [](WallTime) { return std::string(); }};
 };
 
 http::Response download_response(const std::shared_ptr<Download>& download,

@@ -23,20 +23,21 @@ void write_line(json::JsonWriter& json, const wire::LogLine& line, std::string_v
     json.field("time", rfc3339_utc(line.time, 9));
     json.field("stream", line.is_stderr ? "stderr" : "stdout");
     json.field("text", text).field("partial", line.partial);
-    if (text.size() < line.text.size()) {
-        json.field("cut", line.text.size() - text.size());
+    if (const std::size_t size = wire::shown_text(line).size(); text.size() < size) {
+        json.field("cut", size - text.size());
     }
     json.end_object();
 }
 
 std::string live_line(const wire::LogLine& line) {
-    std::size_t length = std::min(line.text.size(), kLongestLine);
-    while (length > 0 && length < line.text.size() &&
-           (static_cast<unsigned char>(line.text[length]) & 0xC0U) == 0x80U) {
+    const std::string_view text = wire::shown_text(line);
+    std::size_t length = std::min(text.size(), kLongestLine);
+    while (length > 0 && length < text.size() &&
+           (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) {
         --length;  // no character is cut
     }
     json::JsonWriter json;
-    write_line(json, line, std::string_view(line.text).substr(0, length));
+    write_line(json, line, text.substr(0, length));
     return json.take();
 }
 
@@ -46,7 +47,7 @@ std::string log_lines_json(const std::vector<wire::LogLine>& lines) {
     json::JsonWriter json;
     json.begin_array();
     for (const wire::LogLine& line : lines) {
-        write_line(json, line, line.text);
+        write_line(json, line, wire::shown_text(line));
     }
     return json.end_array().take();
 }

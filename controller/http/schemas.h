@@ -101,7 +101,8 @@ inline constexpr std::string_view kSchemas = R"json({
  "state":{"enum":["running","done","failed","unknown"]},"error":{"type":["string","null"]}}},
 "LogLine":{"type":"object","required":["time","stream","text","partial"],"properties":{
  "time":{"$ref":"#/components/schemas/Time"},"stream":{"enum":["stdout","stderr"]},
- "text":{"type":"string"},"partial":{"type":"boolean"}}},
+ "text":{"type":"string"},"partial":{"type":"boolean","description":
+ "not finished yet; an answer to \"after\" has the whole line when it is"}}},
 "Logs":{"type":"object","required":["lines","cursor"],"properties":{
  "lines":{"type":"array","items":{"$ref":"#/components/schemas/LogLine"}},
  "cursor":{"type":"string"}}},

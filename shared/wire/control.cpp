@@ -155,6 +155,11 @@ LogPosition to_log_position(const Value& value) {
     return {value.at(0).as_uint(), value.at(1).as_uint()};
 }
 
+std::string_view shown_text(const LogLine& line) {
+    const std::string_view text = line.text;
+    return line.partial ? text : text.substr(0, text.find_last_not_of('\r') + 1);
+}
+
 Value to_value(const LogLine& line) {
     return Value::Array{to_value(line.time), line.is_stderr, line.partial, line.text};
 }

@@ -23,16 +23,19 @@
 //             {seq, apps, removed} and a push "tick" {seq} every second. seq counts up by one; a
 //             gap means: subscribe again
 //   list      patterns, metrics               -> agent, apps, unmatched
-//   act       verb, patterns, ids, expressions, actor, deadline_ns, key, wait, timeout_ms, if_needed,
-//             reload, confirmed, since_ns     -> results (see ActResult), unmatched; or confirm: ids
-//             that an expression means and that would be lost. `expressions`: no pattern is an id.
-//             Without `wait` a start is answered at exec, others at once. Without timeout_ms the
-//             apps' own limits hold. With since_ns nothing is done: it waits for what a command of
-//             then comes to.
+//   act       verb, patterns, ids, expressions, actor, deadline_ns, key, wait, timeout_ms,
+//   if_needed,
+//             reload, confirmed, since_ns     -> results (see ActResult), unmatched; or confirm:
+//             ids that an expression means and that would be lost. `expressions`: no pattern is an
+//             id. Without `wait` a start is answered at exec, others at once. Without timeout_ms
+//             the apps' own limits hold. With since_ns nothing is done: it waits for what a command
+//             of then comes to.
 //   load      paths, cwd, environment, actor  -> loaded (ids), warnings; error: problems
 //   show      id, secrets (shown, else masked)  -> app, spec (JSON text), history
-//   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms   -> see
-//   LogBatch input     id, data, wait_ms (0)           -> taken (bytes), why (not all), full (it
+//   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms,
+//             whole (lines; else pieces as they were written, except with grep), rest (with whole:
+//             what is unfinished at the end too)    -> see LogBatch
+//   input     id, data, wait_ms (0)           -> taken (bytes), why (not all), full (it
 //   does not
 //             read: try again with the rest); waits so long for it to read
 //   resize    id, rows, columns               -> (nothing)
@@ -151,11 +154,15 @@ LogPosition to_log_position(const Value& value);
 struct LogLine {
     WallTime time;
     bool is_stderr = false;
-    bool partial = false;  // the stream's next line goes on where this one ends
+    bool partial = false;  // not finished: the stream's next line goes on here, or has all of it
     std::string text;      // bytes as the app wrote them
 
     friend bool operator==(const LogLine&, const LogLine&) = default;
 };
+
+// The text as it is shown and searched: a CR before the newline (of a terminal, or of Windows) is
+// no part of the line.
+std::string_view shown_text(const LogLine& line);
 
 Value to_value(const LogLine& line);
 LogLine to_log_line(const Value& value);

@@ -165,6 +165,7 @@ keeperlink::RunFact KeeperBed::ask(const std::string& id, std::uint64_t generati
 
 std::vector<std::string> KeeperBed::log(const std::string& id) const {
     logs::LogQuery query;
+    query.form = logs::LogForm::Pieces;
     query.max_lines = 1'000'000;
     query.max_bytes = 1U << 30U;
     std::vector<std::string> lines;

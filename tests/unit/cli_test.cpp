@@ -7,6 +7,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/durations.h"
 #include "shared/time/backoff.h"
+#include "shared/wire/line_joiner.h"
 
 using namespace berth;       // NOLINT(google-build-using-namespace): tests read better
 using namespace berth::cli;  // NOLINT(google-build-using-namespace)
@@ -166,4 +167,31 @@ TEST_CASE("backoff stays within its bounds for any attempt") {
             CHECK(delay <= seconds(60));
         }
     }
+}
+
+TEST_CASE("pieces of lines are put together for print, the streams never mixed") {
+    const auto piece = [](const std::string& text, bool is_stderr, bool partial) {
+        return wire::LogLine{WallTime(), is_stderr, partial, text};
+    };
+    const auto prefix = [](WallTime) { return std::string("| "); };
+    wire::LineJoiner whole(wire::LineJoiner::Show::Whole, prefix);
+    CHECK(whole.take({piece("listening on ", false, true)}).empty());
+    CHECK(whole.take({piece("err", true, false)}) == "| err\n");
+    CHECK(whole.take({piece("8080\r", false, false)}) == "| listening on 8080\r\n");
+    CHECK(whole.take({piece("a", false, true), piece("b", true, true)}).empty());
+    CHECK(whole.end() == "| a\n| b");
+
+    wire::LineJoiner soon(wire::LineJoiner::Show::Soon, prefix);
+    CHECK(soon.take({piece("Name", false, true)}) == "| Name");
+    CHECK(soon.take({piece(": ", false, true)}) == ": ");
+    CHECK(soon.take({piece("Bob", false, false)}) == "Bob\n");
+    CHECK(soon.take({piece("a", false, true), piece("e", true, false)}) == "| e\n| a");
+    CHECK(soon.take({piece("f", true, false)}) == "\n| f\n");
+    CHECK(soon.take({piece("b", false, false)}) == "| ab\n");
+
+    wire::LineJoiner large(wire::LineJoiner::Show::Whole, prefix);
+    const std::string half(700'000, 'x');
+    CHECK(large.take({piece(half, false, true)}).empty());
+    CHECK(large.take({piece(half, false, true)}) == "| " + half + half);
+    CHECK(large.take({piece("end", false, false)}) == "end\n");
 }

@@ -129,6 +129,20 @@ TEST_CASE("tail, since and patterns go back into compressed files") {
     CHECK(texts(LogReader(folder.path()).read(query).value()).size() == 1);
 }
 
+TEST_CASE("a line in pieces goes on from a compressed file") {
+    const TempFolder folder;
+    folder.write("00000001.log", rfc3339_utc(second(1)) + " stdout P be\n");
+    folder.write("00000002.log", rfc3339_utc(second(2)) + " stderr F other\n");
+    folder.write("current", rfc3339_utc(second(3)) + " stdout F gun\n");
+    REQUIRE(compress_rotated(folder.path(), kGoOn));
+    REQUIRE(names_in(folder.path()).front() == "00000001.log.gz");
+    CHECK(read_all(folder.path(), 1) == std::vector<std::string>{"other", "begun"});
+    CHECK(read_all(folder.path(), 1, {3, 0}) == std::vector<std::string>{"begun"});
+    LogQuery query;
+    query.tail = 1;
+    CHECK(texts(LogReader(folder.path()).read(query).value()) == std::vector<std::string>{"begun"});
+}
+
 TEST_CASE("a search that finds nothing pauses after a bounded piece of the log") {
     const TempFolder folder;
     write_log(folder.path(), 5000, 1U << 20U);
@@ -242,7 +256,7 @@ TEST_CASE("one read is cut into blocks that fit the files") {
     for (int i = 0; i < 2000; ++i) {
         lines += std::to_string(i) + "\n";
     }
-    writer->append(Stream::Stdout, lines + "rest", second(0));
+    writer->append(Stream::Stdout, lines + "rest\n", second(0));
     for (const auto& entry : fs::directory_iterator(folder.path())) {
         CHECK(entry.file_size() <= 5000);
     }

@@ -111,10 +111,10 @@ TEST_CASE("the tail goes over rotated files and counts whole lines that match") 
         };
     CHECK(tail(0).empty());
     CHECK(tail(1) == Texts{"five"});
-    CHECK(tail(2) == Texts{"fo", "ur", "five"});
-    CHECK(tail(3) == Texts{"three", "fo", "ur", "five"});
-    CHECK(tail(4) == Texts{"two", "three", "fo", "ur", "five"});
-    CHECK(tail(99) == Texts{"one", "two", "three", "fo", "ur", "five"});
+    CHECK(tail(2) == Texts{"four", "five"});
+    CHECK(tail(3) == Texts{"three", "four", "five"});
+    CHECK(tail(4) == Texts{"two", "three", "four", "five"});
+    CHECK(tail(99) == Texts{"one", "two", "three", "four", "five"});
     CHECK(tail(2, "stderr") == Texts{"two", "five"});
     CHECK(tail(1, "", "w") == Texts{"two"});
     CHECK(tail(1, "stdout", "thr") == Texts{"three"});
@@ -302,20 +302,264 @@ TEST_CASE("a batch ends at its limits and says that there is more") {
     CHECK_FALSE(reader.read(query).value().truncated);
 }
 
-TEST_CASE("what the writer marks as partial is put together by the reader's user") {
+namespace {
+
+wire::LogBatch read(const std::string& folder, const LogQuery& query = {}) {
+    return LogReader(folder).read(query).value();
+}
+
+LogQuery tail_of(std::size_t count, LogForm form = LogForm::Lines) {
+    LogQuery query;
+    query.form = form;
+    query.tail = count;
+    return query;
+}
+
+std::function<bool(std::string_view)> ends_with(const std::string& end) {
+    return [end](std::string_view text) { return text.ends_with(end); };
+}
+
+// Every place where a reading may begin: between two records, and how many lines end behind it.
+struct Place {
+    wire::LogPosition at;
+    std::size_t records = 0;  // before it
+};
+
+std::vector<Place> places(const std::string& log, std::uint64_t file) {
+    std::vector<Place> all{{{file, 0}, 0}};
+    for (std::size_t end = log.find('\n'); end != std::string::npos;
+         end = log.find('\n', end + 1)) {
+        all.push_back({{file, end + 1}, all.size()});
+    }
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("what the writer marks as partial is a line when it is finished") {
     const TempFolder folder;
     auto writer = LogWriter::open({folder.path(), 1U << 20U, 2});
     REQUIRE(writer);
     writer->append(Stream::Stdout, "ab", second(0));
     writer->append(Stream::Stderr, "!\n", second(1));
     writer->append(Stream::Stdout, "c\n\nlast", second(2));
-    const auto lines = LogReader(folder.path()).read({}).value().lines;
+
+    LogQuery query;
+    query.form = LogForm::Pieces;
+    auto lines = read(folder.path(), query).lines;
     REQUIRE(lines.size() == 5);
     CHECK((lines[0].text == "ab" && lines[0].partial));
     CHECK((lines[1].text == "!" && lines[1].is_stderr));
     CHECK((lines[2].text == "c" && !lines[2].partial));
     CHECK((lines[3].text.empty() && !lines[3].partial));
     CHECK((lines[4].text == "last" && lines[4].partial));
+
+    lines = read(folder.path()).lines;
+    REQUIRE(lines.size() == 3);
+    CHECK((lines[0].text == "!" && lines[0].is_stderr));
+    CHECK((lines[1].text == "abc" && !lines[1].partial && lines[1].time == second(0)));
+    CHECK((lines[2].text.empty() && !lines[2].partial));
+
+    query.form = LogForm::AndRest;
+    lines = read(folder.path(), query).lines;
+    REQUIRE(lines.size() == 4);
+    CHECK((lines[3].text == "last" && lines[3].partial));
+}
+
+TEST_CASE("a reading that begins anywhere gives the lines that end behind it, whole") {
+    const TempFolder folder;
+    const std::string old = cri(1, "zero", "stderr F") + cri(2, "a", "stdout P");
+    const std::string log = cri(3, "x", "stderr P") + cri(4, "b", "stdout P") +
+                            cri(5, "y", "stderr F") + cri(6, "c") + cri(7, "d", "stderr F");
+    folder.write("00000001.log", old);
+    folder.write("current", log);
+    const Texts all{"zero", "xy", "abc", "d"};
+    for (const auto& [text, file] : {std::pair{old, 1}, {log, 2}}) {
+        for (const Place& place : places(text, static_cast<std::uint64_t>(file))) {
+            INFO(file << " " << place.records);
+            LogQuery query;
+            query.from = place.at;
+            const std::size_t records = place.records + (file == 2 ? 2 : 0);
+            const std::size_t gone = records < 1   ? 0
+                                     : records < 5 ? 1
+                                     : records < 6 ? 2
+                                     : records < 7 ? 3
+                                                   : 4;
+            CHECK(texts(read(folder.path(), query)) ==
+                  Texts(all.begin() + static_cast<std::ptrdiff_t>(gone), all.end()));
+        }
+    }
+    for (std::size_t count = 0; count <= 5; ++count) {
+        INFO(count);
+        const std::size_t gone = all.size() - std::min(all.size(), count);
+        CHECK(texts(read(folder.path(), tail_of(count))) ==
+              Texts(all.begin() + static_cast<std::ptrdiff_t>(gone), all.end()));
+    }
+    const LogReader reader(folder.path());
+    for (std::size_t lines = 1; lines < 4; ++lines) {
+        wire::LogPosition at{1, 0};
+        CHECK(follow(reader, at, lines) == all);
+    }
+}
+
+TEST_CASE("a follower gets a line once, when it is finished, over rotations") {
+    const TempFolder folder;
+    const std::string path = folder / "app";
+    auto writer = LogWriter::open({path, 300, 1000});
+    REQUIRE(writer);
+    const LogReader reader(path);
+    wire::LogPosition at{1, 0};
+    Texts seen;
+    Texts expected;
+    const auto look = [&] {
+        const Texts now = follow(reader, at, 2);
+        seen.insert(seen.end(), now.begin(), now.end());
+    };
+    for (int i = 0; i < 100; ++i) {
+        const std::string number = std::to_string(i);
+        writer->append(Stream::Stdout, "out ", second(i));
+        i % 3 == 0 ? look() : void();
+        writer->append(Stream::Stderr, "err ", second(i));
+        writer->append(Stream::Stdout, number, second(i));
+        look();
+        writer->append(Stream::Stderr, number + "\n", second(i));
+        i % 2 == 0 ? look() : void();
+        writer->append(Stream::Stdout, "\n", second(i));
+        expected.push_back("err " + number);
+        expected.push_back("out " + number);
+    }
+    look();
+    CHECK(seen == expected);
+    CHECK(reader.files().size() > 20);
+}
+
+TEST_CASE("a line in pieces is searched, and found by its first piece's time and its stream") {
+    const TempFolder folder;
+    folder.write("00000001.log", cri(1, "listening ", "stdout P"));
+    folder.write("current",
+                 cri(2, "noise", "stderr F") + cri(3, "on ", "stdout P") + cri(4, "8080\r") +
+                     cri(5, "late"));
+    LogQuery query;
+    query.matches = ends_with("on 8080");
+    CHECK(texts(read(folder.path(), query)) == Texts{"listening on 8080\r"});
+    CHECK(wire::shown_text(read(folder.path(), query).lines.front()) == "listening on 8080");
+    query.tail = 1;
+    CHECK(texts(read(folder.path(), query)) == Texts{"listening on 8080\r"});
+    query.matches = {};
+    query.tail.reset();
+    query.stream = "stdout";
+    query.since = second(2);  // it began before
+    CHECK(texts(read(folder.path(), query)) == Texts{"late"});
+    query.tail = 9;
+    CHECK(texts(read(folder.path(), query)) == Texts{"late"});
+    query.since = second(1);
+    CHECK(texts(read(folder.path(), query)) == Texts{"listening on 8080\r", "late"});
+    query.since.reset();
+    query.until = second(2);  // and ends after
+    CHECK(texts(read(folder.path(), query)) == Texts{"listening on 8080\r"});
+    query.tail.reset();
+    CHECK(texts(read(folder.path(), query)) == Texts{"listening on 8080\r"});
+}
+
+TEST_CASE("what is not finished comes at the end of a tail, of both streams, and whole later") {
+    const TempFolder folder;
+    folder.write("current",
+                 cri(1, "Name", "stdout P") + cri(2, "one", "stderr F") + cri(3, ": ", "stdout P") +
+                     cri(4, "two", "stderr F") + cri(5, "half", "stderr P"));
+    const auto batch = read(folder.path(), tail_of(1, LogForm::AndRest));
+    REQUIRE(texts(batch) == Texts{"two", "Name: ", "half"});
+    CHECK((!batch.lines[0].partial && batch.lines[1].partial && batch.lines[2].partial));
+    CHECK(batch.lines[1].time == second(1));
+    CHECK(texts(read(folder.path(), tail_of(1))) == Texts{"two"});
+
+    // Whoever puts pieces together gets what is before the tail too.
+    CHECK(texts(read(folder.path(), tail_of(0, LogForm::Pieces))) == Texts{"Name: ", "half"});
+
+    folder.append("current", cri(6, "Bob"));
+    LogQuery query;
+    query.from = batch.next;
+    CHECK(texts(read(folder.path(), query)) == Texts{"Name: Bob"});
+    query.form = LogForm::AndRest;
+    query.rest_of_new = true;
+    CHECK(texts(read(folder.path(), query)) == Texts{"Name: Bob"});
+    query.rest_of_new = false;
+    CHECK(texts(read(folder.path(), query)) == Texts{"Name: Bob", "half"});
+}
+
+TEST_CASE("a run does not go on with a line that the one before left unfinished") {
+    const TempFolder folder;
+    folder.write("current",
+                 cri(1, "half", "stdout P") + cri(5, "hello") + cri(6, "end", "stdout P"));
+    LogQuery query;
+    query.runs = [] { return std::vector<WallTime>{second(0), second(3)}; };
+    CHECK(texts(read(folder.path(), query)) == Texts{"half", "hello"});
+    query.since = second(3);
+    CHECK(texts(read(folder.path(), query)) == Texts{"hello"});
+    query.since.reset();
+    for (const auto& [count, expected] :
+         {std::pair{1, Texts{"hello"}}, {2, Texts{"half", "hello"}}}) {
+        query.tail = static_cast<std::size_t>(count);
+        CHECK(texts(read(folder.path(), query)) == expected);
+    }
+    query.tail.reset();
+    query.until = second(3);
+    CHECK(texts(read(folder.path(), query)) == Texts{"half"});
+    query.until.reset();
+    query.from = wire::LogPosition{1, cri(1, "half").size()};
+    CHECK(texts(read(folder.path(), query)) == Texts{"half", "hello"});
+    query.form = LogForm::Pieces;
+    const auto pieces = read(folder.path(), query).lines;
+    REQUIRE(pieces.size() == 3);
+    CHECK((pieces[0].text.empty() && !pieces[0].partial));  // ends "half"
+    CHECK(pieces[1].text == "hello");
+}
+
+TEST_CASE("what the keeper says itself is a line of its own") {
+    const TempFolder folder;
+    folder.write("current", cri(1, "half", "stderr P") + cri(2, "[berth] 3 lines", "stderr F"));
+    CHECK(texts(read(folder.path())) == Texts{"half", "[berth] 3 lines"});
+}
+
+TEST_CASE("a line in pieces is cut at its bound and says so, wherever the reading began") {
+    const TempFolder folder;
+    const std::string piece(60'000, 'x');
+    std::string log = cri(1, "before");
+    for (int i = 0; i < 20; ++i) {
+        log += cri(2, piece, "stdout P");
+    }
+    const std::size_t middle = log.size();
+    log += cri(3, "end") + cri(4, "after");
+    folder.write("current", log);
+    LogQuery query;
+    for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{middle}}) {
+        query.from = wire::LogPosition{1, offset};
+        auto lines = read(folder.path(), query).lines;
+        if (lines.front().text == "before") {
+            query.from = read(folder.path(), query).next;
+            lines.erase(lines.begin());
+        }
+        REQUIRE_FALSE(lines.empty());
+        CHECK(lines.front().text == std::string(kMaxLine, 'x') + " … [berth: line cut at 1 MiB]");
+    }
+    CHECK(texts(read(folder.path(), tail_of(1))) == Texts{"after"});
+    query = tail_of(2);
+    query.max_bytes = 2 * kMaxLine;
+    CHECK(texts(read(folder.path(), query)).size() == 2);
+}
+
+TEST_CASE("the beginning of a line is looked for so far back and no further, and that is said") {
+    const TempFolder folder;
+    std::string log = cri(1, "far ", "stdout P");
+    for (int i = 0; i < 100; ++i) {
+        log += cri(2, std::string(60'000, 'e'), "stderr F");
+    }
+    log += cri(3, "near ", "stdout P");
+    const std::size_t end = log.size();
+    folder.write("current", log + cri(4, "end"));
+    LogQuery query;
+    query.from = wire::LogPosition{1, end};
+    CHECK(texts(read(folder.path(), query)) ==
+          Texts{"[berth: this line began over 4 MiB before] … near end"});
 }
 
 TEST_CASE("a log whose last line was cut by a crash goes on with a line of its own") {

@@ -55,9 +55,11 @@ export class LogBuffer {
 
     append(lines: LogLine[]): void {
         for (const line of lines) {
-            const whole = line.text.endsWith("\r") ? line.text.slice(0, -1) : line.text;
-            const text = line.cut ? whole + CUT : whole;
             const begun = this.open[line.stream];
+            const whole = (begun?.text ?? "") + line.text;
+            // A CR before the newline is no part of the line, also when it came in a piece of its own.
+            const shown = line.partial ? whole : whole.replace(/\r+$/, "");
+            const text = line.cut ? shown + CUT : shown;
             if (begun) this.extend(begun, text);
             else this.push(line.stream, line.time, text);
             const last = begun ?? this.rows[this.rows.length - 1] ?? null;
@@ -86,7 +88,7 @@ export class LogBuffer {
     }
 
     private extend(row: Row, text: string): void {
-        row.text = cut(row.text + text);
+        row.text = cut(text);
         row.plain = null;
         row.version++;
         row.height = 0;

@@ -13,6 +13,12 @@ describe("LogBuffer", () => {
         buffer.append([line("c"), line("d")]);
         expect(texts(buffer)).toEqual(["abc", "err", "d"]);
     });
+    it("leaves out a CR before the newline, also when it came in a piece of its own", () => {
+        const buffer = new LogBuffer();
+        buffer.append([line("10%\r", { partial: true }), line("20%\r", { partial: true })]);
+        buffer.append([line("\r"), line("dos\r", { partial: true }), line("")]);
+        expect(texts(buffer)).toEqual(["10%\r20%", "dos"]);
+    });
     it("is bounded, in lines and in the length of one", () => {
         const buffer = new LogBuffer(100);
         buffer.append(Array.from({ length: 1000 }, (_, i) => line(`${i}`)));
