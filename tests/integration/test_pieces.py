@@ -124,7 +124,7 @@ def test_a_crash_whose_last_line_comes_in_pieces_is_one_group(home):
         home.berth("connect", "p", stdin=b"exit 3\n", check=0)
         wait_for(lambda n=count: sum(group["count"] for group in home.berth(
             "crashes", "--json", "p", check=0).json()["groups"]) == n, f"crash {count} is kept")
-    crashes = home.berth("crashes", "--json", "-n", "9", "p", check=0).json()
+    crashes = home.berth("crashes", "--json", "--last", "9", "p", check=0).json()
     assert len(crashes["crashes"]) == 3
     assert [group["count"] for group in crashes["groups"]] == [3]
     for crash in crashes["crashes"]:
