@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from berthlib import BIN, wait_for
+from test_controller import Up
 
 # Writes to fd N what a line "N TEXT" of its input says, piece by piece; "exit N" ends it.
 PUPPET = r"""
@@ -179,3 +180,30 @@ def test_a_follower_gets_whole_lines(home, options):
             assert text() == "second"
         finally:
             follower.kill()
+
+
+def test_the_api_and_the_download_have_whole_lines(tmp_path):
+    home = Up(tmp_path / "home")
+    home.begin()
+    try:
+        puppet(home)
+        wait_for(lambda: home.panel.ask("GET", "/agents/default/apps/p")[0] == 200, "the app is known")
+        say(home, "Na")
+        say(home, "error\\r\\n", fd=2)
+        say(home, "me: ")
+        path = "/agents/default/apps/p/logs"
+
+        def ask(query):
+            answer = home.panel.ask("GET", f"{path}?{query}")[1]
+            return [(line["text"], line["partial"]) for line in answer["lines"]], answer["cursor"]
+
+        lines, cursor = ask("tail=5")
+        assert lines == [("error", False), ("Name: ", True)]
+        assert ask(f"after={cursor}")[0] == []
+        say(home, "Bob\\n")
+        assert ask(f"after={cursor}")[0] == [("Name: Bob", False)]
+        assert ask("tail=5&grep=%5EName:%20Bob$")[0] == [("Name: Bob", False)]
+        assert home.panel.ask("GET", path + "/download")[1] == "error\r\nName: Bob\n"
+    finally:
+        home.berth("down", timeout=120)
+        home.destroy()
