@@ -40,7 +40,7 @@ class Two(Up):
             journal.touch()
             for name, text in {
                 "calm": command("exec sleep 1000", app="calm"),
-                "counted": command(f"echo x >> {journal}; exec sleep 1000", app="counted"),
+                "counted": command(f"echo x >> {journal}; exec sleep 1000", "[ready]\nsettle = 0\n", "counted"),
                 "lively": command(f"exec python3 {lively}", '[health]\nwatchdog = "800ms"\n', "lively"),
                 "checked": command("exec sleep 1000", '[health]\nexec = "true"\ninterval = "200ms"\ntimeout = "1s"\nfailures = 1\n',
                                    "checked"),
