@@ -350,7 +350,7 @@ def test_refused_for_now(home, programs, way):
     apps.secret("a")
     client = Driver(programs, way, environment)
     try:
-        client.gives("ping", 1.2, 429, at_least=1.2, at_most=2.2)
+        client.gives("ping", 5, 429, at_least=5, at_most=8)  # time enough for the first refusal
         home.berth("messages", "x0", "--clear", "--yes", check=0)
         client.gives("ping", 20, 0)
     finally:
