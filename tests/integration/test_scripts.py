@@ -135,7 +135,7 @@ def test_start_of_what_ends_well_at_once_says_so(home):
 
 
 def test_settle_decides_when_a_service_is_ready(home):
-    load(home, "late", app=shell("sleep 0.6; exit 5"), more='[restart]\npolicy = "never"')
+    load(home, "late", app=shell("sleep 4; exit 5"), more='[restart]\npolicy = "never"')
     assert home.berth("start", "late").code == 0, "it has lived for 250 ms"
     load(home, "longer", app=shell("sleep 0.6; exit 5"), more='[ready]\nsettle = "5s"\n[restart]\npolicy = "never"')
     done = home.berth("start", "longer")
@@ -223,7 +223,7 @@ def test_a_need_that_failed_for_good_ends_the_waiting(home):
 
 
 def test_until_says_how_far(home):
-    load(home, "db", app=shell("sleep 1.5; echo up; sleep 1000"), more='[ready]\nlog = "up"')
+    load(home, "db", app=shell("sleep 4; echo up; sleep 1000"), more='[ready]\nlog = "up"')
     load(home, "early", app='requires = [{ id = "db", until = "started" }]')
     load(home, "ready", app='requires = [{ id = "db", until = "ready" }]')
     home.berth("start", "early", check=0)
