@@ -74,6 +74,9 @@ Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
                                                 const std::string& agent_home) {
     const std::string path = agent_home + "/run/control.sock";
     if (!answers(path) && !home_lives(agent_home)) {
+        if (auto lost = without_folder(agent_home)) {
+            return fail(ErrorCode::Unavailable, std::move(*lost));
+        }
         return fail(ErrorCode::Unavailable,
                     "no agent runs at " + agent_home + "; start one with: berth up --detach");
     }

@@ -8,6 +8,7 @@
 
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/find_process.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
 
@@ -54,6 +55,19 @@ std::optional<std::string> held_still(const std::string& agent_home) {
     const std::string number = std::to_string(*pid);
     return what + " at " + agent_home + " (pid " + number + ") is stopped, `kill -CONT " + number +
            "` lets it go on";
+}
+
+std::optional<std::string> without_folder(const std::string& agent_home) {
+    const auto keeper = os::exists(agent_home + "/run/keeper.records")
+                            ? std::nullopt
+                            : os::find_process("berth-keeper", "--home", agent_home);
+    if (!keeper) {
+        return std::nullopt;
+    }
+    const std::string number = std::to_string(*keeper);
+    return "the run folder of " + agent_home + " was removed, but its keeper (pid " + number +
+           ") and its apps run on; `kill -TERM " + number +
+           "` ends them in order, then it can be brought up again";
 }
 
 void let_go_on(const Service& service) {

@@ -83,6 +83,9 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
         if (auto held = held_still(folder)) {
             return fail(ErrorCode::Unavailable, std::move(*held));
         }
+        if (auto lost = without_folder(folder)) {
+            return fail(ErrorCode::Unavailable, std::move(*lost));
+        }
         BERTH_CHECK(os::remove_tree(problem));  // of an earlier try
         BERTH_TRY(const bool fresh, ensure_agent(folder, agent_name, log_file));
         const auto gave_up = [&folder] {

@@ -9,6 +9,7 @@
 #include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/find_process.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
 
@@ -35,6 +36,15 @@ Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
         auto lock = os::lock_file(path);
         (void)::prctl(PR_SET_PDEATHSIG, 0);
         return lock;
+    }
+    // Without records this home begins, or somebody removed its run folder, the lock in it too, under
+    // a keeper that lives: a second one would start all of its apps once more.
+    const bool begins = !os::exists(options.home + "/run/keeper.records");
+    if (const auto other = begins ? os::find_process("berth-keeper", "--home", options.home)
+                                  : std::nullopt) {
+        return fail(ErrorCode::AlreadyExists,
+                    "a keeper runs for " + options.home + " already, pid " +
+                        std::to_string(*other) + ", whose run folder was removed");
     }
     BERTH_TRY(std::optional<os::UniqueFd> lock, os::try_lock_file(path));
     if (!lock) {
