@@ -273,7 +273,11 @@ LoadOutcome Registry::load(const LoadRequest& request, const Actor& actor) {
                                        ", who so decides what root runs here");
         }
         parsed.apps = expand(parsed.apps);
+        const std::string setup = file->substr(0, file->rfind('/') + 1) + "setup.pytainer";
         for (const AppSpec& spec : parsed.apps) {
+            if (spec.descriptor == DescriptorKind::PyTainer && os::exists(setup)) {
+                outcome.warnings.push_back(setup + ": is not acted on yet: do by hand what it says");
+            }
             if (spec.backend == BackendType::Screen) {
                 outcome.warnings.push_back(
                     *file + ": \"" + spec.id +

@@ -247,8 +247,9 @@ def test_pytainers_defaults(home):
     folder.mkdir(parents=True)
     (folder / "init.py").write_text("print('from init.py')\n")
     (folder / "pytainer.toml").write_text('[app]\nident = "py"\n[config.loud]\ntype = "bool"\nvalue = true\n[requirements]\nmodules = ["numpy"]\n')
+    (folder / "setup.pytainer").write_text("PIPINSTALL numpy\n")
     done = home.berth("load", folder, check=0)
-    assert "requirements.modules" in done.err
+    assert "requirements.modules" in done.err and "setup.pytainer" in done.err
     home.berth("start", "py", check=0)
     wait_for(lambda: "from init.py" in home.berth("logs", "py").out, "its default launcher ran")
 
