@@ -101,7 +101,7 @@ def test_every_line_that_is_written_in_pieces_is_found(home):
     script = home.write("cerr.py", code)
     home.load("c.toml", f'[app]\nid = "c"\ncommand = "{sys.executable} {script}"\nkind = "oneshot"\n')
     home.berth("start", "c", check=0)
-    wait_for(lambda: "last" in home.berth("logs", "c").out, "all is written")
+    wait_for(lambda: "last" in home.berth("logs", "-n", "1000", "c").out, "all is written")
     expected = [f"number {n} of 300" for n in range(300)]
     found = home.berth("logs", "-n", "1000", "--grep", "^number [0-9]+ of 300$", "c", check=0)
     assert found.out.splitlines() == expected
