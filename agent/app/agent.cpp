@@ -67,10 +67,10 @@ Result<void> Agent::prepare() {
     }
     BERTH_TRY(store_, store::Store::open(home + "/agent.db"));
     BERTH_TRY(const std::string keeper, os::sibling_executable("berth-keeper"));
-    keeper_ = std::make_unique<backend::KeeperClient>(
+    keeper_ = std::make_unique<native::KeeperClient>(
         loop_,
         std::vector<std::string>{keeper, "--home", home, "--name", options_.name},
-        backend::KeeperClient::Events{[this](const auto& runs, std::int32_t pid) {
+        native::KeeperClient::Events{[this](const auto& runs, std::int32_t pid) {
                                           registry_->on_snapshot(runs, pid);
                                           if (options_.shutdown) {
                                               registry_->shut_down();
@@ -78,14 +78,14 @@ Result<void> Agent::prepare() {
                                       },
                                       [this](const keeperlink::Message& fact) { on_fact(fact); },
                                       [this] { server_->on_keeper_problem(); }});
-    backend::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
+    native::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
     launch.inherit_env = config.inherit_env;
-    registry_ = std::make_unique<registry::Registry>(
+    registry_ = std::make_unique<apps::Registry>(
         loop_,
         *store_,
         *keeper_,
         std::move(launch),
-        registry::Registry::Observers{[this](const auto& changed, const auto& removed) {
+        apps::Registry::Observers{[this](const auto& changed, const auto& removed) {
                                           trimmer_.worked(changed.size() + removed.size());
                                           relay_->on_changed(changed, removed);
                                           server_->on_changed(changed, removed);

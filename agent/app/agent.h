@@ -5,10 +5,10 @@
 #include <string>
 
 #include "agent/app/relay_bridge.h"
-#include "agent/backend/keeper_client.h"
+#include "agent/backend/native/keeper_client.h"
 #include "agent/control/server.h"
 #include "agent/logs/log_janitor.h"
-#include "agent/registry/registry.h"
+#include "agent/apps/registry.h"
 #include "agent/store/store.h"
 #include "shared/base/result.h"
 #include "shared/bus/context.h"
@@ -65,8 +65,8 @@ private:
     os::UniqueFd lock_;
     bus::Context context_;
     std::unique_ptr<store::Store> store_;
-    std::unique_ptr<backend::KeeperClient> keeper_;
-    std::unique_ptr<registry::Registry> registry_;
+    std::unique_ptr<native::KeeperClient> keeper_;
+    std::unique_ptr<apps::Registry> registry_;
     std::unique_ptr<RelayBridge> relay_;
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<logs::LogJanitor> janitor_;

@@ -35,14 +35,14 @@ std::string variables_file(const std::string& home, const std::string& app) {
 
 }  // namespace
 
-backend::LaunchContext RelayBridge::launch_context(const std::string& agent,
+native::LaunchContext RelayBridge::launch_context(const std::string& agent,
                                                    const std::string& home) {
-    backend::LaunchContext context;
+    native::LaunchContext context;
     context.agent = agent;
     context.home = home;
     context.python_path = home + "/ipc";
     context.ipc = [home](const AppSpec& spec) {
-        return backend::LaunchContext::Variables{
+        return native::LaunchContext::Variables{
             {"BERTH_IPC", "ipc://" + home + "/run/app.sock"},
             {"BERTH_IPC_SECRET_FILE", relay::secret_file(home, spec.id)},
             {"BERTH_CONFIG_FILE", variables_file(home, spec.id)},
@@ -62,7 +62,7 @@ backend::LaunchContext RelayBridge::launch_context(const std::string& agent,
 }
 
 Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
-                                                        registry::Registry& registry,
+                                                        apps::Registry& registry,
                                                         const Options& options) {
     for (const char* const folder : {"/secrets", "/tmp"}) {
         BERTH_CHECK(os::make_folders(options.home + folder));
@@ -101,7 +101,7 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     return bridge;
 }
 
-relay::AppFacts RelayBridge::facts(const registry::App& app) const {
+relay::AppFacts RelayBridge::facts(const apps::App& app) const {
     const AppStatus status = registry_.status(app);
     const AppSpec& spec = app.machine.spec();
     relay::AppFacts facts;
@@ -123,7 +123,7 @@ void RelayBridge::on_changed(const std::set<std::string>& changed,
                              const std::set<std::string>& removed) {
     std::vector<relay::AppFacts> apps;
     for (const std::string& id : changed) {
-        if (const registry::App* const app = registry_.find(id)) {
+        if (const apps::App* const app = registry_.find(id)) {
             apps.push_back(facts(*app));
         }
     }
@@ -149,7 +149,7 @@ void RelayBridge::control(relay::Verb verb,
     }
     // The turn's commit comes first, so that what the app asks next sees what this has done.
     loop_.post([this, app, done, outcome]() mutable {
-        if (const registry::App* const found = registry_.find(app)) {
+        if (const apps::App* const found = registry_.find(app)) {
             outcome.state = registry_.status(*found).state;
         }
         done(outcome);

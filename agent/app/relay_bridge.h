@@ -4,8 +4,8 @@
 #include <set>
 #include <string>
 
-#include "agent/backend/launch.h"
-#include "agent/registry/registry.h"
+#include "agent/backend/native/launch.h"
+#include "agent/apps/registry.h"
 #include "agent/relay/service.h"
 #include "shared/base/result.h"
 #include "shared/config/agent_config.h"
@@ -24,7 +24,7 @@ public:
     };
 
     static Result<std::unique_ptr<RelayBridge>> start(loop::EventLoop& loop,
-                                                      registry::Registry& registry,
+                                                      apps::Registry& registry,
                                                       const Options& options);
 
     ~RelayBridge() { registry_.set_mailbox_of({}); }
@@ -33,7 +33,7 @@ public:
     RelayBridge& operator=(const RelayBridge&) = delete;
 
     // What every start of an app needs of the relay.
-    static backend::LaunchContext launch_context(const std::string& agent, const std::string& home);
+    static native::LaunchContext launch_context(const std::string& agent, const std::string& home);
 
     // After the commit of a turn.
     void on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed);
@@ -41,17 +41,17 @@ public:
     [[nodiscard]] relay::Service& service() { return *service_; }
 
 private:
-    RelayBridge(loop::EventLoop& loop, registry::Registry& registry)
+    RelayBridge(loop::EventLoop& loop, apps::Registry& registry)
         : loop_(loop), registry_(registry) {}
 
     void control(relay::Verb verb,
                  const std::string& app,
                  const std::string& actor,
                  const std::function<void(const relay::Controlled&)>& done);
-    [[nodiscard]] relay::AppFacts facts(const registry::App& app) const;
+    [[nodiscard]] relay::AppFacts facts(const apps::App& app) const;
 
     loop::EventLoop& loop_;
-    registry::Registry& registry_;
+    apps::Registry& registry_;
     std::unique_ptr<relay::Service> service_;
 };
 

@@ -28,7 +28,7 @@ wire::ActResult failure(const std::string& id,
     return {id, false, code, std::move(message), state};
 }
 
-AppState shown(const registry::App& app) {
+AppState shown(const apps::App& app) {
     return supervisor::public_state(app.machine.state());
 }
 
@@ -129,7 +129,7 @@ std::optional<Duration> Actions::patience(const Pending& pending) const {
     }
     Duration longest = Duration::zero();
     for (const Target& target : pending.targets) {
-        const registry::App* const app = registry_.find(target.id);
+        const apps::App* const app = registry_.find(target.id);
         if (app == nullptr || target.result) {
             continue;
         }
@@ -142,7 +142,7 @@ std::optional<Duration> Actions::patience(const Pending& pending) const {
         const bool ends = pending.verb != Verb::Start || is_active(shown(*app));
         longest = std::max(
             longest,
-            *start + (ends ? registry::Registry::longest_stop(*app) + kToBeKilled
+            *start + (ends ? apps::Registry::longest_stop(*app) + kToBeKilled
                            : Duration::zero()));
     }
     return longest + kSlack;
@@ -163,7 +163,7 @@ void Actions::time_is_over(std::uint64_t number) {
     }
     std::optional<MonoTime> latest;
     for (const Target& target : found->second.targets) {
-        const registry::App* const app = registry_.find(target.id);
+        const apps::App* const app = registry_.find(target.id);
         if (!found->second.limit && !target.result && app != nullptr && app->machine.deadline()) {
             latest = std::max(latest.value_or(MonoTime()), *app->machine.deadline());
         }
@@ -179,7 +179,7 @@ void Actions::time_is_over(std::uint64_t number) {
 void Actions::begin(Pending& pending, const std::string& actor) {
     const std::string& hung = registry_.keeper_problem();
     for (Target& target : pending.targets) {
-        const registry::App* const app = registry_.find(target.id);
+        const apps::App* const app = registry_.find(target.id);
         if (pending.only_looks) {
             look(pending, target);
         } else if (!hung.empty() && needs_keeper(pending.verb, *app)) {
@@ -193,7 +193,7 @@ void Actions::begin(Pending& pending, const std::string& actor) {
     }
 }
 
-bool Actions::needs_keeper(Verb verb, const registry::App& app) {
+bool Actions::needs_keeper(Verb verb, const apps::App& app) {
     const bool active = is_active(shown(app));
     return verb == Verb::Restart || (verb == Verb::Start && !active) ||
            ((verb == Verb::Stop || verb == Verb::Kill) && active);
@@ -201,7 +201,7 @@ bool Actions::needs_keeper(Verb verb, const registry::App& app) {
 
 Result<void> Actions::change(const Pending& pending,
                              const std::string& id,
-                             const registry::Actor& actor,
+                             const apps::Actor& actor,
                              std::string& message) {
     if (pending.reload && pending.verb != Verb::Reload) {
         BERTH_CHECK(registry_.reload(id, actor));
@@ -226,10 +226,10 @@ Result<void> Actions::change(const Pending& pending,
     return {};
 }
 
-void Actions::act(Pending& pending, Target& target, const registry::Actor& actor) {
+void Actions::act(Pending& pending, Target& target, const apps::Actor& actor) {
     std::string message;
     const Result<void> done = change(pending, target.id, actor, message);
-    const registry::App* const app = registry_.find(target.id);
+    const apps::App* const app = registry_.find(target.id);
     const AppState state = app != nullptr ? shown(*app) : AppState::Stopped;
     if (!done) {
         const bool so_already =
@@ -263,7 +263,7 @@ void Actions::act(Pending& pending, Target& target, const registry::Actor& actor
 
 // Whether the outcome is there: sets the target's result then.
 void Actions::look(const Pending& pending, Target& target) const {
-    const registry::App* const app = registry_.find(target.id);
+    const apps::App* const app = registry_.find(target.id);
     if (app == nullptr) {
         target.result =
             failure(target.id, AppState::Stopped, wire::Code::NotFound, "it was removed meanwhile");
@@ -285,7 +285,7 @@ void Actions::look(const Pending& pending, Target& target) const {
 
 void Actions::look_at_start(const Pending& pending,
                             Target& target,
-                            const registry::App& app) const {
+                            const apps::App& app) const {
     const supervisor::Machine& machine = app.machine;
     const State state = machine.state();
     if (state == State::Waiting) {
@@ -332,7 +332,7 @@ void Actions::look_at_start(const Pending& pending,
     }
 }
 
-wire::ActResult Actions::failed_start(const registry::App& app) const {
+wire::ActResult Actions::failed_start(const apps::App& app) const {
     wire::ActResult result =
         failure(app.row.id, shown(app), wire::Code::WrongState, app.machine.reason());
     for (const wire::LogLine& line : registry_.last_lines_of_run(app, kShownLines)) {
@@ -345,7 +345,7 @@ void Actions::settle(const std::set<std::string>& changed, const std::set<std::s
     for (auto entry = pending_.begin(); entry != pending_.end();) {
         Pending& pending = entry->second;
         for (Target& target : pending.targets) {
-            const registry::App* const app = registry_.find(target.id);
+            const apps::App* const app = registry_.find(target.id);
             const bool waits = app != nullptr && app->machine.state() == State::Waiting;
             if (!target.result && (waits || changed.count(target.id) != 0 ||
                                    removed.count(target.id) != 0)) {
@@ -372,7 +372,7 @@ void Actions::give_up(std::uint64_t number, const std::string& why) {
         return;
     }
     for (Target& target : found->second.targets) {
-        const registry::App* const app = registry_.find(target.id);
+        const apps::App* const app = registry_.find(target.id);
         if (!target.result && app != nullptr) {
             target.result = failure(target.id,
                                     shown(*app),
@@ -391,7 +391,7 @@ bool Actions::answer_if_done(Pending& pending) {
     }
     Value::Array results;
     for (Target& target : pending.targets) {
-        const registry::App* const app = registry_.find(target.id);
+        const apps::App* const app = registry_.find(target.id);
         if (app != nullptr && (pending.verb == Verb::Start || pending.verb == Verb::Restart)) {
             target.result->note = app->descriptor_note;
         }

@@ -10,7 +10,7 @@
 
 #include "agent/control/client.h"
 #include "agent/control/targets.h"
-#include "agent/registry/registry.h"
+#include "agent/apps/registry.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::control {
@@ -20,7 +20,7 @@ namespace berth::control {
 // the same answer.
 class Actions {
 public:
-    Actions(loop::EventLoop& loop, registry::Registry& registry)
+    Actions(loop::EventLoop& loop, apps::Registry& registry)
         : loop_(loop), registry_(registry) {}
 
     void handle(const Client& client, const wire::Request& request);
@@ -58,15 +58,15 @@ private:
     };
 
     void begin(Pending& pending, const std::string& actor);
-    void act(Pending& pending, Target& target, const registry::Actor& actor);
+    void act(Pending& pending, Target& target, const apps::Actor& actor);
     Result<void> change(const Pending& pending,
                         const std::string& id,
-                        const registry::Actor& actor,
+                        const apps::Actor& actor,
                         std::string& message);
-    [[nodiscard]] static bool needs_keeper(Verb verb, const registry::App& app);
+    [[nodiscard]] static bool needs_keeper(Verb verb, const apps::App& app);
     void look(const Pending& pending, Target& target) const;
-    void look_at_start(const Pending& pending, Target& target, const registry::App& app) const;
-    [[nodiscard]] wire::ActResult failed_start(const registry::App& app) const;
+    void look_at_start(const Pending& pending, Target& target, const apps::App& app) const;
+    [[nodiscard]] wire::ActResult failed_start(const apps::App& app) const;
     void give_up(std::uint64_t number, const std::string& why);
     void arm(std::uint64_t number, Pending& pending);
     void time_is_over(std::uint64_t number);
@@ -76,7 +76,7 @@ private:
     [[nodiscard]] Result<Targets> targets_of(const wire::Value& args) const;
 
     loop::EventLoop& loop_;
-    registry::Registry& registry_;
+    apps::Registry& registry_;
     std::map<std::uint64_t, Pending> pending_;
     std::uint64_t next_ = 1;
     std::map<std::string, wire::Value> answered_;  // by idempotency key

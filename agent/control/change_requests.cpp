@@ -19,7 +19,7 @@ void Server::on_act(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_load(const Client& client, const wire::Request& request) {
-    registry::LoadRequest load;
+    apps::LoadRequest load;
     load.paths = request.args["paths"].as_strings();
     load.cwd = request.args["cwd"].as_string();
     load.environment = request.args["environment"].as_strings();
@@ -61,7 +61,7 @@ void Server::on_input(const Client& client, const wire::Request& request) {
     const auto patience = std::chrono::milliseconds(
         std::min<std::uint64_t>(request.args["wait_ms"].as_uint(), kLongestInputWaitMs));
     const auto answer = [this, client, request = wire::Request{request.id, request.verb, {}}](
-                            const registry::Inputs::Outcome& outcome) {
+                            const apps::Inputs::Outcome& outcome) {
         if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
             return refuse(client, request, *outcome.why);
         }

@@ -51,7 +51,7 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
     // A column each, as charts take them.
     Value::Array time, cpu, rss, pss, processes, threads, descriptors, read, write;
     Value::Array messages, messages_in, messages_out;
-    for (const store::MetricPoint& point : registry_.figures().since(id, from, now)) {
+    for (const figures::Point& point : registry_.figures().since(id, from, now)) {
         time.push_back(wire::to_value(point.time));
         cpu.emplace_back(point.cpu_percent);
         rss.emplace_back(point.rss_bytes);

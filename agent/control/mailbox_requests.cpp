@@ -59,7 +59,7 @@ Value entry_value(const relay::TraceEntry& entry) {
 
 }  // namespace
 
-AppStatus Server::status_of(const registry::App& app) const {
+AppStatus Server::status_of(const apps::App& app) const {
     AppStatus status = registry_.status(app);
     if (owner_.relay != nullptr) {
         status.mailbox = owner_.relay->mailbox(status.id);

@@ -25,7 +25,7 @@ constexpr Duration kFreshSample = std::chrono::milliseconds(900);
 }  // namespace
 
 Server::Server(loop::EventLoop& loop,
-               registry::Registry& registry,
+               apps::Registry& registry,
                store::Store& store,
                Owner owner)
     : loop_(loop),
@@ -36,7 +36,7 @@ Server::Server(loop::EventLoop& loop,
 
 Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
                                                loop::EventLoop& loop,
-                                               registry::Registry& registry,
+                                               apps::Registry& registry,
                                                store::Store& store,
                                                const ServerOptions& options,
                                                Owner owner) {
@@ -166,7 +166,7 @@ std::vector<std::string> Server::all_ids() const {
 Value Server::statuses(const std::vector<std::string>& ids) const {
     Value::Array apps;
     for (const std::string& id : ids) {
-        if (const registry::App* const app = registry_.find(id)) {
+        if (const apps::App* const app = registry_.find(id)) {
             apps.push_back(wire::to_value(status_of(*app)));
         }
     }
@@ -229,7 +229,7 @@ void Server::on_list(const Client& client, const wire::Request& request) {
 
 void Server::on_show(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    const registry::App* const app = registry_.find(id);
+    const apps::App* const app = registry_.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
@@ -273,7 +273,7 @@ std::vector<wire::LogLine> Server::last_lines(const std::string& id, std::size_t
 
 void Server::on_explain(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    const registry::App* const app = registry_.find(id);
+    const apps::App* const app = registry_.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }

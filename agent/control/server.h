@@ -12,7 +12,7 @@
 #include "agent/control/mail_gate.h"
 #include "agent/logs/log_reader.h"
 #include "agent/logs/log_watch.h"
-#include "agent/registry/registry.h"
+#include "agent/apps/registry.h"
 #include "agent/relay/service.h"
 #include "agent/store/store.h"
 #include "shared/bus/socket.h"
@@ -43,7 +43,7 @@ public:
 
     static Result<std::unique_ptr<Server>> create(bus::Context& context,
                                                   loop::EventLoop& loop,
-                                                  registry::Registry& registry,
+                                                  apps::Registry& registry,
                                                   store::Store& store,
                                                   const ServerOptions& options,
                                                   Owner owner);
@@ -78,7 +78,7 @@ private:
         std::string frame;
     };
 
-    Server(loop::EventLoop& loop, registry::Registry& registry, store::Store& store, Owner owner);
+    Server(loop::EventLoop& loop, apps::Registry& registry, store::Store& store, Owner owner);
 
     void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
     void answer(bus::Router& router, const bus::Peer& peer, std::string_view frame);
@@ -123,7 +123,7 @@ private:
             const wire::Request& request,
             wire::Value info = wire::Value::Map{}) const;
     void refuse(const Client& client, const wire::Request& request, const Error& error) const;
-    [[nodiscard]] AppStatus status_of(const registry::App& app) const;
+    [[nodiscard]] AppStatus status_of(const apps::App& app) const;
     [[nodiscard]] wire::Value statuses(const std::vector<std::string>& ids) const;
     [[nodiscard]] std::vector<std::string> all_ids() const;
     [[nodiscard]] bool allowed(const std::string& key) const;
@@ -131,7 +131,7 @@ private:
                                                         std::size_t count) const;
 
     loop::EventLoop& loop_;
-    registry::Registry& registry_;
+    apps::Registry& registry_;
     store::Store& store_;
     Owner owner_;
     Actions actions_;

@@ -6,7 +6,7 @@
 
 namespace berth::control {
 
-Result<Targets> match_apps(const registry::Registry& registry,
+Result<Targets> match_apps(const apps::Registry& registry,
                            const std::vector<std::string>& words,
                            Naming naming) {
     std::vector<std::string> ids;

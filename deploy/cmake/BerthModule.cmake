@@ -64,7 +64,7 @@ set(BERTH_FORBIDDEN
     "^shared_(time|model|json)$"                 "^shared_(os|loop|bus|wire|config|log|command)$"
     "^shared_(os|log|wire|config|command)$"      "^shared_(loop|bus)$"
     "^agent_supervisor$"                         "^shared_(os|loop|bus|wire|config)$"
-    "^agent_keeper$"                             "^(shared_(wire|bus|config|command)|agent_(supervisor|backend|registry|store|control|app|cli))$")
+    "^agent_keeper$"                             "^(shared_(wire|bus|config|command)|agent_(supervisor|native|figures|apps|store|control|app|cli))$")
 
 function(berth_check_layers)
     get_property(modules GLOBAL PROPERTY BERTH_MODULES)

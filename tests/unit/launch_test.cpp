@@ -1,4 +1,4 @@
-#include "agent/backend/launch.h"
+#include "agent/backend/native/launch.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 #include "tests/unit/temp_folder.h"
 
 using namespace berth;           // NOLINT(google-build-using-namespace): tests read better
-using namespace berth::backend;  // NOLINT(google-build-using-namespace)
+using namespace berth::native;  // NOLINT(google-build-using-namespace)
 using berth::test::TempFolder;
 
 namespace {

@@ -1,9 +1,9 @@
-#include "agent/registry/limits.h"
+#include "agent/backend/native/limits.h"
 
 #include <catch2/catch.hpp>
 
-using namespace berth;            // NOLINT(google-build-using-namespace): tests read better
-using namespace berth::registry;  // NOLINT(google-build-using-namespace)
+using namespace berth;          // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::native;  // NOLINT(google-build-using-namespace)
 using keeperlink::EndCause;
 
 TEST_CASE("each limit says who sees to it") {

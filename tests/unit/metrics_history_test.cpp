@@ -1,4 +1,4 @@
-#include "agent/registry/metrics_history.h"
+#include "agent/apps/figures/history.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
@@ -7,8 +7,8 @@
 #include "tests/unit/temp_folder.h"
 
 using namespace berth;  // NOLINT(google-build-using-namespace): tests read better
-using registry::MetricsHistory;
-using registry::Sample;
+using figures::History;
+using backend::Sample;
 using std::chrono::seconds;
 
 namespace {
@@ -40,7 +40,7 @@ Sample sample_at(const Clock& clock, double cpu, std::uint64_t read = 0) {
 }  // namespace
 
 TEST_CASE("an hour is kept in memory, no more") {
-    MetricsHistory history(nullptr);
+    figures::History history(nullptr);
     Clock clock;
     for (int i = 0; i < 2000; ++i) {
         history.add("web", sample_at(clock, i), clock.wall);
@@ -62,7 +62,7 @@ TEST_CASE("an hour is kept in memory, no more") {
 }
 
 TEST_CASE("rates are between samples of one run") {
-    MetricsHistory history(nullptr);
+    figures::History history(nullptr);
     Clock clock;
     history.add("web", sample_at(clock, 1, 1000), clock.wall);
     clock.advance(seconds(5));
@@ -82,8 +82,8 @@ TEST_CASE("means go to the store, a week of them, over a restart") {
     Clock clock;
     const WallTime begin = clock.wall;
     {
-        const auto store = store::MetricsStore::open(folder / "metrics.db").value();
-        MetricsHistory history(store.get());
+        const auto store = figures::Store::open(folder / "metrics.db").value();
+        figures::History history(store.get());
         for (int i = 0; i < 3000; ++i) {
             history.add("web", sample_at(clock, 10), clock.wall);
             history.add("web", sample_at(clock, 30), clock.wall);
@@ -92,8 +92,8 @@ TEST_CASE("means go to the store, a week of them, over a restart") {
             clock.advance(seconds(300));
         }
     }
-    const auto store = store::MetricsStore::open(folder / "metrics.db").value();
-    MetricsHistory history(store.get());
+    const auto store = figures::Store::open(folder / "metrics.db").value();
+    figures::History history(store.get());
     const auto week = history.since("web", begin, clock.wall);
     CHECK(week.size() >= 2017);
     CHECK(week.size() < 2017 + 12);
@@ -108,8 +108,8 @@ TEST_CASE("a clock that is set wrong takes no figures that were there before") {
     const test::TempFolder folder;
     Clock clock;
     const WallTime begin = clock.wall;
-    const auto store = store::MetricsStore::open(folder / "metrics.db").value();
-    MetricsHistory history(store.get());
+    const auto store = figures::Store::open(folder / "metrics.db").value();
+    figures::History history(store.get());
     const auto go_on = [&](int points) {
         for (int i = 0; i < points; ++i) {
             history.add("web", sample_at(clock, 10), clock.wall);
@@ -145,7 +145,7 @@ TEST_CASE("figures of a version without some of them are brought up to date") {
             "PRIMARY KEY (app, time)) WITHOUT ROWID");
         db.exec("INSERT INTO point VALUES ('web', 5, 1.5, 4096, 1, 1, 3, 0, 0)");
     }
-    const auto store = store::MetricsStore::open(folder / "metrics.db").value();
+    const auto store = figures::Store::open(folder / "metrics.db").value();
     const auto points = store->between("web", WallTime(), WallTime(seconds(1000)));
     REQUIRE(points.size() == 1);
     CHECK(points[0].rss_bytes == 4096);
