@@ -18,7 +18,7 @@ void Registry::on_due(const std::string& id, WallTime due) {
     }
     const Actor actor{"its schedule"};
     const std::string when = cron::in_zone(due, app->machine.spec().schedule.timezone);
-    if (!is_active(supervisor::public_state(app->machine.state()))) {
+    if (!app->machine.occupied()) {
         (void)request(id, Event::Start, actor);  // why it cannot start is its state then
         return;
     }
@@ -56,8 +56,8 @@ void Registry::look_after_expectant() {
         }
         Input input;
         fill_needs(*app, input);
-        const bool active = is_active(supervisor::public_state(app->machine.state()));
-        const bool to_be_stored = app->machine.awaits_storage();
+        const bool active = app->machine.occupied();
+        const bool to_be_stored = app->machine.state() == State::Storing;
         const bool to_be_met = app->machine.state() == State::Waiting;
         if ((to_be_stored && store_broken_) || (to_be_met && !input.needs_met)) {
             expectant_.insert(id);

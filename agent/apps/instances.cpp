@@ -71,7 +71,7 @@ std::vector<std::string> Registry::obstacles(const std::string& id) const {
 
 std::vector<std::string> Registry::obstacles(const App& app, const AppSpec& spec) const {
     std::vector<std::string> texts;
-    if (is_active(supervisor::public_state(app.machine.state()))) {
+    if (app.machine.occupied()) {
         return texts;  // what runs holds its own port
     }
     native::LaunchRequest request{spec, app.row.folder, app.row.environment, 0};
@@ -176,8 +176,7 @@ void Registry::drop_surplus() {
     for (auto entry = surplus_.begin(); entry != surplus_.end();) {
         const std::string id = *entry;
         const App* const app = find(id);
-        const bool down =
-            app == nullptr || !is_active(supervisor::public_state(app->machine.state()));
+        const bool down = app == nullptr || !app->machine.occupied();
         entry = down ? surplus_.erase(entry) : std::next(entry);
         if (app != nullptr && down) {
             (void)clean(id, {"scaling"});

@@ -62,14 +62,16 @@ WallTime wall_time(std::int64_t ns) {
 
 Input Registry::end_input(const RunFact& fact) const {
     Input input;
+    input.generation = fact.run.generation;
+    input.started = wall_time(fact.started_ns);
     const App* const app = find(fact.run.id);
     if (fact.phase == RunPhase::Failed) {
-        input.event = Event::SpawnFailed;
+        input.event = Event::FoundFailed;
         input.problem = start_problem(
             fact.stage, fact.os_errno, app != nullptr ? *app->running_spec : AppSpec());
         return input;
     }
-    input.event = Event::LeaderEnded;
+    input.event = Event::FoundEnded;
     input.exit = end_status(fact, app != nullptr ? app->running_spec->limits : LimitsSpec());
     input.when = wall_time(fact.ended_ns);
     input.tree_gone = fact.tree_gone;
@@ -90,9 +92,12 @@ void Registry::reconcile(const RunFact& fact) {
         return;  // Started or StartFailed follows
     }
     if (!ended) {
-        carry_out(*app,
-                  app->machine.found_running(
-                      fact.run.generation, fact.pid, wall_time(fact.started_ns), loop_.now()));
+        Input found;
+        found.event = Event::FoundRunning;
+        found.generation = fact.run.generation;
+        found.pid = fact.pid;
+        found.started = wall_time(fact.started_ns);
+        feed(*app, found);
         if (fact.ready && app->check) {
             app->check->said_ready();
         }
@@ -102,12 +107,7 @@ void Registry::reconcile(const RunFact& fact) {
         to_forget_.push_back(fact.run);
         return;
     }
-    carry_out(*app,
-              app->machine.found_ended(fact.run.generation,
-                                       end_input(fact),
-                                       wall_time(fact.started_ns),
-                                       loop_.now(),
-                                       random()));
+    feed(*app, end_input(fact));
 }
 
 void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper_pid) {
@@ -132,10 +132,10 @@ void Registry::on_snapshot(const std::vector<RunFact>& runs, std::int32_t keeper
         reconcile(fact);
     }
     for (const auto& [id, app] : apps_) {
-        if (booted) {
-            carry_out(*app, app->machine.found_after_boot(loop_.now()));
-        } else if (with_facts.count(id) == 0) {
-            carry_out(*app, app->machine.found_nothing(loop_.now()));
+        if (booted || with_facts.count(id) == 0) {
+            Input input;
+            input.event = booted ? Event::Booted : Event::FoundNothing;
+            feed(*app, input);
         }
     }
     store_.set_meta("boot", boot_id_);

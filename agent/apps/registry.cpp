@@ -119,7 +119,7 @@ Result<void> Registry::restart(const std::string& id, const Actor& actor) {
 
 Result<void> Registry::clean(const std::string& id, const Actor& actor) {
     BERTH_TRY(App * app, require(id));
-    if (is_active(supervisor::public_state(app->machine.state()))) {
+    if (app->machine.occupied()) {
         return fail(ErrorCode::WrongState, "must be inactive");
     }
     BERTH_CHECK(os::remove_tree(log_folder(id)));
@@ -174,7 +174,7 @@ void Registry::carry_out(App& app, const Effects& effects) {
     }
     arm(app);
     care(app);
-    if (app.machine.state() == State::Waiting || app.machine.awaits_storage()) {
+    if (app.machine.state() == State::Waiting || app.machine.state() == State::Storing) {
         expectant_.insert(app.row.id);
     }
     if (effects.signal) {
@@ -282,7 +282,7 @@ void Registry::flush() {
 
 bool Registry::anything_active() const {
     return std::any_of(apps_.begin(), apps_.end(), [](const auto& entry) {
-        return is_active(supervisor::public_state(entry.second->machine.state()));
+        return entry.second->machine.occupied();
     });
 }
 
@@ -383,7 +383,7 @@ void Registry::shut_down() {
 void Registry::stop_next() {
     std::set<std::string> needed;
     for (const auto& [id, app] : apps_) {
-        if (!is_active(supervisor::public_state(app->machine.state()))) {
+        if (!app->machine.occupied()) {
             continue;
         }
         for (const Requirement& need : app->machine.spec().requires_apps) {
@@ -396,7 +396,7 @@ void Registry::stop_next() {
         const State state = app->machine.state();
         const bool stoppable = state == State::Spawning || state == State::Starting ||
                                state == State::Running || state == State::Backoff ||
-                               state == State::Waiting;
+                               state == State::Waiting || state == State::Queued;
         if (stoppable && needed.count(id) == 0) {
             Input input;
             input.event = Event::Stop;

@@ -288,6 +288,12 @@ void Actions::look_at_start(const Pending& pending,
                             const apps::App& app) const {
     const supervisor::Machine& machine = app.machine;
     const State state = machine.state();
+    if (state == State::Queued) {
+        if (pending.wait == Wait::Exec) {
+            target.result = success(target.id, shown(app), machine.reason());
+        }
+        return;
+    }
     if (state == State::Waiting) {
         if (pending.wait == Wait::Exec) {
             target.result = success(target.id, shown(app), machine.reason());

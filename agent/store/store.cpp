@@ -37,7 +37,7 @@ std::vector<std::string> unjoin(const std::string& joined) {
 }
 
 void bind_memory(SQLite::Statement& statement, int first, const supervisor::Machine::Memory& m) {
-    statement.bind(first, std::string(supervisor::kStateNames.name(m.state)));
+    statement.bind(first, std::string(supervisor::stored_name(m.state)));
     statement.bind(first + 1, std::string(kDesiredNames.name(m.desired)));
     statement.bind(first + 2, static_cast<std::int64_t>(m.generation));
     statement.bind(first + 3, std::int64_t{m.since.time_since_epoch().count()});
@@ -55,7 +55,7 @@ void bind_memory(SQLite::Statement& statement, int first, const supervisor::Mach
     statement.bind(first + 13, m.start_after ? 1 : 0);
     statement.bind(first + 14, m.held ? 1 : 0);
     statement.bind(first + 15, m.problem);
-    statement.bind(first + 16, m.hook ? 1 : 0);
+    statement.bind(first + 16, m.state == supervisor::State::Cleaning ? 1 : 0);
     statement.bind(first + 17, m.actor);
     std::string recent;
     for (const WallTime time : m.recent) {
@@ -66,8 +66,8 @@ void bind_memory(SQLite::Statement& statement, int first, const supervisor::Mach
 
 supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
     supervisor::Machine::Memory m;
-    m.state = supervisor::kStateNames.value(query.getColumn(first).getString())
-                  .value_or(supervisor::State::Stopped);
+    m.state = supervisor::stored_state(query.getColumn(first).getString(),
+                                       /*hook=*/query.getColumn(first + 16).getInt() != 0);
     m.desired =
         kDesiredNames.value(query.getColumn(first + 1).getString()).value_or(Desired::Stopped);
     m.generation = static_cast<std::uint64_t>(query.getColumn(first + 2).getInt64());
@@ -84,7 +84,6 @@ supervisor::Machine::Memory read_memory(SQLite::Statement& query, int first) {
     m.start_after = query.getColumn(first + 13).getInt() != 0;
     m.held = query.getColumn(first + 14).getInt() != 0;
     m.problem = text_of(query.getColumn(first + 15));
-    m.hook = query.getColumn(first + 16).getInt() != 0;
     m.actor = text_of(query.getColumn(first + 17));
     const std::string recent = text_of(query.getColumn(first + 18));
     for (const std::string_view word : split(recent, ' ')) {
@@ -122,8 +121,8 @@ Store::Place Store::place() const {
     if (!now) {
         return Place::Gone;
     }
-    const bool own = impl_->opened && now->inode == impl_->opened->inode &&
-                     now->device == impl_->opened->device;
+    const bool own =
+        impl_->opened && now->inode == impl_->opened->inode && now->device == impl_->opened->device;
     return own ? Place::Own : Place::Other;
 }
 

@@ -6,11 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "agent/supervisor/retries.h"
 #include "agent/supervisor/state.h"
 #include "shared/model/app_spec.h"
 #include "shared/model/app_status.h"
 
 namespace berth::supervisor {
+
+// " by ann"; nothing when nobody asked.
+std::string by(const std::string& actor);
 
 // An event with what belongs to it.
 struct Input {
@@ -19,13 +23,17 @@ struct Input {
     bool keep_desired = false;        // Stop: the agent ends, the user has not asked for it
     bool needs_met = true;            // Start, Restart, Deadline: nothing it requires is missing
     std::string missing;              // which, when not
-    std::optional<std::int32_t> pid;  // Spawned
-    std::optional<WallTime> when;     // Spawned, LeaderEnded: as the keeper saw it
-    ExitStatus exit;                  // LeaderEnded
-    bool tree_gone = true;            // LeaderEnded
-    // SpawnFailed: which step, and why. Unhealthy: what. Deadline: what the ready check saw last.
+    std::optional<std::int32_t> pid;  // Spawned, FoundRunning
+    std::optional<WallTime> when;     // Spawned, LeaderEnded, FoundEnded: as the backend saw it
+    ExitStatus exit;                  // LeaderEnded, FoundEnded
+    bool tree_gone = true;            // LeaderEnded, FoundEnded
+    // SpawnFailed, FoundFailed: which step, and why. Queued, FoundQueued: what it waits for, in the
+    // words of the backend ("the queue: Resources"). Unhealthy: what. Deadline: what the ready
+    // check saw last.
     std::string problem;
-    bool hopeless = false;  // SpawnFailed: the next try would fail too
+    bool hopeless = false;         // SpawnFailed: the next try would fail too
+    std::uint64_t generation = 0;  // Found…: which run
+    WallTime started;              // Found…: when that began
 };
 
 // What the owner is to do now. At most one each.
@@ -53,7 +61,7 @@ public:
 
     Effects step(const Input& input, const Now& now, double random);
 
-    // After a restart of the agent: what was known of it (from the store) …
+    // After a restart of the agent: what was known of it (from the store). The Found events follow.
     struct Memory {
         State state = State::Stopped;
         Desired desired = Desired::Stopped;
@@ -69,7 +77,6 @@ public:
         bool start_after = false;
         bool held = false;
         std::string problem;           // why the run is a failure although no exit status says so
-        bool hook = false;             // generation is the post_stop hook's
         std::string actor;             // of the last start or stop
         std::vector<WallTime> recent;  // automatic restarts that count against the budget
     };
@@ -77,35 +84,11 @@ public:
     void recall(const Memory& memory, const Now& now);
     [[nodiscard]] Memory memory() const;
 
-    // … and then what the keeper has: generation `generation` lives, exec done.
-    Effects found_running(std::uint64_t generation,
-                          std::int32_t pid,
-                          WallTime started,
-                          const Now& now);
-
-    // … or that generation has ended while nobody listened. `end` is a LeaderEnded or a
-    // SpawnFailed. What is known already changes nothing.
-    Effects found_ended(std::uint64_t generation,
-                        const Input& end,
-                        WallTime started,
-                        const Now& now,
-                        double random);
-
-    // The keeper knows nothing of the run that memory says is under way. A Start that never arrived
-    // is said again (the keeper carries each out once at most).
-    Effects found_nothing(const Now& now);
-
-    // The machine has been booted anew: whatever ran ended with it.
-    Effects found_after_boot(const Now& now);
-
     // The wall clock was set: when things happened is told by the new one.
     void clock_set(Duration by);
 
     // It says that it needs so much longer for starting or stopping.
     void extend(Duration by, const Now& now);
-
-    // Whether a RunStored is to come once the end of `generation` is on the disk.
-    [[nodiscard]] bool awaits_storage() const { return state_ == State::Cleaning && !hook_; }
 
     // Whether that run has ended and is dealt with.
     [[nodiscard]] bool is_over(std::uint64_t generation) const;
@@ -118,6 +101,17 @@ public:
     [[nodiscard]] const std::shared_ptr<const AppSpec>& shared_spec() const { return spec_; }
 
     [[nodiscard]] State state() const { return state_; }
+
+    // What SPMI calls active: it has processes.
+    [[nodiscard]] bool active() const { return is_active(public_state(state_)); }
+
+    // The backend has something of it: processes, or a place in a queue.
+    [[nodiscard]] bool occupied() const { return active() || state_ == State::Queued; }
+
+    // It rests, and nothing but a start gets it going.
+    [[nodiscard]] bool is_down() const {
+        return state_ == State::Stopped || state_ == State::Exited || state_ == State::Failed;
+    }
 
     [[nodiscard]] Desired desired() const { return desired_; }
 
@@ -133,13 +127,16 @@ public:
 
     // What becomes of it once nothing of the present run is left.
     enum class Outlook : std::uint8_t {
-        StaysDown,   // somebody asked for that
-        StartsAgain, // the same
-        HasEnded,    // it ended well, and the policy leaves it so
-        GivesUp,     // it failed, and the policy leaves it so
-        IsRetried,   // the policy starts it again
+        StaysDown,    // somebody asked for that
+        StartsAgain,  // the same
+        HasEnded,     // it ended well, and the policy leaves it so
+        GivesUp,      // it failed, and the policy leaves it so
+        IsRetried,    // the policy starts it again
     };
     [[nodiscard]] Outlook outlook() const;
+
+    // Of the leader that runs.
+    [[nodiscard]] const std::optional<std::int32_t>& pid() const { return pid_; }
 
     // When the present or last run began.
     [[nodiscard]] std::optional<WallTime> started() const { return started_; }
@@ -151,7 +148,7 @@ public:
     [[nodiscard]] const std::optional<ExitStatus>& exit() const { return exit_; }
 
     // Nothing has failed since somebody started it.
-    [[nodiscard]] bool first_try() const { return attempt_ == 0 && restarts_ == 0; }
+    [[nodiscard]] bool first_try() const { return retries_.none(); }
 
     [[nodiscard]] const std::string& reason() const { return reason_; }
 
@@ -164,25 +161,32 @@ private:
     void begin(const Input& input, Effects& effects);
     void wait_or_spawn(const Input& input, std::string reason, Effects& effects);
     void spawn(std::string reason, Effects& effects);
-    void want_stopped(const Input& input);
+    void queue(const std::string& cause, const std::string& what_for, Effects& effects);
+    void want(Desired desired, const Input& input);
     void confirm(const Input& input, Effects& effects);
-    void halt(const Input& input, Effects& effects);
-    void slay(const Input& input, Effects& effects);
+    void go_live(const std::string& cause, Effects& effects);
+    void end_tree(State state, std::string reason, Effects& effects);
+    void note_end(const Input& input, Effects& effects);
     void leader_ended(const Input& input, Effects& effects);
     void fail_run(std::string problem, Effects& effects);
     void refuse(const Input& input, Effects& effects);
     void settle(Effects& effects);
     void go_on(Effects& effects);
-    void begin_hook(Effects& effects);
-    void kill_hook(const Input& input, Effects& effects);
+    void run_hook(Effects& effects);
     void end_hook(const Input& input, Effects& effects);
-    void end_again(Effects& effects);
     void decide(Effects& effects);
     void retry_or_give_up(const std::string& how, Effects& effects);
-    [[nodiscard]] bool settles() const;
     [[nodiscard]] bool stays_ended() const;
-    [[nodiscard]] std::string reason_to_spawn() const;
     [[nodiscard]] Duration run_time() const;
+
+    [[nodiscard]] bool knows(const Input& found) const;
+    void take(const Input& found);
+    void take_queued(const Input& found, Effects& effects);
+    void take_run(const Input& found, Effects& effects);
+    void take_end(const Input& found, Effects& effects);
+    void take_end_while_stopping(const Input& found, Effects& effects);
+    void end_again(Effects& effects);
+    void end_at_boot(Effects& effects);
 
     std::shared_ptr<const AppSpec> spec_;  // never null
     State state_ = State::Stopped;
@@ -200,9 +204,7 @@ private:
     std::string actor_;    // of the stop or start under way
     std::string problem_;  // why this run is a failure although no exit status says so
     bool hopeless_ = false;
-    bool hook_ = false;  // in Cleaning: generation_ is the hook's
-    bool needs_met_ = true;
-    std::string missing_;
+    std::optional<std::string> missing_;  // what it requires and has not; unset: nothing
 
     std::optional<std::int32_t> pid_;
     std::optional<std::int32_t> last_pid_;
@@ -210,9 +212,7 @@ private:
     std::optional<WallTime> finished_;
     std::optional<ExitStatus> exit_;
     MonoTime run_began_;
-    std::uint32_t attempt_ = 0;     // failures in a row
-    std::uint64_t restarts_ = 0;    // automatic, since the user's last start
-    std::vector<MonoTime> recent_;  // automatic restarts within the window, oldest first
+    Retries retries_;
     Now now_{};
     double random_ = 0.5;
 };

@@ -110,7 +110,6 @@ PRAGMA user_version=1;
     CHECK(apps[0].memory.state == supervisor::State::Running);
     CHECK(apps[0].memory.held);
     CHECK(apps[0].memory.problem.empty());
-    CHECK_FALSE(apps[0].memory.hook);
     CHECK(apps[0].started_with.empty());
     CHECK(apps[0].memory.recent.empty());
     CHECK(apps[0].crash_due == 0);

@@ -42,7 +42,6 @@ AppRow full_row(const std::string& id) {
     row.memory.start_after = true;
     row.memory.held = true;
     row.memory.problem = "not ready";
-    row.memory.hook = true;
     row.memory.actor = "ann";
     row.memory.recent = {at(1), at(4)};
     row.crash_due = 6;
@@ -65,7 +64,6 @@ void check_same(const AppRow& a, const AppRow& b) {
     CHECK(a.memory.restarts == b.memory.restarts);
     CHECK(a.memory.attempt == b.memory.attempt);
     CHECK(a.memory.problem == b.memory.problem);
-    CHECK(a.memory.hook == b.memory.hook);
     CHECK(a.memory.actor == b.memory.actor);
     CHECK(a.memory.recent == b.memory.recent);
     CHECK(a.crash_due == b.crash_due);
@@ -121,6 +119,34 @@ TEST_CASE("apps survive a reopening, every field and every state") {
     store->remove_app("web");
     CHECK(store->commit());
     CHECK(store->load_apps().value().size() == 1 + supervisor::kStateCount);
+}
+
+// Agents before Storing had a name of its own know both of them as "cleaning", by the hook's flag.
+TEST_CASE("an older agent finds the wait for the store and the hook as it wrote them") {
+    const TempFolder folder;
+    const std::string file = folder / "agent.db";
+    {
+        auto store = Store::open(file).value();
+        for (const State state : {State::Storing, State::Cleaning}) {
+            AppRow row;
+            row.id = supervisor::kStateNames.name(state);
+            row.memory.state = state;
+            store->save_app(row);
+        }
+        CHECK(store->commit());
+    }
+    SQLite::Database db(file, SQLite::OPEN_READWRITE);
+    for (const std::string id : {"storing", "cleaning"}) {
+        INFO(id);
+        const std::string where = " FROM app WHERE id = '" + id + "'";
+        CHECK(db.execAndGet("SELECT state" + where).getString() == "cleaning");
+        CHECK(db.execAndGet("SELECT hook" + where).getInt() == (id == "cleaning" ? 1 : 0));
+    }
+    db.exec("UPDATE app SET hook = 1 - hook");  // as the older agent goes on
+    const auto rows = Store::open(file).value()->load_apps().value();
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0].memory.state == State::Storing);  // "cleaning"
+    CHECK(rows[1].memory.state == State::Cleaning);
 }
 
 TEST_CASE("what is not committed is not there after a crash") {

@@ -32,23 +32,18 @@ Lab recalled(const Machine::Memory& memory, AppSpec spec = spec_with(RestartPoli
     return lab;
 }
 
-Input end(const ExitStatus& exit, const Lab& lab, bool tree_gone = true) {
-    Input input;
-    input.event = Event::LeaderEnded;
-    input.exit = exit;
-    input.when = lab.now.wall;
-    input.tree_gone = tree_gone;
-    return input;
-}
-
-const std::vector<State> kUnderWay = {
-    State::Starting, State::Running, State::Stopping, State::Killing, State::Reaping};
+const std::vector<State> kUnderWay = {State::Queued,
+                                      State::Starting,
+                                      State::Running,
+                                      State::Stopping,
+                                      State::Killing,
+                                      State::Reaping};
 const std::vector<State> kDown = {
     State::Stopped, State::Waiting, State::Exited, State::Failed, State::Backoff};
 
 }  // namespace
 
-TEST_CASE("memory and recall are inverse, and only backoff has a deadline then") {
+TEST_CASE("memory and recall are inverse, and only backoff and a hook have a deadline then") {
     for (std::size_t s = 0; s < kStateCount; ++s) {
         const auto state = static_cast<State>(s);
         INFO(kStateNames.name(state));
@@ -70,7 +65,8 @@ TEST_CASE("memory and recall are inverse, and only backoff has a deadline then")
         CHECK(again.finished == memory.finished);
         CHECK(again.exit == memory.exit);
         CHECK(again.held);
-        CHECK(lab.machine.deadline().has_value() == (state == State::Backoff));
+        CHECK(lab.machine.deadline().has_value() ==
+              (state == State::Backoff || state == State::Cleaning));
     }
     auto memory = memory_in(State::Stopping, Desired::Running);
     memory.start_after = true;
@@ -79,6 +75,7 @@ TEST_CASE("memory and recall are inverse, and only backoff has a deadline then")
 
 TEST_CASE("a run that goes on is taken over") {
     for (const State state : {State::Spawning,
+                              State::Queued,
                               State::Running,
                               State::Waiting,
                               State::Backoff,
@@ -86,8 +83,7 @@ TEST_CASE("a run that goes on is taken over") {
                               State::Failed}) {
         INFO(kStateNames.name(state));
         Lab lab = recalled(memory_in(state, Desired::Running));
-        const Effects effects =
-            lab.machine.found_running(6, 4711, lab.now.wall - seconds(60), lab.now);
+        const Effects effects = lab.found_running(6, 4711, lab.now.wall - seconds(60));
         CHECK(lab.state() == State::Running);
         CHECK_FALSE(effects.spawn);
         CHECK_FALSE(effects.signal);
@@ -108,7 +104,7 @@ TEST_CASE("a run that was being started goes on with its ready check") {
     auto memory = memory_in(State::Starting, Desired::Running);
     memory.reason = "started by ann, not ready yet";
     Lab lab = recalled(memory, spec);
-    lab.machine.found_running(5, 4711, lab.now.wall, lab.now);
+    lab.found_running(5, 4711);
     CHECK(lab.state() == State::Starting);
     CHECK(lab.machine.deadline());
     CHECK(lab.machine.reason() == "started by ann, not ready yet");
@@ -122,7 +118,7 @@ TEST_CASE("a run that was being stopped is told again, and one that is not wante
         INFO(kStateNames.name(state));
         auto memory = memory_in(state, Desired::Stopped);
         Lab lab = recalled(memory);
-        const Effects effects = lab.machine.found_running(6, 4711, lab.now.wall, lab.now);
+        const Effects effects = lab.found_running(6, 4711);
         CHECK(lab.state() == State::Stopping);
         CHECK(effects.signal == SIGTERM);
         CHECK(lab.due().kill);
@@ -135,17 +131,16 @@ TEST_CASE("a run that was being stopped is told again, and one that is not wante
 TEST_CASE("a kill that the keeper may not have done is said again, as a kill") {
     // It was turned into a polite stop whose deadline nothing ever dropped: the loop span.
     Lab lab = recalled(memory_in(State::Killing, Desired::Stopped));
-    Effects effects = lab.machine.found_running(5, 4711, lab.now.wall, lab.now);
+    Effects effects = lab.found_running(5, 4711);
     CHECK(effects.kill);
     CHECK(lab.state() == State::Killing);
     CHECK(lab.no_pending_deadline());
     // The keeper dies as well, and the next one finds it again.
-    effects = lab.machine.found_running(5, 4711, lab.now.wall, lab.now);
+    effects = lab.found_running(5, 4711);
     CHECK(effects.kill);
     CHECK(lab.no_pending_deadline());
     // Now only its children are left.
-    effects = lab.machine.found_ended(
-        5, end(killed_by(9), lab, /*tree_gone=*/false), lab.now.wall, lab.now, 0.5);
+    effects = lab.found_ended(5, killed_by(9), /*tree_gone=*/false);
     CHECK(effects.kill);
     CHECK(effects.changed);
     CHECK(lab.no_pending_deadline());
@@ -158,12 +153,12 @@ TEST_CASE("a keeper that was replaced while the agent lived is told the stop aga
     Lab lab(spec_with(RestartPolicy::OnFailure));
     lab.start();
     lab.spawned(4711);
-    const Effects quiet = lab.machine.found_running(1, 4711, lab.now.wall, lab.now);
+    const Effects quiet = lab.found_running(1, 4711);
     CHECK_FALSE(quiet.changed);
     CHECK_FALSE(quiet.signal);
     lab.say(Event::Stop);
     lab.advance(seconds(5));
-    const Effects again = lab.machine.found_running(1, 4711, lab.now.wall, lab.now);
+    const Effects again = lab.found_running(1, 4711);
     CHECK(again.signal == SIGTERM);
     CHECK(lab.state() == State::Stopping);
     CHECK(lab.machine.deadline().value() - lab.now.mono == seconds(10));
@@ -176,30 +171,25 @@ TEST_CASE("an end that nobody listened to is carried out once") {
     for (const State state : kUnderWay) {
         INFO(kStateNames.name(state));
         Lab lab = recalled(memory_in(state, Desired::Running));
-        const Effects effects =
-            lab.machine.found_ended(5, end(code(1), lab), lab.now.wall, lab.now, 0.5);
+        const Effects effects = lab.found_ended(5, code(1));
         CHECK(effects.run_ended);
         CHECK(lab.status().exit == code(1));
         CHECK(lab.state() == State::Backoff);
-        const Effects twice =
-            lab.machine.found_ended(5, end(code(1), lab), lab.now.wall, lab.now, 0.5);
+        const Effects twice = lab.found_ended(5, code(1));
         CHECK_FALSE(twice.run_ended);
         CHECK_FALSE(twice.changed);
     }
     for (const State state : kDown) {
         INFO(kStateNames.name(state));
         Lab lab = recalled(memory_in(state, Desired::Running));
-        const Effects same =
-            lab.machine.found_ended(5, end(code(1), lab), lab.now.wall, lab.now, 0.5);
+        const Effects same = lab.found_ended(5, code(1));
         CHECK_FALSE(same.run_ended);
         CHECK(lab.state() == state);
-        const Effects newer =
-            lab.machine.found_ended(6, end(code(1), lab), lab.now.wall, lab.now, 0.5);
+        const Effects newer = lab.found_ended(6, code(1));
         CHECK(newer.run_ended);
         CHECK(lab.machine.generation() == 6);
         CHECK(lab.state() == State::Backoff);
-        const Effects older =
-            lab.machine.found_ended(4, end(code(1), lab), lab.now.wall, lab.now, 0.5);
+        const Effects older = lab.found_ended(4, code(1));
         CHECK_FALSE(older.run_ended);
         CHECK(lab.machine.generation() == 6);
     }
@@ -208,29 +198,60 @@ TEST_CASE("an end that nobody listened to is carried out once") {
 TEST_CASE("an end found for an app that is not wanted leaves it down") {
     for (const bool spawn_failed : {false, true}) {
         Lab lab = recalled(memory_in(State::Stopped, Desired::Stopped));
-        Input how = end(code(1), lab);
-        if (spawn_failed) {
-            how.event = Event::SpawnFailed;
-            how.problem = "cannot run it";
-        }
-        const Effects effects = lab.machine.found_ended(6, how, lab.now.wall, lab.now, 0.5);
+        const Effects effects = spawn_failed ? lab.found_failed(6) : lab.found_ended(6, code(1));
         CHECK(effects.run_ended);
         CHECK(lab.state() == State::Stopped);
         CHECK(lab.no_pending_deadline());
     }
 }
 
+TEST_CASE("a start that failed while nobody listened asks the policy, once") {
+    for (const State state : {State::Spawning, State::Queued, State::Starting, State::Running}) {
+        INFO(kStateNames.name(state));
+        Lab lab = recalled(memory_in(state, Desired::Running));
+        CHECK(lab.found_failed(5).run_ended);
+        CHECK(lab.state() == State::Backoff);
+        CHECK(lab.machine.reason().starts_with("cannot run it"));
+        CHECK_FALSE(lab.status().exit);
+        CHECK_FALSE(lab.found_failed(5).changed);
+    }
+    for (const State state : kDown) {
+        INFO(kStateNames.name(state));
+        Lab lab = recalled(memory_in(state, Desired::Running));
+        CHECK_FALSE(lab.found_failed(5).changed);
+        CHECK(lab.found_failed(6).run_ended);
+        CHECK(lab.state() == State::Backoff);
+        CHECK(lab.machine.generation() == 6);
+    }
+    for (const State state : {State::Stopping, State::Killing, State::Reaping}) {
+        INFO(kStateNames.name(state));
+        Lab lab = recalled(memory_in(state, Desired::Stopped));
+        CHECK(lab.found_failed(6).run_ended);
+        CHECK(lab.state() == State::Stopped);
+        CHECK(lab.no_pending_deadline());
+    }
+}
+
+// It was given to the policy once its tree was gone, and so started by nobody's wish.
+TEST_CASE("what is left of a run that is not wanted stays down once it is gone") {
+    Lab lab = recalled(memory_in(State::Stopped, Desired::Stopped));
+    const Effects effects = lab.found_ended(6, code(1), /*tree_gone=*/false);
+    CHECK(effects.signal == SIGTERM);
+    CHECK(lab.state() == State::Reaping);
+    CHECK(lab.tree_gone().run_ended);
+    CHECK(lab.state() == State::Stopped);
+    CHECK(lab.no_pending_deadline());
+}
+
 TEST_CASE("a leader found ended whose tree lives is reaped") {
     Lab lab = recalled(memory_in(State::Running, Desired::Running));
-    Effects effects = lab.machine.found_ended(
-        5, end(code(1), lab, /*tree_gone=*/false), lab.now.wall, lab.now, 0.5);
+    Effects effects = lab.found_ended(5, code(1), /*tree_gone=*/false);
     CHECK(lab.state() == State::Reaping);
     CHECK(effects.signal == SIGTERM);
     CHECK_FALSE(effects.run_ended);
     // Another crash, in Reaping.
     Lab again = recalled(lab.machine.memory());
-    effects = again.machine.found_ended(
-        5, end(code(1), again, /*tree_gone=*/false), again.now.wall, again.now, 0.5);
+    effects = again.found_ended(5, code(1), /*tree_gone=*/false);
     CHECK(again.state() == State::Reaping);
     CHECK(effects.signal == SIGTERM);
     CHECK(again.due().kill);
@@ -245,14 +266,14 @@ TEST_CASE("a restart under way survives a crash, and is forgotten once it is don
     lab.say(Event::Restart);
     CHECK(lab.machine.memory().start_after);
     Lab again = recalled(lab.machine.memory());
-    again.machine.found_ended(1, end(code(0), again), again.now.wall, again.now, 0.5);
+    again.found_ended(1, code(0));
     CHECK(again.state() == State::Waiting);
     CHECK(again.machine.memory().start_after);  // it is told as a restart when it begins
     again.say(Event::Stop);
     CHECK_FALSE(again.machine.memory().start_after);
     // A start whose record was lost with the crash: not wanted, so it is stopped and stays so.
     Lab third = recalled(again.machine.memory());
-    third.machine.found_running(2, 4711, third.now.wall, third.now);
+    third.found_running(2, 4711);
     CHECK(third.state() == State::Stopping);
     third.ended(code(0));
     CHECK(third.state() == State::Stopped);
@@ -268,7 +289,7 @@ TEST_CASE("a run that was ended because it was never ready is a failure after a 
     lab.due();
     REQUIRE(lab.state() == State::Stopping);
     Lab again = recalled(lab.machine.memory(), spec);
-    again.machine.found_running(1, 100, again.now.wall, again.now);
+    again.found_running(1, 100);
     CHECK(again.state() == State::Stopping);
     again.ended(code(0));
     CHECK(again.state() == State::Backoff);
@@ -277,7 +298,7 @@ TEST_CASE("a run that was ended because it was never ready is a failure after a 
 
 TEST_CASE("a start that never arrived is said again") {
     Lab lab = recalled(memory_in(State::Spawning, Desired::Running));
-    const Effects effects = lab.machine.found_nothing(lab.now);
+    const Effects effects = lab.found_nothing();
     CHECK(effects.spawn);
     CHECK(lab.machine.generation() == 5);
     CHECK(lab.no_pending_deadline());
@@ -287,13 +308,13 @@ TEST_CASE("a run without a record has ended, nobody knows how") {
     for (const State state : kUnderWay) {
         INFO(kStateNames.name(state));
         Lab lab = recalled(memory_in(state, Desired::Running));
-        CHECK(lab.machine.found_nothing(lab.now).run_ended);
+        CHECK(lab.found_nothing().run_ended);
         CHECK(lab.state() == State::Backoff);
         CHECK(lab.status().exit == ExitStatus{ExitKind::Unknown, 0, false});
     }
     for (const State state : kDown) {
         Lab lab = recalled(memory_in(state, Desired::Running));
-        const Effects effects = lab.machine.found_nothing(lab.now);
+        const Effects effects = lab.found_nothing();
         CHECK_FALSE(effects.run_ended);
         CHECK_FALSE(effects.spawn);
         CHECK(lab.state() == state);
@@ -301,7 +322,7 @@ TEST_CASE("a run without a record has ended, nobody knows how") {
     auto memory = memory_in(State::Reaping, Desired::Running);
     memory.exit = code(3);
     Lab known = recalled(memory);
-    known.machine.found_nothing(known.now);
+    known.found_nothing();
     CHECK(known.status().exit == code(3));  // what is known is not forgotten
 }
 
@@ -310,10 +331,12 @@ TEST_CASE("nothing survives a boot") {
         const auto state = static_cast<State>(s);
         INFO(kStateNames.name(state));
         Lab lab = recalled(memory_in(state, Desired::Running));
-        const Effects effects = lab.machine.found_after_boot(lab.now);
+        const Effects effects = lab.booted();
         const bool active = is_active(public_state(state));
-        const bool running = active && state != State::Cleaning;  // whose run is stored already
+        const bool running = has_run(state);
         CHECK(effects.run_ended == running);
+        CHECK(effects.hook_ended == (state == State::Cleaning));
+        CHECK((!active || running || state == State::Storing || state == State::Cleaning));
         CHECK_FALSE(effects.spawn);
         CHECK(lab.no_pending_deadline());
         CHECK(lab.machine.desired() == Desired::Running);

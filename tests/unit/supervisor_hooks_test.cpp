@@ -40,11 +40,13 @@ TEST_CASE("post_stop runs once the end of the run is stored, and then the app re
     Lab lab = running(tidy());
     lab.say(Event::Stop);
     CHECK(lab.ended(killed_by(SIGTERM)).run_ended);
-    CHECK(lab.state() == State::Cleaning);
+    CHECK(lab.state() == State::Storing);
     CHECK(public_state(lab.state()) == AppState::Stopping);
-    CHECK(lab.machine.awaits_storage());
+    CHECK(lab.no_pending_deadline());
     CHECK(lab.machine.generation() == 1);
     CHECK(lab.say(Event::RunStored, "").hook);
+    CHECK(lab.state() == State::Cleaning);
+    CHECK(public_state(lab.state()) == AppState::Stopping);
     CHECK(lab.machine.generation() == 2);
     CHECK_FALSE(lab.say(Event::RunStored, "").hook);  // once
     CHECK_FALSE(lab.spawned().changed);
@@ -106,14 +108,10 @@ TEST_CASE("a hook is found again after a crash of the agent") {
     const auto before = lab.machine.memory();
     lab.say(Event::RunStored, "");
     const auto after = lab.machine.memory();
-    Input end;
-    end.event = Event::LeaderEnded;
-    end.exit = code(0);
-    end.when = lab.now.wall;
 
     SECTION("it runs, and memory knows of it") {
         lab.machine.recall(after, lab.now);
-        lab.machine.found_running(2, 7, lab.now.wall, lab.now);
+        lab.found_running(2, 7);
         CHECK(lab.state() == State::Cleaning);
         CHECK_FALSE(lab.status().pid);
         CHECK(lab.ended(code(0)).hook_ended);
@@ -121,26 +119,26 @@ TEST_CASE("a hook is found again after a crash of the agent") {
     }
     SECTION("it was begun after the last commit") {
         lab.machine.recall(before, lab.now);
-        lab.machine.found_running(2, 7, lab.now.wall, lab.now);
-        CHECK_FALSE(lab.machine.awaits_storage());
+        lab.found_running(2, 7);
+        CHECK(lab.state() == State::Cleaning);
         CHECK(lab.ended(code(0)).hook_ended);
     }
     SECTION("it has ended meanwhile") {
         lab.machine.recall(after, lab.now);
-        CHECK(lab.machine.found_ended(2, end, lab.now.wall, lab.now, 0.5).hook_ended);
+        CHECK(lab.found_ended(2, code(0)).hook_ended);
         CHECK(lab.state() == State::Backoff);
         CHECK(lab.status().exit == code(4));
     }
     SECTION("the run itself is dealt with, the hook is next") {
         lab.machine.recall(before, lab.now);
         CHECK(lab.machine.is_over(1));
-        CHECK_FALSE(lab.machine.found_ended(1, end, lab.now.wall, lab.now, 0.5).run_ended);
-        CHECK(lab.machine.awaits_storage());
+        CHECK_FALSE(lab.found_ended(1, code(0)).run_ended);
+        CHECK(lab.state() == State::Storing);
         CHECK(lab.say(Event::RunStored, "").hook);
     }
     SECTION("the start of the hook never arrived") {
         lab.machine.recall(after, lab.now);
-        CHECK(lab.machine.found_nothing(lab.now).hook);
+        CHECK(lab.found_nothing().hook);
     }
 }
 

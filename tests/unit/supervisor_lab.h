@@ -59,6 +59,63 @@ struct Lab {
 
     const Effects& tree_gone() { return say(Event::TreeGone, ""); }
 
+    const Effects& queued(const std::string& problem = "the queue: Resources") {
+        Input input;
+        input.event = Event::Queued;
+        input.problem = problem;
+        return feed(input);
+    }
+
+    // What the backend has when it is back.
+    const Effects& found_queued(std::uint64_t generation,
+                                const std::string& problem = "the queue: Resources") {
+        Input input;
+        input.event = Event::FoundQueued;
+        input.generation = generation;
+        input.started = now.wall;
+        input.problem = problem;
+        return feed(input);
+    }
+
+    const Effects& found_running(std::uint64_t generation, std::int32_t pid, WallTime started) {
+        Input input;
+        input.event = Event::FoundRunning;
+        input.generation = generation;
+        input.pid = pid;
+        input.started = started;
+        return feed(input);
+    }
+
+    const Effects& found_running(std::uint64_t generation, std::int32_t pid) {
+        return found_running(generation, pid, now.wall);
+    }
+
+    const Effects& found_ended(std::uint64_t generation,
+                               const ExitStatus& exit,
+                               bool tree_gone = true) {
+        Input input;
+        input.event = Event::FoundEnded;
+        input.generation = generation;
+        input.started = now.wall;
+        input.when = now.wall;
+        input.exit = exit;
+        input.tree_gone = tree_gone;
+        return feed(input);
+    }
+
+    const Effects& found_failed(std::uint64_t generation) {
+        Input input;
+        input.event = Event::FoundFailed;
+        input.generation = generation;
+        input.started = now.wall;
+        input.problem = "cannot run it";
+        return feed(input);
+    }
+
+    const Effects& found_nothing() { return say(Event::FoundNothing, ""); }
+
+    const Effects& booted() { return say(Event::Booted, ""); }
+
     // Lets the clock reach the deadline and says so. The deadline must be there.
     const Effects& due() {
         const MonoTime at = machine.deadline().value();
@@ -121,6 +178,10 @@ inline Lab lab_in(State state) {
         case State::Spawning:
             lab.start();
             return lab;
+        case State::Queued:
+            lab.start();
+            lab.queued();
+            return lab;
         case State::Starting:
         case State::Running:
             lab.start();
@@ -138,12 +199,16 @@ inline Lab lab_in(State state) {
             lab = lab_in(State::Running);
             lab.ended(code(0), /*tree_gone=*/false);
             return lab;
-        case State::Cleaning:
+        case State::Storing:
             spec.post_stop = "true";
             lab = Lab(spec);
             lab.start();
             lab.spawned();
             lab.ended(code(0));
+            return lab;
+        case State::Cleaning:
+            lab = lab_in(State::Storing);
+            lab.say(Event::RunStored, "");
             return lab;
         case State::Backoff:
             lab = lab_in(State::Running);

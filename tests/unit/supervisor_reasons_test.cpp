@@ -79,7 +79,7 @@ TEST_CASE("an agent that begins while a service settles lets it settle") {
     Lab after(settling());
     after.now = before.now;
     after.machine.recall(before.machine.memory(), after.now);
-    (void)after.machine.found_running(1, 77, after.now.wall, after.now);
+    after.found_running(1, 77);
     CHECK(after.state() == State::Starting);
     after.due();
     CHECK(after.state() == State::Running);
@@ -101,6 +101,8 @@ TEST_CASE("every change names its cause, and nobody who did not ask") {
             input.event = event;
             input.actor = asked ? "bob" : "";
             input.problem = event == Event::Unhealthy ? "its health check failed" : "";
+            input.generation = lab.machine.generation() + 1;
+            input.started = lab.now.wall;
             const Effects effects = lab.feed(input);
             if (effects.rejected || lab.state() == state) {
                 continue;
@@ -113,9 +115,9 @@ TEST_CASE("every change names its cause, and nobody who did not ask") {
                 CHECK(lab.status().actor == "bob");
             }
             // What happens by itself claims nobody: an end is the app's own, unless it was stopped.
-            const bool own_end = !asked && (lab.state() == State::Backoff ||
-                                            lab.state() == State::Failed ||
-                                            lab.state() == State::Exited);
+            const bool own_end =
+                !asked && (lab.state() == State::Backoff || lab.state() == State::Failed ||
+                           lab.state() == State::Exited);
             if (own_end) {
                 CHECK(lab.status().actor.empty());
                 CHECK(now.find(" by ") == std::string::npos);

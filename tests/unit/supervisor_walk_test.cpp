@@ -17,7 +17,7 @@ namespace {
 
 // What the keeper has of one run.
 struct ModelRun {
-    enum class Phase { Spawned, Running, LeaderGone, Gone, Failed };
+    enum class Phase { Spawned, Queued, Running, LeaderGone, Gone, Failed };
     Phase phase = Phase::Spawned;
     std::int32_t pid = 0;
     WallTime started;
@@ -39,6 +39,7 @@ private:
     using Phase = ModelRun::Phase;
 
     AppSpec make_spec() {
+        queues_ = roll(3) == 0;
         AppSpec spec = spec_with(static_cast<RestartPolicy>(roll(3)),
                                  roll(2) == 0 ? AppKind::Service : AppKind::OneShot);
         spec.ready.notify = roll(3) == 0;
@@ -73,7 +74,8 @@ private:
             keeper_.erase(generation);
         }
         if (effects.spawn || effects.hook) {
-            REQUIRE(lab_.state() == (effects.hook ? State::Cleaning : State::Spawning));
+            const State state = effects.hook ? State::Cleaning : State::Spawning;
+            REQUIRE(lab_.state() == state);
             for (const auto& [other, run] : keeper_) {
                 REQUIRE((other == generation || !alive(other)));
             }
@@ -106,6 +108,23 @@ private:
                     input.problem = "cannot run it";
                 } else if (luck == 1) {
                     return end_leader(run);
+                } else if (luck == 2 && queues_ && lab_.state() != State::Cleaning) {
+                    run.phase = Phase::Queued;
+                    input.event = Event::Queued;
+                    input.problem = "the queue: Resources";
+                } else {
+                    run.phase = Phase::Running;
+                    input.event = Event::Spawned;
+                    input.pid = run.pid;
+                }
+                return feed(input);
+            case Phase::Queued:
+                if (luck == 0) {
+                    return end_leader(run);
+                }
+                if (luck < 4) {
+                    input.event = Event::Queued;
+                    input.problem = luck == 1 ? "the queue: Priority" : "the queue: Resources";
                 } else {
                     run.phase = Phase::Running;
                     input.event = Event::Spawned;
@@ -152,6 +171,9 @@ private:
             if (run.phase == Phase::Spawned) {
                 run.phase = roll(4) == 0 ? Phase::Failed : Phase::Running;
             }
+            if (run.phase == Phase::Queued && roll(2) == 0) {
+                run.phase = Phase::Running;
+            }
             if (run.phase == Phase::Running && roll(3) == 0) {
                 run.exit = code(1);
                 run.phase = roll(3) == 0 ? Phase::LeaderGone : Phase::Gone;
@@ -162,29 +184,36 @@ private:
         const auto newest = keeper_.rbegin();
         if (newest == keeper_.rend() || newest->first < lab_.machine.generation()) {
             keeper_.clear();
-            return carry_out(lab_.machine.found_nothing(lab_.now));
+            return carry_out(lab_.found_nothing());
         }
         const std::uint64_t generation = newest->first;
         const ModelRun run = newest->second;
-        Input end;
-        end.exit = run.exit;
-        end.when = lab_.now.wall;
+        Input found;
+        found.generation = generation;
+        found.started = run.started;
+        found.exit = run.exit;
+        found.when = lab_.now.wall;
         switch (run.phase) {
+            case Phase::Queued:
+                found.event = Event::FoundQueued;
+                found.problem = "the queue: Resources";
+                break;
             case Phase::Spawned:
             case Phase::Running:
-                return carry_out(
-                    lab_.machine.found_running(generation, run.pid, run.started, lab_.now));
+                found.event = Event::FoundRunning;
+                found.pid = run.pid;
+                break;
             case Phase::Failed:
-                end.event = Event::SpawnFailed;
-                end.problem = "cannot run it";
+                found.event = Event::FoundFailed;
+                found.problem = "cannot run it";
                 break;
             case Phase::LeaderGone:
             case Phase::Gone:
-                end.event = Event::LeaderEnded;
-                end.tree_gone = run.phase == Phase::Gone;
+                found.event = Event::FoundEnded;
+                found.tree_gone = run.phase == Phase::Gone;
                 break;
         }
-        carry_out(lab_.machine.found_ended(generation, end, run.started, lab_.now, 0.5));
+        feed(found);
     }
 
     void turn() {
@@ -195,7 +224,7 @@ private:
         if (!may_lose || roll(2) == 0) {
             committed_ = lab_.machine.memory();
         }
-        if (lab_.machine.awaits_storage() && roll(3) != 0) {
+        if (lab_.state() == State::Storing && roll(3) != 0) {
             Input stored;
             stored.event = Event::RunStored;
             return feed(stored);
@@ -240,23 +269,27 @@ private:
         const bool preparing = state == State::Spawning && !lab_.machine.spec().pre_start.empty();
         const bool timed = state == State::Starting || state == State::Stopping ||
                            state == State::Reaping || state == State::Backoff || preparing;
-        if (state != State::Cleaning) {  // has one once the hook runs, until that is cut
+        if (state != State::Cleaning) {  // has one until the hook is cut
             REQUIRE(lab_.machine.deadline().has_value() == timed);
         }
         REQUIRE(lab_.machine.generation() >= last_generation_);
         last_generation_ = lab_.machine.generation();
         const bool active = is_active(public_state(state));
         const bool ended = ended_.count(lab_.machine.generation()) != 0;
-        REQUIRE(active ==
-                (lab_.machine.awaits_storage() || (lab_.machine.generation() > 0 && !ended)));
+        const bool under_way = lab_.machine.generation() > 0 && !ended;
+        REQUIRE((has_run(state) || state == State::Cleaning) == under_way);
+        REQUIRE(active == ((under_way && state != State::Queued) || state == State::Storing));
+        REQUIRE(lab_.machine.active() == active);
+        REQUIRE(lab_.machine.occupied() == (under_way || state == State::Storing));
         REQUIRE(lab_.status().pid.has_value() <= active);
         if (alive(lab_.machine.generation())) {
-            REQUIRE(active);
+            REQUIRE(lab_.machine.occupied());
         }
         REQUIRE((!lab_.machine.held() || lab_.machine.desired() == Desired::Stopped));
     }
 
     std::mt19937 engine_;
+    bool queues_ = false;  // the backend is one that does; set with the spec
     Lab lab_;
     std::map<std::uint64_t, ModelRun> keeper_;
     std::set<std::uint64_t> ended_;  // by run_ended
