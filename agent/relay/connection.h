@@ -56,6 +56,7 @@ private:
     bool ended_ = false;
     bool blocked_ = false;  // the socket takes no more until it is writable
     bool held_ = false;     // nothing is read until the peer has read
+    bool deaf_ = false;     // the peer takes nothing any more; what it has sent is read to its end
     loop::Interest interest_ = loop::Interest::Read;
     loop::Registration watch_;
     loop::Registration deadline_;

@@ -172,7 +172,7 @@ void Connection::authenticated(const ZmtpLimits& limits) {
 }
 
 void Connection::send(std::span<const std::string_view> parts) {
-    if (ended_ || !reader_.is_ready()) {
+    if (ended_ || deaf_ || !reader_.is_ready()) {
         return;
     }
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -207,7 +207,11 @@ void Connection::flush() {
             break;
         }
         if (outcome.status != os::IoStatus::Done) {
-            return close();
+            deaf_ = true;
+            out_.clear();
+            sent_ = 0;
+            endpoint_.relay_.deafened(*session_);
+            break;
         }
         sent_ += outcome.bytes;
     }

@@ -158,7 +158,7 @@ std::vector<std::uint64_t> Mailbox::release(std::uint64_t holder) {
             continue;
         }
         wait_again(message);
-        if (!message.pushed || std::exchange(oldest, false)) {
+        if (message.pushed == 0 || std::exchange(oldest, false)) {
             released.push_back(message.id);
         } else {
             --message.failures;
@@ -181,6 +181,19 @@ std::optional<std::uint64_t> Mailbox::give_back(std::uint64_t id, bool unseen) {
     }
     clear_up();
     return holder;
+}
+
+std::vector<std::uint64_t> Mailbox::unread(std::uint64_t holder, std::uint64_t read) const {
+    std::vector<std::uint64_t> found;
+    if (held_ == 0) {
+        return found;
+    }
+    for (const Message& message : messages_) {
+        if (!message.gone && message.holder == holder && message.pushed > read) {
+            found.push_back(message.id);
+        }
+    }
+    return found;
 }
 
 Message Mailbox::take_out(std::uint64_t id) {

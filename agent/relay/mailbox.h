@@ -24,10 +24,10 @@ struct Message {
     std::uint64_t correlation = 0;  // of a request; else 0
     std::uint64_t holder = 0;       // the session that has it, unacknowledged; 0: it waits
     MonoTime due;                   // when it is offered again
+    std::uint64_t pushed = 0;       // its number among what was pushed to the holder; 0: polled
     std::uint32_t attempt = 0;      // how often it was given out
     std::uint32_t failures = 0;     // how often of these that ended without an acknowledgement
     bool durable = false;
-    bool pushed = false;  // it was, and not asked for, when it was given out last
     bool gone = false;  // acknowledged, expired or taken back; its place is cleared up later
 };
 
@@ -93,6 +93,9 @@ public:
     // Its holder gives it back: it waits again. `unseen`: that was no attempt. Gives the holder; unset:
     // nobody has it.
     std::optional<std::uint64_t> give_back(std::uint64_t id, bool unseen);
+
+    // What was pushed to the holder after its first `read` messages.
+    [[nodiscard]] std::vector<std::uint64_t> unread(std::uint64_t holder, std::uint64_t read) const;
 
     // It is held for longer, until `due`. False: nobody has it.
     bool extend(std::uint64_t id, MonoTime due);

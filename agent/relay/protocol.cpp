@@ -25,7 +25,7 @@ struct ArgRule {
     std::optional<std::uint64_t> Args::*whole = nullptr;
 };
 
-constexpr std::array<ArgRule, 18> kRules = {{
+constexpr std::array<ArgRule, 19> kRules = {{
     {"to", ArgKind::Text, &Args::to},
     {"ids", ArgKind::Ids},
     {"dedupe", ArgKind::Key, &Args::dedupe},
@@ -43,6 +43,7 @@ constexpr std::array<ArgRule, 18> kRules = {{
     {"subscribe", ArgKind::Flag, nullptr, &Args::subscribe},
     {"events", ArgKind::Flag, nullptr, &Args::events},
     {"unseen", ArgKind::Flag, nullptr, &Args::unseen},
+    {"read", ArgKind::Whole, nullptr, nullptr, &Args::read},
     {"agent", ArgKind::Packed, &Args::agents},
 }};
 

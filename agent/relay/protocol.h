@@ -109,6 +109,9 @@ struct Args {
     std::optional<std::uint64_t> wait_ms;
     std::optional<std::uint64_t> timeout_ms;
     std::optional<std::uint64_t> correlation;
+    // Of `release`: how many messages that were pushed over this connection its client has read.
+    // Those pushed after them are given back too, as unseen.
+    std::optional<std::uint64_t> read;
     IdList ids;  // "ids" of ack, "ack" of poll
 };
 

@@ -143,6 +143,8 @@ Session* Relay::find_session(std::uint64_t number) {
 
 // What is pushed to a session that has said hello.
 void Relay::subscribe(Session& session, bool messages, bool events) {
+    messages = messages && !session.deaf;
+    events = events && !session.deaf;
     if (session.listening != events) {
         session.listening = events;
         if (events) {
@@ -162,16 +164,23 @@ void Relay::subscribe(Session& session, bool messages, bool events) {
     }
 }
 
-// What it held waits again, what it waited for is forgotten.
-void Relay::disconnected(Session& session) {
+void Relay::deafened(Session& session) {
+    session.deaf = true;
     subscribe(session, /*messages=*/false, /*events=*/false);
     want_far_events(session, {});
+    if (session.box != nullptr) {
+        std::erase_if(session.box->waiters, [&session](const std::shared_ptr<Waiter>& waiter) {
+            return waiter->session == session.number;
+        });
+    }
+}
+
+// What it held waits again, what it waited for is forgotten.
+void Relay::disconnected(Session& session) {
+    deafened(session);
     across_->session_ended(session.number);
     if (Box* const box = session.box; box != nullptr) {
         --box->sessions;
-        std::erase_if(box->waiters, [&session](const std::shared_ptr<Waiter>& waiter) {
-            return waiter->session == session.number;
-        });
         if (session.window > 0) {
             failed(*box, box->mail.release(session.number));
             touch(*box);

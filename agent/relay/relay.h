@@ -61,7 +61,9 @@ struct Session {
     bool is_operator = false;  // the owner of the home: speaks for any app, or for none
     bool subscribed = false;   // messages are pushed
     bool listening = false;    // events are
+    bool deaf = false;         // it takes nothing any more; what it said before is still to come
     std::size_t window = 0;               // messages that it has not acknowledged
+    std::uint64_t pushed = 0;             // messages, so far
     std::uint64_t alone = 0;              // one of them that nothing is pushed behind; 0: none
     std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
 };
@@ -133,6 +135,10 @@ public:
     void received(Session& session, std::span<const std::string_view> parts);
     void too_large(Session& session, std::string_view header);
     void drained(Session& session);  // its backlog is small again
+
+    // Its peer takes nothing any more: nothing is given to it. What it said before, such as what it
+    // gives back as it leaves, is still received; disconnected() is its end.
+    void deafened(Session& session);
     void disconnected(Session& session);
 
     // --- from the agent, posted

@@ -33,7 +33,7 @@ void Relay::give(Box& box, Message& message, Session& receiver) {
     const MonoTime due = loop_.now().mono + box.redeliver_after;
     box.mail.give(message, receiver.number, due);
     trace_.given(message.id, loop_.now().wall);
-    message.pushed = false;
+    message.pushed = 0;
     ++receiver.window;
     if (!box.redelivery.active() || due < box.redelivery_at) {
         redeliver_at(box, due);
@@ -80,7 +80,7 @@ void Relay::push_to(Box& box, Session& receiver) {
         }
         receiver.alone = goes_alone(box, *message) ? message->id : 0;
         give(box, *message, receiver);
-        message->pushed = true;
+        message->pushed = ++receiver.pushed;
         scratch_.clear();
         append_message_header(scratch_,
                               {message->id,
@@ -95,7 +95,7 @@ void Relay::push_to(Box& box, Session& receiver) {
 
 bool Relay::serve(Box& box, Waiter& waiter) {
     Session* const receiver = find_session(waiter.session);
-    if (receiver == nullptr) {
+    if (receiver == nullptr || receiver->deaf) {
         return true;
     }
     std::string metas;
@@ -324,13 +324,21 @@ void Relay::on_release(Session& session, const RequestHeader& request, Parts pay
     if (!unseen) {
         failed(box, released);
     }
-    if (!released.empty()) {
+    std::size_t count = released.size();
+    if (request.args.read) {
+        for (const std::uint64_t id : box.mail.unread(session.number, *request.args.read)) {
+            (void)box.mail.give_back(id, /*unseen=*/true);
+            let_go(session.number, id);
+            ++count;
+        }
+    }
+    if (count != 0) {
         touch(box);
     }
     std::string header;
     begin_reply(header, request.id, Code::Ok, 1);
     wire::append_text(header, "released");
-    wire::append_whole(header, released.size());
+    wire::append_whole(header, count);
     answer(session, header);
 }
 

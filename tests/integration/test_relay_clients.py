@@ -2,8 +2,10 @@
 
 import asyncio
 import importlib.util
+import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import threading
@@ -338,26 +340,95 @@ def test_who_leaves_messages_gives_back_what_it_held(clients):
             b = module.AsyncClient("b", apps.secret("b"), apps.endpoint, subscribe=True)
             await b.ping()
             await a.notify("b", "unseen")
-            await asyncio.sleep(0.2)
+            while not b._pushed.items:
+                await asyncio.sleep(0.01)
             await b.close()
         with module.connect("b", apps.secret("b"), apps.endpoint) as last:
             assert [(m.payload, m.attempt) for m in last.poll(wait=10)] == [("unseen", 1)]
     asyncio.run(scenario())
 
 
-def test_a_closed_listener_gives_back_what_its_handler_has_not_seen(clients):
-    a, b = clients.connect("a"), clients.connect("b")
-    begun = threading.Event()
+def held(clients, app="b"):
+    """How many messages of it are given out."""
+    shown = json.loads(clients.home.berth("messages", app, "--json", check=0).out)
+    return sum(message["held"] for message in shown["messages"])
 
-    def slow(_message):
-        begun.set()
-        time.sleep(0.5)
-    b.listen(slow)
-    a.notify("b", *range(5))
-    assert begun.wait(10)
-    b.close()  # lets the one that runs finish
+
+class Listener:
+    """A client whose handler is at message 0 until it is closed: meanwhile nobody reads what comes."""
+
+    def __init__(self, clients):
+        self.client, self.begun, self.go_on = clients.connect("b"), threading.Event(), threading.Event()
+        self.client.listen(self.handle)
+
+    def handle(self, _message):
+        self.begun.set()
+        assert self.go_on.wait(30)
+
+    def close(self):
+        """Lets the handler finish when the end has begun."""
+        closer = threading.Thread(target=self.client.close)
+        closer.start()
+        wait_for(lambda: self.client._closed, "it closes")
+        self.go_on.set()
+        closer.join(10)
+        assert not closer.is_alive()
+
+
+def test_a_closed_listener_gives_back_what_its_handler_has_not_seen(clients):
+    a, b = clients.connect("a"), Listener(clients)
+    a.notify("b", 0, 1, 2)
+    assert b.begun.wait(10)
+    a.notify("b", 3, 4)
+    wait_for(lambda: held(clients) == 5, "all were given out: the last two are on their way")
+    b.close()
     got = clients.connect("b").poll(wait=10)
     if os.environ["BERTH_IPC_TRANSPORT"] == "pyzmq":  # what is said last over it may be lost: then it was an attempt
         assert [m.payload for m in got][-4:] == [1, 2, 3, 4]
     else:
         assert [(m.payload, m.attempt) for m in got] == [(n, 1) for n in range(1, 5)]
+
+
+def test_what_a_client_said_last_counts_when_it_reads_no_answer(clients):
+    if os.environ["BERTH_IPC_TRANSPORT"] == "pyzmq":
+        pytest.skip("its socket is not ours")
+    a, b = clients.connect("a"), Listener(clients)
+    a.notify("b", 0, 1, 2)
+    assert b.begun.wait(10)
+    b.client._transport.sock.shutdown(socket.SHUT_RD)  # as if it were closed when the relay writes to it
+    a.notify("b", 3)
+    a.ping()
+    b.close()
+    got = clients.connect("b").poll(wait=10)
+    assert [(m.payload, m.attempt) for m in got] == [(n, 1) for n in range(1, 4)]
+
+
+def test_asyncio_gives_back_what_is_on_its_way(clients):
+    module, apps, a = clients.module, clients.apps, clients.connect("a")
+
+    def send(*payloads, given):
+        """In this loop's thread: nothing of it is read meanwhile."""
+        a.notify("b", *payloads)
+        wait_for(lambda: held(clients) == given, f"{given} are given out")
+
+    async def scenario():
+        async with module.AsyncClient("b", apps.secret("b"), apps.endpoint) as other:
+            async with module.AsyncClient("b", apps.secret("b"), apps.endpoint, subscribe=True) as b:
+                await b.ping()
+                send("left", given=1)
+                stream = b.messages()
+                message = await stream.__anext__()
+                send(1, 2, given=3)
+                await stream.aclose()
+                got = []
+                while len(got) < 3:
+                    got += await other.poll(wait=10)
+                assert sorted((str(m.payload), m.attempt) for m in got) == [("1", 1), ("2", 1), ("left", 2)]
+                assert message.payload == "left"
+                await other.ack(got)
+            b = module.AsyncClient("b", apps.secret("b"), apps.endpoint, subscribe=True)
+            await b.ping()
+            send("closed", given=1)
+            await b.close()
+            assert [(m.payload, m.attempt) for m in await other.poll(wait=10)] == [("closed", 1)]
+    asyncio.run(scenario())

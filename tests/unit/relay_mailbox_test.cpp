@@ -142,13 +142,32 @@ TEST_CASE("the end of a holder is a failed attempt of what it was at alone") {
     }
     CHECK(bed.take(7).size() == 4);
     for (const std::uint64_t id : {1, 3, 4}) {
-        bed.box.find(id)->pushed = true;
+        bed.box.find(id)->pushed = id;
     }
     CHECK(bed.box.release(7) == Ids{1, 2});
     for (const auto& [id, failures] : std::map<std::uint64_t, std::uint32_t>{{1, 1}, {2, 1}, {3, 0}, {4, 0}}) {
         CHECK(bed.box.find(id)->failures == failures);
     }
     CHECK(bed.take(8) == Ids{1, 2, 3, 4});
+}
+
+TEST_CASE("what was pushed behind the last that its holder has read is known") {
+    Bed bed;
+    for (std::uint64_t id = 1; id <= 5; ++id) {
+        bed.add(id);
+    }
+    CHECK(bed.take(7) == Ids{1, 2, 3, 4, 5});
+    // 4 and 5 first; 3 was polled.
+    bed.box.find(4)->pushed = 1;
+    bed.box.find(5)->pushed = 2;
+    bed.box.find(1)->pushed = 3;
+    bed.box.find(2)->pushed = 4;
+    CHECK(bed.box.unread(7, 4).empty());
+    CHECK(bed.box.unread(7, 1) == Ids{1, 2, 5});
+    CHECK(bed.box.unread(8, 0).empty());
+    (void)bed.box.remove(5);
+    CHECK(bed.box.give_back(2, /*unseen=*/true) == 7);
+    CHECK(bed.box.unread(7, 1) == Ids{1});
 }
 
 TEST_CASE("a dead letter is out of the way, and comes back to its old place") {

@@ -138,6 +138,29 @@ TEST_CASE("C++ apps send, take, ask, answer and tell") {
     CHECK(code_of([&] { ipc::Client(wrong).ping(); }) == 401);
 }
 
+TEST_CASE("a C++ app that ends gives back what it was pushed and has not taken") {
+    Bed bed;
+    AppFacts facts;
+    facts.id = "b";
+    facts.redeliver_after = 60s;
+    bed.service->apps_changed({facts}, {});
+    ipc::Client a(bed.as("a"));
+    {
+        ipc::Client b(bed.as("b", /*subscribe=*/true));
+        b.ping();
+        REQUIRE(b.claim_time() == 60s);
+        (void)a.notify("b", {ipc::pack(1), ipc::pack(2), ipc::pack(3)});
+        REQUIRE(b.next_message(5s));  // and the others are read with it
+        (void)a.notify("b", ipc::pack(4));
+        a.ping();  // it is in b's socket
+    }
+    const auto left = ipc::Client(bed.as("b")).poll(5s);
+    REQUIRE(left.size() == 4);
+    for (const ipc::Message& message : left) {
+        CHECK(message.attempt == (ipc::text(message.payload) == "1" ? 2U : 1U));
+    }
+}
+
 TEST_CASE("C++ apps poll, acknowledge, and get the rest again") {
     Bed bed;
     ipc::Client a(bed.as("a"));

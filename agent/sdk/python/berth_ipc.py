@@ -381,6 +381,7 @@ class _BuiltinTransport:
     def __init__(self, endpoint, deadline, _keys=None, given_up=lambda: False):
         self.sock = _open_socket(endpoint, deadline - time.monotonic())
         self.framer = _Framer()
+        self.pushed = 0  # messages that were, and are read
         self.send_lock = threading.Lock()
         try:
             self.sock.sendall(_GREETING)
@@ -476,6 +477,7 @@ class _ZmqTransport:
         zmq = self.zmq = _pyzmq()
         self.lock = threading.Lock()
         self.closed = False
+        self.pushed = 0
         self.wake_out, self.wake_in = os.pipe()
         os.set_blocking(self.wake_in, False)
         os.set_blocking(self.wake_out, False)
@@ -1044,7 +1046,7 @@ class Client(_Verbs):
                     parts = transport.receive(max(until - time.monotonic(), 0))
                     if parts is None:
                         break
-                    self._dispatch(parts)
+                    self._dispatch(transport, parts)
             except OSError as error:
                 self._lost(transport, error)
             except IpcError:
@@ -1055,13 +1057,15 @@ class Client(_Verbs):
                     self._reading = False
                     self._cond.notify_all()
 
-    def _dispatch(self, parts):
+    def _dispatch(self, transport, parts):
         """Takes one message of the relay. Nothing that comes can make it raise."""
         try:
             header = _decode(parts[0])
             number, third, info = header[1], header[2], header[3]
             if number == 0:
                 self._take_push(third, info, parts[1:])
+                if third == "message":
+                    transport.pushed += 1  # after it was taken: see close()
                 return
         except (ValueError, TypeError, IndexError, KeyError):
             return
@@ -1219,11 +1223,11 @@ class Client(_Verbs):
             while not self._closed:
                 if self._inbox and not self._more(transport):
                     self._reading_paused(self._deliver)
-                if self._transport is not transport:
-                    break  # it was lost while others read
+                if self._closed or self._transport is not transport:
+                    break  # it was closed by the handlers' end, or lost while others read
                 parts = transport.receive(None)
                 if parts is not None:
-                    self._dispatch(parts)
+                    self._dispatch(transport, parts)
         except OSError as error:
             if transport is not None:
                 self._lost(transport, error)
@@ -1335,6 +1339,7 @@ class Client(_Verbs):
             if thread is not threading.current_thread():
                 self._cond.wait_for(lambda: not self._handling, 5)  # its acknowledgement is still sent
             transport = self._transport
+            read = 0 if transport is None else transport.pushed
             unseen = [info["id"] for kind, info, _ in self._inbox if kind == "message"]
             unseen += [info["id"] for _, info, _ in self._pushed]
         self._ended.set()
@@ -1343,10 +1348,11 @@ class Client(_Verbs):
         if greeting is not None and greeting is not transport:
             greeting.wake()
         if transport is not None:
-            if unseen:
+            if unseen or self._claimer is not None:
                 self._wants = _NOTHING  # else they would be pushed to us again
                 self._post("hello", self._hello())
-                self._post("release", {"ids": unseen, "unseen": True})
+                # And what is on its way to us: all that was pushed behind what we have read.
+                self._post("release", {"ids": unseen, "unseen": True, "read": read})
             transport.wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
@@ -1442,6 +1448,7 @@ class AsyncClient(_Verbs):
         self._events = _Stream()
         self._held = {}             # id of each pushed message that is ours; False: its ack is on its way
         self._readers = 0           # that are in messages()
+        self._read = 0              # messages that were pushed over this connection, and are read
         self._claim = 0.0
 
     def _forked(self):
@@ -1503,6 +1510,7 @@ class AsyncClient(_Verbs):
     async def _session(self):
         pid = os.getpid()
         self._said_hello = False
+        self._read = 0
         kind, _, address = self._endpoint.partition("://")
         if kind == "ipc":
             reader, writer = await asyncio.open_unix_connection(address)
@@ -1590,7 +1598,10 @@ class AsyncClient(_Verbs):
 
     def _take_push(self, kind, info, payloads):
         if kind == "message":
-            if info["id"] not in self._held:  # else pushed again after a reconnection, and still ours
+            self._read += 1
+            if self._left:  # it was on its way when messages() was left
+                self._post("release", {"ids": [info["id"]], "unseen": True})
+            elif info["id"] not in self._held:  # else pushed again after a reconnection, and still ours
                 self._held[info["id"]] = True
                 self._offer(Message(self, info, _decode(payloads[0])))
         elif kind == "event":
@@ -1754,10 +1765,11 @@ class AsyncClient(_Verbs):
         self._same_process()
         self._closed = True
         unseen = [message.id for _, message in self._pushed.items]
-        if unseen:
+        if unseen or self._left or self._wants == _EVERYTHING:
             self._wants = _NOTHING  # else they would be pushed to us again
             self._post("hello", self._hello())
-            self._post("release", {"ids": unseen, "unseen": True})
+            # And what is on its way to us: all that was pushed behind what we have read.
+            self._post("release", {"ids": unseen, "unseen": True, "read": self._read})
         if self._task is not None:
             self._task.cancel()
             try:

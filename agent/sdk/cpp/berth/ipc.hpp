@@ -507,7 +507,11 @@ public:
         draw_identity();
     }
 
-    ~Client() { disconnect(); }
+    // What was pushed and never taken goes back to the relay: that was no attempt.
+    ~Client() {
+        leave();
+        disconnect();
+    }
 
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -1034,12 +1038,36 @@ private:
                      problem_code_ == 503 ? "the agent is not there: " + problem_ : problem_);
     }
 
+    // What was pushed and not taken, and what is on its way, is for others. As far as the socket
+    // takes it without waiting.
+    void leave() {
+        const bool pushed = options_.subscribe || !messages_.empty();
+        if (pid_ != ::getpid() || phase_ != Phase::Ready || !pushed) {
+            return;
+        }
+        std::vector<std::uint64_t> ids;
+        for (const Message& message : messages_) {
+            ids.push_back(message.id);
+        }
+        quiet_ = true;  // else they would be pushed to us again
+        std::string args;
+        put_args(args, 3);
+        put_ids(args, "ids", ids);
+        detail::put_text(args, "unseen");
+        detail::put_flag(args, true);
+        put_entry(args, "read", read_messages_);
+        detail::put_frame(out_, header(next_number_++, "hello", hello_args()), false);
+        detail::put_frame(out_, header(next_number_++, "release", args), false);
+        (void)send_out();
+    }
+
     void disconnect() {
         if (fd_ >= 0) {
             ::close(fd_);
         }
         fd_ = -1;
         phase_ = Phase::Away;
+        read_messages_ = 0;
         in_.clear();
         read_ = 0;
         out_.clear();
@@ -1265,6 +1293,7 @@ private:
             }
         } else if (third.text == "message") {
             messages_.push_back(read_message(reader, std::move(payload)));
+            ++read_messages_;
         } else if (third.text == "event") {
             Event event;
             event.payload = std::move(payload);
@@ -1321,6 +1350,7 @@ private:
     std::map<std::uint64_t, Pending> pending_;
     std::map<std::uint64_t, Answer> answers_;
     std::deque<Message> messages_;
+    std::uint64_t read_messages_ = 0;  // that were pushed over this connection
     std::deque<Event> events_;
 };
 

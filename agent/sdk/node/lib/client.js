@@ -59,6 +59,9 @@ class Client {
     #events = new Set();
     #pushed = []; // messages that came and that nobody wants: for poll()
     #held = new Map(); // id of each pushed message that is ours; false: its ack is on its way
+    #unhandled = new Set(); // ids of those that onMessage was not called for yet
+    #read = 0; // messages that were pushed over this connection, and are read
+    #asked = false; // whether messages were ever to be pushed
     #claimMs = 0; // after which the relay offers it to others
     #claimTimer = null;
     #done = []; // ids to be acknowledged at the turn's end
@@ -91,6 +94,7 @@ class Client {
                 ended: (why) => this.#lost(connection, why),
             });
             this.#connection = connection;
+            this.#read = 0;
         } catch (error) {
             this.#failAll(new IpcError(400, `cannot connect to ${endpoint}: ${error.message}`));
         }
@@ -99,6 +103,7 @@ class Client {
     #hello() {
         const { app, secret } = this.#settings;
         this.#wants = this.#wanted();
+        this.#asked ||= this.#wants === EVERYTHING;
         return {
             app, secret, subscribe: this.#wants === EVERYTHING,
             ...(this.#wants === EVENTS && { events: true }),
@@ -226,7 +231,10 @@ class Client {
         if (!Array.isArray(header)) return;
         const [, id, third, info] = header;
         if (id === HELLO) return this.#helloed(connection, third, info ?? {});
-        if (id === 0) return this.#take(third, info ?? {}, frames.slice(1));
+        if (id === 0) {
+            if (third === "message") this.#read++;
+            return this.#take(third, info ?? {}, frames.slice(1));
+        }
         if (third === 401) return connection.close(); // it has forgotten this connection
         const slot = this.#slots.get(id);
         if (!slot) {
@@ -469,11 +477,18 @@ class Client {
         if (kind === "message") {
             if (this.#held.has(info.id)) return; // pushed again after a reconnection, and still ours
             const message = new Message(this, info, payload);
+            if (this.#wants !== EVERYTHING) { // it was on its way when the last reader left
+                this.#post("release", { ids: [message.id], unseen: true });
+                return;
+            }
             if (this.#wanted() !== EVERYTHING) return this.#offer(message);
             this.#held.set(message.id, true);
             this.#keepClaims();
             for (const queue of this.#messages) queue.put(message);
-            if (this.#handlers?.onMessage) this.#handle(() => this.#onMessage(message));
+            if (this.#handlers?.onMessage) {
+                this.#unhandled.add(message.id);
+                this.#handle(() => this.#onMessage(message));
+            }
         } else if (kind === "event") {
             const event = { type: info.type, from: info.from, seq: info.seq, agent: info.agent, payload };
             for (const queue of this.#events) queue.put(event);
@@ -488,6 +503,7 @@ class Client {
     }
 
     async #onMessage(message) {
+        this.#unhandled.delete(message.id);
         const { onMessage } = this.#handlers ?? {};
         if (!onMessage) {
             this.#held.delete(message.id);
@@ -548,11 +564,13 @@ class Client {
         if (this.#closed) return;
         this.#acknowledge();
         const queues = [...this.#messages, ...this.#events];
-        const unseen = [...this.#pushed.map(({ message }) => message), ...[...this.#messages].flatMap((queue) => queue.items())];
-        if (this.#ready && unseen.length > 0) {
+        const unseen = new Set([...this.#unhandled, ...idsOf(this.#pushed.map(({ message }) => message)),
+            ...idsOf([...this.#messages].flatMap((queue) => queue.items()))]);
+        if (this.#ready && (unseen.size > 0 || this.#asked)) {
             const { app, secret } = this.#settings;
             this.#post("hello", { app, secret, subscribe: false }); // else they would be pushed to us again
-            this.#post("release", { ids: idsOf(unseen), unseen: true });
+            // And what is on its way to us: all that was pushed behind what we have read.
+            this.#post("release", { ids: [...unseen], unseen: true, read: this.#read });
         }
         this.#closed = true;
         clearTimeout(this.#retry);

@@ -259,15 +259,29 @@ const scenarios = {
         }
         await a.notify("b", "after"); // it is not told any more: for poll
         assert.deepEqual((await b.poll({ waitMs: 5000, autoAck: true })).map((m) => m.payload), ["after"]);
-        // close() gives back as well.
-        await a.notifyAll("b", [1, 2, 3]);
+        // close() gives back as well, what was read and what is on its way.
         const last = client("b");
         last.messages();
         await last.ping();
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await a.notifyAll("b", [1, 2, 3]);
         last.close();
         const left = await other.poll({ waitMs: 5000, autoAck: true });
         assert.deepEqual(left.map((m) => [m.payload, m.attempt]), [[1, 1], [2, 1], [3, 1]]);
+        // And what a handler was not called for.
+        const listener = client("b");
+        const begun = new Promise((resolve) => {
+            listener.listen(() => {
+                resolve();
+                return new Promise(() => {});
+            });
+        });
+        await listener.ping();
+        await a.notifyAll("b", [1, 2, 3]);
+        await begun;
+        listener.close();
+        const rest = [];
+        while (rest.length < 3) rest.push(...await other.poll({ waitMs: 5000, autoAck: true }));
+        assert.deepEqual(rest.map((m) => [m.payload, m.attempt]).sort(), [[1, 2], [2, 1], [3, 1]]);
     },
 
     async codec() {
