@@ -168,7 +168,9 @@ if __name__ == "__main__":
 
 CPP = r'''
 #include <berth/ipc.hpp>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <thread>
@@ -186,8 +188,10 @@ static void send(Client& client, const std::string& name) {
     }
 }
 
+static bool raw = false;  // forks of which the C library is not told
+
 static pid_t child(const std::function<void()>& work) {
-    const pid_t pid = fork();
+    const auto pid = raw ? static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) : fork();
     if (pid == 0) {
         try {
             work();
@@ -212,6 +216,7 @@ static void reap(const std::vector<pid_t>& pids) {
 
 int main(int, char** argv) {
     const std::string way = argv[1];
+    raw = way == "fork_raw";
     std::vector<pid_t> pids;
     Client::Options options;
     options.timeout = std::chrono::seconds(20);
@@ -368,7 +373,7 @@ def program(tmp_path_factory):
 
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="no compiler here")
-@pytest.mark.parametrize("way", ["fork", "fork_first", "fork_subscribed", "threads"])
+@pytest.mark.parametrize("way", ["fork", "fork_first", "fork_raw", "fork_subscribed", "threads"])
 def test_cpp(home, program, way):
     check(Apps(home), [str(program), way])
 

@@ -1,3 +1,7 @@
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -15,6 +19,18 @@ using namespace berth;         // NOLINT(google-build-using-namespace): tests re
 using namespace berth::relay;  // NOLINT(google-build-using-namespace)
 using namespace std::chrono_literals;
 using berth::test::TempFolder;
+
+namespace {
+
+std::atomic<int> asked_for_process = 0;
+
+}  // namespace
+
+// In place of the C library's, for whoever calls it here.
+extern "C" pid_t getpid() noexcept {
+    ++asked_for_process;
+    return static_cast<pid_t>(::syscall(SYS_getpid));
+}
 
 namespace {
 
@@ -136,6 +152,22 @@ TEST_CASE("C++ apps send, take, ask, answer and tell") {
     ipc::Client::Options wrong = bed.as("a");
     wrong.secret = ensure_secret(bed.home(), "b").value();
     CHECK(code_of([&] { ipc::Client(wrong).ping(); }) == 401);
+}
+
+TEST_CASE("a C++ app asks the kernel for its process once, not for each message") {
+    Bed bed;
+    ipc::Client a(bed.as("a"));
+    ipc::Client b(bed.as("b", /*subscribe=*/true));
+    b.ping();
+    a.ping();
+    const int before = asked_for_process;
+    for (int i = 0; i < 100; ++i) {
+        (void)a.notify("b", ipc::pack(i));
+        const auto message = b.next_message(5s);
+        REQUIRE(message);
+        b.ack({message->id});
+    }
+    CHECK(asked_for_process < before + 100);  // the relay's own threads may ask now and then
 }
 
 TEST_CASE("a C++ app that ends gives back what it was pushed and has not taken") {
