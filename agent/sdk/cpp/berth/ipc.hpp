@@ -571,8 +571,10 @@ public:
                                 const std::vector<std::string_view>& payloads,
                                 const NotifyOptions& options = {}) {
         same_process();  // before a key is drawn
+        constexpr std::size_t kRoom = 128;
         const bool keyed = options.durable || !options.dedupe.empty();
         std::string args;
+        args.reserve(kRoom);
         put_args(
             args,
             1U + (options.durable ? 0U : 1U) + (options.ttl_ms != 0 ? 1U : 0U) + (keyed ? 1U : 0U));
@@ -857,7 +859,10 @@ private:
     }
 
     static std::string header(std::uint64_t number, std::string_view verb, std::string_view args) {
-        std::string out = "\x94\x01";
+        constexpr std::size_t kRoom = 32;  // for what is before the arguments
+        std::string out;
+        out.reserve(kRoom + args.size());
+        out += "\x94\x01";
         detail::put_whole(out, number);
         detail::put_text(out, verb);
         out += args;
@@ -878,7 +883,7 @@ private:
                         const std::vector<std::string_view>& payloads,
                         bool again) {
         const std::uint64_t number = next_number_++;
-        Pending& pending = pending_[number];
+        Pending& pending = pending_.try_emplace(pending_.end(), number)->second;
         pending.again = again;
         pending.sent = phase_ == Phase::Ready;  // else when it is
         std::string& out = pending.sent ? out_ : pending.bytes;
@@ -1013,8 +1018,9 @@ private:
     }
 
     Answer take_answer(std::uint64_t number) {
-        Answer answer = std::move(answers_.at(number));
-        answers_.erase(number);
+        const auto found = answers_.find(number);
+        Answer answer = std::move(found->second);
+        answers_.erase(found);
         if (answer.code != 0) {
             throw Error(answer.code, text_in(answer, "error"));
         }
