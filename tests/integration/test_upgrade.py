@@ -11,12 +11,13 @@ UPGRADES = 20
 
 # Ends at random with one of many codes, and journals each life before and after.
 LIVES = """
-import os, random, sys, time
+import os, random, signal, sys, time
 journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 code = random.randrange(1, 120)
 os.write(journal, f"S {os.getpid()}\\n".encode())
 print("begin", os.getpid(), flush=True)
 time.sleep(random.uniform(0, 0.4))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # a stop comes before its end is told, or after
 print("end", code, flush=True)
 os.write(journal, f"E {os.getpid()} {code}\\n".encode())
 os._exit(code)
