@@ -77,7 +77,11 @@ Result<void> Agent::prepare() {
                                           }
                                       },
                                       [this](const keeperlink::Message& fact) { on_fact(fact); },
-                                      [this] { server_->on_keeper_problem(); }});
+                                      [this] { server_->on_keeper_problem(); },
+                                      [this] {
+                                          over_ = true;
+                                          loop_.stop();
+                                      }});
     native::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
     launch.inherit_env = config.inherit_env;
     registry_ = std::make_unique<apps::Registry>(

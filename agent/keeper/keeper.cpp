@@ -21,7 +21,6 @@ using keeperlink::RunName;
 namespace {
 
 constexpr std::size_t kReadBuffer = 256U << 10U;
-constexpr Duration kAgentEnd = std::chrono::seconds(1);
 
 // Looked at first and reaped by pid after its end is recorded: a keeper that is killed in between
 // has recorded it, or left it to be reaped by the next.
@@ -30,18 +29,18 @@ constexpr int kLookOnly = WEXITED | WNOHANG | WNOWAIT;
 Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
     const std::string path = options.home + "/run/keeper.lock";
     if (options.agent_fd >= 0) {
-        // The old keeper is dead or dying. Whoever waits for its end in vain goes with the agent that
-        // started it: each of its successors starts one too.
+        // The old keeper is dead or dying. Whoever waits for its end in vain goes with the agent
+        // that started it: each of its successors starts one too.
         (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
         auto lock = os::lock_file(path);
         (void)::prctl(PR_SET_PDEATHSIG, 0);
         return lock;
     }
-    // Without records this home begins, or somebody removed its run folder, the lock in it too, under
-    // a keeper that lives: a second one would start all of its apps once more.
+    // Without records this home begins, or somebody removed its run folder, the lock in it too,
+    // under a keeper that lives: a second one would start all of its apps once more.
     const bool begins = !os::exists(options.home + "/run/keeper.records");
-    if (const auto other = begins ? os::find_process("berth-keeper", "--home", options.home)
-                                  : std::nullopt) {
+    if (const auto other =
+            begins ? os::find_process("berth-keeper", "--home", options.home) : std::nullopt) {
         return fail(ErrorCode::AlreadyExists,
                     "a keeper runs for " + options.home + " already, pid " +
                         std::to_string(*other) + ", whose run folder was removed");
@@ -126,7 +125,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     BERTH_TRY(context_.original_nofile, raise_descriptor_limit());
     if (handover) {
         context_.original_nofile = handover->nofile;
-        terminating_ = handover->terminating;
+        intent_ = handover->terminating ? Intent::Terminate : Intent::Run;
         version_tried_ = handover->version_tried;
     }
     context_.buffer.resize(kReadBuffer);
@@ -163,10 +162,11 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
         watch_limits(*run);
     }
     if (options_.agent_fd >= 0) {
-        link_up(os::take_inherited(options_.agent_fd));
-        foreign_agent_ = true;
+        os::UniqueFd socket = os::take_inherited(options_.agent_fd);
+        agent_.attach(socket);
+        link_up(std::move(socket));
     } else {
-        agent_.start(/*shutdown=*/terminating_);
+        agent_.start(/*shutdown=*/terminating());
     }
     return {};
 }
@@ -182,10 +182,10 @@ void Keeper::run() {
 }
 
 void Keeper::link_up(os::UniqueFd socket) {
-    foreign_agent_ = false;
     if (agent_.pid() != 0) {
         known_children_.insert(agent_.pid());
     }
+    ++links_;
     link_ = std::make_unique<keeperlink::Link>(
         loop_,
         std::move(socket),
@@ -215,32 +215,19 @@ void Keeper::link_down(const Error& why) {
         }
         return;  // else when it has ended: its last answers are on their way
     }
-    if (agentless_ || leaving_) {
+    if (intent_ == Intent::Agentless || intent_ == Intent::Leave) {
         end_when_done();
         return;
     }
     log::warning("the link to the agent is down", {{"why", why.message}});
-    if (why.code == ErrorCode::WrongState) {
-        end_agent();
-        agent_refused_ = true;
-        if (!std::exchange(version_tried_, true)) {
-            try_upgrade({});  // the programs were replaced: it may be us who are old
-        }
+    const bool refused = why.code == ErrorCode::WrongState;
+    const bool gone = agent_.link_lost(refused);
+    if (refused && !std::exchange(version_tried_, true)) {
+        try_upgrade({});  // the programs were replaced: it may be us who are old
     }
-    if (foreign_agent_) {
-        if (agent_pidfd_.valid()) {
-            (void)os::send_signal(agent_pidfd_, SIGKILL);  // gone already, mostly
-        }
-        agent_.ended(/*killed=*/true, terminating_);  // nobody else will tell us of its end
-    } else if (agent_.pid() != 0) {
-        // Mostly it is about to end by itself. How tells one that was killed, which is started
-        // again at once, from one that fails, so it is left to it.
-        agent_end_ = loop_.after(kAgentEnd, [this] {
-            agent_refused_ = true;
-            (void)os::send_signal_to(agent_.pid(), SIGKILL);
-        });
+    if (gone) {
+        agent_.start_again(terminating());
     }
-    agent_pidfd_.reset();
 }
 
 void Keeper::on_signals() {
@@ -251,21 +238,25 @@ void Keeper::on_signals() {
                 on_children();
                 break;
             case SIGHUP:
-                if (std::exchange(agentless_, false)) {
+                if (intent_ == Intent::Agentless) {
+                    intent_ = Intent::Run;
                     agent_.start(/*shutdown=*/false);
                 }
                 break;
             default:
-                terminating_ = true;
-                if (agent_pidfd_.valid()) {
-                    (void)os::send_signal(agent_pidfd_, SIGTERM);
-                } else if (agent_.pid() != 0) {
-                    (void)os::send_signal_to(agent_.pid(), SIGTERM);
-                } else {
-                    agentless_ = false;
-                    agent_.start(/*shutdown=*/true);
-                }
+                on_terminate();
         }
+    }
+}
+
+void Keeper::on_terminate() {
+    const bool told = agent_.signal(SIGTERM);
+    if (told && intent_ == Intent::Leave) {
+        return;  // it is about to end, as are we
+    }
+    intent_ = Intent::Terminate;
+    if (!told) {
+        agent_.start(/*shutdown=*/true);
     }
 }
 
@@ -307,25 +298,19 @@ void Keeper::on_child_end(siginfo_t info) {
         upgrade_check_.ended(pid, wait_status_of(info))) {
         return;
     }
-    if (pid == agent_.pid()) {
-        on_agent_end(info);
+    if (agent_.ended(info)) {
+        known_children_.erase(pid);
+        on_agent_end(pid);
     }
 }
 
-void Keeper::on_agent_end(const siginfo_t& info) {
-    known_children_.erase(info.si_pid);
-    agent_.forget();
-    agent_end_.reset();
-    agent_pidfd_.reset();
+void Keeper::on_agent_end(pid_t pid) {
     if (!next_program_.empty()) {
         return become_next();
     }
-    if (!agentless_ && !leaving_) {
-        log::warning("the agent has ended, starting it again",
-                     {{"pid", std::to_string(info.si_pid)}});
-        const bool killed = info.si_code != CLD_EXITED && info.si_status == SIGKILL;
-        const bool by_us = std::exchange(agent_refused_, false);
-        agent_.ended(killed && !by_us, terminating_);
+    if (intent_ == Intent::Run || intent_ == Intent::Terminate) {
+        log::warning("the agent has ended, starting it again", {{"pid", std::to_string(pid)}});
+        agent_.start_again(terminating());
     }
 }
 
@@ -367,7 +352,7 @@ void Keeper::forget(const std::string& id) {
 }
 
 void Keeper::end_when_done() {
-    if (!leaving_) {
+    if (intent_ != Intent::Leave) {
         return;
     }
     for (const auto& [id, run] : runs_) {

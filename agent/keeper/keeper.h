@@ -29,6 +29,14 @@ struct KeeperOptions {
     int handover_fd = -1;  // this process was a keeper before
 };
 
+// What this keeper is there for, as it was told last.
+enum class Intent : std::uint8_t {
+    Run,
+    Terminate,  // SIGTERM came: the agent is to stop everything and leave
+    Leave,      // end as soon as no app is left
+    Agentless,  // the apps run on; start no agent until SIGHUP
+};
+
 // The parent of every app of one home. One thread, one loop; see architecture and messages.h.
 class Keeper {
 public:
@@ -50,7 +58,6 @@ private:
     void on_upgrade(const keeperlink::Upgrade& upgrade);
     void try_upgrade(const std::string& folder);
     void become_next();
-    void end_agent() const;
     [[nodiscard]] Handover make_handover() const;
     void link_up(os::UniqueFd socket);
     void link_down(const Error& why);
@@ -60,13 +67,15 @@ private:
     void on_child(pid_t pid);
     void on_children();
     void on_child_end(siginfo_t info);
-    void on_agent_end(const siginfo_t& info);
+    void on_terminate();
+    void on_agent_end(pid_t pid);
     void on_message(const keeperlink::Message& message);
     void on_start(const keeperlink::Start& start);
     void on_signal(const keeperlink::Signal& signal);
     void on_input(const keeperlink::Input& input);
     void on_forget(const keeperlink::Forget& forget);
     void on_leave(const keeperlink::Leave& leave);
+    void on_ping(const keeperlink::Ping& ping);
 
     void leader_ended(Run& run, int wait_status, bool status_known);
     void check_tree(Run& run);
@@ -76,6 +85,9 @@ private:
     static void drop(std::unique_ptr<Run> run);
     void forget(const std::string& id);
     void end_when_done();
+
+    [[nodiscard]] bool terminating() const { return intent_ == Intent::Terminate; }
+
     void watch_limits(const Run& run);
     void check_limits();
     Run* find(const keeperlink::RunName& name);
@@ -88,23 +100,18 @@ private:
     RunContext context_;
     Helpers helpers_;
     AgentProcess agent_;
-    os::UniqueFd agent_pidfd_;
     std::unique_ptr<keeperlink::Link> link_;
+    std::uint64_t links_ = 0;                           // so far, this one included
     std::map<std::string, std::unique_ptr<Run>> runs_;  // the latest of each app
     // Ended ones that a newer run has followed before the agent has stored them. One of an app at
     // most: an agent whose disk is full stores none, and the records are bounded.
     std::map<std::string, std::unique_ptr<Run>> replaced_;
     std::unordered_map<pid_t, Run*> leaders_;   // our children that are apps
     std::unordered_set<pid_t> known_children_;  // those and the agent
-    bool foreign_agent_ = false;                // the linked agent is not our child: it started us
-    bool terminating_ = false;                  // SIGTERM came: the agent is to stop everything
-    bool leaving_ = false;                      // end as soon as no app is left
-    bool agentless_ = false;                    // start no agent until SIGHUP
+    Intent intent_ = Intent::Run;
     UpgradeCheck upgrade_check_;
     std::string next_program_;    // an upgrade was agreed to: what we become when the agent is gone
-    bool agent_refused_ = false;  // we have killed it: of no use, or it speaks another version
-    loop::Registration agent_end_;  // its link is down: then it is killed
-    bool version_tried_ = false;    // an upgrade because the agent is of another version
+    bool version_tried_ = false;  // an upgrade because the agent is of another version
     loop::Registration upgrade_timer_;
     os::UniqueFd signals_;
     loop::Registration signals_watch_;

@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include "agent/keeper/keeper.h"
+#include "shared/base/overloaded.h"
 #include "shared/log/log.h"
 #include "shared/os/process.h"
 
@@ -13,28 +14,36 @@ using keeperlink::RunPhase;
 // The part of the Keeper that does what the agent asks of it, and tells how runs end.
 
 void Keeper::on_message(const Message& message) {
-    if (const auto* hello = std::get_if<keeperlink::Hello>(&message)) {
-        auto pidfd = os::open_pidfd(hello->pid);
-        agent_pidfd_ = pidfd ? std::move(*pidfd) : os::UniqueFd();
-    } else if (const auto* start = std::get_if<keeperlink::Start>(&message)) {
-        on_start(*start);
-    } else if (const auto* signal = std::get_if<keeperlink::Signal>(&message)) {
-        on_signal(*signal);
-    } else if (const auto* input = std::get_if<keeperlink::Input>(&message)) {
-        on_input(*input);
-    } else if (const auto* resize = std::get_if<keeperlink::Resize>(&message)) {
-        if (const Run* const run = find(resize->run)) {
-            run->resize(resize->rows, resize->columns);
-        }
-    } else if (const auto* forgotten = std::get_if<keeperlink::Forget>(&message)) {
-        on_forget(*forgotten);
-    } else if (const auto* leave = std::get_if<keeperlink::Leave>(&message)) {
-        on_leave(*leave);
-    } else if (const auto* exec = std::get_if<keeperlink::Exec>(&message)) {
-        helpers_.start(*exec, find(exec->start.run));
-    } else if (const auto* upgrade = std::get_if<keeperlink::Upgrade>(&message)) {
-        on_upgrade(*upgrade);
-    }
+    std::visit(
+        Overloaded{
+            [this](const keeperlink::Hello& hello) { agent_.greeted(hello.pid); },
+            [this](const keeperlink::Start& start) { on_start(start); },
+            [this](const keeperlink::Signal& signal) { on_signal(signal); },
+            [this](const keeperlink::Input& input) { on_input(input); },
+            [this](const keeperlink::Resize& resize) {
+                if (const Run* const run = find(resize.run)) {
+                    run->resize(resize.rows, resize.columns);
+                }
+            },
+            [this](const keeperlink::Forget& forget) { on_forget(forget); },
+            [this](const keeperlink::Leave& leave) { on_leave(leave); },
+            [this](const keeperlink::Exec& exec) { helpers_.start(exec, find(exec.start.run)); },
+            [this](const keeperlink::Upgrade& upgrade) { on_upgrade(upgrade); },
+            [this](const keeperlink::Ping& ping) { on_ping(ping); },
+            [](const keeperlink::SaidByKeeper auto&) {},  // our own words
+        },
+        message);
+}
+
+// Some of what had happened when it was said is still to be read: a whole turn of the loop first.
+void Keeper::on_ping(const keeperlink::Ping& ping) {
+    loop_.post([this, token = ping.token, link = links_] {
+        loop_.post([this, token, link] {
+            if (link == links_) {
+                send(keeperlink::Pong{token});
+            }
+        });
+    });
 }
 
 void Keeper::on_start(const keeperlink::Start& start) {
@@ -140,8 +149,11 @@ void Keeper::on_forget(const keeperlink::Forget& message) {
 }
 
 void Keeper::on_leave(const keeperlink::Leave& leave) {
-    leaving_ = leave.end;
-    agentless_ = !leave.end;
+    if (leave.end) {
+        intent_ = Intent::Leave;
+    } else if (!terminating()) {  // else SIGTERM came meanwhile: the next agent sees to it
+        intent_ = Intent::Agentless;
+    }
     end_when_done();
 }
 

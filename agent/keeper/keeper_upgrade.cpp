@@ -33,9 +33,7 @@ void Keeper::try_upgrade(const std::string& folder) {
         next_program_ = program;
         // The agent ends now. One that does not is ended by us: it would not notice otherwise.
         upgrade_timer_ = loop_.after(link_ ? kAgentPatience : Duration::zero(), [this] {
-            if (agent_pidfd_.valid()) {
-                (void)os::send_signal(agent_pidfd_, SIGKILL);
-            }
+            (void)agent_.signal(SIGKILL);
             become_next();
         });
     });
@@ -45,7 +43,7 @@ Handover Keeper::make_handover() const {
     Handover handover;
     handover.lock = lock_.get();
     handover.nofile = context_.original_nofile;
-    handover.terminating = terminating_;
+    handover.terminating = terminating();
     handover.version_tried = version_tried_;
     for (const auto& [id, run] : runs_) {
         handover.runs.push_back(run->hand_over());
@@ -56,19 +54,9 @@ Handover Keeper::make_handover() const {
     return handover;
 }
 
-// One that we cannot talk to, with the keeper that it may have started because of that, which waits
-// for our lock.
-void Keeper::end_agent() const {
-    if (agent_.pid() != 0) {
-        for (const pid_t pid : os::descendants_of(agent_.pid())) {
-            (void)os::send_signal_to(pid, SIGKILL);  // it may have ended meanwhile
-        }
-    }
-}
-
 void Keeper::become_next() {
     upgrade_timer_.reset();
-    end_agent();  // mostly it has ended by itself
+    agent_.kill();  // mostly it has ended by itself
     const std::string program = std::exchange(next_program_, {});
     link_.reset();
     const Handover handover = make_handover();
@@ -90,8 +78,8 @@ void Keeper::become_next() {
     // It was there a moment ago; now it is not. All is as before, but for the agent.
     take_back(handover);
     log::error("cannot become the next keeper, going on as this one", {{"program", program}});
-    if (agent_.pid() == 0) {
-        agent_.ended(/*killed=*/true, terminating_);
+    if (agent_.life() == AgentLife::None) {
+        agent_.start(terminating());
     }
 }
 

@@ -22,7 +22,7 @@ constexpr const char* kUsage =
     "  --no-cgroup    find trees of processes by walking, even where cgroups are writable\n"
     "  --check        say whether this program can take over the home from a running keeper\n";
 
-struct Words {
+struct CommandLine {
     berth::keeper::KeeperOptions options;
     bool check = false;
     unsigned handover_version = 0;
@@ -50,11 +50,15 @@ int run_keeper(berth::keeper::KeeperOptions options) {
 }
 
 // False, and the problem is said: they cannot be understood.
-bool read_words(int argc, char** argv, Words& words) {
+bool read_command_line(int argc, char** argv, CommandLine& line) {
     for (int i = 1; i < argc; ++i) {
         const std::string_view flag = argv[i];
-        if (flag == "--no-cgroup" || flag == "--check") {
-            (flag == "--check" ? words.check : words.options.use_cgroup) = flag == "--check";
+        if (flag == "--check") {
+            line.check = true;
+            continue;
+        }
+        if (flag == "--no-cgroup") {
+            line.options.use_cgroup = false;
             continue;
         }
         if (flag != "--home" && flag != "--name" && flag != "--agent-fd" && flag != "--handover" &&
@@ -68,20 +72,20 @@ bool read_words(int argc, char** argv, Words& words) {
         }
         const int number = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own programs
         if (flag == "--home") {
-            words.options.home = berth::os::absolute_path(argv[i]);
+            line.options.home = berth::os::absolute_path(argv[i]);
         } else if (flag == "--name") {
-            words.options.name = argv[i];
+            line.options.name = argv[i];
         } else if (flag == "--agent-fd") {
-            words.options.agent_fd = number;
+            line.options.agent_fd = number;
         } else if (flag == "--handover") {
-            words.options.handover_fd = number;
+            line.options.handover_fd = number;
         } else if (flag == "--handover-version") {
-            words.handover_version = static_cast<unsigned>(number);
+            line.handover_version = static_cast<unsigned>(number);
         } else {
-            words.records_version = static_cast<unsigned>(number);
+            line.records_version = static_cast<unsigned>(number);
         }
     }
-    if (words.options.home.empty()) {
+    if (line.options.home.empty()) {
         (void)usage_error("--home is missing");
         return false;
     }
@@ -95,8 +99,8 @@ int main(int argc, char** argv) {
         (void)std::fputs(kUsage, stdout);
         return 0;
     }
-    Words words;
-    if (!read_words(argc, argv, words)) {
+    CommandLine line;
+    if (!read_command_line(argc, argv, line)) {
         return 2;
     }
     const auto self = berth::os::sibling_executable("berth-keeper");
@@ -106,15 +110,16 @@ int main(int argc, char** argv) {
                           {{"error", (self ? agent : self).error().message}});
         return 1;
     }
-    berth::keeper::KeeperOptions& options = words.options;
-    // What we were given and did not ask for: apps would have it, and a lock would be held by us. The
-    // descriptors of a keeper that this one takes over from are told apart by what it hands over.
+    berth::keeper::KeeperOptions& options = line.options;
+    // What we were given and did not ask for: apps would have it, and a lock would be held by us.
+    // The descriptors of a keeper that this one takes over from are told apart by what it hands
+    // over.
     if (options.handover_fd < 0) {
         berth::os::close_others(options.agent_fd);
     }
-    if (words.check) {
+    if (line.check) {
         return berth::keeper::check_upgrade(
-            options.home, *agent, words.handover_version, words.records_version);
+            options.home, *agent, line.handover_version, line.records_version);
     }
     options.program = *self;
     options.agent_command = {*agent, "--home", options.home};

@@ -157,6 +157,8 @@ void fields(Io& io, M& m) {
     } else if constexpr (kIs<M, LogTaken>) {
         run_name(io, m.run);
         io(m.trouble);
+    } else if constexpr (kIs<M, Ping> || kIs<M, Pong>) {
+        io(m.token);
     } else if constexpr (kIs<M, Leave>) {
         io(m.end);
     } else if constexpr (kIs<M, Started>) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,9 +20,11 @@
 // carried out already with what it knows of that run. It keeps the facts of a run until Forget.
 namespace berth::keeperlink {
 
-// Bump when a frame's meaning or layout changes. A keeper and an agent of different versions do not
-// talk; the keeper is then asked to re-exec itself.
-inline constexpr std::uint32_t kProtocolVersion = 3;
+// Bump when a frame's meaning or layout changes, and for a new frame. A keeper and an agent of
+// different versions do not talk: the programs beside the keeper were replaced, so that it becomes
+// the one that is there now, with all its apps, and starts the agent that belongs to it. The agent
+// that it met ends, by itself or killed by the keeper.
+inline constexpr std::uint32_t kProtocolVersion = 4;
 
 // A Start carries a whole environment; nothing comes near this.
 inline constexpr std::uint32_t kMaxFrame = 8U << 20U;
@@ -118,6 +121,11 @@ struct Forget {
 // stays with its apps and starts no agent until it gets SIGHUP.
 struct Leave {
     bool end = false;
+};
+
+// Whether the keeper lives, and has done all that was said before. Answered by Pong.
+struct Ping {
+    std::uint64_t token = 0;  // the agent's, comes back in Pong
 };
 
 // --- keeper to agent
@@ -254,6 +262,11 @@ struct UpgradeAnswer {
     std::string refusal;  // empty: it will be done as soon as the agent has ended
 };
 
+// All that had happened when the Ping was said has been told before this.
+struct Pong {
+    std::uint64_t token = 0;
+};
+
 using Message = std::variant<Hello,
                              Start,
                              Signal,
@@ -275,7 +288,33 @@ using Message = std::variant<Hello,
                              UpgradeAnswer,
                              Exec,
                              ExecDone,
-                             Notified>;
+                             Notified,
+                             Ping,
+                             Pong>;
+
+// Who says it; Hello is said by both.
+template <class M, class... Others>
+concept IsOneOf = (std::same_as<M, Others> || ...);
+
+template <class M>
+concept SaidByAgent = IsOneOf<M, Start, Signal, Input, Resize, Forget, Leave, Upgrade, Exec, Ping>;
+
+template <class M>
+concept SaidByKeeper = IsOneOf<M,
+                               Started,
+                               StartFailed,
+                               Exited,
+                               TreeGone,
+                               InputTaken,
+                               InputRoom,
+                               RunFact,
+                               SnapshotEnd,
+                               LogRotated,
+                               LogTaken,
+                               UpgradeAnswer,
+                               ExecDone,
+                               Notified,
+                               Pong>;
 
 // The whole frame, length included.
 std::string encode(const Message& message);

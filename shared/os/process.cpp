@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +164,15 @@ std::optional<UniqueFd> open_process(const ProcessId& id) {
         return std::nullopt;
     }
     return std::move(*pidfd);
+}
+
+std::optional<pid_t> socketpair_maker(const UniqueFd& socket) {
+    struct ucred maker {};
+
+    socklen_t size = sizeof maker;
+    return ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0
+               ? std::optional(maker.pid)
+               : std::nullopt;
 }
 
 bool send_signal(const UniqueFd& pidfd, int signal) {

@@ -60,6 +60,9 @@ Result<UniqueFd> open_pidfd(pid_t pid);
 // A pidfd of exactly that process. Nothing: it is gone, or the pid is somebody else's now.
 std::optional<UniqueFd> open_process(const ProcessId& id);
 
+// Who made the socketpair that this is one end of; it may be gone.
+std::optional<pid_t> socketpair_maker(const UniqueFd& socket);
+
 // False: it is gone.
 bool send_signal(const UniqueFd& pidfd, int signal);
 

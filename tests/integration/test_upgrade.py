@@ -14,10 +14,13 @@ LIVES = """
 import os, random, signal, sys, time
 journal = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 code = random.randrange(1, 120)
+stop = [signal.SIGTERM]  # comes before a begin or an end is told, or after
+signal.pthread_sigmask(signal.SIG_BLOCK, stop)
 os.write(journal, f"S {os.getpid()}\\n".encode())
 print("begin", os.getpid(), flush=True)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, stop)
 time.sleep(random.uniform(0, 0.4))
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # a stop comes before its end is told, or after
+signal.pthread_sigmask(signal.SIG_BLOCK, stop)
 print("end", code, flush=True)
 os.write(journal, f"E {os.getpid()} {code}\\n".encode())
 os._exit(code)
@@ -190,3 +193,24 @@ def test_an_agent_of_another_version_makes_the_keeper_renew_itself_once(old, tmp
     wait_for(lambda: home.berth("list").code == 0 and home.state("x") == "running", "an agent runs again", 30)
     assert home.app("x")["pid"] == pid
     home.berth("stop", "x", check=0)
+
+
+# As an agent of another version, whose keeper was killed after the programs were replaced, starts the next one.
+OTHER_PARENT = """
+import os, socket, struct, subprocess, sys, time
+ours, keeper = socket.socketpair()
+number = keeper.fileno()
+subprocess.Popen([sys.argv[1], "--home", sys.argv[2], "--agent-fd", str(number)], pass_fds=[number])
+ours.send(struct.pack("<IBIi", 9, 0, 99, os.getpid()))
+time.sleep(1000)
+"""
+
+
+def test_an_agent_of_another_version_that_started_the_keeper_makes_way(empty_home):
+    home = empty_home
+    home.agent_home.mkdir(parents=True)
+    with open(home.agent_home / "agent.log", "w") as log:
+        other = subprocess.Popen(["/usr/bin/python3", "-c", OTHER_PARENT, str(BIN / "berth-keeper"),
+                                  str(home.agent_home)], stdout=log, stderr=log)
+    assert other.wait(30) == -9
+    wait_for(lambda: home.berth("list").code == 0, "the agent that belongs to the keeper runs", 30)

@@ -8,12 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <catch2/catch.hpp>
 
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/process.h"
 #include "tests/os/keeper_bed.h"
 
 using namespace berth::keeperlink;  // NOLINT(google-build-using-namespace): tests read better
@@ -318,4 +320,31 @@ TEST_CASE("a full disk loses lines, counts them and recovers by itself") {
         }
     }
     CHECK(kept + lost == 20);
+}
+
+TEST_CASE("a ping is answered after what had happened when it was said") {
+    KeeperBed bed(KeeperBed::Trees::Walk);
+    bed.send(bed.app("app", {"sleep"}));
+    const pid_t pid = bed.expect<Started>("app").pid;
+    ::kill(bed.keeper, SIGSTOP);
+    bed.until("the keeper is stopped", [&] { return berth::os::is_stopped(bed.keeper); });
+    bed.send(Resize{{"nobody", 1}, 24, 80});  // so that the link is what it looks at first
+    ::kill(pid, SIGKILL);
+    bed.until("the app is dead", [&] {
+        const auto stat = berth::os::read_stat(pid);
+        return stat && stat->state == 'Z';
+    });
+    bed.send(Ping{7});
+    ::kill(bed.keeper, SIGCONT);
+    const auto pong = [&] {
+        return std::find_if(bed.heard.begin(), bed.heard.end(), [](const Message& message) {
+            const auto* const answer = std::get_if<Pong>(&message);
+            return answer != nullptr && answer->token == 7;
+        });
+    };
+    bed.until("the ping is answered", [&] { return pong() != bed.heard.end(); });
+    const bool told_before = std::any_of(bed.heard.begin(), pong(), [](const Message& message) {
+        return std::holds_alternative<Exited>(message);
+    });
+    CHECK(told_before);
 }

@@ -68,7 +68,9 @@ std::vector<Message> samples() {
             UpgradeAnswer{"no"},
             Exec{77, start, 2000},
             ExecDone{77, ExecEnd::TimedOut, 9, 2, "refused\n"},
-            Notified{run, true, true, true, true, 5'000'000, "loading"}};
+            Notified{run, true, true, true, true, 5'000'000, "loading"},
+            Ping{78},
+            Pong{78}};
 }
 
 std::string body_of(const Message& message) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "shared/base/overloaded.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/process.h"
@@ -13,10 +14,6 @@ namespace {
 constexpr Duration kRetryStart = std::chrono::seconds(1);
 constexpr Duration kReaction = std::chrono::milliseconds(500);  // then it is asked
 constexpr Duration kSilence = std::chrono::seconds(3);          // so often at least, too
-
-// Tokens of commands that are no commands but the question whether it lives. The registry counts
-// its own up from 1.
-constexpr std::uint64_t kQuestion = 1ULL << 63U;
 
 std::string silence_text(std::int32_t pid) {
     const std::string who = "the keeper (pid " + std::to_string(pid) + ")";
@@ -71,24 +68,15 @@ void KeeperClient::confirm(Confirmed confirmed) {
     if (!link_ || !ready_) {
         return;
     }
-    const std::uint64_t token = kQuestion | next_question_++;
-    questions_.emplace(token, Question{loop_.now().mono, true, std::move(confirmed)});
-    ask(token);
+    const std::uint64_t token = next_question_++;
+    questions_.emplace(token, Question{loop_.now().mono, std::move(confirmed)});
+    send(keeperlink::Ping{token});
 }
 
-void KeeperClient::ask(std::uint64_t token) {
-    keeperlink::Exec question;  // beside no run: the answer is that there is none
-    question.token = token;
-    send(question);
-}
-
-void KeeperClient::answered(std::uint64_t token) {
-    const auto found = questions_.find(token);
+void KeeperClient::answered(const keeperlink::Pong& pong) {
+    const auto found = questions_.find(pong.token);
     if (found == questions_.end()) {
         return;
-    }
-    if (std::exchange(found->second.again, false)) {
-        return ask(token);
     }
     const Question question = std::move(found->second);
     questions_.erase(found);
@@ -148,25 +136,31 @@ void KeeperClient::flush() {
 
 void KeeperClient::received(const keeperlink::Message& message) {
     heard();
-    const auto* const done = std::get_if<keeperlink::ExecDone>(&message);
-    if (done != nullptr && (done->token & kQuestion) != 0) {
-        return answered(done->token);
-    }
-    if (const auto* hello = std::get_if<keeperlink::Hello>(&message)) {
-        keeper_pid_ = hello->pid;
-    } else if (const auto* run = std::get_if<keeperlink::RunFact>(&message);
-               run != nullptr && !ready_) {
-        runs_.push_back(*run);
-    } else if (const auto* end = std::get_if<keeperlink::SnapshotEnd>(&message)) {
-        cgroup_ = end->cgroup;
-        controllers_ = end->controllers;
-        ready_ = true;
-        const auto runs = std::move(runs_);
-        runs_.clear();
-        events_.snapshot(runs, keeper_pid_);
-    } else {
-        events_.fact(message);
-    }
+    std::visit(
+        Overloaded{
+            [this](const keeperlink::Hello& hello) { keeper_pid_ = hello.pid; },
+            [this, &message](const keeperlink::RunFact& run) {
+                if (ready_) {
+                    events_.fact(message);
+                } else {
+                    runs_.push_back(run);
+                }
+            },
+            [this](const keeperlink::SnapshotEnd& end) { snapshot_ended(end); },
+            [this](const keeperlink::Pong& pong) { answered(pong); },
+            [this, &message](const keeperlink::SaidByKeeper auto&) { events_.fact(message); },
+            [](const keeperlink::SaidByAgent auto&) {},  // our own words
+        },
+        message);
+}
+
+void KeeperClient::snapshot_ended(const keeperlink::SnapshotEnd& end) {
+    cgroup_ = end.cgroup;
+    controllers_ = end.controllers;
+    ready_ = true;
+    const auto runs = std::move(runs_);
+    runs_.clear();
+    events_.snapshot(runs, keeper_pid_);
 }
 
 void KeeperClient::closed(const Error& why) {
@@ -177,6 +171,10 @@ void KeeperClient::closed(const Error& why) {
     heard();
     if (leaving_) {
         return;
+    }
+    if (why.code == ErrorCode::WrongState) {
+        log::warning("the keeper is of another version", {{"why", why.message}});
+        return events_.replaced();
     }
     log::warning("the keeper has gone, starting the next one", {{"why", why.message}});
     if (child_ != 0 && os::reap(child_)) {

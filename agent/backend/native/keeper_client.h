@@ -26,6 +26,8 @@ public:
         std::function<void(const keeperlink::Message& fact)> fact;
         // It has been silent for too long, or answers again: see problem().
         std::function<void()> problem_changed;
+        // The keeper is of another version, and starts the agent that belongs to it: we are to end.
+        std::function<void()> replaced;
     };
 
     // `command` starts a keeper: program and arguments, to which the descriptor is added.
@@ -68,9 +70,9 @@ public:
 
 private:
     void received(const keeperlink::Message& message);
+    void snapshot_ended(const keeperlink::SnapshotEnd& end);
     void closed(const Error& why);
-    void ask(std::uint64_t token);
-    void answered(std::uint64_t token);
+    void answered(const keeperlink::Pong& pong);
     void heard();
     void look_after();
     void look_after_in(Duration delay);
@@ -92,7 +94,6 @@ private:
 
     struct Question {
         MonoTime asked;
-        bool again = true;  // it is asked twice, for its first answer may overtake older news
         Confirmed confirmed;
     };
 
