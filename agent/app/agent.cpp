@@ -71,34 +71,32 @@ Result<void> Agent::prepare() {
         loop_,
         std::vector<std::string>{keeper, "--home", home, "--name", options_.name},
         native::KeeperClient::Events{[this](const auto& runs, std::int32_t pid) {
-                                          registry_->on_snapshot(runs, pid);
+                                          native_->on_snapshot(runs, pid);
                                           if (options_.shutdown) {
-                                              registry_->shut_down();
+                                              apps_->conductor().shut_down();
                                           }
                                       },
                                       [this](const keeperlink::Message& fact) { on_fact(fact); },
-                                      [this] { server_->on_keeper_problem(); },
+                                      [this] { native_->on_problem(); },
                                       [this] {
                                           over_ = true;
                                           loop_.stop();
                                       }});
     native::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
     launch.inherit_env = config.inherit_env;
-    registry_ = std::make_unique<apps::Registry>(
-        loop_,
-        *store_,
-        *keeper_,
-        std::move(launch),
-        apps::Registry::Observers{[this](const auto& changed, const auto& removed) {
-                                          trimmer_.worked(changed.size() + removed.size());
-                                          relay_->on_changed(changed, removed);
-                                          server_->on_changed(changed, removed);
-                                      },
-                                      [this] { finish(/*end_keeper=*/true); },
-                                      // The keeper starts the next one.
-                                      [this] { loop_.post([this] { loop_.stop(); }); }});
-    BERTH_CHECK(registry_->restore());
-    BERTH_TRY(relay_, RelayBridge::start(loop_, *registry_, {home, options_.name, config.ipc}));
+    native_ = std::make_unique<native::NativeBackend>(loop_, *keeper_, std::move(launch));
+    BERTH_TRY(apps_,
+              apps::Apps::create(loop_,
+                                 *store_,
+                                 *native_,
+                                 {options_.name, home},
+                                 {[this] { on_happened(); },
+                                  [this] { finish(/*end_keeper=*/true); },
+                                  // The keeper starts the next one.
+                                  [this] { loop_.post([this] { loop_.stop(); }); },
+                                  [this] { server_->on_keeper_problem(); }}));
+    native_->tell(apps_->facts());
+    BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {home, options_.name, config.ipc}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
     janitor_->look_through();
     BERTH_CHECK(listen(config));  // what is wrong is said before the keeper counts on us
@@ -127,7 +125,7 @@ Result<void> Agent::listen(const config::AgentConfig& config) {
     BERTH_TRY(server_,
               control::Server::create(context_,
                                       loop_,
-                                      *registry_,
+                                      *apps_,
                                       *store_,
                                       server,
                                       {[this] { return info(); },
@@ -141,13 +139,19 @@ Result<void> Agent::listen(const config::AgentConfig& config) {
     return {};
 }
 
+void Agent::on_happened() {
+    trimmer_.worked(seen_.read(apps_->stream()).events.size());
+    relay_->on_happened();
+    server_->on_happened();
+}
+
 void Agent::on_fact(const keeperlink::Message& fact) {
     if (const auto* const rotated = std::get_if<keeperlink::LogRotated>(&fact)) {
         janitor_->rotated(rotated->run.id);
     } else if (const auto* const answer = std::get_if<keeperlink::UpgradeAnswer>(&fact)) {
         on_upgrade_answer(*answer);
     } else {
-        registry_->on_fact(fact);
+        native_->on_fact(fact);
     }
 }
 
@@ -184,11 +188,11 @@ void Agent::begin_shutdown(bool keep_apps) {
         loop_.post([this] { finish(/*end_keeper=*/false); });  // after the answer has gone out
         return;
     }
-    registry_->shut_down();
+    apps_->conductor().shut_down();
 }
 
 void Agent::finish(bool end_keeper) {
-    registry_->flush();
+    apps_->end_turn();
     keeper_->leave();
     keeper_->send(keeperlink::Leave{end_keeper});
     keeper_->flush();
@@ -218,7 +222,7 @@ void Agent::on_upgrade_answer(const keeperlink::UpgradeAnswer& answer) {
         answered({});
     }
     loop_.post([this] {
-        registry_->flush();
+        apps_->end_turn();
         keeper_->leave();
         keeper_->flush();
         loop_.stop();
@@ -236,7 +240,7 @@ AgentInfo Agent::info() const {
     info.started = started_;
     info.controllers = keeper_->controllers();
     info.problem = keeper_->problem();
-    info.complaints = registry_->complaints();
+    info.complaints = apps_->complaints();
     return info;
 }
 

@@ -6,9 +6,10 @@
 
 #include "agent/app/relay_bridge.h"
 #include "agent/backend/native/keeper_client.h"
+#include "agent/backend/native/native_backend.h"
 #include "agent/control/server.h"
 #include "agent/logs/log_janitor.h"
-#include "agent/apps/registry.h"
+#include "agent/apps/apps.h"
 #include "agent/store/store.h"
 #include "shared/base/result.h"
 #include "shared/bus/context.h"
@@ -54,6 +55,7 @@ private:
     void on_upgrade_answer(const keeperlink::UpgradeAnswer& answer);
     void on_signals();
     void on_fact(const keeperlink::Message& fact);
+    void on_happened();
     void write_address() const;
     [[nodiscard]] AgentInfo info() const;
 
@@ -66,7 +68,9 @@ private:
     bus::Context context_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<native::KeeperClient> keeper_;
-    std::unique_ptr<apps::Registry> registry_;
+    std::unique_ptr<native::NativeBackend> native_;
+    std::unique_ptr<apps::Apps> apps_;
+    events::Cursor seen_;
     std::unique_ptr<RelayBridge> relay_;
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<logs::LogJanitor> janitor_;

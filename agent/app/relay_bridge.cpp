@@ -62,13 +62,13 @@ native::LaunchContext RelayBridge::launch_context(const std::string& agent,
 }
 
 Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
-                                                        apps::Registry& registry,
+                                                        apps::Apps& apps,
                                                         const Options& options) {
     for (const char* const folder : {"/secrets", "/tmp"}) {
         BERTH_CHECK(os::make_folders(options.home + folder));
     }
     BERTH_CHECK(install_python_sdk(options.home));
-    std::unique_ptr<RelayBridge> bridge(new RelayBridge(loop, registry));
+    std::unique_ptr<RelayBridge> bridge(new RelayBridge(loop, apps));
     RelayBridge& self = *bridge;
     relay::Service::Options service;
     service.home = options.home;
@@ -77,7 +77,7 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
     service.store_bytes = options.ipc.max_store;
     service.rules = {options.ipc.accept, options.ipc.share_events};
-    for (const auto& [id, app] : registry.apps()) {
+    for (const auto& [id, app] : apps.table().all()) {
         service.apps.push_back(self.facts(*app));
     }
     if (!options.ipc.listen.empty()) {
@@ -96,13 +96,13 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
         BERTH_CHECK(os::replace_file(options.home + "/run/ipc_endpoint",
                                      self.service_->tcp_endpoint() + "\n"));
     }
-    registry.set_mailbox_of(
+    apps.figures().set_mailbox_of(
         [service = self.service_.get()](const std::string& app) { return service->mailbox(app); });
     return bridge;
 }
 
 relay::AppFacts RelayBridge::facts(const apps::App& app) const {
-    const AppStatus status = registry_.status(app);
+    const AppStatus status = apps_.status(app);
     const AppSpec& spec = app.machine.spec();
     relay::AppFacts facts;
     facts.id = status.id;
@@ -119,11 +119,11 @@ relay::AppFacts RelayBridge::facts(const apps::App& app) const {
     return facts;
 }
 
-void RelayBridge::on_changed(const std::set<std::string>& changed,
-                             const std::set<std::string>& removed) {
+void RelayBridge::on_happened() {
+    const auto [changed, removed] = events::changes_of(seen_.read(apps_.stream()));
     std::vector<relay::AppFacts> apps;
     for (const std::string& id : changed) {
-        if (const apps::App* const app = registry_.find(id)) {
+        if (const apps::App* const app = apps_.find(id)) {
             apps.push_back(facts(*app));
         }
     }
@@ -135,22 +135,22 @@ void RelayBridge::control(relay::Verb verb,
                           const std::string& actor,
                           const std::function<void(const relay::Controlled&)>& done) {
     relay::Controlled outcome;
-    outcome.found = registry_.find(app) != nullptr;
+    outcome.found = apps_.find(app) != nullptr;
     Result<void> result;
     if (verb == relay::Verb::Start) {
-        result = registry_.start(app, {actor});
+        result = apps_.conductor().start(app, {actor});
     } else if (verb == relay::Verb::Stop) {
-        result = registry_.stop(app, {actor});
+        result = apps_.conductor().stop(app, {actor});
     } else {
-        result = registry_.restart(app, {actor});
+        result = apps_.conductor().restart(app, {actor});
     }
     if (!result) {
         outcome.error = result.error();
     }
     // The turn's commit comes first, so that what the app asks next sees what this has done.
     loop_.post([this, app, done, outcome]() mutable {
-        if (const apps::App* const found = registry_.find(app)) {
-            outcome.state = registry_.status(*found).state;
+        if (const apps::App* const found = apps_.find(app)) {
+            outcome.state = apps_.status(*found).state;
         }
         done(outcome);
     });

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "agent/backend/native/launch.h"
-#include "agent/apps/registry.h"
+#include "agent/apps/apps.h"
 #include "agent/relay/service.h"
 #include "shared/base/result.h"
 #include "shared/config/agent_config.h"
@@ -24,10 +24,10 @@ public:
     };
 
     static Result<std::unique_ptr<RelayBridge>> start(loop::EventLoop& loop,
-                                                      apps::Registry& registry,
+                                                      apps::Apps& apps,
                                                       const Options& options);
 
-    ~RelayBridge() { registry_.set_mailbox_of({}); }
+    ~RelayBridge() { apps_.figures().set_mailbox_of({}); }
 
     RelayBridge(const RelayBridge&) = delete;
     RelayBridge& operator=(const RelayBridge&) = delete;
@@ -35,14 +35,14 @@ public:
     // What every start of an app needs of the relay.
     static native::LaunchContext launch_context(const std::string& agent, const std::string& home);
 
-    // After the commit of a turn.
-    void on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed);
+    // Something has happened in this turn, and is stored: reads the stream.
+    void on_happened();
 
     [[nodiscard]] relay::Service& service() { return *service_; }
 
 private:
-    RelayBridge(loop::EventLoop& loop, apps::Registry& registry)
-        : loop_(loop), registry_(registry) {}
+    RelayBridge(loop::EventLoop& loop, apps::Apps& apps)
+        : loop_(loop), apps_(apps), seen_(apps.stream().last()) {}
 
     void control(relay::Verb verb,
                  const std::string& app,
@@ -51,7 +51,8 @@ private:
     [[nodiscard]] relay::AppFacts facts(const apps::App& app) const;
 
     loop::EventLoop& loop_;
-    apps::Registry& registry_;
+    apps::Apps& apps_;
+    events::Cursor seen_;
     std::unique_ptr<relay::Service> service_;
 };
 

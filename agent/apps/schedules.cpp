@@ -24,8 +24,8 @@ std::string memory_key(const std::string& id) {
 
 }  // namespace
 
-Schedules::Schedules(loop::EventLoop& loop, store::Store& store, os::UniqueFd timer, Events events)
-    : loop_(loop), store_(store), events_(std::move(events)), timer_(std::move(timer)) {
+Schedules::Schedules(loop::EventLoop& loop, Ledger& ledger, os::UniqueFd timer, Events events)
+    : loop_(loop), ledger_(ledger), events_(std::move(events)), timer_(std::move(timer)) {
     watch_ = loop_.watch(timer_.get(), loop::Interest::Read, [this](bool, bool) {
         os::clear_wall_timer(timer_);
         look();
@@ -33,11 +33,11 @@ Schedules::Schedules(loop::EventLoop& loop, store::Store& store, os::UniqueFd ti
 }
 
 Result<std::unique_ptr<Schedules>> Schedules::create(loop::EventLoop& loop,
-                                                     store::Store& store,
+                                                     Ledger& ledger,
                                                      Events events) {
     BERTH_TRY(os::UniqueFd timer, os::make_wall_timer());
     return std::unique_ptr<Schedules>(
-        new Schedules(loop, store, std::move(timer), std::move(events)));
+        new Schedules(loop, ledger, std::move(timer), std::move(events)));
 }
 
 void Schedules::set(const std::string& id, const ScheduleSpec& schedule) {
@@ -55,11 +55,11 @@ void Schedules::set(const std::string& id, const ScheduleSpec& schedule) {
     Entry entry{schedule, *cron, now, std::nullopt};
     if (known == entries_.end()) {
         std::int64_t ns = 0;
-        const std::string memory = store_.meta(memory_key(id));
+        const std::string memory = ledger_.meta(memory_key(id));
         (void)std::from_chars(memory.data(), memory.data() + memory.size(), ns);
         const WallTime seen{Duration(ns)};
         entry.seen = ns > 0 && seen < now + kSmallJump ? seen : now;
-        store_.set_meta(memory_key(id), std::to_string(entry.seen.time_since_epoch().count()));
+        ledger_.set_meta(memory_key(id), std::to_string(entry.seen.time_since_epoch().count()));
     }
     entry.next = entry.cron.next(entry.seen, schedule.timezone);
     entries_.insert_or_assign(id, entry);
@@ -68,7 +68,7 @@ void Schedules::set(const std::string& id, const ScheduleSpec& schedule) {
 
 void Schedules::remove(const std::string& id) {
     if (entries_.erase(id) > 0) {
-        store_.set_meta(memory_key(id), {});
+        ledger_.set_meta(memory_key(id), {});
         arm();
     }
 }
@@ -108,7 +108,7 @@ void Schedules::see(const std::string& id, Entry& entry, WallTime now) {
     }
     if (due || missed > 0) {
         entry.seen = now;
-        store_.set_meta(memory_key(id), std::to_string(now.time_since_epoch().count()));
+        ledger_.set_meta(memory_key(id), std::to_string(now.time_since_epoch().count()));
     }
     if (missed > 0) {
         events_.missed(id, missed, last_missed);

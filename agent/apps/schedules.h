@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/store/store.h"
+#include "agent/apps/ledger.h"
 #include "shared/base/result.h"
 #include "shared/cron/cron_time.h"
 #include "shared/loop/event_loop.h"
@@ -26,7 +26,7 @@ public:
     };
 
     static Result<std::unique_ptr<Schedules>> create(loop::EventLoop& loop,
-                                                     store::Store& store,
+                                                     Ledger& ledger,
                                                      Events events);
 
     // From now on `id` has this schedule; an empty cron time: none.
@@ -46,12 +46,12 @@ private:
         std::optional<WallTime> next;
     };
 
-    Schedules(loop::EventLoop& loop, store::Store& store, os::UniqueFd timer, Events events);
+    Schedules(loop::EventLoop& loop, Ledger& ledger, os::UniqueFd timer, Events events);
     void see(const std::string& id, Entry& entry, WallTime now);
     void arm();
 
     loop::EventLoop& loop_;
-    store::Store& store_;
+    Ledger& ledger_;
     Events events_;
     os::UniqueFd timer_;
     std::map<std::string, Entry> entries_;

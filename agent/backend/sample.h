@@ -7,6 +7,9 @@
 
 namespace berth::backend {
 
+// How much of them is asked for: Full costs a few more files of /proc a process.
+enum class Detail : std::uint8_t { Usual, Full };
+
 // The figures of one app's tree.
 struct Sample {
     std::optional<double> cpu_percent;  // of one core

@@ -42,11 +42,11 @@ Result<Targets> Actions::targets_of(const Value& args) const {
         BERTH_TRY(
             targets,
             match_apps(
-                registry_, patterns, expressions ? Naming::Expressions : Naming::IdsFirst));
+                apps_, patterns, expressions ? Naming::Expressions : Naming::IdsFirst));
     }
     std::set<std::string> named(targets.ids.begin(), targets.ids.end());
     for (std::string& id : args["ids"].as_strings()) {
-        if (registry_.find(id) == nullptr) {
+        if (apps_.find(id) == nullptr) {
             targets.unmatched.push_back(std::move(id));
         } else if (named.insert(id).second) {
             targets.ids.push_back(std::move(id));
@@ -109,7 +109,7 @@ void Actions::handle(const Client& client, const wire::Request& request) {
     }
     const WallTime since = wire::to_wall_time(args["since_ns"]);
     for (const std::string& id : targets->ids) {
-        const supervisor::Machine& machine = registry_.find(id)->machine;
+        const supervisor::Machine& machine = apps_.find(id)->machine;
         // Of a command that came before: a run that began after it is later than itself.
         const bool later = pending.only_looks && machine.started() && *machine.started() >= since;
         pending.targets.push_back({id, machine.generation() - (later ? 1 : 0), {}});
@@ -129,20 +129,20 @@ std::optional<Duration> Actions::patience(const Pending& pending) const {
     }
     Duration longest = Duration::zero();
     for (const Target& target : pending.targets) {
-        const apps::App* const app = registry_.find(target.id);
+        const apps::App* const app = apps_.find(target.id);
         if (app == nullptr || target.result) {
             continue;
         }
         const bool starts = pending.verb == Verb::Start || pending.verb == Verb::Restart;
         const auto start =
-            starts ? registry_.longest_start(*app) : std::optional(Duration::zero());
+            starts ? apps_.conductor().needs().longest_start(app->spec()) : std::optional(Duration::zero());
         if (!start) {
             return std::nullopt;
         }
         const bool ends = pending.verb != Verb::Start || is_active(shown(*app));
         longest = std::max(
             longest,
-            *start + (ends ? apps::Registry::longest_stop(*app) + kToBeKilled
+            *start + (ends ? supervisor::longest_stop(app->spec()) + kToBeKilled
                            : Duration::zero()));
     }
     return longest + kSlack;
@@ -163,7 +163,7 @@ void Actions::time_is_over(std::uint64_t number) {
     }
     std::optional<MonoTime> latest;
     for (const Target& target : found->second.targets) {
-        const apps::App* const app = registry_.find(target.id);
+        const apps::App* const app = apps_.find(target.id);
         if (!found->second.limit && !target.result && app != nullptr && app->machine.deadline()) {
             latest = std::max(latest.value_or(MonoTime()), *app->machine.deadline());
         }
@@ -177,9 +177,9 @@ void Actions::time_is_over(std::uint64_t number) {
 }
 
 void Actions::begin(Pending& pending, const std::string& actor) {
-    const std::string& hung = registry_.keeper_problem();
+    const std::string& hung = apps_.backend().problem();
     for (Target& target : pending.targets) {
-        const apps::App* const app = registry_.find(target.id);
+        const apps::App* const app = apps_.find(target.id);
         if (pending.only_looks) {
             look(pending, target);
         } else if (!hung.empty() && needs_keeper(pending.verb, *app)) {
@@ -204,32 +204,32 @@ Result<void> Actions::change(const Pending& pending,
                              const apps::Actor& actor,
                              std::string& message) {
     if (pending.reload && pending.verb != Verb::Reload) {
-        BERTH_CHECK(registry_.reload(id, actor));
+        BERTH_CHECK(apps_.catalog().reload(id, actor));
     } else if (pending.verb == Verb::Start || pending.verb == Verb::Restart) {
-        registry_.look_at_descriptors({id});
+        apps_.catalog().look_at_descriptors({id});
     }
     switch (pending.verb) {
         case Verb::Start:
-            return registry_.start(id, actor);
+            return apps_.conductor().start(id, actor);
         case Verb::Stop:
-            return registry_.stop(id, actor);
+            return apps_.conductor().stop(id, actor);
         case Verb::Restart:
-            return registry_.restart(id, actor);
+            return apps_.conductor().restart(id, actor);
         case Verb::Kill:
-            return registry_.kill(id, actor);
+            return apps_.conductor().kill(id, actor);
         case Verb::Clean:
-            return registry_.clean(id, actor);
+            return apps_.catalog().clean(id, actor);
         case Verb::Reload:
             break;
     }
-    BERTH_TRY(message, registry_.reload(id, actor));
+    BERTH_TRY(message, apps_.catalog().reload(id, actor));
     return {};
 }
 
 void Actions::act(Pending& pending, Target& target, const apps::Actor& actor) {
     std::string message;
     const Result<void> done = change(pending, target.id, actor, message);
-    const apps::App* const app = registry_.find(target.id);
+    const apps::App* const app = apps_.find(target.id);
     const AppState state = app != nullptr ? shown(*app) : AppState::Stopped;
     if (!done) {
         const bool so_already =
@@ -263,7 +263,7 @@ void Actions::act(Pending& pending, Target& target, const apps::Actor& actor) {
 
 // Whether the outcome is there: sets the target's result then.
 void Actions::look(const Pending& pending, Target& target) const {
-    const apps::App* const app = registry_.find(target.id);
+    const apps::App* const app = apps_.find(target.id);
     if (app == nullptr) {
         target.result =
             failure(target.id, AppState::Stopped, wire::Code::NotFound, "it was removed meanwhile");
@@ -297,9 +297,9 @@ void Actions::look_at_start(const Pending& pending,
     if (state == State::Waiting) {
         if (pending.wait == Wait::Exec) {
             target.result = success(target.id, shown(app), machine.reason());
-        } else if (registry_.waits_in_vain(app)) {
+        } else if (apps_.conductor().needs().waits_in_vain(app.spec())) {
             std::string why = machine.reason();
-            for (const std::string& sentence : registry_.awaited(app)) {
+            for (const std::string& sentence : apps_.awaited(app)) {
                 why += "; " + sentence;
             }
             target.result = failure(target.id, shown(app), wire::Code::WrongState, why);
@@ -340,8 +340,8 @@ void Actions::look_at_start(const Pending& pending,
 
 wire::ActResult Actions::failed_start(const apps::App& app) const {
     wire::ActResult result =
-        failure(app.row.id, shown(app), wire::Code::WrongState, app.machine.reason());
-    for (const wire::LogLine& line : registry_.last_lines_of_run(app, kShownLines)) {
+        failure(app.id(), shown(app), wire::Code::WrongState, app.machine.reason());
+    for (const wire::LogLine& line : apps_.last_lines_of_run(app, kShownLines)) {
         result.lines.emplace_back(wire::shown_text(line));
     }
     return result;
@@ -351,7 +351,7 @@ void Actions::settle(const std::set<std::string>& changed, const std::set<std::s
     for (auto entry = pending_.begin(); entry != pending_.end();) {
         Pending& pending = entry->second;
         for (Target& target : pending.targets) {
-            const apps::App* const app = registry_.find(target.id);
+            const apps::App* const app = apps_.find(target.id);
             const bool waits = app != nullptr && app->machine.state() == State::Waiting;
             if (!target.result && (waits || changed.count(target.id) != 0 ||
                                    removed.count(target.id) != 0)) {
@@ -378,7 +378,7 @@ void Actions::give_up(std::uint64_t number, const std::string& why) {
         return;
     }
     for (Target& target : found->second.targets) {
-        const apps::App* const app = registry_.find(target.id);
+        const apps::App* const app = apps_.find(target.id);
         if (!target.result && app != nullptr) {
             target.result = failure(target.id,
                                     shown(*app),
@@ -397,7 +397,7 @@ bool Actions::answer_if_done(Pending& pending) {
     }
     Value::Array results;
     for (Target& target : pending.targets) {
-        const apps::App* const app = registry_.find(target.id);
+        const apps::App* const app = apps_.find(target.id);
         if (app != nullptr && (pending.verb == Verb::Start || pending.verb == Verb::Restart)) {
             target.result->note = app->descriptor_note;
         }

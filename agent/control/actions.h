@@ -10,7 +10,7 @@
 
 #include "agent/control/client.h"
 #include "agent/control/targets.h"
-#include "agent/apps/registry.h"
+#include "agent/apps/apps.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::control {
@@ -20,8 +20,8 @@ namespace berth::control {
 // the same answer.
 class Actions {
 public:
-    Actions(loop::EventLoop& loop, apps::Registry& registry)
-        : loop_(loop), registry_(registry) {}
+    Actions(loop::EventLoop& loop, apps::Apps& apps)
+        : loop_(loop), apps_(apps) {}
 
     void handle(const Client& client, const wire::Request& request);
 
@@ -76,7 +76,7 @@ private:
     [[nodiscard]] Result<Targets> targets_of(const wire::Value& args) const;
 
     loop::EventLoop& loop_;
-    apps::Registry& registry_;
+    apps::Apps& apps_;
     std::map<std::uint64_t, Pending> pending_;
     std::uint64_t next_ = 1;
     std::map<std::string, wire::Value> answered_;  // by idempotency key

@@ -32,9 +32,10 @@ void Server::on_load(const Client& client, const wire::Request& request) {
         return refuse(
             client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
     }
-    auto outcome = registry_.load(load, {request.args["actor"].as_string()});
+    auto outcome = apps_.catalog().load(load, {request.args["actor"].as_string()});
     for (const std::string& id : outcome.ids) {
-        for (const std::string& obstacle : registry_.obstacles(id)) {
+        const apps::App& app = *apps_.find(id);
+        for (const std::string& obstacle : apps_.conductor().obstacles(app, app.spec())) {
             outcome.warnings.push_back(id + " would not start: " + obstacle);
         }
     }
@@ -46,7 +47,7 @@ void Server::on_load(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_scan(const Client& client, const wire::Request& request) {
-    const auto scanned = registry_.scan();
+    const auto scanned = apps_.catalog().scan();
     ok(client,
        request,
        Value::Map{{"found", wire::strings(scanned.found)},
@@ -61,7 +62,7 @@ void Server::on_input(const Client& client, const wire::Request& request) {
     const auto patience = std::chrono::milliseconds(
         std::min<std::uint64_t>(request.args["wait_ms"].as_uint(), kLongestInputWaitMs));
     const auto answer = [this, client, request = wire::Request{request.id, request.verb, {}}](
-                            const apps::Inputs::Outcome& outcome) {
+                            const backend::InputResult& outcome) {
         if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
             return refuse(client, request, *outcome.why);
         }
@@ -71,14 +72,14 @@ void Server::on_input(const Client& client, const wire::Request& request) {
                       {"why", outcome.why ? outcome.why->message : ""},
                       {"full", outcome.why && outcome.why->code == ErrorCode::Exhausted}});
     };
-    const auto sent = registry_.input(request.args["id"].as_string(), data, patience, answer);
+    const auto sent = apps_.conductor().input(request.args["id"].as_string(), data, patience, answer);
     if (!sent) {
         refuse(client, request, sent.error());
     }
 }
 
 void Server::on_resize(const Client& client, const wire::Request& request) {
-    registry_.resize(request.args["id"].as_string(),
+    apps_.conductor().resize(request.args["id"].as_string(),
                      static_cast<std::uint32_t>(request.args["rows"].as_uint()),
                      static_cast<std::uint32_t>(request.args["columns"].as_uint()));
     ok(client, request);

@@ -13,7 +13,7 @@ using wire::Value;
 
 void Server::on_crashes(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    if (!id.empty() && registry_.find(id) == nullptr) {
+    if (!id.empty() && apps_.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     Value::Array groups;
@@ -41,7 +41,7 @@ void Server::on_crashes(const Client& client, const wire::Request& request) {
 
 void Server::on_metrics(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    if (registry_.find(id) == nullptr) {
+    if (apps_.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     const WallTime now = loop_.now().wall;
@@ -51,7 +51,7 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
     // A column each, as charts take them.
     Value::Array time, cpu, rss, pss, processes, threads, descriptors, read, write;
     Value::Array messages, messages_in, messages_out;
-    for (const figures::Point& point : registry_.figures().since(id, from, now)) {
+    for (const figures::Point& point : apps_.figures().history().since(id, from, now)) {
         time.push_back(wire::to_value(point.time));
         cpu.emplace_back(point.cpu_percent);
         rss.emplace_back(point.rss_bytes);
@@ -82,14 +82,14 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_check(const Client& client, const wire::Request& request) {
-    const auto matches = match_apps(registry_, request.args["patterns"].as_strings());
+    const auto matches = match_apps(apps_, request.args["patterns"].as_strings());
     if (!matches) {
         return refuse(client, request, matches.error());
     }
     Value::Map apps;
     Value::Map notes;
     for (const std::string& id : matches->ids) {
-        const auto checked = registry_.check(id);
+        const auto checked = apps_.catalog().check(id);
         apps.emplace_back(id, wire::strings(checked.obstacles));
         notes.emplace_back(id, wire::strings(checked.notes));
     }
@@ -103,7 +103,7 @@ void Server::on_check(const Client& client, const wire::Request& request) {
 void Server::on_scale(const Client& client, const wire::Request& request) {
     const auto count = request.args["count"].as_uint();
     const auto changed =
-        registry_.scale(request.args["id"].as_string(),
+        apps_.catalog().scale(request.args["id"].as_string(),
                         static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1'000'000)),
                         {request.args["actor"].as_string()});
     if (!changed) {

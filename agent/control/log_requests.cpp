@@ -34,7 +34,7 @@ Error no_app(const std::string& id) {
 void Server::on_logs(const Client& client, const wire::Request& request) {
     const Value& args = request.args;
     const std::string id = args["id"].as_string();
-    if (registry_.find(id) == nullptr) {
+    if (apps_.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     logs::LogQuery query;
@@ -43,7 +43,7 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
     } else if (args["rest"].as_bool()) {
         query.form = logs::LogForm::AndRest;
     }
-    query.runs = [this, &id] { return registry_.run_starts(id); };
+    query.runs = [this, &id] { return apps_.run_starts(id); };
     query.max_lines = std::clamp<std::size_t>(args["max_lines"].as_uint(1000), 1, kMaxLines);
     query.stream = args["stream"].as_string();
     if (!query.stream.empty() && query.stream != "stdout" && query.stream != "stderr") {
@@ -70,7 +70,7 @@ void Server::on_logs(const Client& client, const wire::Request& request) {
         }
         query.matches = std::move(*filter);
     }
-    const logs::LogReader reader(registry_.log_folder(id));
+    const logs::LogReader reader(apps_.catalog().log_folder(id));
     const auto batch = reader.read(query);
     if (!batch) {
         return refuse(client, request, batch.error());

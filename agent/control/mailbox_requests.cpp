@@ -60,7 +60,7 @@ Value entry_value(const relay::TraceEntry& entry) {
 }  // namespace
 
 AppStatus Server::status_of(const apps::App& app) const {
-    AppStatus status = registry_.status(app);
+    AppStatus status = apps_.status(app);
     if (owner_.relay != nullptr) {
         status.mailbox = owner_.relay->mailbox(status.id);
     }
@@ -82,7 +82,7 @@ void Server::on_mailboxes(const Client& client, const wire::Request& request) {
                 Value::Map shown =
                     wire::to_value(relay::status_of(mailbox, loop_.now().mono)).as_map();
                 shown.emplace_back("app", mailbox.app);
-                shown.emplace_back("known", registry_.find(mailbox.app) != nullptr);
+                shown.emplace_back("known", apps_.find(mailbox.app) != nullptr);
                 shown.emplace_back("sessions", std::uint64_t{mailbox.sessions});
                 sorted.emplace(mailbox.app, std::move(shown));
             }

@@ -25,22 +25,22 @@ constexpr Duration kFreshSample = std::chrono::milliseconds(900);
 }  // namespace
 
 Server::Server(loop::EventLoop& loop,
-               apps::Registry& registry,
+               apps::Apps& apps,
                store::Store& store,
                Owner owner)
     : loop_(loop),
-      registry_(registry),
+      apps_(apps),
       store_(store),
       owner_(std::move(owner)),
-      actions_(loop, registry) {}
+      actions_(loop, apps), seen_(apps.stream().last()) {}
 
 Result<std::unique_ptr<Server>> Server::create(bus::Context& context,
                                                loop::EventLoop& loop,
-                                               apps::Registry& registry,
+                                               apps::Apps& apps,
                                                store::Store& store,
                                                const ServerOptions& options,
                                                Owner owner) {
-    std::unique_ptr<Server> server(new Server(loop, registry, store, std::move(owner)));
+    std::unique_ptr<Server> server(new Server(loop, apps, store, std::move(owner)));
     Server& self = *server;
     self.configured_keys_.insert(options.allowed.begin(), options.allowed.end());
     BERTH_TRY(self.log_watch_, logs::LogWatch::create(loop));
@@ -157,7 +157,7 @@ void Server::refuse(const Client& client, const wire::Request& request, const Er
 
 std::vector<std::string> Server::all_ids() const {
     std::vector<std::string> ids;
-    for (const auto& [id, app] : registry_.apps()) {
+    for (const auto& [id, app] : apps_.table().all()) {
         ids.push_back(id);
     }
     return ids;
@@ -166,7 +166,7 @@ std::vector<std::string> Server::all_ids() const {
 Value Server::statuses(const std::vector<std::string>& ids) const {
     Value::Array apps;
     for (const std::string& id : ids) {
-        if (const apps::App* const app = registry_.find(id)) {
+        if (const apps::App* const app = apps_.find(id)) {
             apps.push_back(wire::to_value(status_of(*app)));
         }
     }
@@ -181,9 +181,9 @@ void Server::on_hello(const Client& client, const wire::Request& request) {
 }
 
 void Server::on_subscribe(const Client& client, const wire::Request& request) {
-    registry_.sample(kFreshSample);
+    apps_.figures().sample(kFreshSample);
     subscribers_.insert(client);
-    registry_.watch_figures(true);
+    apps_.figures().watch(true);
     ok(client,
        request,
        Value::Map{{"agent", wire::to_value(owner_.info())},
@@ -198,17 +198,17 @@ void Server::on_subscribe(const Client& client, const wire::Request& request) {
 
 void Server::on_list(const Client& client, const wire::Request& request) {
     const auto found =
-        match_apps(registry_,
+        match_apps(apps_,
                    request.args["patterns"].as_strings(),
                    request.args["expressions"].as_bool() ? Naming::Expressions : Naming::IdsFirst);
     if (!found) {
         return refuse(client, request, found.error());
     }
     const Targets& matches = *found;
-    registry_.look_at_descriptors(matches.ids);
-    registry_.look_after_store();
+    apps_.catalog().look_at_descriptors(matches.ids);
+    apps_.ledger().look_after_store();
     if (request.args["metrics"].as_bool(true)) {
-        registry_.sample(kFreshSample);
+        apps_.figures().sample(kFreshSample);
     }
     Value::Map tails;
     const auto lines = std::min<std::uint64_t>(request.args["lines"].as_uint(), 1000);
@@ -229,11 +229,11 @@ void Server::on_list(const Client& client, const wire::Request& request) {
 
 void Server::on_show(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    const apps::App* const app = registry_.find(id);
+    const apps::App* const app = apps_.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    registry_.look_at_descriptors({id});
+    apps_.catalog().look_at_descriptors({id});
     json::JsonWriter spec;
     // The controller asks for its admins; over the local socket it is the home's owner, or root.
     const bool shown = request.args["secrets"].as_bool();
@@ -266,37 +266,37 @@ std::vector<wire::LogLine> Server::last_lines(const std::string& id, std::size_t
     query.tail = count;
     query.max_lines = count * 2 + 2;
     query.max_bytes = 8 * logs::kMaxLine;
-    query.runs = [this, &id] { return registry_.run_starts(id); };
-    const auto batch = logs::LogReader(registry_.log_folder(id)).read(query);
+    query.runs = [this, &id] { return apps_.run_starts(id); };
+    const auto batch = logs::LogReader(apps_.catalog().log_folder(id)).read(query);
     return batch ? batch->lines : std::vector<wire::LogLine>();
 }
 
 void Server::on_explain(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    const apps::App* const app = registry_.find(id);
+    const apps::App* const app = apps_.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    registry_.look_at_descriptors({id});
+    apps_.catalog().look_at_descriptors({id});
     const AppSpec& spec = app->machine.spec();
     ok(client,
        request,
-       wire::to_value(explain({registry_.status(*app),
+       wire::to_value(explain({apps_.status(*app),
                                spec.kind,
                                spec.restart.policy,
                                spec.schedule.timezone,
                                app->machine.outlook(),
-                               registry_.awaited(*app),
+                               apps_.awaited(*app),
                                last_lines(id, 3),
                                loop_.now().wall,
-                               registry_.keeper_problem()})));
+                               apps_.backend().problem()})));
 }
 
 // --- telling
 // ---------------------------------------------------------------------------------------
 
-void Server::on_changed(const std::set<std::string>& changed,
-                        const std::set<std::string>& removed) {
+void Server::on_happened() {
+    const auto [changed, removed] = events::changes_of(seen_.read(apps_.stream()));
     if (!subscribers_.empty()) {
         ++sequence_;
         publish({"delta",
@@ -314,7 +314,7 @@ void Server::on_changed(const std::set<std::string>& changed,
 }
 
 void Server::on_keeper_problem() {
-    if (const std::string& problem = registry_.keeper_problem(); !problem.empty()) {
+    if (const std::string& problem = apps_.backend().problem(); !problem.empty()) {
         actions_.give_up_all(problem);
     }
     publish(tick_push());
@@ -324,8 +324,8 @@ wire::Push Server::tick_push() const {
     return {"tick",
             Value::Map{{"seq", sequence_},
                        {"time", wire::to_value(loop_.now().wall)},
-                       {"problem", registry_.keeper_problem()},
-                       {"complaints", wire::strings(registry_.complaints())}}};
+                       {"problem", apps_.backend().problem()},
+                       {"complaints", wire::strings(apps_.complaints())}}};
 }
 
 // A subscriber that has gone, or does not read, is dropped; it notices the gap and subscribes
@@ -340,8 +340,8 @@ void Server::publish(const wire::Push& push) {
 // Once a second while somebody is subscribed: proves that we live, and carries fresh figures.
 void Server::tick() {
     if (++ticks_ % kTicksPerSample == 0) {
-        registry_.sample(kFreshSample);
-        const auto updated = registry_.untold_figures();
+        apps_.figures().sample(kFreshSample);
+        const auto updated = apps_.figures().untold();
         if (!updated.empty()) {
             ++sequence_;
             publish({"delta",
@@ -351,7 +351,7 @@ void Server::tick() {
     }
     publish(tick_push());
     if (subscribers_.empty()) {
-        registry_.watch_figures(false);
+        apps_.figures().watch(false);
         tick_.reset();
     } else {
         tick_ = loop_.after(kTick, [this] { tick(); });

@@ -12,7 +12,7 @@
 #include "agent/control/mail_gate.h"
 #include "agent/logs/log_reader.h"
 #include "agent/logs/log_watch.h"
-#include "agent/apps/registry.h"
+#include "agent/apps/apps.h"
 #include "agent/relay/service.h"
 #include "agent/store/store.h"
 #include "shared/bus/socket.h"
@@ -43,13 +43,13 @@ public:
 
     static Result<std::unique_ptr<Server>> create(bus::Context& context,
                                                   loop::EventLoop& loop,
-                                                  apps::Registry& registry,
+                                                  apps::Apps& apps,
                                                   store::Store& store,
                                                   const ServerOptions& options,
                                                   Owner owner);
 
-    // After the commit of a turn.
-    void on_changed(const std::set<std::string>& changed, const std::set<std::string>& removed);
+    // Something has happened in this turn, and is stored: reads the stream.
+    void on_happened();
 
     // The keeper hangs, or answers again.
     void on_keeper_problem();
@@ -78,7 +78,7 @@ private:
         std::string frame;
     };
 
-    Server(loop::EventLoop& loop, apps::Registry& registry, store::Store& store, Owner owner);
+    Server(loop::EventLoop& loop, apps::Apps& apps, store::Store& store, Owner owner);
 
     void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
     void answer(bus::Router& router, const bus::Peer& peer, std::string_view frame);
@@ -131,10 +131,11 @@ private:
                                                         std::size_t count) const;
 
     loop::EventLoop& loop_;
-    apps::Registry& registry_;
+    apps::Apps& apps_;
     store::Store& store_;
     Owner owner_;
     Actions actions_;
+    events::Cursor seen_;
     bool open_ = false;
     std::vector<Early> early_;
     std::set<std::string> configured_keys_;

@@ -6,11 +6,11 @@
 
 namespace berth::control {
 
-Result<Targets> match_apps(const apps::Registry& registry,
+Result<Targets> match_apps(const apps::Apps& apps,
                            const std::vector<std::string>& words,
                            Naming naming) {
     std::vector<std::string> ids;
-    for (const auto& [id, app] : registry.apps()) {
+    for (const auto& [id, app] : apps.table().all()) {
         ids.push_back(id);
     }
     if (words.empty()) {
@@ -19,8 +19,8 @@ Result<Targets> match_apps(const apps::Registry& registry,
     std::set<std::string> named;
     std::vector<std::string> patterns;
     for (const std::string& word : words) {
-        const auto instances = registry.instances_of(word);
-        if (naming == Naming::IdsFirst && registry.find(word) != nullptr) {
+        const auto instances = apps.table().instances_of(word);
+        if (naming == Naming::IdsFirst && apps.find(word) != nullptr) {
             named.insert(word);
         } else if (!instances.empty()) {
             named.insert(instances.begin(), instances.end());

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/apps/registry.h"
+#include "agent/apps/apps.h"
 #include "shared/base/result.h"
 
 namespace berth::control {
@@ -24,7 +24,7 @@ struct Targets {
 // The apps that WORDS mean. A word that is an app's id means that app; one that is the id of an app
 // with instances all of those; any other is an RE2 expression that matches whole ids. No word: all
 // apps. Error: an expression does not compile.
-Result<Targets> match_apps(const apps::Registry& registry,
+Result<Targets> match_apps(const apps::Apps& apps,
                            const std::vector<std::string>& words,
                            Naming naming = Naming::IdsFirst);
 

@@ -126,6 +126,10 @@ Store::Place Store::place() const {
     return own ? Place::Own : Place::Other;
 }
 
+const std::string& Store::file() const {
+    return impl_->name;
+}
+
 Result<void> Store::put_back() {
     try {
         SQLite::Statement copy(impl_->db, "VACUUM INTO ?");

@@ -85,6 +85,8 @@ public:
     enum class Place : std::uint8_t { Own, Gone, Other };
     [[nodiscard]] Place place() const;
 
+    [[nodiscard]] const std::string& file() const;
+
     // Writes what it knows to its name anew, for the next one that opens it; not within a turn's
     // transaction.
     Result<void> put_back();
@@ -106,8 +108,12 @@ public:
     std::uint32_t scale(const std::string& app);
     void set_scale(const std::string& app, std::uint32_t count);
 
-    // Gives the event's number. The oldest beyond 20,000 are dropped.
-    std::uint64_t add_event(const EventRow& event);
+    // With the number that it has; one that is stored already stays. The oldest beyond 20,000 are
+    // dropped.
+    void add_event(const EventRow& event);
+
+    // The highest number of an event; 0: there is none.
+    std::uint64_t last_event();
     std::vector<EventRow> events_after(std::uint64_t sequence, std::size_t limit);
     std::vector<EventRow> last_events(std::size_t limit);
     std::vector<EventRow> events_of(const std::string& app, std::size_t limit);

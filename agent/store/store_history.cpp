@@ -7,6 +7,7 @@ namespace berth::store {
 namespace {
 
 constexpr std::uint64_t kMaxEvents = 20'000;
+constexpr std::uint64_t kEventsBetweenTrims = 256;
 constexpr int kMaxCrashes = 50;       // bundles of one app
 constexpr int kMaxCrashGroups = 100;  // of one app
 
@@ -75,24 +76,36 @@ std::vector<RunRow> Store::runs(const std::string& id, std::size_t limit) {
     return rows;
 }
 
-std::uint64_t Store::add_event(const EventRow& event) {
-    std::uint64_t sequence = 0;
+void Store::add_event(const EventRow& event){BERTH_STORE_WRITE({
+    auto& insert = impl_->change(
+        "INSERT OR IGNORE INTO event (sequence, time, app, state, text) VALUES (?, ?, ?, ?, ?)");
+    insert.bind(1, static_cast<std::int64_t>(event.sequence));
+    bind_time(insert, 2, event.time);
+    insert.bind(3, event.app);
+    insert.bind(4, std::string(kAppStateNames.name(event.state)));
+    insert.bind(5, event.text);
+    (void)insert.exec();
+    if (++impl_->events_since_trim >= kEventsBetweenTrims) {
+        impl_->events_since_trim = 0;
+        // Numbers have gaps: what is counted are rows.
+        auto& trim = impl_->change(
+            "DELETE FROM event WHERE sequence <= "
+            "(SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1 OFFSET ?)");
+        trim.bind(1, static_cast<std::int64_t>(kMaxEvents));
+        (void)trim.exec();
+    }
+})}
+
+std::uint64_t Store::last_event() {
+    std::uint64_t last = 0;
     BERTH_STORE_WRITE({
-        auto& insert =
-            impl_->change("INSERT INTO event (time, app, state, text) VALUES (?, ?, ?, ?)");
-        bind_time(insert, 1, event.time);
-        insert.bind(2, event.app);
-        insert.bind(3, std::string(kAppStateNames.name(event.state)));
-        insert.bind(4, event.text);
-        (void)insert.exec();
-        sequence = static_cast<std::uint64_t>(impl_->db.getLastInsertRowid());
-        if (sequence % 256 == 0 && sequence > kMaxEvents) {
-            auto& trim = impl_->change("DELETE FROM event WHERE sequence <= ?");
-            trim.bind(1, static_cast<std::int64_t>(sequence - kMaxEvents));
-            (void)trim.exec();
+        auto& query = impl_->statement("SELECT max(sequence) FROM event");
+        if (query.executeStep()) {
+            last = static_cast<std::uint64_t>(query.getColumn(0).getInt64());
         }
+        query.reset();
     })
-    return sequence;
+    return last;
 }
 
 std::vector<EventRow> Store::events_after(std::uint64_t sequence, std::size_t limit) {

@@ -91,6 +91,7 @@ struct Store::Impl {
     bool said = false;           // this turn holds what somebody asked for
     bool waits_for_disk = true;  // what is set now, as SQLite begins
     bool unflushed = false;      // commits may be in the kernel's memory only
+    std::uint64_t events_since_trim = 0;
     std::string failure;         // of a change within the open transaction
 };
 

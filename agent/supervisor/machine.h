@@ -152,6 +152,9 @@ public:
 
     [[nodiscard]] const std::string& reason() const { return reason_; }
 
+    // Who asked for the last start or stop; empty: nobody.
+    [[nodiscard]] const std::string& actor() const { return actor_; }
+
     // Fills in state, since, reason, pid, times, exit and restarts.
     void describe(AppStatus& status) const;
 

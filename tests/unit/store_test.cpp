@@ -189,23 +189,25 @@ TEST_CASE("events are numbered upwards and bounded") {
     auto store = Store::open(folder / "agent.db").value();
     std::uint64_t last = 0;
     for (int i = 0; i < 20'600; ++i) {
-        const std::uint64_t number = store->add_event(
-            {0, at(i), i % 2 == 0 ? "even" : "odd", AppState::Failed, std::to_string(i)});
-        REQUIRE(number > last);
-        last = number;
+        last += i % 3 == 0 ? 5 : 1;  // what is only shown takes numbers, too
+        store->add_event(
+            {last, at(i), i % 2 == 0 ? "even" : "odd", AppState::Failed, std::to_string(i)});
     }
     CHECK(store->commit());
+    CHECK(store->last_event() == last);
     const auto oldest = store->events_after(0, 1);
     REQUIRE(oldest.size() == 1);
     CHECK(oldest[0].sequence > 400);
-    CHECK(last - oldest[0].sequence <= 20'000 + 256);
+    const std::size_t kept = store->events_after(0, 30'000).size();
+    CHECK(kept >= 20'000);
+    CHECK(kept <= 20'000 + 256);
     const auto newest = store->last_events(2);
     REQUIRE(newest.size() == 2);
     CHECK(newest[0].text == "20598");
     CHECK(newest[1].sequence == last);
     CHECK(newest[1].state == AppState::Failed);
     CHECK(newest[1].time == at(20'599));
-    CHECK(store->events_after(last - 3, 99).size() == 3);
+    CHECK(store->events_after(last - 1, 99).size() == 1);
     CHECK(store->events_after(last, 99).empty());
     for (const EventRow& event : store->events_of("odd", 5)) {
         CHECK(event.app == "odd");
@@ -238,7 +240,7 @@ TEST_CASE("a value that was asked for does not keep the write-ahead log from bei
     CHECK(store->commit());
     CHECK(store->meta("boot") == "1");
     for (int i = 0; i < 3000; ++i) {  // about 40 KiB of log each three commits
-        store->add_event({0, at(i), "web", AppState::Running, std::string(4000, 'x')});
+        store->add_event({static_cast<std::uint64_t>(i + 1), at(i), "web", AppState::Running, std::string(4000, 'x')});
         CHECK(store->commit());
     }
     CHECK(std::filesystem::file_size(file + "-wal") < 8U << 20U);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/backend/backend.h"
 #include "agent/backend/native/keeper_client.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
@@ -14,16 +15,10 @@ namespace berth::native {
 
 // Input on its way to apps. Each is answered once the keeper has said how much of it was taken; of
 // one that may wait, the rest is offered again whenever the app has read what was before it. Owned
-// by the registry, in the agent's loop.
+// by the native backend, in the agent's loop.
 class Inputs {
 public:
-    struct Outcome {
-        std::size_t taken = 0;     // bytes, from the first on
-        std::optional<Error> why;  // not all of it: Exhausted (it does not read), WrongState (it
-                                   // takes none), TimedOut (the keeper died: not known)
-    };
-
-    using Answer = std::function<void(const Outcome& outcome)>;
+    using Answer = backend::Backend::InputDone;
 
     Inputs(loop::EventLoop& loop, native::KeeperClient& keeper) : loop_(loop), keeper_(keeper) {}
 

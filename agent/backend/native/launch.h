@@ -5,12 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "agent/backend/backend.h"
 #include "agent/backend/native/env_file.h"
 #include "shared/base/result.h"
 #include "shared/keeperlink/messages.h"
 #include "shared/model/app_spec.h"
 
 namespace berth::native {
+
+using backend::LaunchRequest;
 
 // Where things of this agent are, for the environment of its apps.
 struct LaunchContext {
@@ -27,14 +30,6 @@ struct LaunchContext {
     std::function<Result<std::vector<std::string>>(const AppSpec& spec)> ipc_files = nullptr;
     std::string python_path = {};  // put behind the app's own PYTHONPATH
     InheritEnv inherit_env = {};   // of berth.toml's apps that do not say it themselves
-};
-
-// One start of one app.
-struct LaunchRequest {
-    const AppSpec& spec;
-    std::string folder;                    // the app's directory
-    std::vector<std::string> environment;  // of the shell that loaded it; empty: our own
-    std::uint64_t generation = 0;
 };
 
 // What the keeper is to start: environment and env file read now, user and group looked up. Error:

@@ -261,12 +261,4 @@ Preflight preflight(const LaunchContext& context, const LaunchRequest& request) 
     return Inspection(context, request).run();
 }
 
-std::string in_words(const std::vector<Obstacle>& obstacles) {
-    std::string words;
-    for (const Obstacle& obstacle : obstacles) {
-        words += (words.empty() ? "" : "; ") + obstacle.text;
-    }
-    return words;
-}
-
 }  // namespace berth::native

@@ -8,11 +8,7 @@
 
 namespace berth::native {
 
-// Something that keeps an app from starting.
-struct Obstacle {
-    std::string text;
-    bool may_pass = false;  // by itself: a port that is taken
-};
+using backend::Obstacle;
 
 struct Preflight {
     std::vector<Obstacle> obstacles;
@@ -23,8 +19,5 @@ struct Preflight {
 // interpreter, folder, user, group, env file, required commands and variables, the port of its
 // ready check. Changes nothing.
 Preflight preflight(const LaunchContext& context, const LaunchRequest& request);
-
-// All in one sentence: "user "www" does not exist; command "gunicorn" is not in its PATH".
-std::string in_words(const std::vector<Obstacle>& obstacles);
 
 }  // namespace berth::native

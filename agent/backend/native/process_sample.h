@@ -8,13 +8,12 @@
 
 namespace berth::native {
 
+using backend::Detail;
 using backend::Sample;
 
 // Samples the tree of `leader`: the members of `cgroup` (its folder), or without one the leader
 // with all below it. CPU is that since `before` when it was of the same leader, else the mean since
 // the leader began.
-enum class Detail : std::uint8_t { Usual, Full };
-
 Sample take_sample(std::int32_t leader,
                    const std::string& cgroup,
                    const Sample& before,

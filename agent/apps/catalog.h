@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/apps/conductor.h"
+#include "agent/apps/descriptor_watch.h"
+#include "agent/apps/ledger.h"
+#include "agent/apps/load_plan.h"
+#include "agent/apps/scheduled_runs.h"
+#include "agent/apps/table.h"
+#include "agent/backend/backend.h"
+#include "shared/base/result.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::apps {
+
+// Which apps there are: what is registered, how that differs from the files it came from, what lies
+// in repos/, how many instances there are. Owned by Apps. Loop thread.
+class Catalog {
+public:
+    struct Parts {
+        loop::EventLoop& loop;
+        Table& table;
+        Ledger& ledger;
+        backend::Backend& backend;
+        Conductor& conductor;
+        ScheduledRuns& schedules;
+    };
+
+    // `home`: the folder that holds repos/ and logs/.
+    Catalog(const Parts& parts, const std::string& home);
+
+    // Reads the registered apps and looks through repos/. A descriptor that no longer parses leaves
+    // its app failed, with the problem as its reason; it never hurts another.
+    Result<void> restore();
+
+    struct Loaded {
+        std::vector<std::string> ids;
+        std::vector<std::string> problems;  // not empty: nothing was done
+        std::vector<std::string> warnings;
+    };
+    Loaded load(const LoadRequest& request, const Actor& actor);
+
+    // Reads its descriptor again; gives what changed. Errors: NotFound, InvalidArgument.
+    Result<std::string> reload(const std::string& id, const Actor& actor);
+
+    // Forgets an app that is down, with its logs. Errors: NotFound, WrongState.
+    Result<void> clean(const std::string& id, const Actor& actor);
+
+    // Looks through repos/.
+    struct Scanned {
+        std::vector<std::string> found;     // new ones
+        std::vector<std::string> problems;  // with file, line and column
+    };
+    Scanned scan();
+
+    // What is below repos/ and cannot be loaded, as it was found last.
+    [[nodiscard]] const std::vector<std::string>& complaints() const { return repos_problems_; }
+
+    // Sets the number of instances of an app that declares `instances`. New ones are started when
+    // any of the others is wanted; those that are too many are stopped and forgotten. Gives the ids
+    // that came or go. Error: no such app, or it declares none.
+    Result<std::vector<std::string>> scale(const std::string& base,
+                                           std::uint32_t count,
+                                           const Actor& actor);
+
+    // The end of a turn: forgets instances that were scaled away, with their logs, once nothing of
+    // them runs.
+    void drop_scaled_away();
+
+    // What there is to say of an app by its descriptor's file as it is now.
+    struct Checked {
+        std::vector<std::string> obstacles;
+        std::vector<std::string> notes;
+    };
+    [[nodiscard]] Checked check(const std::string& id) const;
+
+    // Compares the registered descriptors of these apps with their files as they are now.
+    void look_at_descriptors(const std::vector<std::string>& ids);
+
+    [[nodiscard]] std::string log_folder(const std::string& id) const { return logs_ + "/" + id; }
+
+private:
+    App& add(store::AppRow row, AppSpec spec);
+    App& register_new(Registration registration, AppSpec spec, const std::string& reason);
+    void set_spec(App& app, AppSpec spec);
+    void file_changed(const std::string& file);
+    [[nodiscard]] std::string difference(const App& app) const;
+    [[nodiscard]] std::uint32_t scaled_to(const std::string& id) const;
+    [[nodiscard]] config::ScaledTo scales() const;
+
+    Parts parts_;
+    std::string repos_;
+    std::string logs_;
+    DescriptorWatch watch_;
+    std::vector<std::string> repos_problems_;
+    std::set<std::string> scaled_away_;  // to be forgotten once they are down
+};
+
+}  // namespace berth::apps

@@ -1,0 +1,198 @@
+#include "agent/apps/ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/log/log.h"
+
+namespace berth::apps {
+
+namespace {
+
+constexpr Duration kRetry = std::chrono::seconds(2);
+constexpr Duration kFlush = std::chrono::seconds(1);  // nobody waits for what was merely seen
+constexpr Duration kLook = std::chrono::seconds(1);
+
+store::AppRow row_of(const App& app) {
+    store::AppRow row;
+    row.id = app.registration.id;
+    row.descriptor = app.registration.descriptor;
+    row.text = app.registration.text;
+    row.folder = app.registration.folder;
+    row.environment = app.registration.environment;
+    row.installed = app.registration.installed;
+    row.started_with = app.started_with;
+    row.crash_due = app.crash_due;
+    row.memory = app.machine.memory();
+    return row;
+}
+
+}  // namespace
+
+Ledger::Ledger(loop::EventLoop& loop,
+               store::Store& store,
+               const Table& table,
+               const events::Stream& stream,
+               Owner owner)
+    : loop_(loop),
+      store_(store),
+      table_(table),
+      stream_(stream),
+      owner_(std::move(owner)),
+      stored_until_(stream.last()) {}
+
+void Ledger::save(const App& app) {
+    unstored_.removed.erase(app.id());
+    store_.save_app(row_of(app));
+}
+
+void Ledger::remove(const std::string& id) {
+    std::erase_if(unstored_.runs, [&id](const store::RunRow& run) { return run.id == id; });
+    std::erase_if(unstored_.crashes, [&id](const store::CrashRow& crash) { return crash.id == id; });
+    unstored_.removed.insert(id);
+    store_.remove_app(id);
+}
+
+void Ledger::add_crash(store::CrashRow crash) {
+    store_.add_crash(crash);
+    unstored_.crashes.push_back(std::move(crash));
+}
+
+void Ledger::set_meta(const std::string& key, const std::string& value) {
+    unstored_.meta[key] = value;
+    store_.set_meta(key, value);
+}
+
+void Ledger::set_scale(const std::string& app, std::uint32_t count) {
+    unstored_.scales[app] = count;
+    store_.set_scale(app, count);
+}
+
+void Ledger::run_ended(store::RunRow run) {
+    forget({run.id, run.generation});
+    unstored_.runs.push_back(std::move(run));
+}
+
+std::size_t Ledger::unforgotten(const std::string& id) const {
+    return static_cast<std::size_t>(std::count_if(
+        to_forget_.begin(), to_forget_.end(), [&id](const auto& run) { return run.id == id; }));
+}
+
+void Ledger::store_events() {
+    for (const events::Happened* const happened : stream_.after(stored_until_).events) {
+        if (happened->kind == events::Kind::State || happened->kind == events::Kind::Remark) {
+            store_.add_event({happened->seq,
+                              happened->time,
+                              happened->app,
+                              happened->to,
+                              happened->evidence});
+        }
+    }
+}
+
+void Ledger::commit() {
+    for (const std::string& id : std::exchange(touched_, {})) {
+        if (const App* const app = table_.find(id)) {
+            store_.save_memory(row_of(*app));
+        }
+    }
+    for (const store::RunRow& run : unstored_.runs) {
+        store_.add_run(run);
+    }
+    store_events();
+    if (!store_.dirty() && to_forget_.empty()) {
+        stored_until_ = stream_.last();  // nothing of it was to be stored
+        return;
+    }
+    if (auto committed = store_.commit(); !committed) {
+        return commit_failed(committed.error());
+    }
+    if (std::exchange(refused_, false)) {
+        log::info("the state is stored again");
+    }
+    stored_until_ = stream_.last();
+    unstored_ = {};
+    flush_later();
+    look_after_store();
+    for (const backend::RunName& run : std::exchange(to_forget_, {})) {
+        owner_.forget(run);
+    }
+}
+
+void Ledger::commit_failed(const Error& error) {
+    if (!std::exchange(refused_, true)) {
+        log::error("cannot store the state, supervision goes on", {{"error", error.message}});
+    }
+    // What was rolled back is written anew; the backend keeps the facts meanwhile.
+    for (const std::string& id : unstored_.removed) {
+        store_.remove_app(id);
+    }
+    for (const auto& [id, app] : table_.all()) {
+        store_.save_app(row_of(*app));
+    }
+    for (const store::CrashRow& crash : unstored_.crashes) {
+        store_.add_crash(crash);
+    }
+    for (const auto& [key, value] : unstored_.meta) {
+        store_.set_meta(key, value);
+    }
+    for (const auto& [app, count] : unstored_.scales) {
+        store_.set_scale(app, count);
+    }
+    retry_ = loop_.after(kRetry, [] {});  // the turn that it begins commits
+}
+
+void Ledger::flush_later() {
+    if (!store_.unflushed() || flush_.active()) {
+        return;
+    }
+    flush_ = loop_.after(kFlush, [this] {
+        if (auto flushed = store_.flush(); !flushed) {
+            log::warning("the state is not on the disk yet", {{"why", flushed.error().message}});
+        }
+    });
+}
+
+std::vector<store::RunRow> Ledger::runs(const std::string& id, std::size_t limit) const {
+    return store_.runs(id, limit);
+}
+
+std::vector<WallTime> Ledger::run_starts(const std::string& id, std::size_t limit) const {
+    std::vector<WallTime> starts;
+    for (const store::RunRow& run : store_.runs(id, limit)) {
+        starts.push_back(run.started);
+    }
+    for (const store::RunRow& run : unstored_.runs) {
+        if (run.id == id) {
+            starts.push_back(run.started);
+        }
+    }
+    return starts;
+}
+
+void Ledger::look_after_store() {
+    const MonoTime now = loop_.now().mono;
+    if (now - looked_at_ < kLook || store_.dirty()) {
+        return;
+    }
+    looked_at_ = now;
+    const store::Store::Place place = store_.place();
+    if (place == store::Store::Place::Own) {
+        return;
+    }
+    const std::string& file = store_.file();
+    if (place == store::Store::Place::Other) {
+        problem_ = file + " was replaced while this agent runs on the one before; it takes "
+                          "the new one when it begins anew: berth agent upgrade";
+        return;
+    }
+    if (auto back = store_.put_back(); !back) {
+        problem_ = file + " was removed and cannot be put back: " + back.error().message;
+        return;
+    }
+    log::warning("the database was removed; it is put back, and the agent begins anew",
+                 {{"file", file}});
+    owner_.begin_anew();
+}
+
+}  // namespace berth::apps
