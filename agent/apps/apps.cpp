@@ -77,7 +77,9 @@ Result<void> Apps::build(Owner owner) {
     facts_ = std::make_unique<FactIntake>(
         loop_, table_, backend_, *ledger_, *care_, *conductor_, [this] { schedules_->look(); });
     facts_->on_problem([this] { owner_.problem_changed(); });
-    figures_->keep_in(options_.home + "/metrics.db");
+    if (!options_.figures_file.empty()) {
+        figures_->keep_in(options_.figures_file);
+    }
     const auto brought_up = parse_integer<std::int64_t>(ledger_->meta("brought_up"));
     conductor_->recall_brought_up(WallTime(Duration(brought_up.value_or(0))));
     BERTH_CHECK(catalog_->restore());

@@ -31,6 +31,7 @@ public:
     struct Options {
         std::string agent;  // its name
         std::string home;
+        std::string figures_file;  // a week of figures; empty: they are not kept
     };
 
     struct Owner {

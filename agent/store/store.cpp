@@ -106,9 +106,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
         auto impl = std::make_unique<Impl>(file);
         impl->db.setBusyTimeout(5000);
         impl->db.exec("PRAGMA journal_mode=WAL");
-        impl->db.exec("PRAGMA foreign_keys=ON");
-        impl->db.exec("PRAGMA trusted_schema=OFF");
-        BERTH_CHECK(bring_up_to_date(impl->db, file));
+        BERTH_CHECK(impl->begin());
         impl->opened = os::stamp_of(file);
         return std::unique_ptr<Store>(new Store(std::move(impl)));
     } catch (const SQLite::Exception& error) {
@@ -116,13 +114,26 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
     }
 }
 
+Result<std::unique_ptr<Store>> Store::open_in_memory() {
+    try {
+        auto impl = std::make_unique<Impl>(":memory:");
+        BERTH_CHECK(impl->begin());
+        return std::unique_ptr<Store>(new Store(std::move(impl)));
+    } catch (const SQLite::Exception& error) {
+        return fail(ErrorCode::Io, std::string("a database in memory: ") + error.what());
+    }
+}
+
 Store::Place Store::place() const {
+    if (!impl_->opened) {
+        return Place::Own;  // in memory
+    }
     const auto now = os::stamp_of(impl_->name);
     if (!now) {
         return Place::Gone;
     }
     const bool own =
-        impl_->opened && now->inode == impl_->opened->inode && now->device == impl_->opened->device;
+        now->inode == impl_->opened->inode && now->device == impl_->opened->device;
     return own ? Place::Own : Place::Other;
 }
 
@@ -327,6 +338,10 @@ Result<void> Store::flush() {
     impl_->said = true;
     set_meta("flushed", "");  // one commit that waits for the disk takes with it all before it
     return commit();
+}
+
+void Store::refuse_writes(bool refused) {
+    BERTH_STORE_WRITE(impl_->db.exec(refused ? "PRAGMA query_only=ON" : "PRAGMA query_only=OFF"))
 }
 
 bool Store::unflushed() const {

@@ -76,6 +76,9 @@ class Store {
 public:
     // Opens or makes FILE; brings an older schema up to date in one transaction.
     static Result<std::unique_ptr<Store>> open(const std::string& file);
+
+    // One that is gone with it.
+    static Result<std::unique_ptr<Store>> open_in_memory();
     ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
@@ -139,6 +142,9 @@ public:
 
     // Waits until all that was committed is on the disk. Nothing to do within a transaction.
     Result<void> flush();
+
+    // From now on every write fails, or none any more: as on a full disk.
+    void refuse_writes(bool refused);
     [[nodiscard]] bool unflushed() const;
     [[nodiscard]] bool dirty() const;
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/store/schema.h"
 #include "agent/store/store.h"
 #include "shared/os/file.h"
 
@@ -58,6 +59,12 @@ inline std::optional<ExitStatus> read_exit(SQLite::Statement& query, int index) 
 struct Store::Impl {
     explicit Impl(const std::string& file)
         : name(file), db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+
+    Result<void> begin() {
+        db.exec("PRAGMA foreign_keys=ON");
+        db.exec("PRAGMA trusted_schema=OFF");
+        return bring_up_to_date(db, name);
+    }
 
     std::string name;
     std::optional<os::FileStamp> opened = std::nullopt;  // the file as it was then

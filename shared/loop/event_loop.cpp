@@ -56,7 +56,7 @@ void Registration::reset() {
     }
 }
 
-Result<std::unique_ptr<EventLoop>> EventLoop::create() {
+Result<std::unique_ptr<EventLoop>> EventLoop::create(Clock clock) {
     os::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll.valid()) {
         return fail(os::last_error("epoll_create1"));
@@ -68,11 +68,15 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create() {
     if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
         return fail(os::last_error("epoll_ctl"));
     }
-    return std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll), std::move(wake)));
+    return std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll), std::move(wake), std::move(clock)));
 }
 
-EventLoop::EventLoop(os::UniqueFd epoll, os::UniqueFd wake)
-    : epoll_(std::move(epoll)), wake_(std::move(wake)), now_(read_clocks()), clock_watch_(now_) {}
+EventLoop::EventLoop(os::UniqueFd epoll, os::UniqueFd wake, Clock clock)
+    : epoll_(std::move(epoll)),
+      wake_(std::move(wake)),
+      clock_(std::move(clock)),
+      now_(clock_()),
+      clock_watch_(now_) {}
 
 EventLoop::~EventLoop() = default;
 
@@ -121,8 +125,12 @@ Registration EventLoop::on_clock_set(std::function<void(Duration by)> hook) {
     return {*this, Registration::Kind::Clock, key};
 }
 
+std::optional<MonoTime> EventLoop::next_timer() const {
+    return timers_.empty() ? std::nullopt : std::optional(timers_.begin()->first.first);
+}
+
 void EventLoop::read_time() {
-    now_ = read_clocks();
+    now_ = clock_();
     const Duration by = clock_watch_.set_by(now_);
     if (by != Duration::zero()) {
         const auto hooks = clock_hooks_;  // they may unregister
@@ -247,7 +255,7 @@ int EventLoop::timeout_ms(Duration limit, bool more) const {
     }
     Duration wait = limit;
     if (!timers_.empty()) {
-        const MonoTime now = MonoClock::now();
+        const MonoTime now = clock_().mono;
         const MonoTime next = std::max(timers_.begin()->first.first, timers_again_.value_or(now));
         wait = std::clamp(Duration(next - now), Duration::zero(), limit);
     }

@@ -56,7 +56,10 @@ public:
     using Callback = std::function<void()>;
     using FdCallback = std::function<void(bool readable, bool writable)>;
 
-    static Result<std::unique_ptr<EventLoop>> create();
+    // `clock` gives the time; another one than the kernel's is for tests, which move it by hand and
+    // take turns that do not wait.
+    using Clock = std::function<Now()>;
+    static Result<std::unique_ptr<EventLoop>> create(Clock clock = read_clocks);
     ~EventLoop();
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
@@ -99,6 +102,9 @@ public:
 
     [[nodiscard]] std::size_t pending_timers() const { return timers_.size(); }
 
+    // When the next of them is due.
+    [[nodiscard]] std::optional<MonoTime> next_timer() const;
+
 private:
     friend class Registration;
 
@@ -109,7 +115,7 @@ private:
 
     using TimerKey = std::pair<MonoTime, std::uint64_t>;
 
-    EventLoop(os::UniqueFd epoll, os::UniqueFd wake);
+    EventLoop(os::UniqueFd epoll, os::UniqueFd wake, Clock clock);
     void unregister(Registration::Kind kind, std::uint64_t key);
     void run_posted();
     void run_timers();
@@ -120,6 +126,7 @@ private:
 
     os::UniqueFd epoll_;
     os::UniqueFd wake_;
+    Clock clock_;
     Now now_;
     std::uint64_t next_key_ = 1;
     std::unordered_map<std::uint64_t, std::shared_ptr<Watch>> watches_;
