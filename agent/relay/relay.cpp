@@ -207,32 +207,64 @@ void Relay::drained(Session& session) {
 // --- requests
 // ------------------------------------------------------------------------------------
 
+namespace {
+
+constexpr std::size_t kVerbCount = kVerbNames.names.size();
+
+template <class Row, std::size_t N>
+consteval auto by_verb(const std::array<Row, N>& rows) {
+    static_assert(N == kVerbCount, "each verb has one row");
+    std::array<decltype(Row::handler), kVerbCount> handlers{};
+    for (const Row& row : rows) {
+        handlers.at(static_cast<std::size_t>(row.verb)) = row.handler;
+    }
+    return handlers;
+}
+
+template <class Handler>
+consteval bool complete(const std::array<Handler, kVerbCount>& handlers) {
+    for (const Handler handler : handlers) {
+        if (handler == nullptr) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
 Relay::Handler Relay::handler_of(Verb verb) {
-    static constexpr std::array<Handler, kVerbNames.names.size()> kHandlers = {
-        &Relay::on_hello,
-        &Relay::on_ping,
-        &Relay::on_version,
-        &Relay::on_list,
-        &Relay::on_notify,
-        &Relay::on_poll,
-        &Relay::on_ack,
-        &Relay::on_clear,
-        &Relay::on_request,
-        &Relay::on_respond,
-        &Relay::on_raise,
-        &Relay::on_control,
-        &Relay::on_control,
-        &Relay::on_control,
-        &Relay::on_facts,
-        &Relay::on_facts,
-        &Relay::on_facts,
-        &Relay::on_config,
-        &Relay::on_working,
-        &Relay::on_release,
-        &Relay::on_resend,
-        &Relay::on_drop,
+    struct Row {
+        Verb verb;
+        Handler handler;
     };
-    return kHandlers[static_cast<std::size_t>(verb)];
+
+    static constexpr auto kHandlers = by_verb(std::to_array<Row>({
+        {Verb::Hello, &Relay::on_hello},
+        {Verb::Ping, &Relay::on_ping},
+        {Verb::Version, &Relay::on_version},
+        {Verb::List, &Relay::on_list},
+        {Verb::Notify, &Relay::on_notify},
+        {Verb::Poll, &Relay::on_poll},
+        {Verb::Ack, &Relay::on_ack},
+        {Verb::Clear, &Relay::on_clear},
+        {Verb::Request, &Relay::on_request},
+        {Verb::Respond, &Relay::on_respond},
+        {Verb::Raise, &Relay::on_raise},
+        {Verb::Start, &Relay::on_control},
+        {Verb::Stop, &Relay::on_control},
+        {Verb::Restart, &Relay::on_control},
+        {Verb::IsRunning, &Relay::on_facts},
+        {Verb::IsAvailable, &Relay::on_facts},
+        {Verb::Status, &Relay::on_facts},
+        {Verb::Config, &Relay::on_config},
+        {Verb::Working, &Relay::on_working},
+        {Verb::Release, &Relay::on_release},
+        {Verb::Resend, &Relay::on_resend},
+        {Verb::Drop, &Relay::on_drop},
+    }));
+    static_assert(complete(kHandlers), "every verb has its handler, and none has two");
+    return kHandlers.at(static_cast<std::size_t>(verb));
 }
 
 void Relay::received(Session& session, Parts parts) {
