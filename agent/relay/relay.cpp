@@ -10,7 +10,6 @@ namespace berth::relay {
 
 namespace {
 
-constexpr std::uint64_t kIdReserve = 1U << 20U;
 constexpr std::size_t kBurst =
     100'000;  // messages that have gone, after which memory is given back
 
@@ -57,10 +56,10 @@ Relay::~Relay() {
 // Everything counts as given out before: whether it was, nobody knows after a crash.
 void Relay::restore(Stored stored) {
     const std::uint64_t now = now_ms();
-    next_id_ = stored.next_id;
+    ids_.begin_at(stored.next_id);
     for (Batch::Insert& row : stored.messages) {
         stored_id_ = row.id;
-        next_id_ = std::max(next_id_, row.id + 1);
+        ids_.used(row.id);
         auto& slot = boxes_[*row.to];
         if (slot == nullptr) {
             slot = std::make_unique<Box>(*row.to, total_bytes_);
@@ -95,10 +94,10 @@ void Relay::restore(Stored stored) {
         });
     }
     for (const Batch::Outgoing& row : stored.outgoing) {
-        next_id_ = std::max(next_id_, row.id + 1);
+        ids_.used(row.id);
     }
     make_across(stored);
-    next_correlation_ = next_id_ << 8U;  // a respond of before our start must not hit a new request
+    next_correlation_ = ids_.next() << 8U;  // a respond of before our start must not hit a new request
     (void)take_ids(0);
 }
 
@@ -113,13 +112,10 @@ std::uint64_t Relay::key_time_ms() const {
                                       std::chrono::milliseconds(1));
 }
 
-// Ids are never given twice, also when the database has forgotten the messages that had them.
 std::uint64_t Relay::take_ids(std::size_t count) {
-    const std::uint64_t first = next_id_;
-    next_id_ += count;
-    if (next_id_ + kIdReserve / 2 > ids_until_) {
-        ids_until_ = next_id_ + kIdReserve;
-        turn_.batch->next_id = ids_until_;
+    const std::uint64_t first = ids_.take(count);
+    if (const auto reserved = ids_.reserve()) {
+        turn_.batch->next_id = *reserved;
     }
     return first;
 }

@@ -13,6 +13,7 @@
 #include "agent/relay/across.h"
 #include "agent/relay/apps_view.h"
 #include "agent/relay/dead_letters.h"
+#include "agent/relay/id_source.h"
 #include "agent/relay/journal.h"
 #include "agent/relay/known_keys.h"
 #include "agent/relay/link.h"
@@ -361,8 +362,7 @@ private:
     std::vector<Box*> touched_;
     std::vector<Session*> listeners_;  // for events
     std::uint64_t next_session_ = 1;
-    std::uint64_t next_id_ = 1;
-    std::uint64_t ids_until_ = 0;  // ids below it are reserved on the disk
+    IdSource ids_;
     std::uint64_t stored_id_ = 0;  // durable messages up to it are on the disk
     std::uint64_t next_seq_ = 1;
     std::uint64_t next_correlation_ = 1;

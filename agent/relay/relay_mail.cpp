@@ -108,7 +108,7 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
     if (auto room = check_room(**box, payload); !room) {
         return fail_with(room.error());
     }
-    const std::uint64_t first = next_id_;
+    const std::uint64_t first = ids_.next();
     accept(**box, session, request, payload);
     const bool durable = request.args.durable.value_or(true);
     if (key) {
