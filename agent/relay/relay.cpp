@@ -97,7 +97,7 @@ void Relay::restore(Stored stored) {
         ids_.used(row.id);
     }
     make_across(stored);
-    next_correlation_ = ids_.next() << 8U;  // a respond of before our start must not hit a new request
+    requests_.begin_at(ids_.next() << 8U);
     (void)take_ids(0);
 }
 
@@ -182,13 +182,7 @@ void Relay::disconnected(Session& session) {
             touch(*box);
         }
     }
-    std::vector<std::uint64_t> asked;
-    for (const auto& [correlation, pending] : requests_) {
-        if (pending.session == session.number) {
-            asked.push_back(correlation);
-        }
-    }
-    for (const std::uint64_t correlation : asked) {
+    for (const std::uint64_t correlation : requests_.asked_by(session.number)) {
         end_request(correlation, Code::Stopping, "its asker has gone");
     }
     sessions_.erase(session.number);
@@ -327,8 +321,8 @@ void Relay::begin_stop() {
         }
         box->waiters.clear();
     }
-    while (!requests_.empty()) {
-        end_request(requests_.begin()->first, Code::Stopping, "the agent is stopping");
+    while (const auto correlation = requests_.any()) {
+        end_request(*correlation, Code::Stopping, "the agent is stopping");
     }
     across_->begin_stop();
 }

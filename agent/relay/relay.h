@@ -12,14 +12,12 @@
 
 #include "agent/relay/across.h"
 #include "agent/relay/apps_view.h"
-#include "agent/relay/dead_letters.h"
+#include "agent/relay/box.h"
 #include "agent/relay/id_source.h"
 #include "agent/relay/journal.h"
 #include "agent/relay/known_keys.h"
-#include "agent/relay/link.h"
-#include "agent/relay/mailbox.h"
 #include "agent/relay/protocol.h"
-#include "agent/relay/rate_meter.h"
+#include "agent/relay/request_table.h"
 #include "agent/relay/rights.h"
 #include "agent/relay/trace.h"
 #include "shared/base/result.h"
@@ -40,57 +38,6 @@
 // has not acknowledged, with `attempt` counted up; after a crash of the agent every message counts
 // as given out before.
 namespace berth::relay {
-
-// A poll that waits for messages.
-struct Waiter {
-    std::uint64_t session = 0;
-    std::uint64_t request = 0;
-    std::size_t max = 0;
-    bool auto_ack = false;
-    bool needs_disk = false;  // it has acknowledged something durable
-    loop::Registration timeout;
-};
-
-struct Box;
-
-// One connection. `box` is that of the app which its hello has proved.
-struct Session {
-    std::uint64_t number = 0;
-    Link* link = nullptr;
-    Box* box = nullptr;        // of its app; null before hello
-    std::string secret;        // that it has proved to know
-    bool is_operator = false;  // the owner of the home: speaks for any app, or for none
-    bool subscribed = false;   // messages are pushed
-    bool listening = false;    // events are
-    bool deaf = false;         // it takes nothing any more; what it said before is still to come
-    std::size_t window = 0;               // messages that it has not acknowledged
-    std::uint64_t pushed = 0;             // messages, so far
-    std::uint64_t alone = 0;              // one of them that nothing is pushed behind; 0: none
-    std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
-};
-
-// A mailbox and who is interested in it.
-struct Box {
-    Box(std::string app, std::size_t& total) : mail(std::move(app), total), dead(total) {}
-
-    Mailbox mail;
-    DeadLetters dead;
-    Duration redeliver_after{};      // as the app's descriptor, or the agent, has it
-    std::uint32_t max_attempts = 0;  // 0: any number
-    std::vector<Session*> subscribers;
-    std::deque<std::shared_ptr<Waiter>> waiters;
-    std::size_t sessions = 0;
-    std::size_t next_subscriber = 0;
-    std::deque<std::pair<KnownKeys::Fingerprint, std::uint64_t>> keys;  // that it used; when, in ms
-    bool seen = false;           // somebody has proved to be this app
-    std::size_t references = 0;  // messages on their way to the disk, requests without an answer
-    std::uint64_t taken = 0;     // acknowledged or answered by the app
-    RateMeter in;
-    RateMeter out;
-    bool touched = false;
-    loop::Registration redelivery;
-    MonoTime redelivery_at;  // when that is
-};
 
 struct RelayLimits {
     MailboxLimits mailbox;
@@ -189,14 +136,6 @@ private:
     using Parts = std::span<const std::string_view>;
     using Handler = void (Relay::*)(Session&, const RequestHeader&, Parts);
 
-    struct PendingRequest {
-        std::uint64_t session = 0;
-        std::uint64_t request_id = 0;
-        std::uint64_t message_id = 0;
-        Box* to = nullptr;
-        loop::Registration timeout;
-    };
-
     // An answer that waits for its batch; `frames` is a whole message.
     struct Deferred {
         std::uint64_t session;
@@ -261,7 +200,7 @@ private:
 
     std::uint64_t draw_id() override { return take_ids(1); }
 
-    std::uint64_t draw_correlation() override { return next_correlation_++; }
+    std::uint64_t draw_correlation() override { return requests_.draw(); }
 
     Batch& batch() override { return *turn_.batch; }
 
@@ -354,7 +293,7 @@ private:
 
     std::unordered_map<std::string, std::unique_ptr<Box>, Hash, std::equal_to<>> boxes_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
-    std::unordered_map<std::uint64_t, PendingRequest> requests_;  // by correlation
+    RequestTable requests_;
     KnownKeys known_;
     std::string key_;                     // known_key() of the present request, if it has one
     std::deque<StoredKeys> stored_keys_;  // oldest first
@@ -365,7 +304,6 @@ private:
     IdSource ids_;
     std::uint64_t stored_id_ = 0;  // durable messages up to it are on the disk
     std::uint64_t next_seq_ = 1;
-    std::uint64_t next_correlation_ = 1;
     std::size_t total_bytes_ = 0;
     std::uint64_t changes_ = 0;
     Trace trace_;

@@ -188,34 +188,31 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     message.from = session.box->mail.app();
     message.payload = std::make_shared<const std::string>(payload[0]);
     message.time_ms = now_ms();
-    message.correlation = next_correlation_++;
+    message.correlation = requests_.draw();
     message.expires = loop_.now().mono + timeout;
-    PendingRequest& pending = requests_[message.correlation];
+    PendingRequest pending;
     pending.session = session.number;
     pending.request_id = request.id;
     pending.message_id = message.id;
     pending.to = *box;
-    ++pending.to->references;
     pending.timeout = loop_.after(timeout, [this, correlation = message.correlation] {
         end_request(correlation, Code::TimedOut, "no answer in time");
     });
+    requests_.add(message.correlation, std::move(pending));
     note_new(**box, message);
     (*box)->mail.add(std::move(message));
     touch(**box);
 }
 
 void Relay::end_request(std::uint64_t correlation, Code code, std::string_view why) {
-    const auto found = requests_.find(correlation);
-    if (found == requests_.end()) {
+    const auto pending = requests_.take(correlation);
+    if (!pending) {
         return;
     }
-    const PendingRequest pending = std::move(found->second);
-    requests_.erase(found);
-    --pending.to->references;
     const auto outcome = code == Code::TimedOut ? TraceOutcome::TimedOut : TraceOutcome::Removed;
-    (void)take_away(*pending.to, pending.message_id, outcome);
-    trace_.ended(pending.message_id, outcome, loop_.now().wall);
-    answer_request(pending, error_header(pending.request_id, code, why), {});
+    (void)take_away(*pending->to, pending->message_id, outcome);
+    trace_.ended(pending->message_id, outcome, loop_.now().wall);
+    answer_request(*pending, error_header(pending->request_id, code, why), {});
 }
 
 void Relay::answer_request(const PendingRequest& pending, std::string_view header, Parts payload) {
@@ -233,10 +230,10 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
         return refuse(
             session, request.id, Code::Malformed, "respond needs \"correlation\" and one payload");
     }
-    const auto found = requests_.find(*request.args.correlation);
+    const PendingRequest* const found = requests_.find(*request.args.correlation);
     // To whom a request of somebody else's goes is nobody's business: as if there were none.
-    const bool ours = found != requests_.end() && found->second.to == session.box;
-    const Session* const asker = ours ? find_session(found->second.session) : nullptr;
+    const bool ours = found != nullptr && found->to == session.box;
+    const Session* const asker = ours ? find_session(found->session) : nullptr;
     const bool named =
         asker != nullptr && (!request.args.to || *request.args.to == *asker->box->mail.app());
     if (!named &&
@@ -250,12 +247,10 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
                       Code::NotFound,
                       "no request waits for this answer; it may have come too late");
     }
-    const PendingRequest pending = std::move(found->second);
-    requests_.erase(found);
-    --pending.to->references;
-    (void)take_away(*pending.to, pending.message_id, TraceOutcome::Answered);
-    trace_.ended(pending.message_id, TraceOutcome::Answered, loop_.now().wall);
-    answer_request(pending, ok_reply(pending.request_id), payload);
+    const auto pending = requests_.take(*request.args.correlation);
+    (void)take_away(*pending->to, pending->message_id, TraceOutcome::Answered);
+    trace_.ended(pending->message_id, TraceOutcome::Answered, loop_.now().wall);
+    answer_request(*pending, ok_reply(pending->request_id), payload);
     answer(session, ok_reply(request.id));
 }
 
