@@ -272,11 +272,18 @@ def client(home, programs, way):
     apps.close()
 
 
+def stands_still(pid):
+    """A signal stops the threads of a process one after the other: meanwhile one may still answer."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
+
+
 @contextlib.contextmanager
 def hung(home):
     """The agent is there and says nothing."""
     pid = home.pid_of("agent")
     os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: stands_still(pid), "each of its threads has stopped")
     try:
         yield
     finally:
