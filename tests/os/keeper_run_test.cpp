@@ -324,7 +324,7 @@ TEST_CASE("a full disk loses lines, counts them and recovers by itself") {
 
 TEST_CASE("a ping is answered after what had happened when it was said") {
     KeeperBed bed(KeeperBed::Trees::Walk);
-    bed.send(bed.app("app", {"sleep"}));
+    bed.send(bed.app("app", {"wait"}));
     const pid_t pid = bed.expect<Started>("app").pid;
     ::kill(bed.keeper, SIGSTOP);
     bed.until("the keeper is stopped", [&] { return berth::os::is_stopped(bed.keeper); });
