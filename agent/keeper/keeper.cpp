@@ -99,7 +99,7 @@ Keeper::Keeper(loop::EventLoop& loop,
                .io_folder = options.home + "/run/io",
                .logs_folder = options.home + "/logs",
                .home_id = records_.home_id(),
-               .notified = [this](const keeperlink::Notified& message) { send(message); }},
+               .tell = [this](const Message& message) { send(message); }},
       helpers_(context_, [this](const keeperlink::ExecDone& done) { send(done); }),
       agent_(
           loop, options.agent_command, [this](os::UniqueFd socket) { link_up(std::move(socket)); }),
@@ -130,11 +130,6 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     }
     context_.buffer.resize(kReadBuffer);
     BERTH_TRY(context_.nursery, Nursery::create());
-    context_.log_rotated = [this](const RunName& run) { send(keeperlink::LogRotated{run}); };
-    context_.log_taken = [this](const RunName& run, const std::string& trouble) {
-        send(keeperlink::LogTaken{run, trouble});
-    };
-    context_.input_room = [this](const RunName& run) { send(keeperlink::InputRoom{run}); };
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         return fail(os::last_error("become a subreaper"));
     }

@@ -21,8 +21,8 @@ void Keeper::on_message(const Message& message) {
             [this](const keeperlink::Signal& signal) { on_signal(signal); },
             [this](const keeperlink::Input& input) { on_input(input); },
             [this](const keeperlink::Resize& resize) {
-                if (const Run* const run = find(resize.run)) {
-                    run->resize(resize.rows, resize.columns);
+                if (Run* const run = find(resize.run)) {
+                    run->streams().resize(resize.rows, resize.columns);
                 }
             },
             [this](const keeperlink::Forget& forget) { on_forget(forget); },
@@ -126,7 +126,7 @@ void Keeper::on_input(const keeperlink::Input& input) {
         send(keeperlink::InputTaken{
             input.run, input.token, 0, keeperlink::InputEnd::None, "it does not run"});
     } else {
-        send(run->input(input));
+        send(run->streams().input(input));
     }
 }
 

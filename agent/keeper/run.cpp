@@ -39,7 +39,7 @@ Result<void> Run::open_notify_socket() {
                                      keeperlink::Notified message = said.message;
                                      message.run = name();
                                      record_.ready = message.ready ? 1 : record_.ready;
-                                     context_.notified(message);
+                                     context_.tell(message);
                                  }));
     notify_.emplace(std::move(socket));
     return {};
@@ -51,12 +51,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     record_.log_max_size = start.log_max_size;
     record_.log_keep = start.log_keep;
     record_.log_max_total = start.log_max_total;
-    BERTH_CHECK(open_log());
-    if (start.tty) {
-        BERTH_CHECK(open_terminal());
-    } else {
-        BERTH_CHECK(open_fifos(/*make=*/true));
-    }
+    BERTH_CHECK(streams_.open());
     os::UniqueFd group;
     join_cgroup(start, group);
     std::vector<std::string> own_environment = {tree_.marker};
@@ -64,10 +59,9 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
         BERTH_CHECK(open_notify_socket());
         own_environment.push_back("NOTIFY_SOCKET=@" + NotifySocket::name(context_.home_id, name()));
     }
-    const SpawnPaths paths{terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
     BERTH_TRY(Spawned spawned,
               spawn_at_gate(start,
-                            paths,
+                            streams_.paths(),
                             own_environment,
                             {context_.original_nofile,
                              group.get(),
@@ -92,7 +86,7 @@ Result<void> Run::spawn(const keeperlink::Start& start, Changed confirmed) {
     tree_.leader_alive = true;
     gate_ = std::move(spawned.gate);
     confirmed_ = std::move(confirmed);
-    watch_streams();
+    streams_.watch();
     watch_gate();
     if (!spawned.begun) {
         // Fails when the child was killed: its end is seen as usual.
@@ -169,7 +163,7 @@ void Run::leader_ended(int wait_status, bool status_known) {
     if (gate_.valid()) {
         read_gate();
     }
-    drain();
+    streams_.drain();
     if (record_.cause == 0 && tree_.cgroup && !context_.controllers.empty() &&
         os::oom_kills(tree_.cgroup->path()) > 0) {
         set_cause({keeperlink::EndCause::OutOfMemory, 0});
@@ -233,14 +227,8 @@ bool Run::check_tree(const std::unordered_set<pid_t>& known_children, Changed ag
             leave_cgroup();  // the last one died meanwhile, or is a zombie still
         }
     }
-    drain();
-    input_watch_.reset();
-    output_.reset();
-    error_.reset();
-    input_.reset();
+    streams_.close();
     notify_.reset();
-    pending_input_.clear();
-    close_log();
     record_.tree_gone = 1;
     return true;
 }
@@ -270,6 +258,98 @@ keeperlink::RunFact Run::fact() const {
     fact.cause = keeperlink::EndCause{record_.cause};
     fact.cause_used = record_.cause_used;
     return fact;
+}
+
+// --- what an earlier keeper has begun
+
+// The group that an earlier keeper has made for it, if anything is left in it.
+void Run::find_cgroup() {
+    tree_.leader = record_.pid;
+    tree_.start_ticks = record_.start_ticks;
+    if (context_.cgroup) {
+        auto cgroup = context_.cgroup->child(record_.id);
+        if (cgroup && !cgroup->processes().empty()) {
+            tree_.cgroup = std::move(*cgroup);
+        }
+    }
+}
+
+bool Run::adopt(Changed ended) {
+    tree_.adopted = true;
+    find_cgroup();
+    if (auto opened = streams_.reopen(); !opened) {
+        log::warning("cannot read on what an app writes",
+                     {{"app", record_.id}, {"error", opened.error().message}});
+    }
+    return watch_leader(std::move(ended));
+}
+
+RunHandover Run::hand_over() const {
+    RunHandover to;
+    to.id = record_.id;
+    to.generation = record_.generation;
+    to.gate = gate_.get();
+    to.adopted = tree_.adopted;
+    to.killing = killing;
+    to.forget_when_gone = forget_when_gone;
+    streams_.hand_over(to);
+    return to;
+}
+
+bool Run::resume(const RunHandover& from, Changed confirmed, Changed ended) {
+    killing = from.killing;
+    forget_when_gone = from.forget_when_gone;
+    tree_.adopted = from.adopted;
+    if (tree_gone()) {
+        return false;
+    }
+    find_cgroup();
+    streams_.resume(from);
+    if (from.gate >= 0) {
+        gate_ = os::UniqueFd(from.gate);
+        confirmed_ = std::move(confirmed);
+        watch_gate();
+    }
+    if (finished()) {
+        return false;
+    }
+    if (!from.adopted) {
+        tree_.leader_alive = true;
+        hear_notifications();
+        return true;
+    }
+    if (!watch_leader(ended)) {
+        ended(*this);
+    }
+    return false;
+}
+
+void Run::hear_notifications() {
+    if (record_.notify == 0) {
+        return;
+    }
+    if (auto socket = open_notify_socket(); !socket) {
+        log::warning("cannot hear an app's notifications any more",
+                     {{"app", record_.id}, {"error", socket.error().message}});
+    }
+}
+
+// The leader is not our child: its pidfd tells when it ends. False: it has ended.
+bool Run::watch_leader(Changed ended) {
+    auto pidfd =
+        record_.pid > 0 ? os::open_process({record_.pid, record_.start_ticks}) : std::nullopt;
+    if (!pidfd) {
+        return false;
+    }
+    set_phase(RunPhase::Running);
+    tree_.leader_alive = true;
+    hear_notifications();
+    pidfd_ = std::move(*pidfd);
+    pidfd_watch_ = context_.loop.watch(
+        pidfd_.get(), Interest::Read, [this, ended = std::move(ended)](bool, bool) {
+            ended(*this);
+        });
+    return true;
 }
 
 }  // namespace berth::keeper

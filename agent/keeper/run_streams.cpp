@@ -1,3 +1,5 @@
+#include "agent/keeper/run_streams.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -7,13 +9,11 @@
 #include <algorithm>
 #include <array>
 
-#include "agent/keeper/run.h"
+#include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 
 namespace berth::keeper {
-
-// The part of a Run that is its input, its output, and its log.
 
 using loop::Interest;
 
@@ -41,11 +41,59 @@ Result<os::UniqueFd> open_fifo(const std::string& path, bool make) {
 
 }  // namespace
 
-std::string Run::fifo(const char* which) const {
+Result<void> RunStreams::open() {
+    BERTH_CHECK(open_log());
+    return record_.tty != 0 ? open_terminal() : open_fifos(/*make=*/true);
+}
+
+// A terminal has gone with the keeper that had it.
+Result<void> RunStreams::reopen() {
+    auto logging = open_log();
+    auto opened = record_.tty != 0 ? Result<void>() : open_fifos(/*make=*/false);
+    if (logging && opened && record_.tty == 0) {
+        watch();
+    }
+    return logging ? opened : logging;
+}
+
+void RunStreams::resume(const RunHandover& from) {
+    if (auto logging = open_log(); !logging) {
+        log::warning("cannot write the log of an app",
+                     {{"app", record_.id}, {"error", logging.error().message}});
+    } else {
+        log_->inherit_loss(from.loss);
+    }
+    input_ = os::UniqueFd(from.input);
+    if (from.output >= 0) {
+        output_ = make_pump(os::UniqueFd(from.output), Stream::Stdout);
+        error_ = from.error < 0 ? nullptr : make_pump(os::UniqueFd(from.error), Stream::Stderr);
+        watch();
+    }
+    pending_input_ = from.pending_input;
+    if (!pending_input_.empty()) {
+        flush_input();
+    }
+}
+
+void RunStreams::hand_over(RunHandover& to) const {
+    to.output = output_ ? output_->fd().get() : -1;
+    to.error = error_ ? error_->fd().get() : -1;
+    to.input = input_.get();
+    to.pending_input = pending_input_;
+    if (log_) {
+        to.loss = log_->loss();
+    }
+}
+
+SpawnPaths RunStreams::paths() const {
+    return {terminal_path_, fifo(".in"), fifo(".out"), fifo(".err")};
+}
+
+std::string RunStreams::fifo(const char* which) const {
     return context_.io_folder + "/" + record_.id + which;
 }
 
-Result<void> Run::open_fifos(bool make) {
+Result<void> RunStreams::open_fifos(bool make) {
     os::UniqueFd output;
     os::UniqueFd error;
 
@@ -62,7 +110,7 @@ Result<void> Run::open_fifos(bool make) {
     return {};
 }
 
-std::unique_ptr<StreamPump> Run::make_pump(os::UniqueFd fd, Stream stream) {
+std::unique_ptr<StreamPump> RunStreams::make_pump(os::UniqueFd fd, Stream stream) {
     return std::make_unique<StreamPump>(
         context_.loop,
         context_.buffer,
@@ -71,7 +119,7 @@ std::unique_ptr<StreamPump> Run::make_pump(os::UniqueFd fd, Stream stream) {
         [this, stream](std::string_view bytes) { log_output(stream, bytes); });
 }
 
-Result<void> Run::open_terminal() {
+Result<void> RunStreams::open_terminal() {
     os::UniqueFd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
     std::array<char, 128> name{};
     if (!master.valid() || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 ||
@@ -89,14 +137,24 @@ Result<void> Run::open_terminal() {
     return {};
 }
 
-void Run::watch_streams() {
+void RunStreams::watch() {
     output_->watch();
     if (error_) {
         error_->watch();
     }
 }
 
-void Run::drain() {
+void RunStreams::close() {
+    drain();
+    input_watch_.reset();
+    output_.reset();
+    error_.reset();
+    input_.reset();
+    pending_input_.clear();
+    close_log();
+}
+
+void RunStreams::drain() {
     for (StreamPump* const pump : {output_.get(), error_.get()}) {
         if (pump != nullptr) {
             pump->drain();
@@ -104,7 +162,7 @@ void Run::drain() {
     }
 }
 
-Result<void> Run::open_log() {
+Result<void> RunStreams::open_log() {
     LogTarget target;
     target.folder = context_.logs_folder + "/" + record_.id;
     target.max_size_bytes = record_.log_max_size;
@@ -122,20 +180,20 @@ Result<void> Run::open_log() {
     return {};
 }
 
-void Run::log_output(Stream stream, std::string_view bytes) {
+void RunStreams::log_output(Stream stream, std::string_view bytes) {
     if (!log_) {
         return;
     }
     log_->append(stream, bytes, context_.loop.now().wall);
-    if (log_->take_rotated() && context_.log_rotated) {
-        context_.log_rotated(name());
+    if (log_->take_rotated()) {
+        context_.tell(keeperlink::LogRotated{name()});
     }
-    if (const std::string trouble = log_->take_trouble(); !trouble.empty() && context_.log_taken) {
-        context_.log_taken(name(), trouble);
+    if (const std::string trouble = log_->take_trouble(); !trouble.empty()) {
+        context_.tell(keeperlink::LogTaken{name(), trouble});
     }
 }
 
-void Run::close_log() {
+void RunStreams::close_log() {
     if (!log_) {
         return;
     }
@@ -147,14 +205,14 @@ void Run::close_log() {
 }
 
 // Where the app's input goes: its FIFO, or the terminal; -1: nowhere.
-int Run::input_fd() const {
+int RunStreams::input_fd() const {
     if (record_.tty == 0) {
         return input_.get();
     }
     return output_ ? output_->fd().get() : -1;
 }
 
-keeperlink::InputTaken Run::input(const keeperlink::Input& input) {
+keeperlink::InputTaken RunStreams::input(const keeperlink::Input& input) {
     keeperlink::InputTaken answer{
         input.run, input.token, 0, keeperlink::InputEnd::None, "it takes no input"};
     if (input_fd() < 0) {
@@ -177,7 +235,7 @@ keeperlink::InputTaken Run::input(const keeperlink::Input& input) {
     return answer;
 }
 
-void Run::flush_input() {
+void RunStreams::flush_input() {
     while (!pending_input_.empty()) {
         const os::IoOutcome outcome = os::write_some(input_fd(), pending_input_);
         if (outcome.status != os::IoStatus::Done) {
@@ -189,7 +247,7 @@ void Run::flush_input() {
         input_watch_.reset();
         input_dup_.reset();
         if (std::exchange(input_refused_, false)) {
-            context_.input_room(name());
+            context_.tell(keeperlink::InputRoom{name()});
         }
     } else if (!input_watch_.active()) {
         // A duplicate: the terminal's master is in the epoll set already, for reading.
@@ -201,7 +259,7 @@ void Run::flush_input() {
     }
 }
 
-void Run::resize(std::uint32_t rows, std::uint32_t columns) const {
+void RunStreams::resize(std::uint32_t rows, std::uint32_t columns) const {
     if (record_.tty == 0 || !output_) {
         return;
     }
