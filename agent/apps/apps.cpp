@@ -36,7 +36,7 @@ Result<std::unique_ptr<Apps>> Apps::create(loop::EventLoop& loop,
 
 Result<void> Apps::build(Owner owner) {
     owner_ = std::move(owner);
-    stream_ = std::make_unique<events::Stream>(epoch_of(loop_.now().wall), store_.last_event());
+    stream_ = std::make_unique<events::Stream>(epoch_of(loop_.now().wall), store_.history().last_event());
     told_until_ = stream_->last();
     ledger_ = std::make_unique<Ledger>(
         loop_,

@@ -43,29 +43,29 @@ Ledger::Ledger(loop::EventLoop& loop,
 
 void Ledger::save(const App& app) {
     unstored_.removed.erase(app.id());
-    store_.save_app(row_of(app));
+    store_.apps().save(row_of(app));
 }
 
 void Ledger::remove(const std::string& id) {
     std::erase_if(unstored_.runs, [&id](const store::RunRow& run) { return run.id == id; });
     std::erase_if(unstored_.crashes, [&id](const store::CrashRow& crash) { return crash.id == id; });
     unstored_.removed.insert(id);
-    store_.remove_app(id);
+    store_.apps().remove(id);
 }
 
 void Ledger::add_crash(store::CrashRow crash) {
-    store_.add_crash(crash);
+    store_.history().add_crash(crash);
     unstored_.crashes.push_back(std::move(crash));
 }
 
 void Ledger::set_meta(const std::string& key, const std::string& value) {
     unstored_.meta[key] = value;
-    store_.set_meta(key, value);
+    store_.settings().set_value(key, value);
 }
 
 void Ledger::set_scale(const std::string& app, std::uint32_t count) {
     unstored_.scales[app] = count;
-    store_.set_scale(app, count);
+    store_.settings().set_scale(app, count);
 }
 
 void Ledger::run_ended(store::RunRow run) {
@@ -81,7 +81,7 @@ std::size_t Ledger::unforgotten(const std::string& id) const {
 void Ledger::store_events() {
     for (const events::Happened* const happened : stream_.after(stored_until_).events) {
         if (happened->kind == events::Kind::State || happened->kind == events::Kind::Remark) {
-            store_.add_event({happened->seq,
+            store_.history().add_event({happened->seq,
                               happened->time,
                               happened->app,
                               happened->to,
@@ -91,20 +91,23 @@ void Ledger::store_events() {
 }
 
 void Ledger::commit() {
+    if (refused_) {
+        write_anew();
+    }
     for (const std::string& id : std::exchange(touched_, {})) {
         if (const App* const app = table_.find(id)) {
-            store_.save_memory(row_of(*app));
+            store_.apps().save_memory(row_of(*app));
         }
     }
     for (const store::RunRow& run : unstored_.runs) {
-        store_.add_run(run);
+        store_.history().add_run(run);
     }
     store_events();
-    if (!store_.dirty() && to_forget_.empty()) {
+    if (!store_.turn().dirty() && to_forget_.empty()) {
         stored_until_ = stream_.last();  // nothing of it was to be stored
         return;
     }
-    if (auto committed = store_.commit(); !committed) {
+    if (auto committed = store_.turn().commit(); !committed) {
         return commit_failed(committed.error());
     }
     if (std::exchange(refused_, false)) {
@@ -123,43 +126,47 @@ void Ledger::commit_failed(const Error& error) {
     if (!std::exchange(refused_, true)) {
         log::error("cannot store the state, supervision goes on", {{"error", error.message}});
     }
-    // What was rolled back is written anew; the backend keeps the facts meanwhile.
-    for (const std::string& id : unstored_.removed) {
-        store_.remove_app(id);
-    }
-    for (const auto& [id, app] : table_.all()) {
-        store_.save_app(row_of(*app));
-    }
-    for (const store::CrashRow& crash : unstored_.crashes) {
-        store_.add_crash(crash);
-    }
-    for (const auto& [key, value] : unstored_.meta) {
-        store_.set_meta(key, value);
-    }
-    for (const auto& [app, count] : unstored_.scales) {
-        store_.set_scale(app, count);
-    }
     retry_ = loop_.after(kRetry, [] {});  // the turn that it begins commits
 }
 
+// All that was rolled back; the backend keeps the facts meanwhile.
+void Ledger::write_anew() {
+    store_.turn().discard();
+    for (const std::string& id : unstored_.removed) {
+        store_.apps().remove(id);
+    }
+    for (const auto& [id, app] : table_.all()) {
+        store_.apps().save(row_of(*app));
+    }
+    for (const store::CrashRow& crash : unstored_.crashes) {
+        store_.history().add_crash(crash);
+    }
+    for (const auto& [key, value] : unstored_.meta) {
+        store_.settings().set_value(key, value);
+    }
+    for (const auto& [app, count] : unstored_.scales) {
+        store_.settings().set_scale(app, count);
+    }
+}
+
 void Ledger::flush_later() {
-    if (!store_.unflushed() || flush_.active()) {
+    if (!store_.turn().unflushed() || flush_.active()) {
         return;
     }
     flush_ = loop_.after(kFlush, [this] {
-        if (auto flushed = store_.flush(); !flushed) {
+        if (auto flushed = store_.turn().flush(); !flushed) {
             log::warning("the state is not on the disk yet", {{"why", flushed.error().message}});
         }
     });
 }
 
 std::vector<store::RunRow> Ledger::runs(const std::string& id, std::size_t limit) const {
-    return store_.runs(id, limit);
+    return store_.history().runs(id, limit);
 }
 
 std::vector<WallTime> Ledger::run_starts(const std::string& id, std::size_t limit) const {
     std::vector<WallTime> starts;
-    for (const store::RunRow& run : store_.runs(id, limit)) {
+    for (const store::RunRow& run : store_.history().runs(id, limit)) {
         starts.push_back(run.started);
     }
     for (const store::RunRow& run : unstored_.runs) {
@@ -172,21 +179,21 @@ std::vector<WallTime> Ledger::run_starts(const std::string& id, std::size_t limi
 
 void Ledger::look_after_store() {
     const MonoTime now = loop_.now().mono;
-    if (now - looked_at_ < kLook || store_.dirty()) {
+    if (now - looked_at_ < kLook || store_.turn().dirty()) {
         return;
     }
     looked_at_ = now;
-    const store::Store::Place place = store_.place();
-    if (place == store::Store::Place::Own) {
+    const db::Database::Place place = store_.turn().database().place();
+    if (place == db::Database::Place::Own) {
         return;
     }
-    const std::string& file = store_.file();
-    if (place == store::Store::Place::Other) {
+    const std::string& file = store_.turn().database().file();
+    if (place == db::Database::Place::Other) {
         problem_ = file + " was replaced while this agent runs on the one before; it takes "
                           "the new one when it begins anew: berth agent upgrade";
         return;
     }
-    if (auto back = store_.put_back(); !back) {
+    if (auto back = store_.turn().database().put_back(); !back) {
         problem_ = file + " was removed and cannot be put back: " + back.error().message;
         return;
     }

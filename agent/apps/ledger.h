@@ -49,7 +49,7 @@ public:
     void add_crash(store::CrashRow crash);
 
     // This turn holds what somebody asked for: its commit waits for the disk.
-    void require_durable() { store_.keep_said(); }
+    void require_durable() { store_.turn().require_durable(); }
 
     // Stores it; then the backend may forget. Does nothing when there is nothing.
     void commit();
@@ -61,18 +61,18 @@ public:
     [[nodiscard]] bool settled() const { return to_forget_.empty(); }
 
     // --- what is stored
-    [[nodiscard]] Result<std::vector<store::AppRow>> apps() const { return store_.load_apps(); }
+    [[nodiscard]] Result<std::vector<store::AppRow>> apps() const { return store_.apps().load(); }
 
     [[nodiscard]] std::vector<store::RunRow> runs(const std::string& id, std::size_t limit) const;
 
     // When the last runs of an app began, in any order, those that are not stored yet included.
     [[nodiscard]] std::vector<WallTime> run_starts(const std::string& id, std::size_t limit) const;
 
-    [[nodiscard]] std::string meta(const std::string& key) const { return store_.meta(key); }
+    [[nodiscard]] std::string meta(const std::string& key) const { return store_.settings().value(key); }
 
     void set_meta(const std::string& key, const std::string& value);
 
-    [[nodiscard]] std::uint32_t scale(const std::string& app) const { return store_.scale(app); }
+    [[nodiscard]] std::uint32_t scale(const std::string& app) const { return store_.settings().scale(app); }
 
     void set_scale(const std::string& app, std::uint32_t count);
 
@@ -85,6 +85,7 @@ public:
 
 private:
     void store_events();
+    void write_anew();
     void commit_failed(const Error& error);
     void flush_later();
 

@@ -95,7 +95,7 @@ void Server::on_authorize(const Client& client, const wire::Request& request) {
         return refuse(
             client, request, {ErrorCode::InvalidArgument, "a key is 40 characters of Z85", 0});
     }
-    store_.add_peer({key, request.args["name"].as_string()});
+    store_.settings().add_peer({key, request.args["name"].as_string()});
     ok(client, request);
 }
 
@@ -105,7 +105,7 @@ void Server::on_revoke(const Client& client, const wire::Request& request) {
             client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
     }
     const std::string key = request.args["key"].as_string();
-    if (!store_.remove_peer(key)) {
+    if (!store_.settings().remove_peer(key)) {
         return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
     }
     if (mail_) {
@@ -118,7 +118,7 @@ void Server::on_revoke(const Client& client, const wire::Request& request) {
 
 void Server::on_peers(const Client& client, const wire::Request& request) {
     Value::Array peers;
-    for (const auto& peer : store_.peers()) {
+    for (const auto& peer : store_.settings().peers()) {
         peers.push_back(Value::Map{{"key", peer.key}, {"name", peer.name}});
     }
     ok(client, request, Value::Map{{"peers", std::move(peers)}, {"endpoint", tcp_endpoint_}});

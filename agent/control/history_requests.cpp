@@ -17,7 +17,7 @@ void Server::on_crashes(const Client& client, const wire::Request& request) {
         return refuse(client, request, no_app(id));
     }
     Value::Array groups;
-    for (const store::CrashGroup& group : store_.crash_groups(id)) {
+    for (const store::CrashGroup& group : store_.history().crash_groups(id)) {
         groups.push_back(Value::Map{{"app", group.id},
                                     {"signature", group.signature},
                                     {"how", group.how},
@@ -29,7 +29,7 @@ void Server::on_crashes(const Client& client, const wire::Request& request) {
     Value::Array bundles;
     const auto limit = std::min<std::uint64_t>(request.args["limit"].as_uint(), 50);
     for (const store::CrashRow& crash :
-         id.empty() ? std::vector<store::CrashRow>() : store_.crashes(id, limit)) {
+         id.empty() ? std::vector<store::CrashRow>() : store_.history().crashes(id, limit)) {
         bundles.push_back(Value::Map{{"generation", crash.generation},
                                      {"time", wire::to_value(crash.time)},
                                      {"signature", crash.signature},

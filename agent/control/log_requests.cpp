@@ -124,8 +124,8 @@ bool Server::answer_events(const Client& client, const wire::Request& request, b
     const Value& args = request.args;
     const auto limit = std::clamp<std::size_t>(args["limit"].as_uint(100), 1, 1000);
     const auto events = args["after"].is_nil()
-                            ? store_.last_events(limit)
-                            : store_.events_after(args["after"].as_uint(), limit);
+                            ? store_.history().last_events(limit)
+                            : store_.history().events_after(args["after"].as_uint(), limit);
     if (events.empty() && !last_chance) {
         return false;
     }

@@ -81,7 +81,7 @@ bool Server::allowed(const std::string& key) const {
     if (configured_keys_.count(key) != 0) {
         return true;
     }
-    const auto peers = store_.peers();
+    const auto peers = store_.settings().peers();
     return std::any_of(
         peers.begin(), peers.end(), [&key](const auto& peer) { return peer.key == key; });
 }
@@ -240,11 +240,11 @@ void Server::on_show(const Client& client, const wire::Request& request) {
     json::write_spec(
         spec, app->machine.spec(), shown ? json::Secrets::Shown : json::Secrets::Masked);
     Value::Array history;
-    for (const store::EventRow& event : store_.events_of(id, 200)) {
+    for (const store::EventRow& event : store_.history().events_of(id, 200)) {
         history.push_back(event_value(event));
     }
     Value::Array runs;
-    for (const store::RunRow& run : store_.runs(id, request.args["runs"].as_uint(100))) {
+    for (const store::RunRow& run : store_.history().runs(id, request.args["runs"].as_uint(100))) {
         const auto code = spmi_exit_code(run.exit);
         runs.push_back(Value::Map{{"generation", run.generation},
                                   {"started", wire::to_value(run.started)},

@@ -1,15 +1,12 @@
 #include "agent/store/schema.h"
 
-#include <SQLiteCpp/SQLiteCpp.h>
+#include <array>
 
 namespace berth::store {
 
 namespace {
 
-constexpr int kSchemaVersion = 3;
-constexpr int kOldestReader = 3;  // the oldest version that may use a database of this one
-
-constexpr const char* kSchema = R"sql(
+constexpr const char* kToVersion1 = R"sql(
 CREATE TABLE app (
     id TEXT PRIMARY KEY, descriptor TEXT NOT NULL, text BLOB NOT NULL, folder TEXT NOT NULL,
     environment BLOB NOT NULL, installed INTEGER NOT NULL,
@@ -56,39 +53,12 @@ ALTER TABLE app ADD COLUMN recent BLOB NOT NULL DEFAULT '';
 ALTER TABLE app ADD COLUMN crash_due INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-int oldest_reader(SQLite::Database& db) {
-    if (!db.tableExists("meta")) {
-        return kSchemaVersion + 1;
-    }
-    SQLite::Statement query(db, "SELECT value FROM meta WHERE key = 'oldest_reader'");
-    return query.executeStep() ? query.getColumn(0).getInt() : kSchemaVersion + 1;
-}
+constexpr std::array<const char*, 3> kSteps = {kToVersion1, kToVersion2, kToVersion3};
 
 }  // namespace
 
-Result<void> bring_up_to_date(SQLite::Database& db, const std::string& file) {
-    const int version = db.execAndGet("PRAGMA user_version").getInt();
-    if (version > kSchemaVersion && oldest_reader(db) > kSchemaVersion) {
-        return fail(ErrorCode::InvalidArgument,
-                    file + ": was written by a newer Berth (schema " + std::to_string(version) +
-                        "), which this one cannot read");
-    }
-    if (version >= kSchemaVersion) {
-        return {};
-    }
-    SQLite::Transaction transaction(db);
-    if (version < 1) {
-        db.exec(kSchema);
-    }
-    if (version < 2) {
-        db.exec(kToVersion2);
-    }
-    db.exec(kToVersion3);
-    db.exec("INSERT OR REPLACE INTO meta (key, value) VALUES ('oldest_reader', '" +
-            std::to_string(kOldestReader) + "')");
-    db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
-    transaction.commit();
-    return {};
+db::Schema agent_schema() {
+    return {kSteps, /*oldest_reader=*/3};
 }
 
 }  // namespace berth::store

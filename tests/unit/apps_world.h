@@ -156,7 +156,7 @@ public:
     // What is stored of its runs: how each ended, newest first.
     [[nodiscard]] std::vector<std::string> stored_ends(const std::string& id) {
         std::vector<std::string> ends;
-        for (const store::RunRow& run : store->runs(id, 100)) {
+        for (const store::RunRow& run : store->history().runs(id, 100)) {
             ends.push_back(run.exit ? describe(*run.exit) : "failed before exec");
         }
         return ends;

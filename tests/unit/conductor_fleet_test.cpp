@@ -206,7 +206,7 @@ TEST_CASE("scaling down stops those that are too many, and forgets them when the
     world.end("web.2");
     CHECK(world.apps->find("web.2") == nullptr);
     CHECK_THAT(world.happened(), VectorContains(std::string("web.2: removed")));
-    CHECK(world.store->load_apps()->size() == 1);
+    CHECK(world.store->apps().load()->size() == 1);
 }
 
 TEST_CASE("what declares no instances cannot be scaled") {
@@ -291,7 +291,7 @@ TEST_CASE("an app that runs is not cleaned; one that is down goes with all that 
     world.turn();
     CHECK(world.happened() == Texts{"web: cleaned by ann", "web: removed"});
     CHECK_FALSE(std::filesystem::exists(world.home / "logs/web"));
-    CHECK(world.store->load_apps()->empty());
+    CHECK(world.store->apps().load()->empty());
     CHECK(world.stored_ends("web").empty());
-    CHECK(world.store->crash_groups("web").empty());
+    CHECK(world.store->history().crash_groups("web").empty());
 }

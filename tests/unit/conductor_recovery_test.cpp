@@ -130,11 +130,11 @@ TEST_CASE("a crash that was not written down yet is written down by the next age
     world.backend.end("web", {ExitKind::Code, 9, false});
     world.apps->end_turn();  // stored, with the crash that is due
     world.kill_agent();
-    CHECK(world.store->crashes("web", 9).empty());
+    CHECK(world.store->history().crashes("web", 9).empty());
     world.begin_agent();
     world.backend.say_snapshot();
     world.turn();
-    CHECK(world.store->crashes("web", 9).size() == 1);
+    CHECK(world.store->history().crashes("web", 9).size() == 1);
 }
 
 TEST_CASE("numbers of events go on after the agent, in another epoch") {
@@ -147,7 +147,7 @@ TEST_CASE("numbers of events go on after the agent, in another epoch") {
     world.advance(seconds(1));
     world.begin_agent();
     CHECK(world.apps->stream().last() <= last);
-    CHECK(world.apps->stream().last() == world.store->last_event());
+    CHECK(world.apps->stream().last() == world.store->history().last_event());
     CHECK(world.apps->stream().epoch() != epoch);
 }
 
@@ -195,7 +195,7 @@ TEST_CASE("with a full disk apps go on, and their ends are kept until they are s
     World world;
     world.load("web");
     world.run("web");
-    world.store->refuse_writes(true);
+    world.store->turn().database().refuse_writes(true);
     world.end("web", 1);
     CHECK(world.state("web") == AppState::Backoff);
     CHECK(world.backend.forgotten.empty());
@@ -203,23 +203,23 @@ TEST_CASE("with a full disk apps go on, and their ends are kept until they are s
     world.exec("web");
     CHECK(world.status("web").pid == 101);
     CHECK(world.backend.forgotten.empty());
-    world.store->refuse_writes(false);
+    world.store->turn().database().refuse_writes(false);
     world.advance(seconds(3));
     CHECK(world.stored_ends("web") == Texts{"exited 1"});
     CHECK(world.backend.forgotten == std::vector<RunName>{{"web", 1}});
-    CHECK(world.store->crashes("web", 9).size() == 1);
+    CHECK(world.store->history().crashes("web", 9).size() == 1);
 }
 
 TEST_CASE("with a full disk a hook waits until the end before it is stored") {
     World world;
     world.load("web", "[hooks]\npost_stop = \"clean-up\"\n");
     world.run("web");
-    world.store->refuse_writes(true);
+    world.store->turn().database().refuse_writes(true);
     REQUIRE(world.stop("web"));
     world.end("web");
     world.advance(minutes(1));
     CHECK(world.backend.hooks.empty());
-    world.store->refuse_writes(false);
+    world.store->turn().database().refuse_writes(false);
     world.advance(seconds(3));
     CHECK(world.backend.hooks.size() == 1);
 }
@@ -228,10 +228,10 @@ TEST_CASE("what was cleaned while the disk was full stays cleaned") {
     World world;
     world.load("web");
     world.load("db");
-    world.store->refuse_writes(true);
+    world.store->turn().database().refuse_writes(true);
     REQUIRE(world.apps->catalog().clean("web", {"ann"}));
     world.turn();
-    world.store->refuse_writes(false);
+    world.store->turn().database().refuse_writes(false);
     world.advance(seconds(3));
     world.restart_agent();
     CHECK(world.apps->find("web") == nullptr);
@@ -241,13 +241,13 @@ TEST_CASE("what was cleaned while the disk was full stays cleaned") {
 TEST_CASE("events of a full disk are stored when there is room again") {
     World world;
     world.load("web");
-    world.store->refuse_writes(true);
+    world.store->turn().database().refuse_writes(true);
     world.run("web");
     const std::uint64_t last = world.apps->stream().last();
-    CHECK(world.store->last_event() < last);
-    world.store->refuse_writes(false);
+    CHECK(world.store->history().last_event() < last);
+    world.store->turn().database().refuse_writes(false);
     world.advance(seconds(3));
-    const auto stored = world.store->events_of("web", 10);
+    const auto stored = world.store->history().events_of("web", 10);
     CHECK(std::any_of(stored.begin(), stored.end(), [](const auto& event) {
         return event.state == AppState::Running;
     }));

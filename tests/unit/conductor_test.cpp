@@ -112,7 +112,7 @@ TEST_CASE("a crash is written down, and the app is started again") {
     world.end("web", 3);
     CHECK(world.state("web") == AppState::Backoff);
     world.turn();
-    const auto crashes = world.store->crashes("web", 10);
+    const auto crashes = world.store->history().crashes("web", 10);
     REQUIRE(crashes.size() == 1);
     CHECK(crashes[0].generation == 1);
     CHECK_THAT(crashes[0].how, Contains("exited 3"));
@@ -146,7 +146,7 @@ TEST_CASE("starting, running and failed within one turn are three events") {
     CHECK(world.happened() ==
           Texts{"web: stopped -> starting", "web: starting -> running", "web: running -> failed"});
     world.turn();
-    const auto stored = world.store->last_events(10);
+    const auto stored = world.store->history().last_events(10);
     CHECK(stored.back().sequence <= world.apps->stream().last());
     CHECK(stored.size() >= 4);  // loaded, and these
 }
@@ -249,7 +249,7 @@ TEST_CASE("a kill ends the whole tree at once") {
     world.backend.end("web", {ExitKind::Signal, SIGKILL, false});
     world.turn();
     CHECK(world.state("web") == AppState::Stopped);
-    CHECK(world.store->crashes("web", 1).empty());
+    CHECK(world.store->history().crashes("web", 1).empty());
 }
 
 TEST_CASE("a stop command runs beside the run, then the signal follows") {

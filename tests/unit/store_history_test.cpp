@@ -29,12 +29,12 @@ CrashRow crash(std::uint64_t generation, const std::string& signature) {
 TEST_CASE("crashes are grouped by likeness, and both are bounded") {
     const TempFolder folder;
     const auto store = Store::open(folder / "agent.db").value();
-    store->add_crash(crash(1, "a"));
-    store->add_crash(crash(1, "a"));  // said again
-    store->add_crash(crash(2, "b"));
-    store->add_crash(crash(3, "a"));
-    REQUIRE(store->commit());
-    const auto groups = store->crash_groups("web");
+    store->history().add_crash(crash(1, "a"));
+    store->history().add_crash(crash(1, "a"));  // said again
+    store->history().add_crash(crash(2, "b"));
+    store->history().add_crash(crash(3, "a"));
+    REQUIRE(store->turn().commit());
+    const auto groups = store->history().crash_groups("web");
     REQUIRE(groups.size() == 2);
     CHECK(groups[0].signature == "a");
     CHECK(groups[0].count == 2);
@@ -43,33 +43,33 @@ TEST_CASE("crashes are grouped by likeness, and both are bounded") {
     CHECK(groups[0].last == WallTime(std::chrono::seconds(3)));
     CHECK(groups[0].generation == 3);
     CHECK(groups[1].count == 1);
-    CHECK(store->crash_groups("").size() == 2);
-    CHECK(store->crash_groups("other").empty());
-    CHECK(store->crashes("web", 2).size() == 2);
-    CHECK(store->crashes("web", 100).back().generation == 1);
+    CHECK(store->history().crash_groups("").size() == 2);
+    CHECK(store->history().crash_groups("other").empty());
+    CHECK(store->history().crashes("web", 2).size() == 2);
+    CHECK(store->history().crashes("web", 100).back().generation == 1);
 
     for (std::uint64_t generation = 4; generation < 400; ++generation) {
-        store->add_crash(crash(generation, std::to_string(generation)));
+        store->history().add_crash(crash(generation, std::to_string(generation)));
     }
-    REQUIRE(store->commit());
-    CHECK(store->crashes("web", 1000).size() == 50);
-    CHECK(store->crashes("web", 1).front().generation == 399);
-    CHECK(store->crash_groups("web").size() == 100);
-    store->remove_app("web");
-    CHECK(store->crashes("web", 10).empty());
-    CHECK(store->crash_groups("web").empty());
+    REQUIRE(store->turn().commit());
+    CHECK(store->history().crashes("web", 1000).size() == 50);
+    CHECK(store->history().crashes("web", 1).front().generation == 399);
+    CHECK(store->history().crash_groups("web").size() == 100);
+    store->apps().remove("web");
+    CHECK(store->history().crashes("web", 10).empty());
+    CHECK(store->history().crash_groups("web").empty());
 }
 
 TEST_CASE("numbers of instances are kept") {
     const TempFolder folder;
     {
         const auto store = Store::open(folder / "agent.db").value();
-        CHECK(store->scale("web") == 0);
-        store->set_scale("web", 3);
-        store->set_scale("web", 5);
-        REQUIRE(store->commit());
+        CHECK(store->settings().scale("web") == 0);
+        store->settings().set_scale("web", 3);
+        store->settings().set_scale("web", 5);
+        REQUIRE(store->turn().commit());
     }
-    CHECK(Store::open(folder / "agent.db").value()->scale("web") == 5);
+    CHECK(Store::open(folder / "agent.db").value()->settings().scale("web") == 5);
 }
 
 TEST_CASE("a database of version 1 is brought up to date and loses nothing") {
@@ -104,7 +104,7 @@ PRAGMA user_version=1;
 )sql");
     }
     const auto store = Store::open(folder / "agent.db").value();
-    const auto apps = store->load_apps().value();
+    const auto apps = store->apps().load().value();
     REQUIRE(apps.size() == 1);
     CHECK(apps[0].memory.generation == 7);
     CHECK(apps[0].memory.state == supervisor::State::Running);
@@ -113,9 +113,9 @@ PRAGMA user_version=1;
     CHECK(apps[0].started_with.empty());
     CHECK(apps[0].memory.recent.empty());
     CHECK(apps[0].crash_due == 0);
-    CHECK(store->runs("web", 10).size() == 1);
-    store->add_crash(crash(1, "a"));
-    CHECK(store->commit());
+    CHECK(store->history().runs("web", 10).size() == 1);
+    store->history().add_crash(crash(1, "a"));
+    CHECK(store->turn().commit());
     SQLite::Database db(folder / "agent.db");
     CHECK(db.execAndGet("PRAGMA user_version").getInt() == 3);
 }

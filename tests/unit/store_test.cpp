@@ -83,22 +83,22 @@ TEST_CASE("apps survive a reopening, every field and every state") {
     const std::string file = folder / "agent.db";
     {
         auto store = Store::open(file).value();
-        store->save_app(full_row("web"));
+        store->apps().save(full_row("web"));
         AppRow bare;
         bare.id = "bare";
-        store->save_app(bare);
+        store->apps().save(bare);
         for (std::size_t s = 0; s < supervisor::kStateCount; ++s) {
             AppRow row;
             row.id = "state" + std::to_string(10 + s);
             row.memory.state = static_cast<State>(s);
-            store->save_app(row);
+            store->apps().save(row);
         }
-        CHECK(store->dirty());
-        CHECK(store->commit());
-        CHECK_FALSE(store->dirty());
+        CHECK(store->turn().dirty());
+        CHECK(store->turn().commit());
+        CHECK_FALSE(store->turn().dirty());
     }
     auto store = Store::open(file).value();
-    auto rows = store->load_apps().value();
+    auto rows = store->apps().load().value();
     REQUIRE(rows.size() == 2 + supervisor::kStateCount);
     AppRow bare;
     bare.id = "bare";
@@ -112,13 +112,13 @@ TEST_CASE("apps survive a reopening, every field and every state") {
     changed.memory.last_pid.reset();
     changed.memory.finished.reset();
     changed.memory.state = State::Running;
-    store->save_memory(changed);
-    CHECK(store->commit());
-    rows = store->load_apps().value();
+    store->apps().save_memory(changed);
+    CHECK(store->turn().commit());
+    rows = store->apps().load().value();
     check_same(rows.back(), changed);
-    store->remove_app("web");
-    CHECK(store->commit());
-    CHECK(store->load_apps().value().size() == 1 + supervisor::kStateCount);
+    store->apps().remove("web");
+    CHECK(store->turn().commit());
+    CHECK(store->apps().load().value().size() == 1 + supervisor::kStateCount);
 }
 
 // Agents before Storing had a name of its own know both of them as "cleaning", by the hook's flag.
@@ -131,9 +131,9 @@ TEST_CASE("an older agent finds the wait for the store and the hook as it wrote 
             AppRow row;
             row.id = supervisor::kStateNames.name(state);
             row.memory.state = state;
-            store->save_app(row);
+            store->apps().save(row);
         }
-        CHECK(store->commit());
+        CHECK(store->turn().commit());
     }
     SQLite::Database db(file, SQLite::OPEN_READWRITE);
     for (const std::string id : {"storing", "cleaning"}) {
@@ -143,7 +143,7 @@ TEST_CASE("an older agent finds the wait for the store and the hook as it wrote 
         CHECK(db.execAndGet("SELECT hook" + where).getInt() == (id == "cleaning" ? 1 : 0));
     }
     db.exec("UPDATE app SET hook = 1 - hook");  // as the older agent goes on
-    const auto rows = Store::open(file).value()->load_apps().value();
+    const auto rows = Store::open(file).value()->apps().load().value();
     REQUIRE(rows.size() == 2);
     CHECK(rows[0].memory.state == State::Storing);  // "cleaning"
     CHECK(rows[1].memory.state == State::Cleaning);
@@ -154,34 +154,34 @@ TEST_CASE("what is not committed is not there after a crash") {
     const std::string file = folder / "agent.db";
     {
         auto store = Store::open(file).value();
-        store->save_app(full_row("a"));
-        CHECK(store->commit());
-        store->save_app(full_row("b"));
+        store->apps().save(full_row("a"));
+        CHECK(store->turn().commit());
+        store->apps().save(full_row("b"));
     }
-    CHECK(Store::open(file).value()->load_apps().value().size() == 1);
+    CHECK(Store::open(file).value()->apps().load().value().size() == 1);
 }
 
 TEST_CASE("runs are kept by generation, newest first, once each") {
     const TempFolder folder;
     auto store = Store::open(folder / "agent.db").value();
     for (std::uint64_t generation = 1; generation <= 5; ++generation) {
-        store->add_run(
+        store->history().add_run(
             {"web", generation, at(1), at(2), ExitStatus{ExitKind::Code, 3, false}, "x"});
     }
-    store->add_run({"web", 5, at(9), at(9), std::nullopt, "said again"});
-    store->add_run({"other", 1, at(1), at(2), std::nullopt, "cannot run it"});
-    CHECK(store->commit());
-    const auto runs = store->runs("web", 3);
+    store->history().add_run({"web", 5, at(9), at(9), std::nullopt, "said again"});
+    store->history().add_run({"other", 1, at(1), at(2), std::nullopt, "cannot run it"});
+    CHECK(store->turn().commit());
+    const auto runs = store->history().runs("web", 3);
     REQUIRE(runs.size() == 3);
     CHECK(runs[0].generation == 5);
     CHECK(runs[0].how == "x");
     CHECK(runs[0].exit == ExitStatus{ExitKind::Code, 3, false});
     CHECK(runs[2].generation == 3);
-    CHECK_FALSE(store->runs("other", 9).at(0).exit);
-    store->remove_app("web");
-    CHECK(store->commit());
-    CHECK(store->runs("web", 9).empty());
-    CHECK(store->runs("other", 9).size() == 1);
+    CHECK_FALSE(store->history().runs("other", 9).at(0).exit);
+    store->apps().remove("web");
+    CHECK(store->turn().commit());
+    CHECK(store->history().runs("web", 9).empty());
+    CHECK(store->history().runs("other", 9).size() == 1);
 }
 
 TEST_CASE("events are numbered upwards and bounded") {
@@ -190,26 +190,26 @@ TEST_CASE("events are numbered upwards and bounded") {
     std::uint64_t last = 0;
     for (int i = 0; i < 20'600; ++i) {
         last += i % 3 == 0 ? 5 : 1;  // what is only shown takes numbers, too
-        store->add_event(
+        store->history().add_event(
             {last, at(i), i % 2 == 0 ? "even" : "odd", AppState::Failed, std::to_string(i)});
     }
-    CHECK(store->commit());
-    CHECK(store->last_event() == last);
-    const auto oldest = store->events_after(0, 1);
+    CHECK(store->turn().commit());
+    CHECK(store->history().last_event() == last);
+    const auto oldest = store->history().events_after(0, 1);
     REQUIRE(oldest.size() == 1);
     CHECK(oldest[0].sequence > 400);
-    const std::size_t kept = store->events_after(0, 30'000).size();
+    const std::size_t kept = store->history().events_after(0, 30'000).size();
     CHECK(kept >= 20'000);
     CHECK(kept <= 20'000 + 256);
-    const auto newest = store->last_events(2);
+    const auto newest = store->history().last_events(2);
     REQUIRE(newest.size() == 2);
     CHECK(newest[0].text == "20598");
     CHECK(newest[1].sequence == last);
     CHECK(newest[1].state == AppState::Failed);
     CHECK(newest[1].time == at(20'599));
-    CHECK(store->events_after(last - 1, 99).size() == 1);
-    CHECK(store->events_after(last, 99).empty());
-    for (const EventRow& event : store->events_of("odd", 5)) {
+    CHECK(store->history().events_after(last - 1, 99).size() == 1);
+    CHECK(store->history().events_after(last, 99).empty());
+    for (const EventRow& event : store->history().events_of("odd", 5)) {
         CHECK(event.app == "odd");
     }
 }
@@ -217,31 +217,31 @@ TEST_CASE("events are numbered upwards and bounded") {
 TEST_CASE("keys and values, peers") {
     const TempFolder folder;
     auto store = Store::open(folder / "agent.db").value();
-    CHECK(store->meta("boot").empty());
-    store->set_meta("boot", "1");
-    store->set_meta("boot", "2");
-    store->add_peer({"k2", "b"});
-    store->add_peer({"k1", "a"});
-    CHECK(store->commit());
-    CHECK(store->meta("boot") == "2");
-    REQUIRE(store->peers().size() == 2);
-    CHECK(store->peers()[0].name == "a");
-    CHECK(store->remove_peer("k1"));
-    CHECK_FALSE(store->remove_peer("k1"));
-    CHECK(store->commit());
-    CHECK(store->peers().size() == 1);
+    CHECK(store->settings().value("boot").empty());
+    store->settings().set_value("boot", "1");
+    store->settings().set_value("boot", "2");
+    store->settings().add_peer({"k2", "b"});
+    store->settings().add_peer({"k1", "a"});
+    CHECK(store->turn().commit());
+    CHECK(store->settings().value("boot") == "2");
+    REQUIRE(store->settings().peers().size() == 2);
+    CHECK(store->settings().peers()[0].name == "a");
+    CHECK(store->settings().remove_peer("k1"));
+    CHECK_FALSE(store->settings().remove_peer("k1"));
+    CHECK(store->turn().commit());
+    CHECK(store->settings().peers().size() == 1);
 }
 
 TEST_CASE("a value that was asked for does not keep the write-ahead log from being reused") {
     const TempFolder folder;
     const std::string file = folder / "agent.db";
     auto store = Store::open(file).value();
-    store->set_meta("boot", "1");
-    CHECK(store->commit());
-    CHECK(store->meta("boot") == "1");
+    store->settings().set_value("boot", "1");
+    CHECK(store->turn().commit());
+    CHECK(store->settings().value("boot") == "1");
     for (int i = 0; i < 3000; ++i) {  // about 40 KiB of log each three commits
-        store->add_event({static_cast<std::uint64_t>(i + 1), at(i), "web", AppState::Running, std::string(4000, 'x')});
-        CHECK(store->commit());
+        store->history().add_event({static_cast<std::uint64_t>(i + 1), at(i), "web", AppState::Running, std::string(4000, 'x')});
+        CHECK(store->turn().commit());
     }
     CHECK(std::filesystem::file_size(file + "-wal") < 8U << 20U);
 }
@@ -267,8 +267,8 @@ TEST_CASE("a newer schema that allows this version is used, and what it has adde
     const std::string file = folder / "agent.db";
     {
         auto store = Store::open(file).value();
-        store->save_app(full_row("web"));
-        REQUIRE(store->commit());
+        store->apps().save(full_row("web"));
+        REQUIRE(store->turn().commit());
         SQLite::Database db(file, SQLite::OPEN_READWRITE);
         db.exec("ALTER TABLE app ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'");
         db.exec("ALTER TABLE run ADD COLUMN colour TEXT NOT NULL DEFAULT 'red'");
@@ -277,13 +277,13 @@ TEST_CASE("a newer schema that allows this version is used, and what it has adde
     }
     {
         auto store = Store::open(file).value();
-        REQUIRE(store->load_apps().value().size() == 1);
+        REQUIRE(store->apps().load().value().size() == 1);
         AppRow row = full_row("web");
         row.folder = "/elsewhere";
-        store->save_app(row);
-        store->add_run({"web", 8, at(1), at(2), std::nullopt, "ended"});
-        REQUIRE(store->commit());
-        check_same(store->load_apps().value().front(), row);
+        store->apps().save(row);
+        store->history().add_run({"web", 8, at(1), at(2), std::nullopt, "ended"});
+        REQUIRE(store->turn().commit());
+        check_same(store->apps().load().value().front(), row);
     }
     SQLite::Database db(file, SQLite::OPEN_READONLY);
     CHECK(db.execAndGet("SELECT colour FROM app").getString() == "blue");
@@ -293,27 +293,27 @@ TEST_CASE("a newer schema that allows this version is used, and what it has adde
 TEST_CASE("what was said is on the disk at once, what was seen at the next flush") {
     const TempFolder folder;
     const auto store = Store::open(folder / "agent.db").value();
-    store->save_app(full_row("web"));
-    REQUIRE(store->commit());
-    CHECK_FALSE(store->unflushed());
-    store->save_memory(full_row("web"));
-    CHECK(store->flush());  // within a transaction: nothing yet
-    CHECK(store->dirty());
-    REQUIRE(store->commit());
-    CHECK(store->unflushed());
-    REQUIRE(store->flush());
-    CHECK_FALSE(store->unflushed());
+    store->apps().save(full_row("web"));
+    REQUIRE(store->turn().commit());
+    CHECK_FALSE(store->turn().unflushed());
+    store->apps().save_memory(full_row("web"));
+    CHECK(store->turn().flush());  // within a transaction: nothing yet
+    CHECK(store->turn().dirty());
+    REQUIRE(store->turn().commit());
+    CHECK(store->turn().unflushed());
+    REQUIRE(store->turn().flush());
+    CHECK_FALSE(store->turn().unflushed());
     SECTION("said in the same turn, before") {
-        store->keep_said();
-        store->save_memory(full_row("web"));
+        store->turn().require_durable();
+        store->apps().save_memory(full_row("web"));
     }
     SECTION("and after what was seen") {
-        store->save_memory(full_row("web"));
-        store->keep_said();
+        store->apps().save_memory(full_row("web"));
+        store->turn().require_durable();
     }
-    REQUIRE(store->commit());
-    CHECK_FALSE(store->unflushed());
-    CHECK_FALSE(store->dirty());
+    REQUIRE(store->turn().commit());
+    CHECK_FALSE(store->turn().unflushed());
+    CHECK_FALSE(store->turn().dirty());
 }
 
 TEST_CASE("a file that is no database is an error, not a crash") {

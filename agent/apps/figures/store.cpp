@@ -1,15 +1,25 @@
 #include "agent/apps/figures/store.h"
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
+#include <array>
 #include <functional>
+#include <utility>
 
+#include "shared/db/database.h"
 #include "shared/log/log.h"
-#include "shared/os/file.h"
 
 namespace berth::figures {
 
 namespace {
+
+// Before there were numbers of versions, the table was made without one.
+constexpr std::array<const char*, 2> kSteps = {
+    "CREATE TABLE IF NOT EXISTS point (app TEXT NOT NULL, time INTEGER NOT NULL, cpu REAL, "
+    "rss INTEGER, processes INTEGER, threads INTEGER, descriptors INTEGER, read REAL, "
+    "write REAL, PRIMARY KEY (app, time)) WITHOUT ROWID;"
+    "ALTER TABLE point ADD COLUMN pss INTEGER;",
+    "ALTER TABLE point ADD COLUMN messages INTEGER; ALTER TABLE point ADD COLUMN messages_in REAL; "
+    "ALTER TABLE point ADD COLUMN messages_out REAL;",
+};
 
 constexpr std::int64_t kKept = 2017;  // an app: a week of one each five minutes
 constexpr std::size_t kTrimEvery = 12;
@@ -21,22 +31,43 @@ std::int64_t seconds_of(WallTime time) {
 }  // namespace
 
 struct Store::Impl {
-    explicit Impl(const std::string& file)
-        : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+    explicit Impl(std::unique_ptr<db::Database> opened) : db(std::move(opened)) {}
 
-    void trim(const std::string& app, WallTime now) {
-        SQLite::Statement trim(
-            db,
-            "DELETE FROM point WHERE app = ?1 AND time IN (SELECT time FROM point WHERE app = ?1 "
-            "ORDER BY abs(time - ?2) DESC LIMIT max(0, (SELECT count(*) FROM point WHERE app = ?1) "
-            "- ?3))");
-        trim.bind(1, app);
-        trim.bind(2, seconds_of(now));
-        trim.bind(3, kKept);
-        (void)trim.exec();
+    void add(const std::string& app, const Point& point) const {
+        (void)db->run(
+            "INSERT OR REPLACE INTO point (app, time, cpu, rss, processes, threads, descriptors, "
+            "read, write, pss, messages, messages_in, messages_out) VALUES "
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            {app,
+             seconds_of(point.time),
+             point.cpu_percent,
+             point.rss_bytes,
+             point.processes,
+             point.threads,
+             point.descriptors,
+             point.read_rate,
+             point.write_rate,
+             point.pss_bytes,
+             point.messages,
+             point.messages_in,
+             point.messages_out});
     }
 
-    SQLite::Database db;
+    void trim(const std::string& app, WallTime now) const {
+        (void)db->run(
+            "DELETE FROM point WHERE app = ?1 AND time IN (SELECT time FROM point WHERE app = ?1 "
+            "ORDER BY abs(time - ?2) DESC LIMIT max(0, (SELECT count(*) FROM point WHERE app = ?1) "
+            "- ?3))",
+            {app, seconds_of(now), kKept});
+    }
+
+    void warn_of_failure(const char* what) const {
+        if (const auto failure = db->take_failure()) {
+            log::warning(what, {{"error", *failure}});
+        }
+    }
+
+    std::unique_ptr<db::Database> db;
     std::size_t round = 0;
 };
 
@@ -45,110 +76,60 @@ Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
-    try {
-        BERTH_CHECK(os::make_database_private(file));
-        auto impl = std::make_unique<Impl>(file);
-        impl->db.exec("PRAGMA journal_mode=WAL");
-        impl->db.exec("PRAGMA synchronous=NORMAL");
-        impl->db.exec(
-            "CREATE TABLE IF NOT EXISTS point (app TEXT NOT NULL, time INTEGER NOT NULL, cpu REAL, "
-            "rss INTEGER, processes INTEGER, threads INTEGER, descriptors INTEGER, read REAL, "
-            "write REAL, PRIMARY KEY (app, time)) WITHOUT ROWID");
-        if (impl->db.execAndGet("PRAGMA user_version").getInt() < 1) {
-            impl->db.exec("ALTER TABLE point ADD COLUMN pss INTEGER; PRAGMA user_version=1");
-        }
-        if (impl->db.execAndGet("PRAGMA user_version").getInt() < 2) {
-            impl->db.exec(
-                "ALTER TABLE point ADD COLUMN messages INTEGER; ALTER TABLE point ADD COLUMN "
-                "messages_in REAL; ALTER TABLE point ADD COLUMN messages_out REAL; "
-                "PRAGMA user_version=2");
-        }
-        return std::unique_ptr<Store>(new Store(std::move(impl)));
-    } catch (const SQLite::Exception& error) {
-        return fail(ErrorCode::Io, file + ": " + error.what());
-    }
+    db::Options options;
+    options.file = file;
+    options.sync = db::Options::Sync::Normal;
+    BERTH_TRY(auto database, db::Database::open(options, {kSteps}));
+    return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(std::move(database))));
 }
 
 void Store::add(const std::vector<std::pair<std::string, Point>>& points) {
     if (points.empty()) {
         return;
     }
-    try {
-        SQLite::Transaction transaction(impl_->db);
-        SQLite::Statement insert(impl_->db,
-                                 "INSERT OR REPLACE INTO point (app, time, cpu, rss, processes, "
-                                 "threads, descriptors, read, write, pss, messages, messages_in, "
-                                 "messages_out) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)");
-        for (const auto& [app, point] : points) {
-            insert.bind(1, app);
-            insert.bind(2, seconds_of(point.time));
-            insert.bind(3, point.cpu_percent);
-            insert.bind(4, static_cast<std::int64_t>(point.rss_bytes));
-            insert.bind(5, point.processes);
-            insert.bind(6, point.threads);
-            insert.bind(7, point.descriptors);
-            insert.bind(8, point.read_rate);
-            insert.bind(9, point.write_rate);
-            insert.bind(10, static_cast<std::int64_t>(point.pss_bytes));
-            insert.bind(11, point.messages);
-            insert.bind(12, point.messages_in);
-            insert.bind(13, point.messages_out);
-            (void)insert.exec();
-            insert.reset();
-            // Not all apps in the same round.
-            if ((impl_->round + std::hash<std::string>()(app)) % kTrimEvery == 0) {
-                impl_->trim(app, point.time);
-            }
+    db::Transaction transaction(*impl_->db);
+    for (const auto& [app, point] : points) {
+        impl_->add(app, point);
+        // Not all apps in the same round.
+        if ((impl_->round + std::hash<std::string>()(app)) % kTrimEvery == 0) {
+            impl_->trim(app, point.time);
         }
-        ++impl_->round;
-        transaction.commit();
-    } catch (const SQLite::Exception& error) {
-        log::warning("figures were not stored", {{"error", error.what()}});
+    }
+    ++impl_->round;
+    if (auto committed = transaction.commit(); !committed) {
+        log::warning("figures were not stored", {{"error", committed.error().message}});
     }
 }
 
-std::vector<Point> Store::between(const std::string& app,
-                                               WallTime from,
-                                               WallTime until) {
+std::vector<Point> Store::between(const std::string& app, WallTime from, WallTime until) {
     std::vector<Point> points;
-    try {
-        SQLite::Statement query(impl_->db,
-                                "SELECT time, cpu, rss, processes, threads, descriptors, read, "
-                                "write, pss, messages, messages_in, messages_out FROM point WHERE "
-                                "app = ? AND time BETWEEN ? AND ? ORDER BY time");
-        query.bind(1, app);
-        query.bind(2, seconds_of(from));
-        query.bind(3, seconds_of(until));
-        while (query.executeStep()) {
-            Point point;
-            point.time = WallTime(std::chrono::seconds(query.getColumn(0).getInt64()));
-            point.cpu_percent = query.getColumn(1).getDouble();
-            point.rss_bytes = static_cast<std::uint64_t>(query.getColumn(2).getInt64());
-            point.processes = query.getColumn(3).getUInt();
-            point.threads = query.getColumn(4).getUInt();
-            point.descriptors = query.getColumn(5).getUInt();
-            point.read_rate = query.getColumn(6).getDouble();
-            point.write_rate = query.getColumn(7).getDouble();
-            point.pss_bytes = static_cast<std::uint64_t>(query.getColumn(8).getInt64());
-            point.messages = query.getColumn(9).getUInt();
-            point.messages_in = query.getColumn(10).getDouble();
-            point.messages_out = query.getColumn(11).getDouble();
-            points.push_back(point);
-        }
-    } catch (const SQLite::Exception& error) {
-        log::warning("figures cannot be read", {{"error", error.what()}});
+    db::Rows row = impl_->db->query(
+        "SELECT time, cpu, rss, processes, threads, descriptors, read, write, pss, messages, "
+        "messages_in, messages_out FROM point WHERE app = ? AND time BETWEEN ? AND ? ORDER BY time",
+        {app, seconds_of(from), seconds_of(until)});
+    while (row.next()) {
+        Point point;
+        point.time = WallTime(std::chrono::seconds(row.integer(0)));
+        point.cpu_percent = row.real(1);
+        point.rss_bytes = row.count(2);
+        point.processes = static_cast<std::uint32_t>(row.integer(3));
+        point.threads = static_cast<std::uint32_t>(row.integer(4));
+        point.descriptors = static_cast<std::uint32_t>(row.integer(5));
+        point.read_rate = row.real(6);
+        point.write_rate = row.real(7);
+        point.pss_bytes = row.count(8);
+        point.messages = static_cast<std::uint32_t>(row.integer(9));
+        point.messages_in = row.real(10);
+        point.messages_out = row.real(11);
+        points.push_back(point);
     }
+    impl_->warn_of_failure("figures cannot be read");
     return points;
 }
 
 void Store::remove(const std::string& app) {
-    try {
-        SQLite::Statement remove(impl_->db, "DELETE FROM point WHERE app = ?");
-        remove.bind(1, app);
-        (void)remove.exec();
-    } catch (const SQLite::Exception& error) {
-        log::warning("figures were not removed", {{"error", error.what()}});
-    }
+    (void)impl_->db->run("DELETE FROM point WHERE app = ?", {app});
+    impl_->warn_of_failure("figures were not removed");
 }
 
 }  // namespace berth::figures

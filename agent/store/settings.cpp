@@ -1,0 +1,44 @@
+#include "agent/store/settings.h"
+
+namespace berth::store {
+
+std::string Settings::value(const std::string& key) {
+    db::Rows row = turn_.query("SELECT value FROM meta WHERE key = ?", {key});
+    return row.next() ? row.text(0) : std::string();
+}
+
+void Settings::set_value(const std::string& key, const std::string& value) {
+    (void)turn_.change("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", {key, value});
+}
+
+std::uint32_t Settings::scale(const std::string& app) {
+    db::Rows row = turn_.query("SELECT count FROM scale WHERE app = ?", {app});
+    return row.next() ? static_cast<std::uint32_t>(row.integer(0)) : 0;
+}
+
+void Settings::set_scale(const std::string& app, std::uint32_t count) {
+    turn_.require_durable();
+    (void)turn_.change("INSERT OR REPLACE INTO scale (app, count) VALUES (?, ?)", {app, count});
+}
+
+std::vector<Settings::Peer> Settings::peers() {
+    std::vector<Peer> peers;
+    db::Rows row = turn_.query("SELECT key, name FROM peer ORDER BY name");
+    while (row.next()) {
+        peers.push_back({row.text(0), row.text(1)});
+    }
+    return peers;
+}
+
+void Settings::add_peer(const Peer& peer) {
+    turn_.require_durable();
+    (void)turn_.change("INSERT OR REPLACE INTO peer (key, name) VALUES (?, ?)",
+                       {peer.key, peer.name});
+}
+
+bool Settings::remove_peer(const std::string& key) {
+    turn_.require_durable();
+    return turn_.change("DELETE FROM peer WHERE key = ?", {key}) > 0;
+}
+
+}  // namespace berth::store
