@@ -1,10 +1,8 @@
 #include "controller/store/store.h"
 
-#include <SQLiteCpp/SQLiteCpp.h>
+#include <utility>
 
-#include <map>
-
-#include "shared/base/ensure.h"
+#include "shared/db/database.h"
 
 namespace berth::store {
 
@@ -30,91 +28,47 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql",
 };
-constexpr int kSchemaVersion = static_cast<int>(std::size(kMigrations));
-
 constexpr const char* kSetupKey = "setup_token_hash";
 
-void bind_time(SQLite::Statement& statement, int index, WallTime time) {
-    statement.bind(index, std::int64_t{time.time_since_epoch().count()});
-}
-
-WallTime time_of(const SQLite::Column& column) {
-    return WallTime(Duration(column.getInt64()));
-}
-
-UserRow read_user(SQLite::Statement& query) {
+UserRow user_of(const db::Rows& row) {
     UserRow user;
-    user.name = query.getColumn(0).getString();
-    user.hash = query.getColumn(1).getString();
-    user.role = kRoleNames.value(query.getColumn(2).getString()).value_or(Role::Viewer);
-    user.created = time_of(query.getColumn(3));
+    user.name = row.text(0);
+    user.hash = row.text(1);
+    user.role = kRoleNames.value(row.text(2)).value_or(Role::Viewer);
+    user.created = row.time(3);
     return user;
 }
 
 }  // namespace
 
 struct Store::Impl {
-    explicit Impl(const std::string& file)
-        : db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) {}
+    explicit Impl(std::unique_ptr<db::Database> opened) : db(std::move(opened)) {}
 
-    // A prepared statement, made once.
-    SQLite::Statement& statement(const char* sql) {
-        auto& slot = statements[sql];
-        if (!slot) {
-            slot = std::make_unique<SQLite::Statement>(db, sql);
-        }
-        slot->reset();
-        slot->clearBindings();
-        return *slot;
+    [[nodiscard]] std::optional<UserRow> user(const std::string& name) const {
+        db::Rows row =
+            db->query("SELECT name, hash, role, created FROM user WHERE name = ?", {name});
+        return row.next() ? std::optional(user_of(row)) : std::nullopt;
     }
 
-    // Runs a statement with texts bound to it in turn; gives how many rows it changed.
-    int run(const char* sql, std::initializer_list<std::string> texts) {
-        auto& change = statement(sql);
-        int index = 1;
-        for (const std::string& text : texts) {
-            change.bind(index++, text);
-        }
-        const int changed = change.exec();
-        change.reset();
-        return changed;
-    }
-
-    std::optional<UserRow> user(const std::string& name) {
-        auto& query = statement("SELECT name, hash, role, created FROM user WHERE name = ?");
-        query.bind(1, name);
-        std::optional<UserRow> found;
-        if (query.executeStep()) {
-            found = read_user(query);
-        }
-        query.reset();
-        return found;
-    }
-
-    Result<void> add_user(const UserRow& user) {
-        auto& insert = statement("INSERT OR IGNORE INTO user VALUES (?, ?, ?, ?)");
-        insert.bind(1, user.name);
-        insert.bind(2, user.hash);
-        insert.bind(3, std::string(kRoleNames.name(user.role)));
-        bind_time(insert, 4, user.created);
-        if (insert.exec() == 0) {
+    [[nodiscard]] Result<void> add_user(const UserRow& user) const {
+        if (db->run("INSERT OR IGNORE INTO user VALUES (?, ?, ?, ?)",
+                    {user.name, user.hash, kRoleNames.name(user.role), user.created}) == 0 &&
+            !db->failed()) {
             return fail(ErrorCode::AlreadyExists, "a user is named \"" + user.name + "\" already");
         }
         return {};
     }
 
     // Whether `name` is the only admin.
-    bool is_last_admin(const std::string& name) {
-        auto& query = statement("SELECT count(*) FROM user WHERE role = 'admin' AND name != ?");
-        query.bind(1, name);
-        const bool others = query.executeStep() && query.getColumn(0).getInt() > 0;
-        query.reset();
-        const auto user_row = user(name);
-        return user_row && user_row->role == Role::Admin && !others;
+    [[nodiscard]] bool is_last_admin(const std::string& name) const {
+        db::Rows row =
+            db->query("SELECT count(*) FROM user WHERE role = 'admin' AND name != ?", {name});
+        const bool others = row.next() && row.integer(0) > 0;
+        const auto found = user(name);
+        return found && found->role == Role::Admin && !others;
     }
 
-    SQLite::Database db;
-    std::map<const char*, std::unique_ptr<SQLite::Statement>> statements;
+    std::unique_ptr<db::Database> db;
 };
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -124,38 +78,18 @@ Store::~Store() = default;
 template <class T, class Body>
 Result<T> Store::guarded(const char* what, Body body) {
     const std::lock_guard lock(mutex_);
-    try {
-        return body(*impl_);
-    } catch (const SQLite::Exception& error) {
-        return fail(ErrorCode::Io, std::string(what) + ": " + error.what());
+    Result<T> result = body(*impl_);
+    if (const auto failure = impl_->db->take_failure()) {
+        return fail(ErrorCode::Io, std::string(what) + ": " + *failure);
     }
+    return result;
 }
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
-    try {
-        auto impl = std::make_unique<Impl>(file);
-        impl->db.setBusyTimeout(5000);
-        (void)impl->db.execAndGet("PRAGMA journal_mode=WAL");
-        impl->db.exec("PRAGMA synchronous=FULL");
-        impl->db.exec("PRAGMA foreign_keys=ON");
-        impl->db.exec("PRAGMA trusted_schema=OFF");
-        // Two processes may open it at once: a command beside the running controller.
-        SQLite::Transaction transaction(impl->db, SQLite::TransactionBehavior::IMMEDIATE);
-        const int version = impl->db.execAndGet("PRAGMA user_version").getInt();
-        if (version > kSchemaVersion) {
-            return fail(
-                ErrorCode::InvalidArgument,
-                file + ": was written by a newer Berth (schema " + std::to_string(version) + ")");
-        }
-        for (int step = version; step < kSchemaVersion; ++step) {
-            impl->db.exec(kMigrations[step]);
-        }
-        impl->db.exec("PRAGMA user_version=" + std::to_string(kSchemaVersion));
-        transaction.commit();
-        return std::unique_ptr<Store>(new Store(std::move(impl)));
-    } catch (const SQLite::Exception& error) {
-        return fail(ErrorCode::Io, file + ": " + error.what());
-    }
+    db::Options options;
+    options.file = file;
+    BERTH_TRY(auto database, db::Database::open(options, {kMigrations}));
+    return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(std::move(database))));
 }
 
 // --- users
@@ -164,9 +98,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
 Result<std::vector<UserRow>> Store::users() {
     return guarded<std::vector<UserRow>>("read the users", [](Impl& impl) {
         std::vector<UserRow> users;
-        auto& query = impl.statement("SELECT name, hash, role, created FROM user ORDER BY name");
-        while (query.executeStep()) {
-            users.push_back(read_user(query));
+        db::Rows row = impl.db->query("SELECT name, hash, role, created FROM user ORDER BY name");
+        while (row.next()) {
+            users.push_back(user_of(row));
         }
         return users;
     });
@@ -183,16 +117,16 @@ Result<void> Store::add_user(const UserRow& user) {
 
 Result<void> Store::add_first_user(const UserRow& user, const std::string& setup_token_hash) {
     return guarded<void>("add the first user", [&](Impl& impl) -> Result<void> {
-        SQLite::Transaction transaction(impl.db, SQLite::TransactionBehavior::IMMEDIATE);
-        const bool empty = impl.db.execAndGet("SELECT count(*) FROM user").getInt() == 0;
-        if (!empty || impl.run("DELETE FROM meta WHERE key = ? AND value = ?",
+        db::Transaction transaction(*impl.db);
+        db::Rows users = impl.db->query("SELECT count(*) FROM user");
+        const bool empty = users.next() && users.integer(0) == 0;
+        if (!empty || impl.db->run("DELETE FROM meta WHERE key = ? AND value = ?",
                                {kSetupKey, setup_token_hash}) == 0) {
             return fail(ErrorCode::PermissionDenied,
                         "this setup link is not valid, or was used already");
         }
         BERTH_CHECK(impl.add_user(user));
-        transaction.commit();
-        return {};
+        return transaction.commit();
     });
 }
 
@@ -200,7 +134,7 @@ Result<void> Store::change_user(const std::string& name,
                                 const std::optional<Role>& role,
                                 const std::optional<std::string>& hash) {
     return guarded<void>("change a user", [&](Impl& impl) -> Result<void> {
-        SQLite::Transaction transaction(impl.db, SQLite::TransactionBehavior::IMMEDIATE);
+        db::Transaction transaction(*impl.db);
         if (!impl.user(name)) {
             return fail(ErrorCode::NotFound, "no user is named \"" + name + "\"");
         }
@@ -208,29 +142,27 @@ Result<void> Store::change_user(const std::string& name,
             return fail(ErrorCode::WrongState, "\"" + name + "\" is the only admin");
         }
         if (role) {
-            (void)impl.run("UPDATE user SET role = ? WHERE name = ?",
-                           {std::string(kRoleNames.name(*role)), name});
+            (void)impl.db->run("UPDATE user SET role = ? WHERE name = ?",
+                           {kRoleNames.name(*role), name});
         }
         if (hash) {
-            (void)impl.run("UPDATE user SET hash = ? WHERE name = ?", {*hash, name});
+            (void)impl.db->run("UPDATE user SET hash = ? WHERE name = ?", {*hash, name});
         }
-        (void)impl.run("DELETE FROM session WHERE user = ?", {name});
-        transaction.commit();
-        return {};
+        (void)impl.db->run("DELETE FROM session WHERE user = ?", {name});
+        return transaction.commit();
     });
 }
 
 Result<void> Store::remove_user(const std::string& name) {
     return guarded<void>("remove a user", [&](Impl& impl) -> Result<void> {
-        SQLite::Transaction transaction(impl.db, SQLite::TransactionBehavior::IMMEDIATE);
+        db::Transaction transaction(*impl.db);
         if (impl.is_last_admin(name)) {
             return fail(ErrorCode::WrongState, "\"" + name + "\" is the only admin");
         }
-        if (impl.run("DELETE FROM user WHERE name = ?", {name}) == 0) {
+        if (impl.db->run("DELETE FROM user WHERE name = ?", {name}) == 0) {
             return fail(ErrorCode::NotFound, "no user is named \"" + name + "\"");
         }
-        transaction.commit();
-        return {};
+        return transaction.commit();
     });
 }
 
@@ -240,15 +172,15 @@ Result<void> Store::remove_user(const std::string& name) {
 Result<std::vector<SessionRow>> Store::sessions() {
     return guarded<std::vector<SessionRow>>("read the sessions", [](Impl& impl) {
         std::vector<SessionRow> sessions;
-        auto& query = impl.statement(
+        db::Rows row = impl.db->query(
             "SELECT token_hash, user, csrf, created, last_used, address FROM session");
-        while (query.executeStep()) {
-            sessions.push_back({query.getColumn(0).getString(),
-                                query.getColumn(1).getString(),
-                                query.getColumn(2).getString(),
-                                time_of(query.getColumn(3)),
-                                time_of(query.getColumn(4)),
-                                query.getColumn(5).getString()});
+        while (row.next()) {
+            sessions.push_back({row.text(0),
+                                row.text(1),
+                                row.text(2),
+                                row.time(3),
+                                row.time(4),
+                                row.text(5)});
         }
         return sessions;
     });
@@ -256,38 +188,34 @@ Result<std::vector<SessionRow>> Store::sessions() {
 
 Result<Role> Store::open_session(const SessionRow& session, const std::string& hash) {
     return guarded<Role>("add a session", [&](Impl& impl) -> Result<Role> {
-        SQLite::Transaction transaction(impl.db, SQLite::TransactionBehavior::IMMEDIATE);
+        db::Transaction transaction(*impl.db);
         const auto user = impl.user(session.user);
         if (!user || user->hash != hash) {
             return fail(ErrorCode::Unauthenticated, "the name or the password is wrong");
         }
-        auto& insert = impl.statement("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)");
-        insert.bind(1, session.token_hash);
-        insert.bind(2, session.user);
-        insert.bind(3, session.csrf);
-        bind_time(insert, 4, session.created);
-        bind_time(insert, 5, session.last_used);
-        insert.bind(6, session.address);
-        (void)insert.exec();
-        insert.reset();
-        transaction.commit();
+        (void)impl.db->run("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
+                           {session.token_hash,
+                            session.user,
+                            session.csrf,
+                            session.created,
+                            session.last_used,
+                            session.address});
+        BERTH_CHECK(transaction.commit());
         return user->role;
     });
 }
 
 Result<void> Store::touch_session(const std::string& token_hash, WallTime used) {
     return guarded<void>("touch a session", [&](Impl& impl) -> Result<void> {
-        auto& update = impl.statement("UPDATE session SET last_used = ? WHERE token_hash = ?");
-        bind_time(update, 1, used);
-        update.bind(2, token_hash);
-        (void)update.exec();
+        (void)impl.db->run("UPDATE session SET last_used = ? WHERE token_hash = ?",
+                           {used, token_hash});
         return {};
     });
 }
 
 Result<void> Store::remove_session(const std::string& token_hash) {
     return guarded<void>("remove a session", [&](Impl& impl) -> Result<void> {
-        (void)impl.run("DELETE FROM session WHERE token_hash = ?", {token_hash});
+        (void)impl.db->run("DELETE FROM session WHERE token_hash = ?", {token_hash});
         return {};
     });
 }
@@ -297,19 +225,16 @@ Result<void> Store::remove_session(const std::string& token_hash) {
 
 Result<std::string> Store::setup_token_hash() {
     return guarded<std::string>("read the setup token", [](Impl& impl) {
-        auto& query = impl.statement("SELECT value FROM meta WHERE key = ?");
-        query.bind(1, kSetupKey);
-        std::string hash = query.executeStep() ? query.getColumn(0).getString() : std::string();
-        query.reset();
-        return hash;
+        db::Rows row = impl.db->query("SELECT value FROM meta WHERE key = ?", {kSetupKey});
+        return row.next() ? row.text(0) : std::string();
     });
 }
 
 Result<void> Store::set_setup_token_hash(const std::string& hash) {
     return guarded<void>("write the setup token", [&](Impl& impl) -> Result<void> {
-        (void)impl.run("DELETE FROM meta WHERE key = ?", {kSetupKey});
+        (void)impl.db->run("DELETE FROM meta WHERE key = ?", {kSetupKey});
         if (!hash.empty()) {
-            (void)impl.run("INSERT INTO meta VALUES (?, ?)", {kSetupKey, hash});
+            (void)impl.db->run("INSERT INTO meta VALUES (?, ?)", {kSetupKey, hash});
         }
         return {};
     });
@@ -318,11 +243,10 @@ Result<void> Store::set_setup_token_hash(const std::string& hash) {
 Result<std::vector<AgentRow>> Store::agents() {
     return guarded<std::vector<AgentRow>>("read the agents", [](Impl& impl) {
         std::vector<AgentRow> agents;
-        auto& query = impl.statement("SELECT name, endpoint, public_key FROM agent ORDER BY name");
-        while (query.executeStep()) {
-            agents.push_back({query.getColumn(0).getString(),
-                              query.getColumn(1).getString(),
-                              query.getColumn(2).getString()});
+        db::Rows row =
+            impl.db->query("SELECT name, endpoint, public_key FROM agent ORDER BY name");
+        while (row.next()) {
+            agents.push_back({row.text(0), row.text(1), row.text(2)});
         }
         return agents;
     });
@@ -330,7 +254,7 @@ Result<std::vector<AgentRow>> Store::agents() {
 
 Result<void> Store::add_agent(const AgentRow& agent) {
     return guarded<void>("add an agent", [&](Impl& impl) -> Result<void> {
-        if (impl.run("INSERT OR IGNORE INTO agent VALUES (?, ?, ?)",
+        if (impl.db->run("INSERT OR IGNORE INTO agent VALUES (?, ?, ?)",
                      {agent.name, agent.endpoint, agent.public_key}) == 0) {
             return fail(ErrorCode::AlreadyExists,
                         "an agent is named \"" + agent.name + "\" already");
@@ -341,7 +265,7 @@ Result<void> Store::add_agent(const AgentRow& agent) {
 
 Result<void> Store::remove_agent(const std::string& name) {
     return guarded<void>("remove an agent", [&](Impl& impl) -> Result<void> {
-        if (impl.run("DELETE FROM agent WHERE name = ?", {name}) == 0) {
+        if (impl.db->run("DELETE FROM agent WHERE name = ?", {name}) == 0) {
             return fail(ErrorCode::NotFound, "no remote agent has the name \"" + name + "\"");
         }
         return {};
@@ -350,16 +274,10 @@ Result<void> Store::remove_agent(const std::string& name) {
 
 Result<void> Store::add_audit(const AuditRow& row) {
     return guarded<void>("write the audit log", [&](Impl& impl) -> Result<void> {
-        auto& insert = impl.statement(
+        (void)impl.db->run(
             "INSERT INTO audit (time, actor, address, verb, target, result) VALUES (?, ?, ?, ?, ?, "
-            "?)");
-        bind_time(insert, 1, row.time);
-        insert.bind(2, row.actor);
-        insert.bind(3, row.address);
-        insert.bind(4, row.verb);
-        insert.bind(5, row.target);
-        insert.bind(6, row.result);
-        (void)insert.exec();
+            "?)",
+            {row.time, row.actor, row.address, row.verb, row.target, row.result});
         return {};
     });
 }
@@ -367,21 +285,18 @@ Result<void> Store::add_audit(const AuditRow& row) {
 Result<std::vector<AuditRow>> Store::audit(std::uint64_t before, std::size_t limit) {
     return guarded<std::vector<AuditRow>>("read the audit log", [&](Impl& impl) {
         std::vector<AuditRow> rows;
-        auto& query = impl.statement(
+        db::Rows row = impl.db->query(
             "SELECT id, time, actor, address, verb, target, result FROM audit "
-            "WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2");
-        query.bind(1, static_cast<std::int64_t>(before));
-        query.bind(2, static_cast<std::int64_t>(limit));
-        while (query.executeStep()) {
-            AuditRow row;
-            row.id = static_cast<std::uint64_t>(query.getColumn(0).getInt64());
-            row.time = time_of(query.getColumn(1));
-            row.actor = query.getColumn(2).getString();
-            row.address = query.getColumn(3).getString();
-            row.verb = query.getColumn(4).getString();
-            row.target = query.getColumn(5).getString();
-            row.result = query.getColumn(6).getString();
-            rows.push_back(std::move(row));
+            "WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2",
+            {before, limit});
+        while (row.next()) {
+            rows.push_back({row.count(0),
+                            row.time(1),
+                            row.text(2),
+                            row.text(3),
+                            row.text(4),
+                            row.text(5),
+                            row.text(6)});
         }
         return rows;
     });
