@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shared/base/overloaded.h"
 #include "shared/log/log.h"
 #include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
@@ -16,10 +17,10 @@
 namespace berth::keeper {
 
 using keeperlink::Message;
-using keeperlink::RunName;
 
 namespace {
 
+constexpr Duration kAgentPatience = std::chrono::seconds(10);
 constexpr std::size_t kReadBuffer = 256U << 10U;
 
 // Looked at first and reaped by pid after its end is recorded: a keeper that is killed in between
@@ -80,11 +81,6 @@ void stop_ignoring_signals() {
     }
 }
 
-int wait_status_of(const siginfo_t& info) {
-    return info.si_code == CLD_EXITED ? (info.si_status & 0xFF) << 8
-                                      : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
-}
-
 }  // namespace
 
 Keeper::Keeper(loop::EventLoop& loop,
@@ -94,16 +90,16 @@ Keeper::Keeper(loop::EventLoop& loop,
     : loop_(loop),
       options_(options),
       lock_(std::move(lock)),
-      records_(std::move(records)),
       context_{.loop = loop,
                .io_folder = options.home + "/run/io",
                .logs_folder = options.home + "/logs",
-               .home_id = records_.home_id(),
+               .home_id = records.home_id(),
                .tell = [this](const Message& message) { send(message); }},
+      runs_(context_, std::move(records), [this] { end_when_done(); }),
       helpers_(context_, [this](const keeperlink::ExecDone& done) { send(done); }),
       agent_(
           loop, options.agent_command, [this](os::UniqueFd socket) { link_up(std::move(socket)); }),
-      upgrade_check_(loop, options.home) {}
+      upgrade_(loop, options.home) {}
 
 Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop,
                                                const KeeperOptions& options) {
@@ -139,7 +135,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     signals_watch_ =
         loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
     auto cgroup = options_.use_cgroup
-                      ? os::Cgroup::create("berth-" + records_.home_id().substr(0, 12))
+                      ? os::Cgroup::create("berth-" + context_.home_id.substr(0, 12))
                       : Result<os::Cgroup>(fail(ErrorCode::Unavailable, "--no-cgroup was given"));
     if (cgroup) {
         context_.cgroup = std::move(*cgroup);
@@ -149,12 +145,11 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
                   {{"why", cgroup.error().message}});
     }
     if (handover) {
-        resume_runs(*handover);
+        runs_.resume(*handover);
+        on_children();  // those that have ended meanwhile: their signal came before the exec
+        runs_.look_again();
     } else {
-        adopt_runs();
-    }
-    for (const auto& [id, run] : runs_) {
-        watch_limits(*run);
+        runs_.adopt();
     }
     if (options_.agent_fd >= 0) {
         os::UniqueFd socket = os::take_inherited(options_.agent_fd);
@@ -178,7 +173,7 @@ void Keeper::run() {
 
 void Keeper::link_up(os::UniqueFd socket) {
     if (agent_.pid() != 0) {
-        known_children_.insert(agent_.pid());
+        runs_.know_child(agent_.pid());
     }
     ++links_;
     link_ = std::make_unique<keeperlink::Link>(
@@ -187,24 +182,13 @@ void Keeper::link_up(os::UniqueFd socket) {
         [this](const Message& message) { on_message(message); },
         [this](const Error& why) { link_down(why); });
     send(keeperlink::Hello{keeperlink::kProtocolVersion, ::getpid()});
-    send_snapshot();
-}
-
-void Keeper::send_snapshot() {
-    for (const auto* const runs : {&replaced_, &runs_}) {  // in the order in which they ran
-        for (const auto& [id, run] : *runs) {
-            send(run->fact());
-        }
-    }
-    send(keeperlink::SnapshotEnd{static_cast<std::uint32_t>(runs_.size() + replaced_.size()),
-                                 context_.cgroup ? context_.cgroup->path() : std::string(),
-                                 context_.controllers});
+    runs_.tell_all();
 }
 
 // The agent has died, or is of no use any more: then it must not live on beside the next one.
 void Keeper::link_down(const Error& why) {
     link_.reset();
-    if (!next_program_.empty()) {
+    if (upgrade_.agreed()) {
         if (agent_.pid() == 0) {
             become_next();
         }
@@ -277,30 +261,21 @@ void Keeper::on_children() {
 
 void Keeper::on_child_end(siginfo_t info) {
     const pid_t pid = info.si_pid;
-    const auto leader = leaders_.find(pid);
-    if (leader != leaders_.end()) {
-        Run& run = *leader->second;
-        leaders_.erase(leader);
-        known_children_.erase(pid);
-        run.leader_ended(wait_status_of(info), /*status_known=*/true);
-        (void)::waitid(
-            P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);  // it is there: WNOWAIT
-        report_end(run, run.check_tree(known_children_, [this](Run& again) { check_tree(again); }));
+    if (runs_.child_ended(info)) {
         return;
     }
     (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
-    if (helpers_.ended(pid, wait_status_of(info)) ||
-        upgrade_check_.ended(pid, wait_status_of(info))) {
+    if (helpers_.ended(pid, wait_status_of(info)) || upgrade_.ended(pid, wait_status_of(info))) {
         return;
     }
     if (agent_.ended(info)) {
-        known_children_.erase(pid);
+        runs_.forget_child(pid);
         on_agent_end(pid);
     }
 }
 
 void Keeper::on_agent_end(pid_t pid) {
-    if (!next_program_.empty()) {
+    if (upgrade_.agreed()) {
         return become_next();
     }
     if (intent_ == Intent::Run || intent_ == Intent::Terminate) {
@@ -309,58 +284,88 @@ void Keeper::on_agent_end(pid_t pid) {
     }
 }
 
-// Takes in a run; of two of one app the older, which has ended, is set aside.
-Run& Keeper::place(std::unique_ptr<Run> run) {
-    Run& placed = *run;
-    auto& latest = runs_[run->name().id];
-    if (latest && latest->name().generation > run->name().generation) {
-        set_aside(std::move(run));
-        return placed;
-    }
-    if (latest) {
-        set_aside(std::move(latest));
-    }
-    latest = std::move(run);
-    return placed;
+void Keeper::on_message(const Message& message) {
+    std::visit(Overloaded{
+                   [this](const keeperlink::Hello& hello) { agent_.greeted(hello.pid); },
+                   [this](const keeperlink::Start& start) { runs_.start(start); },
+                   [this](const keeperlink::Signal& signal) { runs_.signal(signal); },
+                   [this](const keeperlink::Input& input) { runs_.input(input); },
+                   [this](const keeperlink::Resize& resize) { runs_.resize(resize); },
+                   [this](const keeperlink::Forget& forget) { runs_.forget(forget); },
+                   [this](const keeperlink::Leave& leave) { on_leave(leave); },
+                   [this](const keeperlink::Exec& exec) {
+                       helpers_.start(exec, runs_.find(exec.start.run));
+                   },
+                   [this](const keeperlink::Upgrade& upgrade) { try_upgrade(upgrade.folder); },
+                   [this](const keeperlink::Ping& ping) { on_ping(ping); },
+                   [](const keeperlink::SaidByKeeper auto&) {},  // our own words
+               },
+               message);
 }
 
-void Keeper::set_aside(std::unique_ptr<Run> run) {
-    auto& slot = replaced_[run->name().id];
-    if (slot) {
-        drop(std::move(slot));
+// Some of what had happened when it was said is still to be read: a whole turn of the loop first.
+void Keeper::on_ping(const keeperlink::Ping& ping) {
+    loop_.post([this, token = ping.token, link = links_] {
+        loop_.post([this, token, link] {
+            if (link == links_) {
+                send(keeperlink::Pong{token});
+            }
+        });
+    });
+}
+
+void Keeper::on_leave(const keeperlink::Leave& leave) {
+    if (leave.end) {
+        intent_ = Intent::Leave;
+    } else if (!terminating()) {  // else SIGTERM came meanwhile: the next agent sees to it
+        intent_ = Intent::Agentless;
     }
-    slot = std::move(run);
-}
-
-// The record is free once nothing refers to it.
-void Keeper::drop(std::unique_ptr<Run> run) {
-    Record& record = run->record();
-    run.reset();
-    Records::release(record);
-}
-
-void Keeper::forget(const std::string& id) {
-    const auto found = runs_.find(id);
-    found->second->remove_group();
-    drop(std::move(found->second));
-    runs_.erase(found);
+    end_when_done();
 }
 
 void Keeper::end_when_done() {
-    if (intent_ != Intent::Leave) {
-        return;
+    if (intent_ == Intent::Leave && runs_.all_gone()) {
+        loop_.stop();
     }
-    for (const auto& [id, run] : runs_) {
-        if (!run->tree_gone()) {
-            return;
-        }
-    }
-    loop_.stop();
 }
 
-Run* Keeper::find(const RunName& name) {
-    const auto found = runs_.find(name.id);
-    return found != runs_.end() && found->second->name() == name ? found->second.get() : nullptr;
+void Keeper::try_upgrade(const std::string& folder) {
+    const std::string program = folder.empty() ? options_.program : folder + "/berth-keeper";
+    upgrade_.begin(program, [this](const std::string& refusal) {
+        send(keeperlink::UpgradeAnswer{refusal});
+        if (refusal.empty()) {
+            // The agent ends now. One that does not is ended by us: it would not notice otherwise.
+            upgrade_timer_ = loop_.after(link_ ? kAgentPatience : Duration::zero(), [this] {
+                agent_.kill();
+                become_next();
+            });
+        }
+    });
+}
+
+void Keeper::become_next() {
+    upgrade_timer_.reset();
+    if (agent_.pid() != 0) {
+        agent_.kill();  // the next keeper does not know it
+    }
+    link_.reset();
+    Handover handover;
+    handover.lock = lock_.get();
+    handover.nofile = context_.original_nofile;
+    handover.terminating = terminating();
+    handover.version_tried = version_tried_;
+    runs_.hand_over(handover);
+    std::vector<std::string> arguments;
+    if (!options_.name.empty()) {
+        arguments.insert(arguments.end(), {"--name", options_.name});
+    }
+    if (!options_.use_cgroup) {
+        arguments.emplace_back("--no-cgroup");
+    }
+    upgrade_.become(handover, arguments);
+    if (agent_.pid() == 0) {  // all is as before, but for the agent
+        agent_.start(terminating());
+    }
 }
 
 void Keeper::send(const Message& message) {

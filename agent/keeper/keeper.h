@@ -2,16 +2,18 @@
 
 #include <signal.h>
 
-#include <map>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 #include "agent/keeper/agent_process.h"
+#include "agent/keeper/handover.h"
 #include "agent/keeper/helpers.h"
 #include "agent/keeper/records.h"
-#include "agent/keeper/run.h"
+#include "agent/keeper/run_context.h"
+#include "agent/keeper/runs.h"
 #include "agent/keeper/upgrade.h"
 #include "shared/keeperlink/link.h"
 #include "shared/loop/event_loop.h"
@@ -37,7 +39,10 @@ enum class Intent : std::uint8_t {
     Agentless,  // the apps run on; start no agent until SIGHUP
 };
 
-// The parent of every app of one home. One thread, one loop; see architecture and messages.h.
+// The parent of every app of one home: what its children, its agent and whoever sends it signals
+// want of it goes to the part that knows what to do. One thread, one loop. It ends when the agent
+// has left for good and no app is left, or becomes the next keeper; one that is killed is followed
+// by one that the agent starts, and that finds all in the records. See messages.h.
 class Keeper {
 public:
     // Takes the home's keeper lock (waiting for a dying keeper when an agent started us), opens the
@@ -52,70 +57,42 @@ private:
     Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records);
 
     Result<void> prepare(const std::optional<Handover>& handover);
-    void adopt_runs();
-    void adopt(Record& record);
-    void resume_runs(const Handover& handover);
-    void on_upgrade(const keeperlink::Upgrade& upgrade);
-    void try_upgrade(const std::string& folder);
-    void become_next();
-    [[nodiscard]] Handover make_handover() const;
     void link_up(os::UniqueFd socket);
     void link_down(const Error& why);
-    void send_snapshot();
+    void send(const keeperlink::Message& message);
 
     void on_signals();
+    void on_terminate();
     void on_child(pid_t pid);
     void on_children();
     void on_child_end(siginfo_t info);
-    void on_terminate();
     void on_agent_end(pid_t pid);
+
     void on_message(const keeperlink::Message& message);
-    void on_start(const keeperlink::Start& start);
-    void on_signal(const keeperlink::Signal& signal);
-    void on_input(const keeperlink::Input& input);
-    void on_forget(const keeperlink::Forget& forget);
     void on_leave(const keeperlink::Leave& leave);
     void on_ping(const keeperlink::Ping& ping);
-
-    void leader_ended(Run& run, int wait_status, bool status_known);
-    void check_tree(Run& run);
-    void report_end(Run& run, bool tree_gone);
-    Run& place(std::unique_ptr<Run> run);
-    void set_aside(std::unique_ptr<Run> run);
-    static void drop(std::unique_ptr<Run> run);
-    void forget(const std::string& id);
     void end_when_done();
 
     [[nodiscard]] bool terminating() const { return intent_ == Intent::Terminate; }
 
-    void watch_limits(const Run& run);
-    void check_limits();
-    Run* find(const keeperlink::RunName& name);
-    void send(const keeperlink::Message& message);
+    void try_upgrade(const std::string& folder);
+    void become_next();
 
     loop::EventLoop& loop_;
     KeeperOptions options_;
     os::UniqueFd lock_;
-    Records records_;
     RunContext context_;
+    Runs runs_;
     Helpers helpers_;
     AgentProcess agent_;
     std::unique_ptr<keeperlink::Link> link_;
-    std::uint64_t links_ = 0;                           // so far, this one included
-    std::map<std::string, std::unique_ptr<Run>> runs_;  // the latest of each app
-    // Ended ones that a newer run has followed before the agent has stored them. One of an app at
-    // most: an agent whose disk is full stores none, and the records are bounded.
-    std::map<std::string, std::unique_ptr<Run>> replaced_;
-    std::unordered_map<pid_t, Run*> leaders_;   // our children that are apps
-    std::unordered_set<pid_t> known_children_;  // those and the agent
+    std::uint64_t links_ = 0;  // so far, this one included
     Intent intent_ = Intent::Run;
-    UpgradeCheck upgrade_check_;
-    std::string next_program_;    // an upgrade was agreed to: what we become when the agent is gone
-    bool version_tried_ = false;  // an upgrade because the agent is of another version
-    loop::Registration upgrade_timer_;
+    Upgrade upgrade_;
+    loop::Registration upgrade_timer_;  // for an agent that does not end
+    bool version_tried_ = false;        // an upgrade because the agent is of another version
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
-    loop::Registration limits_timer_;
 };
 
 }  // namespace berth::keeper

@@ -1,5 +1,7 @@
 #include "agent/keeper/run.h"
 
+#include <signal.h>
+
 #include <algorithm>
 
 #include "agent/keeper/spawn.h"
@@ -125,6 +127,47 @@ void Run::join_cgroup(const keeperlink::Start& start, os::UniqueFd& group) {
 
 WatchedLimits Run::watched_limits() const {
     return tree_gone() ? WatchedLimits() : WatchedLimits{record_.memory_max, record_.pids_max};
+}
+
+bool Run::over_limit(const std::unordered_set<pid_t>& known_children) {
+    const WatchedLimits limits = watched_limits();
+    if (!limits.any() || killing_) {
+        return false;
+    }
+    const auto breach = find_breach(limits, tree_, known_children);
+    if (breach) {
+        set_cause(*breach);
+    }
+    return breach.has_value();
+}
+
+void Run::signal(int number,
+                 keeperlink::SignalScope scope,
+                 const std::unordered_set<pid_t>& known_children) {
+    switch (scope) {
+        case keeperlink::SignalScope::Leader:
+            if (tree_.leader_alive) {
+                (void)os::send_signal_to(tree_.leader, number);
+            }
+            return;
+        case keeperlink::SignalScope::Group:
+            if (tree_.leader_alive) {
+                (void)os::send_signal_to_group(tree_.leader, number);
+            }
+            return;
+        case keeperlink::SignalScope::Tree:
+            break;
+    }
+    if (number == SIGKILL) {
+        kill(known_children);
+    } else {
+        signal_tree(tree_, tree_members(tree_, known_children), number);
+    }
+}
+
+void Run::kill(const std::unordered_set<pid_t>& known_children) {
+    killing_ = true;
+    kill_tree(tree_, tree_members(tree_, known_children));
 }
 
 void Run::set_cause(const Breach& breach) {
@@ -290,15 +333,15 @@ RunHandover Run::hand_over() const {
     to.generation = record_.generation;
     to.gate = gate_.get();
     to.adopted = tree_.adopted;
-    to.killing = killing;
-    to.forget_when_gone = forget_when_gone;
+    to.killing = killing_;
+    to.forget_when_gone = forget_when_gone_;
     streams_.hand_over(to);
     return to;
 }
 
 bool Run::resume(const RunHandover& from, Changed confirmed, Changed ended) {
-    killing = from.killing;
-    forget_when_gone = from.forget_when_gone;
+    killing_ = from.killing;
+    forget_when_gone_ = from.forget_when_gone;
     tree_.adopted = from.adopted;
     if (tree_gone()) {
         return false;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <unordered_set>
 
 #include "agent/keeper/handover.h"
@@ -24,8 +25,11 @@ class Run {
 public:
     using Changed = std::function<void(Run&)>;
 
-    Run(RunContext& context, Record& record, TreeIdentity tree)
-        : context_(context), record_(record), tree_(std::move(tree)), streams_(context, record) {}
+    // `marker` tells its processes from all others.
+    Run(RunContext& context, Record& record, std::string marker)
+        : context_(context), record_(record), streams_(context, record) {
+        tree_.marker = std::move(marker);
+    }
 
     // Forks. `confirmed` is called when exec has succeeded, and always before its end is told; a
     // failure is seen when the process ends. Error: which stage failed before the fork, in
@@ -56,15 +60,34 @@ public:
 
     [[nodiscard]] RunStreams& streams() { return streams_; }
 
+    // To those of it that live. A SIGKILL to the tree is as kill().
+    void signal(int number,
+                keeperlink::SignalScope scope,
+                const std::unordered_set<pid_t>& known_children);
+
+    // SIGKILL to its whole tree. To be repeated until that is empty, as it may grow meanwhile.
+    void kill(const std::unordered_set<pid_t>& known_children);
+
+    [[nodiscard]] bool killing() const { return killing_; }
+
     // Limits that are ours to look after while it runs.
     [[nodiscard]] WatchedLimits watched_limits() const;
 
-    // It is about to be killed for this.
-    void set_cause(const Breach& breach);
+    // Whether it uses more than these, and is not being killed yet; then that is why it ends.
+    bool over_limit(const std::unordered_set<pid_t>& known_children);
+
+    // The agent has stored its end already.
+    void forget_when_gone() { forget_when_gone_ = true; }
+
+    [[nodiscard]] bool is_forgotten_when_gone() const { return forget_when_gone_; }
 
     [[nodiscard]] keeperlink::RunName name() const { return {record_.id, record_.generation}; }
 
     [[nodiscard]] keeperlink::RunFact fact() const;
+
+    [[nodiscard]] keeperlink::Started started() const {
+        return {name(), record_.pid, record_.started_ns};
+    }
 
     [[nodiscard]] keeperlink::RunPhase phase() const { return keeperlink::RunPhase{record_.phase}; }
 
@@ -78,10 +101,10 @@ public:
 
     [[nodiscard]] const TreeIdentity& tree() const { return tree_; }
 
-    bool killing = false;  // a SIGKILL to the tree is under way: repeat it until it is empty
-    bool forget_when_gone = false;
+    [[nodiscard]] bool leader_alive() const { return tree_.leader_alive; }
 
 private:
+    void set_cause(const Breach& breach);
     void leave_cgroup();
     void join_cgroup(const keeperlink::Start& start, os::UniqueFd& group);
     void find_cgroup();
@@ -98,6 +121,8 @@ private:
     Record& record_;
     TreeIdentity tree_;
     RunStreams streams_;
+    bool killing_ = false;
+    bool forget_when_gone_ = false;
     os::UniqueFd gate_;
     std::optional<NotifySocket> notify_;
     Changed confirmed_;

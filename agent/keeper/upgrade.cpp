@@ -10,6 +10,7 @@
 #include "agent/keeper/handover.h"
 #include "agent/keeper/records.h"
 #include "shared/base/text.h"
+#include "shared/log/log.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
@@ -22,10 +23,11 @@ constexpr Duration kPatience = std::chrono::seconds(10);
 
 }  // namespace
 
-void UpgradeCheck::begin(const std::string& program, Answered answered) {
-    if (pid_ != 0) {
+void Upgrade::begin(const std::string& program, Answered answered) {
+    if (pid_ != 0 || agreed_) {
         return answered("another upgrade is being tried");
     }
+    program_ = program;
     answered_ = std::move(answered);
     os::HelperSpec spec;
     spec.argv = {program,
@@ -48,7 +50,7 @@ void UpgradeCheck::begin(const std::string& program, Answered answered) {
     });
 }
 
-bool UpgradeCheck::ended(pid_t pid, int wait_status) {
+bool Upgrade::ended(pid_t pid, int wait_status) {
     if (pid_ == 0 || pid != pid_) {
         return false;
     }
@@ -68,9 +70,32 @@ bool UpgradeCheck::ended(pid_t pid, int wait_status) {
     return true;
 }
 
-void UpgradeCheck::answer(const std::string& refusal) {
+void Upgrade::answer(const std::string& refusal) {
+    agreed_ = refusal.empty();
+    if (!agreed_) {
+        log::warning("no upgrade", {{"program", program_}, {"why", refusal}});
+    }
     const Answered call = std::exchange(answered_, nullptr);
     call(refusal);
+}
+
+void Upgrade::become(const Handover& handover, const std::vector<std::string>& arguments) {
+    agreed_ = false;
+    const auto memory = hand_over(handover);
+    if (memory) {
+        std::vector<std::string> words = {
+            program_, "--home", home_, "--handover", std::to_string(memory->get())};
+        words.insert(words.end(), arguments.begin(), arguments.end());
+        std::vector<char*> argv;
+        for (std::string& word : words) {
+            argv.push_back(word.data());
+        }
+        argv.push_back(nullptr);
+        log::info("becoming the next keeper", {{"program", program_}});
+        (void)::execv(program_.c_str(), argv.data());
+    }
+    take_back(handover);
+    log::error("cannot become the next keeper, going on as this one", {{"program", program_}});
 }
 
 int check_upgrade(const std::string& home,

@@ -102,14 +102,15 @@ void KeeperBed::start_keeper() {
     keeper = os::start_helper(spec).value();
     pair.second.reset();
     heard.clear();
-    bool complete = false;
+    const auto settled = std::make_shared<bool>(false);
     link_ = std::make_unique<keeperlink::Link>(
         *loop_,
         std::move(pair.first),
-        [this, &complete](const keeperlink::Message& message) {
+        [this, settled](const keeperlink::Message& message) {
             if (const auto* end = std::get_if<keeperlink::SnapshotEnd>(&message)) {
                 cgroup = end->cgroup;
-                complete = true;
+            } else if (std::holds_alternative<keeperlink::Pong>(message) && !*settled) {
+                *settled = true;
             } else {
                 heard.push_back(message);
             }
@@ -117,7 +118,8 @@ void KeeperBed::start_keeper() {
         [](const Error&) {});
     // Not our pid: the keeper kills an agent whose link is down.
     send(keeperlink::Hello{keeperlink::kProtocolVersion, 0});
-    until("the snapshot", [&complete] { return complete; });
+    send(keeperlink::Ping{0});  // and it has taken in who we are
+    until("the snapshot", [&settled] { return *settled; });
 }
 
 void KeeperBed::kill_keeper() {
