@@ -27,6 +27,11 @@ std::string cause_of_start(const std::string& reason) {
     return reason.substr(0, reason.find(kQueuedFor));
 }
 
+// How long a run has lasted. The wall clock knows it best, unless it was set meanwhile.
+Duration run_time(Duration by_wall, Duration longest) {
+    return by_wall < Duration::zero() || by_wall > longest + kClocksDiffer ? longest : by_wall;
+}
+
 std::string times(std::uint32_t count) {
     if (count == 1) {
         return "once";
@@ -418,7 +423,11 @@ void Machine::go_on(Effects& effects) {
 }
 
 void Machine::decide(Effects& effects) {
-    const std::string ran = finished_ && started_ ? " after " + short_duration(run_time()) : "";
+    const Duration longest = now_.mono - run_began_.value_or(MonoTime());
+    const std::string ran =
+        finished_ && started_
+            ? " after " + short_duration(run_time(*finished_ - *started_, longest))
+            : "";
     const std::string how =
         problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : problem_;
     if (stays_ended()) {
@@ -437,7 +446,8 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
         retries_.count();
         return set_state(State::Waiting, how + "; waiting for " + *missing_, effects);
     }
-    const std::optional<Duration> delay = retries_.next(restart, run_began_, now_.mono, random_);
+    const std::optional<Duration> delay =
+        retries_.next(restart, run_began_.value_or(MonoTime()), now_.mono, random_);
     if (!delay) {
         return set_state(State::Failed,
                          how + "; gave up after " + std::to_string(retries_.recent()) +
@@ -477,13 +487,6 @@ Machine::Outlook Machine::outlook() const {
     }
     return spec_->restart.policy == RestartPolicy::Never || hopeless_ ? Outlook::GivesUp
                                                                       : Outlook::IsRetried;
-}
-
-// The wall clock knows it best, unless it was set meanwhile.
-Duration Machine::run_time() const {
-    const Duration by_wall = *finished_ - *started_;
-    const Duration longest = now_.mono - run_began_;
-    return by_wall < Duration::zero() || by_wall > longest + kClocksDiffer ? longest : by_wall;
 }
 
 // --- the agent, or the backend, was away
@@ -542,8 +545,9 @@ Machine::Memory Machine::memory() const {
             .recent = retries_.recent_times(now_)};
 }
 
+// It is the run that this agent has begun, or has met before.
 bool Machine::knows(const Input& found) const {
-    return generation_ == found.generation && pid_ == found.pid;
+    return run_began_ && generation_ == found.generation && pid_ == found.pid;
 }
 
 // The run that was found is the present one, whatever was thought before.

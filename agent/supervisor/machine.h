@@ -42,7 +42,7 @@ struct Effects {
     std::string reason;
     bool changed = false;       // the state, or something else that is shown
     bool spawn = false;         // start generation()
-    std::optional<int> signal;  // to the tree
+    std::optional<int> signal;  // to the tree; takes one that is queued out of the queue
     bool kill = false;          // SIGKILL to the tree
     bool run_ended = false;     // generation() has ended for good: store it, then forget it
     bool crashed = false;       // with run_ended: nobody asked for this end, and it is a failure
@@ -180,7 +180,6 @@ private:
     void decide(Effects& effects);
     void retry_or_give_up(const std::string& how, Effects& effects);
     [[nodiscard]] bool stays_ended() const;
-    [[nodiscard]] Duration run_time() const;
 
     [[nodiscard]] bool knows(const Input& found) const;
     void take(const Input& found);
@@ -214,7 +213,7 @@ private:
     std::optional<WallTime> started_;
     std::optional<WallTime> finished_;
     std::optional<ExitStatus> exit_;
-    MonoTime run_began_;
+    std::optional<MonoTime> run_began_;  // unset: an agent before us knew it
     Retries retries_;
     Now now_{};
     double random_ = 0.5;

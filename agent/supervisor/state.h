@@ -108,7 +108,9 @@ enum class Event : std::uint8_t {
     FoundEnded,    // as LeaderEnded, while nobody listened
     FoundFailed,   // as SpawnFailed, the same
     FoundNothing,  // it knows nothing of the run that is under way
-    Booted,        // the machine has been booted anew, and whatever ran ended with it
+    // This machine has been booted anew, and whatever ran ended with it. Not for a backend whose
+    // runs are elsewhere.
+    Booted,
 };
 inline constexpr std::size_t kEventCount = 21;
 inline constexpr auto kEventNames = enum_names<Event>("start",

@@ -148,6 +148,30 @@ TEST_CASE("a run is found in the queue after a crash of the agent") {
     CHECK(same.machine.generation() == 5);
 }
 
+// It was taken for one that the agent knew already: it stayed in Starting, without a deadline.
+TEST_CASE("a run without a pid, on another machine, is taken over after a crash of the agent") {
+    AppSpec spec = spec_with(RestartPolicy::OnFailure);
+    spec.ready.notify = true;
+    Lab before(spec);
+    before.start();
+    Input input;
+    input.event = Event::Spawned;
+    before.feed(input);
+    REQUIRE(before.state() == State::Starting);
+    CHECK_FALSE(before.machine.pid());
+
+    Lab after(spec);
+    after.now = before.now;
+    after.machine.recall(before.machine.memory(), after.now);
+    input.event = Event::FoundRunning;
+    input.generation = 1;
+    input.started = before.now.wall;
+    CHECK(after.feed(input).changed);
+    CHECK(after.state() == State::Starting);
+    CHECK(after.machine.deadline());
+    CHECK_FALSE(after.feed(input).changed);  // the second time it is known
+}
+
 TEST_CASE("a run in the queue that memory does not know is taken over, or out when unwanted") {
     for (const State state : kDown) {
         INFO(kStateNames.name(state));
