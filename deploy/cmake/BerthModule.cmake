@@ -45,7 +45,8 @@ function(berth_module name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;PUBLIC;PRIVATE")
     add_library(${name} STATIC ${arg_SOURCES})
     target_link_libraries(${name} PUBLIC berth_options ${arg_PUBLIC} PRIVATE berth_warnings ${arg_PRIVATE})
-    set_property(GLOBAL APPEND PROPERTY BERTH_MODULES ${name})
+    list(GET arg_SOURCES 0 source)
+    berth_note_room(${name} ${source})
 endfunction()
 
 # A thin executable in DIRECTORY/main.cpp.
@@ -53,35 +54,81 @@ function(berth_executable name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE berth_options berth_warnings ${arg_LINK})
+    list(GET arg_SOURCES 0 source)
+    berth_note_room(${name} ${source})
 endfunction()
 
-# What a library may never link: pairs of patterns "who" and "what".
-set(BERTH_FORBIDDEN
-    "^shared_"                                   "^(agent|controller)_"
-    "^agent_"                                    "^controller_"
-    "^controller_"                               "^agent_"
-    "^shared_base$"                              "^shared_"
-    "^shared_(time|model|json)$"                 "^shared_(os|loop|bus|wire|config|log|command)$"
-    "^shared_(os|log|wire|config|command)$"      "^shared_(loop|bus)$"
-    "^agent_supervisor$"                         "^shared_(os|loop|bus|wire|config)$"
-    "^agent_keeper$"                             "^(shared_(wire|bus|config|command)|agent_(supervisor|native|figures|apps|store|control|app|cli))$")
+# --- layers
 
+# Which room may use which: the table that tests/lint/check_sources.py reads too.
+set(BERTH_LAYERS_FILE ${CMAKE_CURRENT_LIST_DIR}/layers.json)
+set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${BERTH_LAYERS_FILE})
+file(READ ${BERTH_LAYERS_FILE} BERTH_LAYERS)
+
+# The longest room of the table whose folder FOLDER is in, or a failure.
+function(berth_room_of folder target out)
+    set(room ${folder})
+    while(room)
+        string(JSON uses ERROR_VARIABLE none GET "${BERTH_LAYERS}" rooms ${room})
+        if(NOT none)
+            set(${out} ${room} PARENT_SCOPE)
+            return()
+        endif()
+        cmake_path(GET room PARENT_PATH room)
+    endwhile()
+    message(FATAL_ERROR "layering: ${target}: no room in ${BERTH_LAYERS_FILE} has the folder ${folder}")
+endfunction()
+
+# All that ROOM may use, itself included, as the property BERTH_MAY_USE_<room>.
+function(berth_close_over room)
+    get_property(known GLOBAL PROPERTY BERTH_MAY_USE_${room} SET)
+    if(known)
+        return()
+    endif()
+    set_property(GLOBAL PROPERTY BERTH_MAY_USE_${room} ${room})
+    string(JSON count LENGTH "${BERTH_LAYERS}" rooms ${room})
+    set(all ${room})
+    set(i 0)
+    while(i LESS count)
+        string(JSON below GET "${BERTH_LAYERS}" rooms ${room} ${i})
+        berth_close_over(${below})
+        get_property(more GLOBAL PROPERTY BERTH_MAY_USE_${below})
+        list(APPEND all ${more})
+        math(EXPR i "${i} + 1")
+    endwhile()
+    list(REMOVE_DUPLICATES all)
+    set_property(GLOBAL PROPERTY BERTH_MAY_USE_${room} ${all})
+endfunction()
+
+# The room of the folder that TARGET's first source is in, noted at the target.
+function(berth_note_room target source)
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${CMAKE_SOURCE_DIR})
+    cmake_path(GET source PARENT_PATH folder)
+    if(folder MATCHES "^tests(/|$)")
+        return()
+    endif()
+    berth_room_of(${folder} ${target} room)
+    set_target_properties(${target} PROPERTIES BERTH_ROOM ${room})
+    set_property(GLOBAL APPEND PROPERTY BERTH_LAYERED ${target})
+endfunction()
+
+# Refuses links that the table does not allow. To be called when all targets are there.
 function(berth_check_layers)
-    get_property(modules GLOBAL PROPERTY BERTH_MODULES)
-    list(LENGTH BERTH_FORBIDDEN count)
-    math(EXPR last "${count} - 1")
-    foreach(module IN LISTS modules)
-        get_target_property(links ${module} LINK_LIBRARIES)
-        foreach(i RANGE 0 ${last} 2)
-            math(EXPR j "${i} + 1")
-            list(GET BERTH_FORBIDDEN ${i} who)
-            list(GET BERTH_FORBIDDEN ${j} what)
-            if(module MATCHES "${who}")
-                foreach(link IN LISTS links)
-                    if(link MATCHES "${what}")
-                        message(FATAL_ERROR "layering: ${module} must not link ${link}")
-                    endif()
-                endforeach()
+    get_property(targets GLOBAL PROPERTY BERTH_LAYERED)
+    foreach(target IN LISTS targets)
+        get_target_property(room ${target} BERTH_ROOM)
+        berth_close_over(${room})
+        get_property(allowed GLOBAL PROPERTY BERTH_MAY_USE_${room})
+        get_target_property(links ${target} LINK_LIBRARIES)
+        foreach(link IN LISTS links)
+            if(NOT TARGET ${link})
+                continue()
+            endif()
+            get_target_property(below ${link} BERTH_ROOM)
+            if(below AND NOT below IN_LIST allowed)
+                message(FATAL_ERROR "layering: ${target} must not link ${link}: "
+                                    "${room} is not above ${below} in ${BERTH_LAYERS_FILE}")
             endif()
         endforeach()
     endforeach()
