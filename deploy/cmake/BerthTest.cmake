@@ -1,8 +1,10 @@
-# berth_test(NAME LABEL label SOURCES … LINK …): one Catch2 executable that ctest runs once, in its
-# source directory. berth_test_main must exist. THREADS: it has more than one, so it is worth running
-# under ThreadSanitizer.
+# berth_test(NAME LABEL label SOURCES … LINK …): one Catch2 executable. ctest knows each of its cases as
+# "NAME:the case" and runs it alone, in the source directory. berth_test_main must exist. THREADS: it
+# has more than one, so it is worth running under ThreadSanitizer. TIMEOUT: seconds for one case.
 #
 # All of them are built by the target unit_and_os_tests, those with threads by thread_tests.
+include(Catch)
+
 add_custom_target(unit_and_os_tests)
 add_custom_target(thread_tests)
 
@@ -13,11 +15,12 @@ function(berth_test name)
     endif()
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE berth_options berth_warnings berth_test_main Catch2::Catch2 ${arg_LINK})
-    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
     add_dependencies(unit_and_os_tests ${name})
     if(arg_THREADS)
         add_dependencies(thread_tests ${name})
-        list(APPEND arg_LABEL threads)
+        # One word: a list does not reach the properties. `ctest -L` matches a part of it.
+        string(APPEND arg_LABEL "-threads")
     endif()
-    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+    catch_discover_tests(${name} TEST_PREFIX "${name}:" WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+        EXTRA_ARGS -w NoTests PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
 endfunction()

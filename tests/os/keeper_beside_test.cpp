@@ -170,7 +170,7 @@ TEST_CASE("a command beside a run dies with the keeper, the run does not") {
     (void)bed.expect<Exited>("app");
 }
 
-TEST_CASE("an app's notifications come, also over a keeper's death; a stranger's do not") {
+TEST_CASE("an app's notifications come, also over a keeper's death, a stranger's do not") {
     KeeperBed bed(KeeperBed::Trees::Walk);
     const std::string say = bed.home / "say.py";
     bed.home.write("say.py", kSay);

@@ -278,7 +278,7 @@ TEST_CASE("what lies in repos is found, and forgotten when its folder is taken a
     CHECK(world.apps->find("shop") == nullptr);
 }
 
-TEST_CASE("an app that runs is not cleaned; one that is down goes with all that was known of it") {
+TEST_CASE("an app that runs is not cleaned, and one that is down goes with all that was known of it") {
     World world;
     world.load("web");
     world.run("web");
