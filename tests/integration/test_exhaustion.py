@@ -136,7 +136,8 @@ def test_apps_use_up_the_keepers_descriptors(empty_home):
         return [name for name, app in home.apps().items() if app["state"] == state]
     running, waiting = in_state("running"), in_state("backoff")
     assert len(running) >= 4 and len(waiting) >= 4
-    assert "Too many open files" in home.berth("explain", waiting[0], check=0).out
+    wait_for(lambda: "Too many open files" in home.berth("explain", waiting[0], check=0).out,
+             "it says why, between two tries")
     # One that dies is started again where nobody else waits for its place, and so is the agent.
     home.berth("stop", *waiting, check=0)
     old = home.app(running[0])["pid"]
