@@ -148,7 +148,10 @@ TEST_CASE("logs are rotated by size and the oldest go") {
     CHECK(lines.back() == "line 49999");
     CHECK(lines.front() != "line 0");
     for (std::size_t i = 0; i < lines.size(); ++i) {
-        if (lines[i] != "line " + std::to_string(50'000 - lines.size() + i)) {
+        const std::string line = "line " + std::to_string(50'000 - lines.size() + i);
+        // What was read ended within a line, and then the file was full: the first part has gone.
+        const bool tail = i == 0 && !lines[i].empty() && line.ends_with(lines[i]);
+        if (lines[i] != line && !tail) {
             FAIL("after " << i << " lines: " << lines[i]);
         }
     }
