@@ -151,7 +151,7 @@ void audit_and_send(const Services& services,
         write_audit(services, row);
         responder.send(std::move(*shared));
     };
-    if (!services.workers.submit(job)) {
+    if (!services.workers.post(loop::WorkerPool::Lane::Short, job)) {
         log::error("the audit log was not written: too much waits",
                    {{"actor", row.actor}, {"verb", row.verb}, {"target", row.target}});
         exchange.responder.send(std::move(*shared));

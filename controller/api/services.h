@@ -9,7 +9,7 @@
 #include "controller/auth/auth.h"
 #include "controller/fleet/fleet.h"
 #include "controller/http/router.h"
-#include "controller/http/worker_pool.h"
+#include "shared/loop/worker_pool.h"
 #include "controller/live/hub.h"
 #include "controller/panel/assets.h"
 #include "controller/store/store.h"
@@ -25,7 +25,7 @@ struct Services {
     loop::PosterPtr fleet_poster;
     store::Store& store;
     auth::Auth& auth;
-    http::WorkerPool& workers;
+    loop::WorkerPool& workers;
     live::Hub& hub;
     const panel::Assets& assets;
     Operations& operations;

@@ -14,6 +14,7 @@ namespace berth::controller {
 namespace {
 
 constexpr std::size_t kWorkers = 2;
+constexpr std::size_t kMaxWaiting = 256;  // requests
 constexpr std::uint64_t kSpareDescriptors = 256;  // for agents, the database, panels
 
 }  // namespace
@@ -81,7 +82,8 @@ Result<void> Controller::make_parts() {
     BERTH_TRY(http_loop_, loop::EventLoop::create());
     fleet_poster_ = std::make_shared<loop::Poster>(*fleet_loop_);
     http_poster_ = std::make_shared<loop::Poster>(*http_loop_);
-    workers_ = std::make_unique<http::WorkerPool>(kWorkers);
+    workers_ = std::make_unique<loop::WorkerPool>(
+        loop::WorkerPool::LaneOptions{kWorkers, kMaxWaiting, /*linger=*/Duration::max()});
     assets_ = std::make_unique<panel::Assets>(options_.panel_dir);
     fleet_ = std::make_unique<fleet::Fleet>(
         *fleet_loop_, paths_.agents, fleet::zmq_connector(context_, *fleet_loop_, keys_));
@@ -238,7 +240,7 @@ void Controller::on_signal() {
 
 // After a command has changed the database.
 void Controller::reload() {
-    (void)workers_->submit([this] {
+    (void)workers_->post(loop::WorkerPool::Lane::Short, [this] {
         if (const auto done = auth_->reload(); !done) {
             log::error("the users were not read again", {{"error", done.error().message}});
         }

@@ -69,7 +69,7 @@ private:
     std::unique_ptr<loop::EventLoop> http_loop_;
     loop::PosterPtr fleet_poster_;
     loop::PosterPtr http_poster_;
-    std::unique_ptr<http::WorkerPool> workers_;
+    std::unique_ptr<loop::WorkerPool> workers_;
     std::unique_ptr<panel::Assets> assets_;
     api::Operations operations_;
     std::mutex agents_;  // held by the worker that reads the list of agents and hands it over

@@ -141,7 +141,7 @@ std::optional<std::map<std::string, std::string>> match_pattern(std::string_view
 }
 
 Router::Router(auth::Auth& auth,
-               WorkerPool& workers,
+               loop::WorkerPool& workers,
                RouterOptions options,
                std::vector<Route> routes)
     : auth_(auth),
@@ -330,7 +330,7 @@ void Router::run(const Route& route, Exchange exchange) const {
         }
         route.handler(std::move(*shared));
     };
-    if (!workers_.submit(job)) {
+    if (!workers_.post(loop::WorkerPool::Lane::Short, job)) {
         Response busy = problem(503, "too much is waiting, try again in a moment");
         responder.send(std::move(busy.with("Retry-After", "1")));
     }

@@ -10,7 +10,7 @@
 #include "controller/auth/auth.h"
 #include "controller/http/request.h"
 #include "controller/http/responder.h"
-#include "controller/http/worker_pool.h"
+#include "shared/loop/worker_pool.h"
 #include "shared/json/json_value.h"
 
 namespace berth::http {
@@ -76,7 +76,7 @@ struct RouterOptions {
 // What no route matches is refused. Http loop thread.
 class Router {
 public:
-    Router(auth::Auth& auth, WorkerPool& workers, RouterOptions options, std::vector<Route> routes);
+    Router(auth::Auth& auth, loop::WorkerPool& workers, RouterOptions options, std::vector<Route> routes);
 
     void dispatch(Request request, Responder responder) const;
 
@@ -105,7 +105,7 @@ private:
     void run(const Route& route, Exchange exchange) const;
 
     auth::Auth& auth_;
-    WorkerPool& workers_;
+    loop::WorkerPool& workers_;
     RouterOptions options_;
     std::vector<Route> routes_;
     std::map<std::string, std::vector<std::string>, std::less<>> members_;  // of request schemas
