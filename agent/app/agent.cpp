@@ -89,6 +89,7 @@ Result<void> Agent::prepare() {
               apps::Apps::create(loop_,
                                  *store_,
                                  *native_,
+                                 pool_,
                                  {options_.name, home, home + "/metrics.db"},
                                  {[this] { on_happened(); },
                                   [this] { finish(/*end_keeper=*/true); },

@@ -15,6 +15,7 @@
 #include "shared/bus/context.h"
 #include "shared/loop/event_loop.h"
 #include "shared/loop/heap_trimmer.h"
+#include "shared/loop/worker_pool.h"
 #include "shared/os/unique_fd.h"
 
 namespace berth::app {
@@ -69,6 +70,7 @@ private:
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<native::KeeperClient> keeper_;
     std::unique_ptr<native::NativeBackend> native_;
+    loop::WorkerPool pool_{loop::WorkerPool::LaneOptions{}};
     std::unique_ptr<apps::Apps> apps_;
     events::Cursor seen_;
     std::unique_ptr<RelayBridge> relay_;

@@ -21,15 +21,17 @@ std::uint64_t epoch_of(WallTime began) {
 Apps::Apps(loop::EventLoop& loop,
            store::Store& store,
            backend::Backend& backend,
+           loop::WorkerPool& pool,
            Options options)
-    : loop_(loop), store_(store), backend_(backend), options_(std::move(options)) {}
+    : loop_(loop), store_(store), backend_(backend), pool_(pool), options_(std::move(options)) {}
 
 Result<std::unique_ptr<Apps>> Apps::create(loop::EventLoop& loop,
                                            store::Store& store,
                                            backend::Backend& backend,
+                                           loop::WorkerPool& pool,
                                            const Options& options,
                                            Owner owner) {
-    std::unique_ptr<Apps> apps(new Apps(loop, store, backend, options));
+    std::unique_ptr<Apps> apps(new Apps(loop, store, backend, pool, options));
     BERTH_CHECK(apps->build(std::move(owner)));
     return apps;
 }
@@ -72,7 +74,7 @@ Result<void> Apps::build(Owner owner) {
         loop_, table_, backend_, *ledger_, *stream_, *care_, *crashes_, *figures_});
     BERTH_TRY(schedules_, ScheduledRuns::create(loop_, table_, *ledger_, *conductor_));
     catalog_ = std::make_unique<Catalog>(
-        Catalog::Parts{loop_, table_, *ledger_, backend_, *conductor_, *schedules_},
+        Catalog::Parts{loop_, table_, *ledger_, backend_, *conductor_, *schedules_, pool_},
         options_.home);
     facts_ = std::make_unique<FactIntake>(
         loop_, table_, backend_, *ledger_, *care_, *conductor_, [this] { schedules_->look(); });

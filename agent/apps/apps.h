@@ -19,6 +19,7 @@
 #include "agent/store/store.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
+#include "shared/loop/worker_pool.h"
 #include "shared/model/app_status.h"
 #include "shared/wire/control.h"
 
@@ -45,10 +46,11 @@ public:
         std::function<void()> problem_changed;
     };
 
-    // Reads what is registered. `store` and `backend` outlive it; the backend's facts go to facts().
+    // Reads what is registered. `store`, `backend` and `pool` outlive it; the backend's facts go to facts().
     static Result<std::unique_ptr<Apps>> create(loop::EventLoop& loop,
                                                 store::Store& store,
                                                 backend::Backend& backend,
+                                                loop::WorkerPool& pool,
                                                 const Options& options,
                                                 Owner owner);
 
@@ -93,13 +95,18 @@ public:
     void end_turn();
 
 private:
-    Apps(loop::EventLoop& loop, store::Store& store, backend::Backend& backend, Options options);
+    Apps(loop::EventLoop& loop,
+         store::Store& store,
+         backend::Backend& backend,
+         loop::WorkerPool& pool,
+         Options options);
 
     Result<void> build(Owner owner);
 
     loop::EventLoop& loop_;
     store::Store& store_;
     backend::Backend& backend_;
+    loop::WorkerPool& pool_;
     Options options_;
     Owner owner_;
     Table table_;

@@ -43,6 +43,12 @@ std::string not_declared(const std::string& file, const std::string& id) {
     return file + " does not declare \"" + id + "\" any more";
 }
 
+void log_found(const Catalog::Scanned& scanned) {
+    for (const std::string& id : scanned.found) {
+        log::info("found an app", {{"app", id}});
+    }
+}
+
 // Stands in for a descriptor that cannot be read: its app is there, failed, and says why.
 AppSpec broken_spec(const std::string& id) {
     AppSpec broken;
@@ -58,14 +64,11 @@ Catalog::Catalog(const Parts& parts, const std::string& home)
     : parts_(parts),
       repos_(home + "/repos"),
       logs_(home + "/logs"),
+      reader_(parts.loop, parts.pool),
       watch_(parts.loop,
              repos_,
              {[this](const std::string& file) { file_changed(file); },
-              [this] {
-                  for (const std::string& id : scan().found) {
-                      log::info("found an app", {{"app", id}});
-                  }
-              }}) {}
+              [this] { scan(log_found); }}) {}
 
 std::uint32_t Catalog::scaled_to(const std::string& id) const {
     return parts_.ledger.scale(id);
@@ -99,9 +102,7 @@ Result<void> Catalog::restore() {
         (void)add(std::move(row), std::move(*spec));
     }
     (void)os::make_folders(repos_);
-    for (const std::string& id : scan().found) {
-        log::info("found an app", {{"app", id}});
-    }
+    log_found(register_found(find_in_repos(repos_)));
     for (const auto& [id, app] : parts_.table.all()) {
         watch_.watch_file(app->registration.descriptor);
     }
@@ -149,8 +150,17 @@ void Catalog::set_spec(App& app, AppSpec spec) {
 
 // --- descriptors
 
-Catalog::Loaded Catalog::load(const LoadRequest& request, const Actor& actor) {
-    LoadPlan plan = plan_load(parts_.table, read_for_load(request.paths), request, scales());
+void Catalog::load(const LoadRequest& request,
+                   const Actor& actor,
+                   std::function<void(const Loaded& loaded)> done) {
+    reader_.read_paths(
+        request.paths,
+        [this, request, actor, done = std::move(done)](std::vector<DescriptorFile> files) {
+            done(apply(plan_load(parts_.table, files, request, scales()), request, actor));
+        });
+}
+
+Catalog::Loaded Catalog::apply(LoadPlan plan, const LoadRequest& request, const Actor& actor) {
     Loaded loaded;
     loaded.problems = std::move(plan.problems);
     loaded.warnings = std::move(plan.warnings);
@@ -159,8 +169,8 @@ Catalog::Loaded Catalog::load(const LoadRequest& request, const Actor& actor) {
     }
     for (auto& [id, planned] : plan.apps) {
         loaded.ids.push_back(id);
-        if (planned.known) {
-            (void)reload(id, actor);  // parsed a moment ago
+        if (App* const known = parts_.table.find(id)) {
+            (void)register_anew(*known, std::move(planned.spec), std::move(planned.text), actor);
             continue;
         }
         const bool spmi = planned.spec.descriptor == DescriptorKind::Spmi;
@@ -177,32 +187,52 @@ Catalog::Loaded Catalog::load(const LoadRequest& request, const Actor& actor) {
     return loaded;
 }
 
-Result<std::string> Catalog::reload(const std::string& id, const Actor& actor) {
+void Catalog::reload(const std::string& id,
+                     const Actor& actor,
+                     std::function<void(const Result<std::string>& changed)> done) {
+    const auto app = parts_.table.require(id);
+    if (!app) {
+        return done(fail(app.error()));
+    }
+    const std::string file = (*app)->registration.descriptor;
+    reader_.read_files({file},
+                       [this, id, actor, file, done = std::move(done)](
+                           DescriptorReader::ByFile read) {
+                           done(take_reread(id, std::move(read.at(file)), actor));
+                       });
+}
+
+Result<std::string> Catalog::take_reread(const std::string& id,
+                                         config::Descriptor parsed,
+                                         const Actor& actor) {
     BERTH_TRY(App * app, parts_.table.require(id));
-    const std::string& file = app->registration.descriptor;
-    config::Descriptor parsed = config::read_descriptor(file);
     if (!parsed.problems.empty()) {
         return fail(ErrorCode::InvalidArgument, parsed.problems.front());
     }
     auto spec = declared(parsed, id, scales());
     if (!spec) {
-        return fail(ErrorCode::NotFound, not_declared(file, id));
+        return fail(ErrorCode::NotFound, not_declared(app->registration.descriptor, id));
     }
     BERTH_CHECK(parts_.conductor.needs().check_cycles({{id, *spec}}));
-    const auto keys = config::changed_keys(app->spec(), *spec);
-    app->registration.text = std::move(parsed.text);
-    set_spec(*app, std::move(*spec));
-    app->descriptor_seen = os::stamp_of(file);
-    app->descriptor_note.clear();
-    parts_.ledger.save(*app);
+    return register_anew(*app, std::move(*spec), std::move(parsed.text), actor);
+}
+
+std::string Catalog::register_anew(App& app, AppSpec spec, std::string text, const Actor& actor) {
+    const std::string& id = app.id();
+    const auto keys = config::changed_keys(app.spec(), spec);
+    app.registration.text = std::move(text);
+    set_spec(app, std::move(spec));
+    app.descriptor_seen = os::stamp_of(app.registration.descriptor);
+    app.descriptor_note.clear();
+    parts_.ledger.save(app);
     if (keys.empty()) {
         parts_.conductor.shown(id);
-        return std::string("nothing has changed");
+        return "nothing has changed";
     }
     const std::string what = join(keys, ", ");
-    parts_.conductor.remark(*app, "its descriptor was read again" + actor.by() + ": " + what);
+    parts_.conductor.remark(app, "its descriptor was read again" + actor.by() + ": " + what);
     const auto later =
-        app->machine.active() ? config::keys_for_restart(keys) : std::vector<std::string>();
+        app.machine.active() ? config::keys_for_restart(keys) : std::vector<std::string>();
     return "changed: " + what +
            (later.empty()
                 ? ""
@@ -220,29 +250,29 @@ Result<void> Catalog::clean(const std::string& id, const Actor& actor) {
     return {};
 }
 
-Catalog::Scanned Catalog::scan() {
+void Catalog::scan(std::function<void(const Scanned& scanned)> done) {
+    reader_.read_repos(repos_,
+                       [this, done = std::move(done)](const std::vector<DescriptorFile>& files) {
+                           done(register_found(files));
+                       });
+}
+
+Catalog::Scanned Catalog::register_found(const std::vector<DescriptorFile>& files) {
     Scanned scanned;
-    const auto names = os::list_folder(repos_);
-    for (const std::string& name : names ? *names : std::vector<std::string>()) {
-        const std::string folder = repos_ + "/" + name;
-        const auto file = config::find_descriptor(folder);
-        if (!file) {
-            continue;
-        }
-        const config::Descriptor parsed = config::read_descriptor(*file);
+    for (const DescriptorFile& read : files) {
+        const config::Descriptor& parsed = read.descriptor;
         scanned.problems.insert(
             scanned.problems.end(), parsed.problems.begin(), parsed.problems.end());
         for (AppSpec& spec : config::expand_instances(parsed.apps, scales())) {
             const std::string id = spec.id;
             if (const App* const known = parts_.table.find(id)) {
-                if (known->registration.descriptor != *file) {
-                    scanned.problems.push_back(*file + ": \"" + id +
-                                               "\" is already registered, from " +
-                                               known->registration.descriptor);
+                if (known->registration.descriptor != read.file) {
+                    scanned.problems.push_back(registered_elsewhere(read.file, *known));
                 }
                 continue;
             }
-            (void)register_new({id, *file, parsed.text, folder, {}, /*installed=*/true},
+            const std::string folder = read.file.substr(0, read.file.rfind('/'));
+            (void)register_new({id, read.file, parsed.text, folder, {}, /*installed=*/true},
                                std::move(spec),
                                "found in repos/, never started");
             scanned.found.push_back(id);
@@ -264,10 +294,13 @@ void Catalog::file_changed(const std::string& file) {
             ids.push_back(id);
         }
     }
-    look_at_descriptors(ids);
+    look_at_descriptors(ids, [] {});
 }
 
-void Catalog::look_at_descriptors(const std::vector<std::string>& ids) {
+void Catalog::look_at_descriptors(const std::vector<std::string>& ids,
+                                  std::function<void()> done) {
+    std::set<std::string> files;
+    std::vector<std::string> touched;
     for (const std::string& id : ids) {
         App* const app = parts_.table.find(id);
         if (app == nullptr) {
@@ -276,22 +309,40 @@ void Catalog::look_at_descriptors(const std::vector<std::string>& ids) {
         const std::string& file = app->registration.descriptor;
         const auto stamp = os::stamp_of(file);
         watch_.watch_file(file);
-        if (stamp && stamp == app->descriptor_seen) {
-            continue;
+        if (!stamp || stamp != app->descriptor_seen) {
+            app->descriptor_seen = stamp;
+            files.insert(file);
+            touched.push_back(id);
         }
-        app->descriptor_seen = stamp;
-        std::string note = difference(*app);
-        if (std::exchange(app->descriptor_note, std::move(note)) != app->descriptor_note) {
-            parts_.conductor.shown(id);
-        }
+    }
+    if (touched.empty()) {
+        return done();
+    }
+    reader_.read_files({files.begin(), files.end()},
+                       [this, touched, done = std::move(done)](
+                           const DescriptorReader::ByFile& read) {
+                           for (const std::string& id : touched) {
+                               compare(id, read);
+                           }
+                           done();
+                       });
+}
+
+void Catalog::compare(const std::string& id, const DescriptorReader::ByFile& read) {
+    App* const app = parts_.table.find(id);
+    const auto now = app != nullptr ? read.find(app->registration.descriptor) : read.end();
+    if (now == read.end()) {
+        return;  // it was removed, or is another's meanwhile
+    }
+    const std::string before = std::exchange(app->descriptor_note, difference(*app, now->second));
+    if (before != app->descriptor_note) {
+        parts_.conductor.shown(id);
     }
 }
 
 // How its file differs from what is registered; "" when it does not.
-std::string Catalog::difference(const App& app) const {
+std::string Catalog::difference(const App& app, const config::Descriptor& parsed) const {
     const std::string& id = app.id();
-    const std::string& file = app.registration.descriptor;
-    const config::Descriptor parsed = config::read_descriptor(file);
     if (!parsed.problems.empty()) {
         return "its descriptor cannot be read any more, what was read before holds: " +
                parsed.problems.front();
@@ -301,7 +352,7 @@ std::string Catalog::difference(const App& app) const {
     }
     const auto now = declared(parsed, id, scales());
     if (!now) {
-        return not_declared(file, id);
+        return not_declared(app.registration.descriptor, id);
     }
     const auto keys = config::changed_keys(app.spec(), *now);
     if (keys.empty()) {
@@ -312,18 +363,38 @@ std::string Catalog::difference(const App& app) const {
            (restart ? "restart --reload " : "reload ") + id;
 }
 
-Catalog::Checked Catalog::check(const std::string& id) const {
+void Catalog::check(const std::vector<std::string>& ids,
+                    std::function<void(const std::map<std::string, Checked>& checked)> done) {
+    std::set<std::string> files;
+    for (const std::string& id : ids) {
+        if (const App* const app = parts_.table.find(id)) {
+            files.insert(app->registration.descriptor);
+        }
+    }
+    reader_.read_files({files.begin(), files.end()},
+                       [this, ids, done = std::move(done)](const DescriptorReader::ByFile& read) {
+                           std::map<std::string, Checked> checked;
+                           for (const std::string& id : ids) {
+                               checked.emplace(id, checked_by(id, read));
+                           }
+                           done(checked);
+                       });
+}
+
+Catalog::Checked Catalog::checked_by(const std::string& id,
+                                     const DescriptorReader::ByFile& read) const {
     Checked checked;
     const App* const app = parts_.table.find(id);
-    if (app == nullptr) {
+    const auto found = app != nullptr ? read.find(app->registration.descriptor) : read.end();
+    if (found == read.end()) {
         return checked;
     }
-    config::Descriptor now = config::read_descriptor(app->registration.descriptor);
+    const config::Descriptor& now = found->second;
     if (!now.problems.empty()) {
-        checked.obstacles = std::move(now.problems);
+        checked.obstacles = now.problems;
         return checked;
     }
-    checked.notes = std::move(now.warnings);
+    checked.notes = now.warnings;
     const auto spec = declared(now, id, scales());
     if (!spec) {
         checked.obstacles.push_back(not_declared(app->registration.descriptor, id));

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "agent/apps/conductor.h"
+#include "agent/apps/descriptor_reader.h"
 #include "agent/apps/descriptor_watch.h"
 #include "agent/apps/ledger.h"
 #include "agent/apps/load_plan.h"
@@ -15,11 +18,13 @@
 #include "agent/backend/backend.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
+#include "shared/loop/worker_pool.h"
 
 namespace berth::apps {
 
 // Which apps there are: what is registered, how that differs from the files it came from, what lies
-// in repos/, how many instances there are. Owned by Apps. Loop thread.
+// in repos/, how many instances there are. Files are read on the worker pool: what needs them calls
+// back. What is done with them is planned by what is registered then. Owned by Apps. Loop thread.
 class Catalog {
 public:
     struct Parts {
@@ -29,6 +34,7 @@ public:
         backend::Backend& backend;
         Conductor& conductor;
         ScheduledRuns& schedules;
+        loop::WorkerPool& pool;
     };
 
     // `home`: the folder that holds repos/ and logs/.
@@ -43,10 +49,14 @@ public:
         std::vector<std::string> problems;  // not empty: nothing was done
         std::vector<std::string> warnings;
     };
-    Loaded load(const LoadRequest& request, const Actor& actor);
+    void load(const LoadRequest& request,
+              const Actor& actor,
+              std::function<void(const Loaded& loaded)> done);
 
     // Reads its descriptor again; gives what changed. Errors: NotFound, InvalidArgument.
-    Result<std::string> reload(const std::string& id, const Actor& actor);
+    void reload(const std::string& id,
+                const Actor& actor,
+                std::function<void(const Result<std::string>& changed)> done);
 
     // Forgets an app that is down, with its logs. Errors: NotFound, WrongState.
     Result<void> clean(const std::string& id, const Actor& actor);
@@ -56,7 +66,7 @@ public:
         std::vector<std::string> found;     // new ones
         std::vector<std::string> problems;  // with file, line and column
     };
-    Scanned scan();
+    void scan(std::function<void(const Scanned& scanned)> done);
 
     // What is below repos/ and cannot be loaded, as it was found last.
     [[nodiscard]] const std::vector<std::string>& complaints() const { return repos_problems_; }
@@ -77,25 +87,37 @@ public:
         std::vector<std::string> obstacles;
         std::vector<std::string> notes;
     };
-    [[nodiscard]] Checked check(const std::string& id) const;
+    void check(const std::vector<std::string>& ids,
+               std::function<void(const std::map<std::string, Checked>& checked)> done);
 
-    // Compares the registered descriptors of these apps with their files as they are now.
-    void look_at_descriptors(const std::vector<std::string>& ids);
+    // Compares the registered descriptors of these apps with their files as they are now; at once
+    // when none was touched since that was done last.
+    void look_at_descriptors(const std::vector<std::string>& ids, std::function<void()> done);
 
     [[nodiscard]] std::string log_folder(const std::string& id) const { return logs_ + "/" + id; }
 
 private:
     App& add(store::AppRow row, AppSpec spec);
+    Loaded apply(LoadPlan plan, const LoadRequest& request, const Actor& actor);
+    Result<std::string> take_reread(const std::string& id,
+                                    config::Descriptor parsed,
+                                    const Actor& actor);
+    std::string register_anew(App& app, AppSpec spec, std::string text, const Actor& actor);
+    Scanned register_found(const std::vector<DescriptorFile>& files);
+    [[nodiscard]] Checked checked_by(const std::string& id,
+                                     const DescriptorReader::ByFile& read) const;
     App& register_new(Registration registration, AppSpec spec, const std::string& reason);
     void set_spec(App& app, AppSpec spec);
     void file_changed(const std::string& file);
-    [[nodiscard]] std::string difference(const App& app) const;
+    void compare(const std::string& id, const DescriptorReader::ByFile& read);
+    [[nodiscard]] std::string difference(const App& app, const config::Descriptor& parsed) const;
     [[nodiscard]] std::uint32_t scaled_to(const std::string& id) const;
     [[nodiscard]] config::ScaledTo scales() const;
 
     Parts parts_;
     std::string repos_;
     std::string logs_;
+    DescriptorReader reader_;
     DescriptorWatch watch_;
     std::vector<std::string> repos_problems_;
     std::set<std::string> scaled_away_;  // to be forgotten once they are down

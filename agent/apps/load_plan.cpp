@@ -15,11 +15,6 @@ void append(std::vector<std::string>& to, const std::vector<std::string>& from) 
     to.insert(to.end(), from.begin(), from.end());
 }
 
-std::string registered_elsewhere(const std::string& file, const App& known) {
-    return file + ": \"" + known.id() + "\" is already registered, from " +
-           known.registration.descriptor;
-}
-
 // Why this one cannot be loaded from `file`; "" when it can.
 std::string clash(const Table& table,
                   const LoadPlan& plan,
@@ -56,6 +51,11 @@ void warn_of_unknown_needs(const Table& table, LoadPlan& plan) {
 
 }  // namespace
 
+std::string registered_elsewhere(const std::string& file, const App& known) {
+    return file + ": \"" + known.id() + "\" is already registered, from " +
+           known.registration.descriptor;
+}
+
 std::vector<DescriptorFile> read_for_load(const std::vector<std::string>& paths) {
     std::vector<DescriptorFile> files;
     for (const std::string& path : paths) {
@@ -85,7 +85,7 @@ std::vector<DescriptorFile> read_for_load(const std::vector<std::string>& paths)
 }
 
 LoadPlan plan_load(const Table& table,
-                   std::vector<DescriptorFile> files,
+                   const std::vector<DescriptorFile>& files,
                    const LoadRequest& request,
                    const config::ScaledTo& scaled) {
     LoadPlan plan;
@@ -102,8 +102,7 @@ LoadPlan plan_load(const Table& table,
             }
             const std::string id = spec.id;
             specs[id] = spec;
-            const bool known = table.find(id) != nullptr;
-            plan.apps[id] = {read.file, read.descriptor.text, std::move(spec), known};
+            plan.apps[id] = {read.file, read.descriptor.text, std::move(spec)};
         }
     }
     if (auto cycles = supervisor::Needs(table, WallTime()).check_cycles(specs); !cycles) {

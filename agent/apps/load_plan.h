@@ -36,7 +36,6 @@ struct LoadPlan {
         std::string file;
         std::string text;
         AppSpec spec;
-        bool known = false;  // registered already: to be read again
     };
 
     std::map<std::string, App> apps;    // by id
@@ -47,9 +46,12 @@ struct LoadPlan {
 // Pure. Each id once, from one file, without cycles of requirements. `scaled`: how many instances
 // somebody wants of an app.
 LoadPlan plan_load(const Table& table,
-                   std::vector<DescriptorFile> files,
+                   const std::vector<DescriptorFile>& files,
                    const LoadRequest& request,
                    const config::ScaledTo& scaled);
+
+// "FILE: "web" is already registered, from OTHER".
+std::string registered_elsewhere(const std::string& file, const App& known);
 
 // What `descriptor` declares for this id, its instances counted; nothing: it does not declare it.
 std::optional<AppSpec> declared(const config::Descriptor& descriptor,

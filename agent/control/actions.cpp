@@ -112,14 +112,13 @@ void Actions::handle(const Client& client, const wire::Request& request) {
         const supervisor::Machine& machine = apps_.find(id)->machine;
         // Of a command that came before: a run that began after it is later than itself.
         const bool later = pending.only_looks && machine.started() && *machine.started() >= since;
-        pending.targets.push_back({id, machine.generation() - (later ? 1 : 0), {}});
+        pending.targets.push_back(
+            {.id = id, .generation = machine.generation() - (later ? 1 : 0), .result = {}});
     }
-    begin(pending, args["actor"].as_string());
-    if (answer_if_done(pending)) {
-        return;
-    }
+    pending.actor = args["actor"].as_string();
     const std::uint64_t number = next_++;
-    arm(number, pending_.emplace(number, std::move(pending)).first->second);
+    pending_.emplace(number, std::move(pending));
+    begin(number);
 }
 
 // How long to wait; nothing: for ever.
@@ -176,7 +175,8 @@ void Actions::time_is_over(std::uint64_t number) {
                  [this, number] { time_is_over(number); });
 }
 
-void Actions::begin(Pending& pending, const std::string& actor) {
+void Actions::begin(std::uint64_t number) {
+    Pending& pending = pending_.at(number);
     const std::string& hung = apps_.backend().problem();
     for (Target& target : pending.targets) {
         const apps::App* const app = apps_.find(target.id);
@@ -188,8 +188,52 @@ void Actions::begin(Pending& pending, const std::string& actor) {
                                     wire::code_of({ErrorCode::Unavailable, hung, 0}),
                                     hung);
         } else {
-            act(pending, target, {actor});
+            prepare(number, pending, target);
         }
+    }
+    pending.begun = true;
+    if (answer_if_done(pending)) {
+        pending_.erase(number);
+    } else {
+        arm(number, pending);
+    }
+}
+
+// Reads the descriptor where that comes first; mostly there is nothing to read, and it is acted at
+// once.
+void Actions::prepare(std::uint64_t number, Pending& pending, Target& target) {
+    const bool starts = pending.verb == Verb::Start || pending.verb == Verb::Restart;
+    target.begun = false;
+    if (pending.reload || pending.verb == Verb::Reload) {
+        apps_.catalog().reload(
+            target.id,
+            {pending.actor},
+            [this, number, id = target.id](const Result<std::string>& reread) {
+                prepared(number, id, reread);
+            });
+    } else if (starts) {
+        apps_.catalog().look_at_descriptors(
+            {target.id}, [this, number, id = target.id] { prepared(number, id, {}); });
+    } else {
+        act(pending, target, {});
+    }
+}
+
+void Actions::prepared(std::uint64_t number,
+                       const std::string& id,
+                       const Result<std::string>& reread) {
+    const auto found = pending_.find(number);
+    if (found == pending_.end()) {
+        return;  // its time was over
+    }
+    Pending& pending = found->second;
+    for (Target& target : pending.targets) {
+        if (target.id == id && !target.begun && !target.result) {
+            act(pending, target, reread);
+        }
+    }
+    if (pending.begun && answer_if_done(pending)) {  // else begin() is about to answer
+        pending_.erase(found);
     }
 }
 
@@ -199,15 +243,8 @@ bool Actions::needs_keeper(Verb verb, const apps::App& app) {
            ((verb == Verb::Stop || verb == Verb::Kill) && active);
 }
 
-Result<void> Actions::change(const Pending& pending,
-                             const std::string& id,
-                             const apps::Actor& actor,
-                             std::string& message) {
-    if (pending.reload && pending.verb != Verb::Reload) {
-        BERTH_CHECK(apps_.catalog().reload(id, actor));
-    } else if (pending.verb == Verb::Start || pending.verb == Verb::Restart) {
-        apps_.catalog().look_at_descriptors({id});
-    }
+Result<void> Actions::change(const Pending& pending, const std::string& id) {
+    const apps::Actor actor{pending.actor};
     switch (pending.verb) {
         case Verb::Start:
             return apps_.conductor().start(id, actor);
@@ -222,13 +259,14 @@ Result<void> Actions::change(const Pending& pending,
         case Verb::Reload:
             break;
     }
-    BERTH_TRY(message, apps_.catalog().reload(id, actor));
     return {};
 }
 
-void Actions::act(Pending& pending, Target& target, const apps::Actor& actor) {
-    std::string message;
-    const Result<void> done = change(pending, target.id, actor, message);
+void Actions::act(Pending& pending, Target& target, const Result<std::string>& reread) {
+    target.begun = true;
+    const std::string message = pending.verb == Verb::Reload && reread ? *reread : std::string();
+    const Result<void> done =
+        reread ? change(pending, target.id) : Result<void>(fail(reread.error()));
     const apps::App* const app = apps_.find(target.id);
     const AppState state = app != nullptr ? shown(*app) : AppState::Stopped;
     if (!done) {
@@ -353,7 +391,7 @@ void Actions::settle(const std::set<std::string>& changed, const std::set<std::s
         for (Target& target : pending.targets) {
             const apps::App* const app = apps_.find(target.id);
             const bool waits = app != nullptr && app->machine.state() == State::Waiting;
-            if (!target.result && (waits || changed.count(target.id) != 0 ||
+            if (!target.result && target.begun && (waits || changed.count(target.id) != 0 ||
                                    removed.count(target.id) != 0)) {
                 look(pending, target);
             }

@@ -40,12 +40,14 @@ private:
     struct Target {
         std::string id;
         std::uint64_t generation = 0;  // a start or restart is about a later one than this
+        bool begun = true;  // false: its descriptor is read before
         std::optional<wire::ActResult> result;
     };
 
     struct Pending {
         std::vector<std::pair<Client, std::uint64_t>> askers;  // with their request ids
         std::string key;
+        std::string actor;
         Verb verb = Verb::Start;
         Wait wait = Wait::Outcome;
         bool if_needed = false;      // what is so already is no failure
@@ -54,15 +56,17 @@ private:
         std::optional<Duration> limit;  // how long to wait; unset: as long as the apps may take
         std::vector<Target> targets;
         std::vector<std::string> unmatched;
+        bool begun = false;  // all targets have been looked at
         loop::Registration timeout;
     };
 
-    void begin(Pending& pending, const std::string& actor);
-    void act(Pending& pending, Target& target, const apps::Actor& actor);
-    Result<void> change(const Pending& pending,
-                        const std::string& id,
-                        const apps::Actor& actor,
-                        std::string& message);
+    void begin(std::uint64_t number);
+    void prepare(std::uint64_t number, Pending& pending, Target& target);
+    void prepared(std::uint64_t number,
+                  const std::string& id,
+                  const Result<std::string>& reread);
+    void act(Pending& pending, Target& target, const Result<std::string>& reread);
+    Result<void> change(const Pending& pending, const std::string& id);
     [[nodiscard]] static bool needs_keeper(Verb verb, const apps::App& app);
     void look(const Pending& pending, Target& target) const;
     void look_at_start(const Pending& pending, Target& target, const apps::App& app) const;

@@ -1,3 +1,4 @@
+#include "agent/control/replies.h"
 #include "agent/control/server.h"
 #include "shared/wire/status.h"
 
@@ -32,26 +33,33 @@ void Server::on_load(const Client& client, const wire::Request& request) {
         return refuse(
             client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
     }
-    auto outcome = apps_.catalog().load(load, {request.args["actor"].as_string()});
-    for (const std::string& id : outcome.ids) {
-        const apps::App& app = *apps_.find(id);
-        for (const std::string& obstacle : apps_.conductor().obstacles(app, app.spec())) {
-            outcome.warnings.push_back(id + " would not start: " + obstacle);
-        }
-    }
-    ok(client,
-       request,
-       Value::Map{{"loaded", wire::strings(outcome.ids)},
-                  {"problems", wire::strings(outcome.problems)},
-                  {"warnings", wire::strings(outcome.warnings)}});
+    apps_.catalog().load(
+        load,
+        {request.args["actor"].as_string()},
+        [this, client, request = asked(request)](const apps::Catalog::Loaded& loaded) {
+            std::vector<std::string> warnings = loaded.warnings;
+            for (const std::string& id : loaded.ids) {
+                const apps::App& app = *apps_.find(id);
+                for (const std::string& obstacle : apps_.conductor().obstacles(app, app.spec())) {
+                    warnings.push_back(id + " would not start: " + obstacle);
+                }
+            }
+            ok(client,
+               request,
+               Value::Map{{"loaded", wire::strings(loaded.ids)},
+                          {"problems", wire::strings(loaded.problems)},
+                          {"warnings", wire::strings(warnings)}});
+        });
 }
 
 void Server::on_scan(const Client& client, const wire::Request& request) {
-    const auto scanned = apps_.catalog().scan();
-    ok(client,
-       request,
-       Value::Map{{"found", wire::strings(scanned.found)},
-                  {"problems", wire::strings(scanned.problems)}});
+    apps_.catalog().scan(
+        [this, client, request = asked(request)](const apps::Catalog::Scanned& scanned) {
+            ok(client,
+               request,
+               Value::Map{{"found", wire::strings(scanned.found)},
+                          {"problems", wire::strings(scanned.problems)}});
+        });
 }
 
 void Server::on_input(const Client& client, const wire::Request& request) {
@@ -61,7 +69,7 @@ void Server::on_input(const Client& client, const wire::Request& request) {
     }
     const auto patience = std::chrono::milliseconds(
         std::min<std::uint64_t>(request.args["wait_ms"].as_uint(), kLongestInputWaitMs));
-    const auto answer = [this, client, request = wire::Request{request.id, request.verb, {}}](
+    const auto answer = [this, client, request = asked(request)](
                             const backend::InputResult& outcome) {
         if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
             return refuse(client, request, *outcome.why);

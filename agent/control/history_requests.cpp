@@ -86,18 +86,23 @@ void Server::on_check(const Client& client, const wire::Request& request) {
     if (!matches) {
         return refuse(client, request, matches.error());
     }
-    Value::Map apps;
-    Value::Map notes;
-    for (const std::string& id : matches->ids) {
-        const auto checked = apps_.catalog().check(id);
-        apps.emplace_back(id, wire::strings(checked.obstacles));
-        notes.emplace_back(id, wire::strings(checked.notes));
-    }
-    ok(client,
-       request,
-       Value::Map{{"apps", std::move(apps)},
-                  {"notes", std::move(notes)},
-                  {"unmatched", wire::strings(matches->unmatched)}});
+    apps_.catalog().check(
+        matches->ids,
+        [this, client, request = asked(request), matches = *matches](
+            const std::map<std::string, apps::Catalog::Checked>& checked) {
+            Value::Map apps;
+            Value::Map notes;
+            for (const std::string& id : matches.ids) {
+                const apps::Catalog::Checked& one = checked.at(id);
+                apps.emplace_back(id, wire::strings(one.obstacles));
+                notes.emplace_back(id, wire::strings(one.notes));
+            }
+            ok(client,
+               request,
+               Value::Map{{"apps", std::move(apps)},
+                          {"notes", std::move(notes)},
+                          {"unmatched", wire::strings(matches.unmatched)}});
+        });
 }
 
 void Server::on_scale(const Client& client, const wire::Request& request) {

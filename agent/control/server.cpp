@@ -204,9 +204,12 @@ void Server::on_list(const Client& client, const wire::Request& request) {
     if (!found) {
         return refuse(client, request, found.error());
     }
-    const Targets& matches = *found;
-    apps_.catalog().look_at_descriptors(matches.ids);
     apps_.ledger().look_after_store();
+    apps_.catalog().look_at_descriptors(
+        found->ids, [this, client, request, matches = *found] { list(client, request, matches); });
+}
+
+void Server::list(const Client& client, const wire::Request& request, const Targets& matches) {
     if (request.args["metrics"].as_bool(true)) {
         apps_.figures().sample(kFreshSample);
     }
@@ -229,11 +232,18 @@ void Server::on_list(const Client& client, const wire::Request& request) {
 
 void Server::on_show(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
+    if (apps_.find(id) == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    apps_.catalog().look_at_descriptors({id}, [this, client, request] { show(client, request); });
+}
+
+void Server::show(const Client& client, const wire::Request& request) {
+    const std::string id = request.args["id"].as_string();
     const apps::App* const app = apps_.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    apps_.catalog().look_at_descriptors({id});
     json::JsonWriter spec;
     // The controller asks for its admins; over the local socket it is the home's owner, or root.
     const bool shown = request.args["secrets"].as_bool();
@@ -273,11 +283,19 @@ std::vector<wire::LogLine> Server::last_lines(const std::string& id, std::size_t
 
 void Server::on_explain(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
+    if (apps_.find(id) == nullptr) {
+        return refuse(client, request, no_app(id));
+    }
+    apps_.catalog().look_at_descriptors({id},
+                                        [this, client, request] { tell_why(client, request); });
+}
+
+void Server::tell_why(const Client& client, const wire::Request& request) {
+    const std::string id = request.args["id"].as_string();
     const apps::App* const app = apps_.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    apps_.catalog().look_at_descriptors({id});
     const AppSpec& spec = app->machine.spec();
     ok(client,
        request,

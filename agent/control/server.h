@@ -112,6 +112,9 @@ private:
     void on_token(const Client& client, const wire::Request& request);
     void on_outbox(const Client& client, const wire::Request& request);
 
+    void list(const Client& client, const wire::Request& request, const Targets& matches);
+    void show(const Client& client, const wire::Request& request);
+    void tell_why(const Client& client, const wire::Request& request);
     void wait_for_log(const Client& client,
                       const wire::Request& request,
                       const std::string& folder);

@@ -75,6 +75,7 @@ public:
         apps = apps::Apps::create(*loop,
                                   *store,
                                   backend,
+                                  pool,
                                   {"lab", home.path(), ""},
                                   {[] {}, [this] { ++all_down; }, [] {}, [this] { ++problems; }})
                    .value();
@@ -88,9 +89,44 @@ public:
         apps::LoadRequest request;
         request.paths = {home / name};
         request.cwd = home.path();
-        auto loaded = apps->catalog().load(request, {"ann"});
+        return load(request).problems;
+    }
+
+    apps::Catalog::Loaded load(const apps::LoadRequest& request) {
+        std::optional<apps::Catalog::Loaded> loaded;
+        apps->catalog().load(request, {"ann"}, [&loaded](const auto& told) { loaded = told; });
+        until([&loaded] { return loaded.has_value(); });
+        return *loaded;
+    }
+
+    Result<std::string> reload(const std::string& id) {
+        std::optional<Result<std::string>> changed;
+        apps->catalog().reload(id, {"ann"}, [&changed](const auto& told) { changed = told; });
+        until([&changed] { return changed.has_value(); });
+        return *changed;
+    }
+
+    apps::Catalog::Scanned scan() {
+        std::optional<apps::Catalog::Scanned> scanned;
+        apps->catalog().scan([&scanned](const auto& told) { scanned = told; });
+        until([&scanned] { return scanned.has_value(); });
+        return *scanned;
+    }
+
+    void look_at_descriptor(const std::string& id) {
+        bool looked = false;
+        apps->catalog().look_at_descriptors({id}, [&looked] { looked = true; });
+        until([&looked] { return looked; });
+    }
+
+    // Turns until a thread has done its part; the clock stands meanwhile.
+    void until(const std::function<bool()>& done) {
+        const auto end = MonoClock::now() + std::chrono::seconds(30);
+        while (!done()) {
+            REQUIRE(MonoClock::now() < end);
+            REQUIRE(loop->turn(std::chrono::milliseconds(20)));
+        }
         turn();
-        return loaded.problems;
     }
 
     Result<void> start(const std::string& id) {
@@ -164,6 +200,7 @@ public:
 
     TempFolder home;
     FakeBackend backend;
+    loop::WorkerPool pool{loop::WorkerPool::LaneOptions{1, 64, std::chrono::milliseconds(50)}};
     std::unique_ptr<loop::EventLoop> loop;
     std::unique_ptr<store::Store> store;
     std::unique_ptr<apps::Apps> apps;

@@ -223,10 +223,10 @@ TEST_CASE("a changed descriptor is seen, read when somebody says so, and runs fr
     world.load("web");
     world.run("web");
     world.home.write("web.toml", "[app]\nid = \"web\"\ncommand = \"/bin/web --fast\"\n");
-    world.apps->catalog().look_at_descriptors({"web"});
+    world.look_at_descriptor("web");
     CHECK_THAT(world.status("web").descriptor_note,
                Contains("(app.command) and is not read yet: berth restart --reload web"));
-    const auto said = world.apps->catalog().reload("web", {"ann"});
+    const auto said = world.reload("web");
     REQUIRE(said);
     CHECK(*said == "changed: app.command; app.command from the next start on: berth restart web");
     CHECK(world.status("web").descriptor_note.empty());
@@ -242,7 +242,7 @@ TEST_CASE("a descriptor that breaks leaves what was read, and hurts nobody else"
     world.load("web");
     world.load("db");
     world.home.write("web.toml", "[app]\nid = \"web\"\ncommand = 7\n");
-    CHECK_FALSE(world.apps->catalog().reload("web", {"ann"}));
+    CHECK_FALSE(world.reload("web"));
     CHECK(world.app("web").spec().command == "/bin/web");
     world.restart_agent();
     CHECK(world.state("db") == AppState::Stopped);
@@ -256,7 +256,7 @@ TEST_CASE("an id belongs to the file that it was loaded from") {
     apps::LoadRequest request;
     request.paths = {world.home / "other.toml"};
     request.cwd = world.home.path();
-    const auto loaded = world.apps->catalog().load(request, {"ann"});
+    const auto loaded = world.load(request);
     REQUIRE(loaded.problems.size() == 1);
     CHECK_THAT(loaded.problems[0], Contains("\"web\" is already registered, from "));
     CHECK(world.app("web").spec().command == "/bin/web");
@@ -268,7 +268,7 @@ TEST_CASE("what lies in repos is found, and forgotten when its folder is taken a
     world.home.write("repos/shop/berth.toml", "[app]\nid = \"shop\"\ncommand = \"/bin/shop\"\n");
     std::filesystem::create_directories(world.home / "repos/broken");
     world.home.write("repos/broken/berth.toml", "[app]\nid = 5\n");
-    const auto scanned = world.apps->catalog().scan();
+    const auto scanned = world.scan();
     CHECK(scanned.found == Texts{"shop"});
     CHECK(scanned.problems.size() >= 1);
     CHECK(world.apps->complaints() == scanned.problems);
