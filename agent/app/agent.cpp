@@ -95,7 +95,7 @@ Result<void> Agent::prepare() {
                                   [this] { finish(/*end_keeper=*/true); },
                                   // The keeper starts the next one.
                                   [this] { loop_.post([this] { loop_.stop(); }); },
-                                  [this] { server_->on_keeper_problem(); }}));
+                                  [this] { door_->on_keeper_problem(); }}));
     native_->tell(apps_->facts());
     BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {home, options_.name, config.ipc}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
@@ -103,7 +103,7 @@ Result<void> Agent::prepare() {
     BERTH_CHECK(listen(config));  // what is wrong is said before the keeper counts on us
     BERTH_CHECK(connect_keeper());
     hear_keeper();
-    server_->open();
+    door_->open();
     return {};
 }
 
@@ -118,24 +118,21 @@ void Agent::hear_keeper() {
 
 Result<void> Agent::listen(const config::AgentConfig& config) {
     const std::string& home = options_.home;
-    control::ServerOptions server;
-    server.local_path = home + "/run/control.sock";
-    server.listen = config.listen;
-    server.allowed = config.allow;
-    BERTH_TRY(server.keys, bus::load_or_make_keys(home + "/keys", "agent"));
-    BERTH_TRY(server_,
-              control::Server::create(context_,
-                                      loop_,
-                                      *apps_,
-                                      *store_,
-                                      server,
-                                      {[this] { return info(); },
-                                       [this](bool keep_apps) { begin_shutdown(keep_apps); },
-                                       [this](const std::string& folder, auto answered) {
-                                           upgrade(folder, std::move(answered));
-                                       },
-                                       &relay_->service(),
-                                       home}));
+    control::DoorOptions door;
+    door.home = home;
+    door.local_path = home + "/run/control.sock";
+    door.listen = config.listen;
+    door.allowed = config.allow;
+    BERTH_TRY(door.keys, bus::load_or_make_keys(home + "/keys", "agent"));
+    BERTH_TRY(door_,
+              control::Door::create(context_,
+                                    {loop_, *apps_, *store_, relay_->service()},
+                                    door,
+                                    {[this] { return info(); },
+                                     [this](bool keep_apps) { begin_shutdown(keep_apps); },
+                                     [this](const std::string& folder, auto answered) {
+                                         upgrade(folder, std::move(answered));
+                                     }}));
     write_address();
     return {};
 }
@@ -143,7 +140,7 @@ Result<void> Agent::listen(const config::AgentConfig& config) {
 void Agent::on_happened() {
     trimmer_.worked(seen_.read(apps_->stream()).events.size());
     relay_->on_happened();
-    server_->on_happened();
+    door_->on_happened();
 }
 
 void Agent::on_fact(const keeperlink::Message& fact) {
@@ -166,16 +163,16 @@ Result<void> Agent::connect_keeper() {
 
 // Where others reach us, for those who set up a controller.
 void Agent::write_address() const {
-    if (server_->tcp_endpoint().empty()) {
+    if (door_->tcp_endpoint().empty()) {
         return;
     }
     if (auto written =
-            os::replace_file(options_.home + "/run/endpoint", server_->tcp_endpoint() + "\n");
+            os::replace_file(options_.home + "/run/endpoint", door_->tcp_endpoint() + "\n");
         !written) {
         log::warning("cannot write down where this agent listens",
                      {{"error", written.error().message}});
     }
-    log::info("listening", {{"endpoint", server_->tcp_endpoint()}});
+    log::info("listening", {{"endpoint", door_->tcp_endpoint()}});
 }
 
 void Agent::on_signals() {

@@ -7,7 +7,7 @@
 #include "agent/app/relay_bridge.h"
 #include "agent/backend/native/keeper_client.h"
 #include "agent/backend/native/native_backend.h"
-#include "agent/control/server.h"
+#include "agent/control/door.h"
 #include "agent/logs/log_janitor.h"
 #include "agent/apps/apps.h"
 #include "agent/store/store.h"
@@ -74,7 +74,7 @@ private:
     std::unique_ptr<apps::Apps> apps_;
     events::Cursor seen_;
     std::unique_ptr<RelayBridge> relay_;
-    std::unique_ptr<control::Server> server_;
+    std::unique_ptr<control::Door> door_;
     std::unique_ptr<logs::LogJanitor> janitor_;
     std::function<void(Result<void>)> upgrade_answered_;
     bool over_ = false;  // all is said and done

@@ -2,7 +2,8 @@
 
 #include <string>
 
-#include "agent/store/store.h"
+#include "agent/control/client.h"
+#include "agent/store/history.h"
 #include "shared/base/error.h"
 #include "shared/wire/control.h"
 #include "shared/wire/value.h"
@@ -12,12 +13,13 @@ namespace berth::control {
 // An event as `events` and `show` tell it.
 wire::Value event_value(const store::EventRow& event);
 
-// "no app has the id …"
 Error no_app(const std::string& id);
 
 // What of a request is needed to answer it later.
-inline wire::Request asked(const wire::Request& request) {
-    return {request.id, request.verb, {}};
-}
+wire::Request asked(const wire::Request& request);
+
+// Answers. An asker that has gone needs none.
+void ok(const Client& client, const wire::Request& request, wire::Value info = wire::Value::Map{});
+void refuse(const Client& client, const wire::Request& request, const Error& error);
 
 }  // namespace berth::control

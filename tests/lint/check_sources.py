@@ -22,7 +22,6 @@ CLASSES_IN_PARTS = {
     "Keeper": "is being cut into classes",
     "Relay": "is cut anew with the wire and the relay",
     "Across": "is cut anew with the wire and the relay",
-    "Server": "is cut anew with the wire and the relay",
 }
 MANY_METHODS = 25
 

@@ -1,23 +1,21 @@
 #include <algorithm>
 
 #include "agent/control/replies.h"
-#include "agent/control/server.h"
+#include "agent/control/verbs/verbs.h"
 #include "agent/control/targets.h"
 #include "shared/wire/status.h"
 
-namespace berth::control {
-
-// Requests about what has happened to apps and what could: crashes, obstacles, instances.
+namespace berth::control::verbs {
 
 using wire::Value;
 
-void Server::on_crashes(const Client& client, const wire::Request& request) {
+void crashes(Context& context, const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    if (!id.empty() && apps_.find(id) == nullptr) {
+    if (!id.empty() && context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     Value::Array groups;
-    for (const store::CrashGroup& group : store_.history().crash_groups(id)) {
+    for (const store::CrashGroup& group : context.store.history().crash_groups(id)) {
         groups.push_back(Value::Map{{"app", group.id},
                                     {"signature", group.signature},
                                     {"how", group.how},
@@ -29,7 +27,7 @@ void Server::on_crashes(const Client& client, const wire::Request& request) {
     Value::Array bundles;
     const auto limit = std::min<std::uint64_t>(request.args["limit"].as_uint(), 50);
     for (const store::CrashRow& crash :
-         id.empty() ? std::vector<store::CrashRow>() : store_.history().crashes(id, limit)) {
+         id.empty() ? std::vector<store::CrashRow>() : context.store.history().crashes(id, limit)) {
         bundles.push_back(Value::Map{{"generation", crash.generation},
                                      {"time", wire::to_value(crash.time)},
                                      {"signature", crash.signature},
@@ -39,19 +37,19 @@ void Server::on_crashes(const Client& client, const wire::Request& request) {
     ok(client, request, Value::Map{{"groups", std::move(groups)}, {"crashes", std::move(bundles)}});
 }
 
-void Server::on_metrics(const Client& client, const wire::Request& request) {
+void metrics(Context& context, const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
-    if (apps_.find(id) == nullptr) {
+    if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    const WallTime now = loop_.now().wall;
+    const WallTime now = context.loop.now().wall;
     const WallTime from = request.args["since_ns"].is_nil()
                               ? now - std::chrono::hours(1)
                               : wire::to_wall_time(request.args["since_ns"]);
     // A column each, as charts take them.
     Value::Array time, cpu, rss, pss, processes, threads, descriptors, read, write;
     Value::Array messages, messages_in, messages_out;
-    for (const figures::Point& point : apps_.figures().history().since(id, from, now)) {
+    for (const figures::Point& point : context.apps.figures().history().since(id, from, now)) {
         time.push_back(wire::to_value(point.time));
         cpu.emplace_back(point.cpu_percent);
         rss.emplace_back(point.rss_bytes);
@@ -81,14 +79,14 @@ void Server::on_metrics(const Client& client, const wire::Request& request) {
                   {"messages_out", std::move(messages_out)}});
 }
 
-void Server::on_check(const Client& client, const wire::Request& request) {
-    const auto matches = match_apps(apps_, request.args["patterns"].as_strings());
+void check(Context& context, const Client& client, const wire::Request& request) {
+    const auto matches = match_apps(context.apps, request.args["patterns"].as_strings());
     if (!matches) {
         return refuse(client, request, matches.error());
     }
-    apps_.catalog().check(
+    context.apps.catalog().check(
         matches->ids,
-        [this, client, request = asked(request), matches = *matches](
+        [&context, client, request = asked(request), matches = *matches](
             const std::map<std::string, apps::Catalog::Checked>& checked) {
             Value::Map apps;
             Value::Map notes;
@@ -105,10 +103,10 @@ void Server::on_check(const Client& client, const wire::Request& request) {
         });
 }
 
-void Server::on_scale(const Client& client, const wire::Request& request) {
+void scale(Context& context, const Client& client, const wire::Request& request) {
     const auto count = request.args["count"].as_uint();
     const auto changed =
-        apps_.catalog().scale(request.args["id"].as_string(),
+        context.apps.catalog().scale(request.args["id"].as_string(),
                         static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1'000'000)),
                         {request.args["actor"].as_string()});
     if (!changed) {
@@ -117,4 +115,4 @@ void Server::on_scale(const Client& client, const wire::Request& request) {
     ok(client, request, Value::Map{{"changed", wire::strings(*changed)}});
 }
 
-}  // namespace berth::control
+}  // namespace berth::control::verbs

@@ -1,10 +1,9 @@
 #include "agent/control/replies.h"
-#include "agent/control/server.h"
+#include "agent/control/verbs/verbs.h"
 #include "agent/relay/shown.h"
 #include "shared/wire/status.h"
 
-// The part of the Server that shows the mailboxes, what waits in them, and what went through.
-namespace berth::control {
+namespace berth::control::verbs {
 
 using relay::Relay;
 using wire::Value;
@@ -15,7 +14,6 @@ constexpr std::uint64_t kMostMessages = 1000;
 constexpr std::size_t kMostDecoded = 4U << 20U;  // a larger payload is not decoded for display
 constexpr std::size_t kMostLooked = 16U << 20U;  // payload bytes that one request decodes
 constexpr std::size_t kMostShown = 4U << 20U;    // bytes of one answer
-const Error kNoRelay{ErrorCode::Unavailable, "there is no relay", 0};
 
 Value message_value(const Relay::Peeked& message, const relay::Shown& shown) {
     return Value::Map{{"id", message.meta.id},
@@ -59,30 +57,19 @@ Value entry_value(const relay::TraceEntry& entry) {
 
 }  // namespace
 
-AppStatus Server::status_of(const apps::App& app) const {
-    AppStatus status = apps_.status(app);
-    if (owner_.relay != nullptr) {
-        status.mailbox = owner_.relay->mailbox(status.id);
-    }
-    return status;
-}
-
-void Server::on_mailboxes(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, kNoRelay);
-    }
-    owner_.relay->look<std::vector<relay::MailboxStats>>(
+void mailboxes(Context& context, const Client& client, const wire::Request& request) {
+    context.relay.look<std::vector<relay::MailboxStats>>(
         [](const Relay& relay) { return relay.stats(); },
-        [this, client, request](const std::vector<relay::MailboxStats>& all) {
+        [&context, client, request](const std::vector<relay::MailboxStats>& all) {
             std::map<std::string, Value> sorted;  // the relay keeps them in no order
             for (const relay::MailboxStats& mailbox : all) {
                 if (mailbox.app.empty()) {
                     continue;  // the operator's own
                 }
                 Value::Map shown =
-                    wire::to_value(relay::status_of(mailbox, loop_.now().mono)).as_map();
+                    wire::to_value(relay::status_of(mailbox, context.loop.now().mono)).as_map();
                 shown.emplace_back("app", mailbox.app);
-                shown.emplace_back("known", apps_.find(mailbox.app) != nullptr);
+                shown.emplace_back("known", context.apps.find(mailbox.app) != nullptr);
                 shown.emplace_back("sessions", std::uint64_t{mailbox.sessions});
                 sorted.emplace(mailbox.app, std::move(shown));
             }
@@ -94,20 +81,17 @@ void Server::on_mailboxes(const Client& client, const wire::Request& request) {
         });
 }
 
-void Server::on_messages(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, kNoRelay);
-    }
+void messages(Context& context, const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
     const std::uint64_t max = std::min(request.args["max"].as_uint(100), kMostMessages);
     const std::uint64_t after = request.args["after"].as_uint();
     const bool dead = request.args["dead"].as_bool();
     using Found = std::vector<Relay::Peeked>;
-    owner_.relay->look<Found>(
+    context.relay.look<Found>(
         [id, max, after, dead](const Relay& relay) {
             return dead ? relay.peek_dead(id, max + 1, after) : relay.peek(id, max + 1, after);
         },
-        [this, client, request, id, max, full = request.args["full"].as_bool()](
+        [&context, client, request, id, max, full = request.args["full"].as_bool()](
             const Found& found) {
             Value::Array messages;
             std::size_t looked = 0;
@@ -122,7 +106,7 @@ void Server::on_messages(const Client& client, const wire::Request& request) {
                 messages.push_back(message_value(message, shown));
             }
             const bool more = messages.size() < found.size();
-            const auto mailbox = owner_.relay->mailbox(id);
+            const auto mailbox = context.relay.mailbox(id);
             ok(client,
                request,
                Value::Map{{"messages", std::move(messages)},
@@ -131,22 +115,19 @@ void Server::on_messages(const Client& client, const wire::Request& request) {
         });
 }
 
-void Server::on_remove_message(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, kNoRelay);
-    }
+void remove_message(Context& context, const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
     const std::uint64_t message = request.args["message"].as_uint();
-    using Verb = Result<std::string>;  // by which it is taken away
-    owner_.relay->look<Verb>(
-        [id, message](Relay& relay) -> Verb {
+    using Way = Result<std::string>;  // the verb by which it is taken away
+    context.relay.look<Way>(
+        [id, message](Relay& relay) -> Way {
             if (relay.is_dead(id, message)) {
                 return "drop";
             }
             BERTH_CHECK(relay.release_for_removal(id, message));
             return "ack";
         },
-        [this, client, request, id, message](const Verb& verb) {
+        [&context, client, request, id, message](const Way& verb) {
             if (!verb) {
                 return refuse(client, request, verb.error());
             }
@@ -154,7 +135,7 @@ void Server::on_remove_message(const Client& client, const wire::Request& reques
             ack.verb = *verb;
             ack.app = id;
             ack.args = Value::Map{{"ids", Value::Array{message}}};
-            owner_.relay->ask(ack, [this, client, request](const relay::OperatorAnswer& answer) {
+            context.relay.ask(ack, [&context, client, request](const relay::OperatorAnswer& answer) {
                 if (answer.code == wire::Code::Ok) {
                     return ok(client, request);
                 }
@@ -165,10 +146,7 @@ void Server::on_remove_message(const Client& client, const wire::Request& reques
         });
 }
 
-void Server::on_trace(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, kNoRelay);
-    }
+void trace(Context& context, const Client& client, const wire::Request& request) {
 
     struct Seen {
         std::vector<relay::TraceEntry> entries;
@@ -178,11 +156,11 @@ void Server::on_trace(const Client& client, const wire::Request& request) {
     const std::string id = request.args["id"].as_string();
     const std::uint64_t max = request.args["max"].as_uint(relay::Trace::kEntries);
     const std::uint64_t after = request.args["after"].as_uint();
-    owner_.relay->look<Seen>(
+    context.relay.look<Seen>(
         [id, max, after](const Relay& relay) {
             return Seen{relay.trace().since(after, id, max), relay.trace().changes()};
         },
-        [this, client, request](const Seen& seen) {
+        [&context, client, request](const Seen& seen) {
             Value::Array entries;
             for (const relay::TraceEntry& entry : seen.entries) {
                 entries.push_back(entry_value(entry));
@@ -193,4 +171,4 @@ void Server::on_trace(const Client& client, const wire::Request& request) {
         });
 }
 
-}  // namespace berth::control
+}  // namespace berth::control::verbs

@@ -1,9 +1,8 @@
 #include "agent/control/replies.h"
-#include "agent/control/server.h"
+#include "agent/control/verbs/verbs.h"
 #include "agent/relay/secrets.h"
 
-// The part of the Server that hands on to the relay.
-namespace berth::control {
+namespace berth::control::verbs {
 
 using wire::Value;
 
@@ -21,10 +20,7 @@ Value payload_value(const std::vector<std::string>& payload) {
 
 }  // namespace
 
-void Server::on_message(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, {ErrorCode::Unavailable, "there is no relay", 0});
-    }
+void message(Context& context, const Client& client, const wire::Request& request) {
     relay::OperatorRequest asked;
     asked.verb = request.args["verb"].as_string();
     asked.app = request.args["app"].as_string();
@@ -33,7 +29,7 @@ void Server::on_message(const Client& client, const wire::Request& request) {
     if (asked.verb == "hello") {
         return refuse(client, request, {ErrorCode::InvalidArgument, "the operator is known", 0});
     }
-    owner_.relay->ask(asked, [this, client, request](const relay::OperatorAnswer& answer) {
+    context.relay.ask(asked, [&context, client, request](const relay::OperatorAnswer& answer) {
         ok(client,
            request,
            Value::Map{{"code", std::uint64_t{static_cast<std::uint16_t>(answer.code)}},
@@ -42,14 +38,11 @@ void Server::on_message(const Client& client, const wire::Request& request) {
     });
 }
 
-void Server::on_mailbox(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, {ErrorCode::Unavailable, "there is no relay", 0});
-    }
+void mailbox(Context& context, const Client& client, const wire::Request& request) {
     const std::uint64_t max = std::min(request.args["max"].as_uint(kMaxPeeked), kMaxPeeked);
-    owner_.relay->peek(request.args["id"].as_string(),
+    context.relay.peek(request.args["id"].as_string(),
                        max,
-                       [this, client, request](const std::vector<relay::Service::Waiting>& found) {
+                       [&context, client, request](const std::vector<relay::Service::Waiting>& found) {
                            Value::Array messages;
                            for (const auto& message : found) {
                                messages.push_back(Value::Map{{"id", message.id},
@@ -62,17 +55,14 @@ void Server::on_mailbox(const Client& client, const wire::Request& request) {
                        });
 }
 
-void Server::on_outbox(const Client& client, const wire::Request& request) {
-    if (owner_.relay == nullptr) {
-        return refuse(client, request, {ErrorCode::Unavailable, "there is no relay", 0});
-    }
+void outbox(Context& context, const Client& client, const wire::Request& request) {
     const std::string drop = request.args["drop"].as_string();
     if (!drop.empty()) {
-        return owner_.relay->drop_outbox(drop, [this, client, request](std::size_t dropped) {
+        return context.relay.drop_outbox(drop, [&context, client, request](std::size_t dropped) {
             ok(client, request, Value::Map{{"dropped", std::uint64_t{dropped}}});
         });
     }
-    owner_.relay->outbox([this, client, request](const std::vector<relay::OutboxStats>& outboxes) {
+    context.relay.outbox([&context, client, request](const std::vector<relay::OutboxStats>& outboxes) {
         Value::Array agents;
         for (const relay::OutboxStats& outbox : outboxes) {
             agents.push_back(Value::Map{{"agent", outbox.agent},
@@ -88,13 +78,9 @@ void Server::on_outbox(const Client& client, const wire::Request& request) {
     });
 }
 
-void Server::on_token(const Client& client, const wire::Request& request) {
-    if (!client.local()) {
-        return refuse(
-            client, request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
-    }
+void token(Context& context, const Client& client, const wire::Request& request) {
     const std::string app = request.args["app"].as_string();
-    const auto secret = relay::ensure_secret(owner_.home, app);
+    const auto secret = relay::ensure_secret(context.home, app);
     if (!secret) {
         return refuse(client, request, secret.error());
     }
@@ -102,8 +88,8 @@ void Server::on_token(const Client& client, const wire::Request& request) {
        request,
        Value::Map{{"app", app},
                   {"secret", *secret},
-                  {"file", relay::secret_file(owner_.home, app)},
-                  {"endpoint", "ipc://" + owner_.home + "/run/app.sock"}});
+                  {"file", relay::secret_file(context.home, app)},
+                  {"endpoint", "ipc://" + context.home + "/run/app.sock"}});
 }
 
-}  // namespace berth::control
+}  // namespace berth::control::verbs

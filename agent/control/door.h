@@ -1,0 +1,79 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/control/context.h"
+#include "agent/events/stream.h"
+#include "shared/bus/socket.h"
+#include "shared/loop/event_loop.h"
+
+namespace berth::control {
+
+struct DoorOptions {
+    std::string home;
+    std::string local_path;            // of the unix socket
+    std::string listen;                // tcp://HOST:PORT; empty: none
+    std::vector<std::string> allowed;  // CURVE keys from agent.toml; those in the store add up
+    bus::KeyPair keys;
+};
+
+// The agent's control endpoint: takes requests in, looks who may ask what, and hands them to the
+// verbs. See shared/wire/control.h for what is said. Owned by the agent. Loop thread.
+class Door {
+public:
+    // What its verbs work with; all outlives it.
+    struct Parts {
+        loop::EventLoop& loop;
+        apps::Apps& apps;
+        store::Store& store;
+        relay::Service& relay;
+    };
+
+    static Result<std::unique_ptr<Door>> create(bus::Context& context,
+                                                const Parts& parts,
+                                                const DoorOptions& options,
+                                                Owner owner);
+
+    // Something has happened in this turn, and is stored: reads the stream.
+    void on_happened();
+
+    // The keeper hangs, or answers again.
+    void on_keeper_problem();
+
+    // Where it listens over TCP, with the real port; "" when it does not.
+    [[nodiscard]] const std::string& tcp_endpoint() const { return context_.tcp_endpoint; }
+
+    // Answers from now on; what has been asked before waits until then.
+    void open();
+
+private:
+    // What came before open().
+    struct Early {
+        bus::Router* router;
+        bus::Peer peer;
+        std::string frame;
+    };
+
+    Door(const Parts& parts, Waits waits, const DoorOptions& options, Owner owner);
+
+    Result<void> listen(bus::Context& context, const DoorOptions& options);
+    void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
+    void answer(bus::Router& router, const bus::Peer& peer, std::string_view frame);
+    [[nodiscard]] bool allowed(const std::string& key) const;
+
+    Context context_;
+    events::Cursor seen_;
+    bool open_ = false;
+    std::vector<Early> early_;
+    std::size_t early_bytes_ = 0;
+    std::set<std::string> configured_keys_;
+    std::unique_ptr<bus::Authenticator> authenticator_;
+    std::unique_ptr<bus::Router> local_;
+    std::unique_ptr<bus::Router> remote_;
+};
+
+}  // namespace berth::control
