@@ -19,7 +19,6 @@ TABLE = "deploy/cmake/layers.json"
 
 # Classes whose methods may stand in several source files, and why.
 CLASSES_IN_PARTS = {
-    "Keeper": "is being cut into classes",
     "Relay": "is cut anew with the wire and the relay",
     "Across": "is cut anew with the wire and the relay",
 }
