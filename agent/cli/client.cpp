@@ -145,10 +145,9 @@ Result<wire::Value> Client::ask(const std::string& verb,
     // Its end is an event; one that cannot be watched is found out by `timeout`.
     const auto end = result ? std::nullopt : watch_end(agent_service(agent_home_));
     bool ended = !result && !end && !running_pid(agent_service(agent_home_));
-    const auto watch = end ? loop_.watch(end->get(),
-                                         loop::Interest::Read,
-                                         [&ended](bool, bool) { ended = true; })
-                           : loop::Registration();
+    const auto watch =
+        end ? loop_.watch(end->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
+            : loop::Registration();
     const bool never = false;
     const bool& stop = interrupted != nullptr ? *interrupted : never;
     while (!result && !why && !ended && !stop && MonoClock::now() < give_up) {

@@ -6,9 +6,9 @@
 #include <cstdio>
 
 #include "agent/cli/commands.h"
-#include "shared/base/terminal_text.h"
 #include "agent/cli/durations.h"
 #include "agent/cli/terminal.h"
+#include "shared/base/terminal_text.h"
 #include "shared/json/app_json.h"
 #include "shared/json/json_value.h"
 #include "shared/wire/status.h"

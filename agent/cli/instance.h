@@ -28,8 +28,8 @@ std::optional<int> running_pid(const Service& service);
 // Nothing: that is not why.
 std::optional<std::string> held_still(const std::string& agent_home);
 
-// When the run folder of a home was removed while its keeper lives: that it does, and what helps. To
-// be asked when nobody answers.
+// When the run folder of a home was removed while its keeper lives: that it does, and what helps.
+// To be asked when nobody answers.
 std::optional<std::string> without_folder(const std::string& agent_home);
 
 // Lets a service go on should it be held still, so that it can do what it was asked to.

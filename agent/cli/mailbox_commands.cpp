@@ -38,7 +38,6 @@ WallTime ms_time(const Value& value) {
 }
 
 // --- all mailboxes
-// --------------------------------------------------------------------------------
 
 std::vector<std::string> mailbox_row(const Value& mailbox, WallTime now) {
     const MailboxStatus status = wire::to_mailbox_status(mailbox).value_or(MailboxStatus());
@@ -78,7 +77,6 @@ int show_mailboxes(Session& session) {
 }
 
 // --- one mailbox
-// ----------------------------------------------------------------------------------
 
 void print_message(const Value& message, WallTime now) {
     const std::uint64_t attempt = message["attempt"].as_uint();
@@ -174,11 +172,11 @@ bool may_clear(const Session& session, const Target& target) {
         print_error("the messages would be lost; say --yes");
         return false;
     }
-    (void)std::fprintf(
-        stderr,
-        session.arguments.has("--dead") ? "Remove all dead letters of %s? [y/N] "
-                                        : "Remove all messages that wait for %s? [y/N] ",
-        target.app.c_str());
+    (void)std::fprintf(stderr,
+                       session.arguments.has("--dead")
+                           ? "Remove all dead letters of %s? [y/N] "
+                           : "Remove all messages that wait for %s? [y/N] ",
+                       target.app.c_str());
     std::string answer;
     return std::getline(std::cin, answer) && (answer == "y" || answer == "yes");
 }
@@ -186,8 +184,10 @@ bool may_clear(const Session& session, const Target& target) {
 // Has the relay do `verb` in the app's name; it answers how many messages that were, as `done`.
 int change_mailbox(
     Session& session, const Target& target, const char* verb, const char* done, Value::Map args) {
-    const auto reply = ask(
-        session, target, "message", {{"verb", verb}, {"app", target.app}, {"args", std::move(args)}});
+    const auto reply = ask(session,
+                           target,
+                           "message",
+                           {{"verb", verb}, {"app", target.app}, {"args", std::move(args)}});
     if (!reply) {
         return report(reply.error());
     }
@@ -223,23 +223,19 @@ int resend_messages(Session& session, const Target& target) {
     if (!message) {
         return report(message.error());
     }
-    const auto found = ask(session,
-                           target,
-                           "messages",
-                           {{"id", target.app},
-                            {"max", std::uint64_t{1}},
-                            {"after", *message - 1},
-                            {"dead", true}});
+    const auto found = ask(
+        session,
+        target,
+        "messages",
+        {{"id", target.app}, {"max", std::uint64_t{1}}, {"after", *message - 1}, {"dead", true}});
     if (!found) {
         return report(found.error());
     }
     if ((*found)["messages"].at(0)["id"].as_uint() != *message) {
-        return report({ErrorCode::NotFound,
-                       which + " is no dead letter of \"" + target.app + "\"",
-                       0});
+        return report(
+            {ErrorCode::NotFound, which + " is no dead letter of \"" + target.app + "\"", 0});
     }
-    return change_mailbox(
-        session, target, "resend", "resent", {{"ids", Value::Array{*message}}});
+    return change_mailbox(session, target, "resend", "resent", {{"ids", Value::Array{*message}}});
 }
 
 }  // namespace
@@ -268,7 +264,6 @@ int run_messages(Session& session) {
 }
 
 // --- trace
-// ----------------------------------------------------------------------------------------
 
 namespace {
 

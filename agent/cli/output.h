@@ -20,8 +20,8 @@ struct Style {
 // To stdout; on a terminal with colours, but nothing else that could do something to it.
 void print(std::string_view text);
 void print_bytes(std::string_view bytes);  // to stdout, as they are
-void print_json(json::JsonWriter& json);  // to stdout, with a newline
-void print_error(std::string_view text);  // to stderr, with "berth: " and a newline
+void print_json(json::JsonWriter& json);   // to stdout, with a newline
+void print_error(std::string_view text);   // to stderr, with "berth: " and a newline
 
 // Nothing that was printed is lost: to be called last. Error: it could not be written.
 Result<void> finish_output();

@@ -36,9 +36,9 @@ int report_unmatched(const std::vector<std::string>& unmatched);
 struct Session {
     Arguments arguments;
     Style style;
-    std::string home;   // $BERTH_HOME
-    std::string agent;  // --agent, else "default"
-    std::string actor;  // "root on the command line"
+    std::string home;          // $BERTH_HOME
+    std::string agent;         // --agent, else "default"
+    std::string actor;         // "root on the command line"
     bool expressions = false;  // words that name apps are expressions, also when they are ids
     bus::Context context;
     std::unique_ptr<loop::EventLoop> loop;

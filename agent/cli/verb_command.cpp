@@ -9,8 +9,8 @@
 #include "shared/os/fd.h"
 #include "shared/wire/status.h"
 
-// start, stop, restart, kill, reload, clean: asks the agents and waits for the outcome, which is told
-// also when somebody interrupts that or the agent is killed meanwhile.
+// start, stop, restart, kill, reload, clean: asks the agents and waits for the outcome, which is
+// told also when somebody interrupts that or the agent is killed meanwhile.
 
 namespace berth::cli {
 
@@ -75,7 +75,8 @@ Value::Map act_args(const Session& session, const std::vector<std::string>& patt
             {"deadline_ns", wire::to_value(now + kStartWithin)}};
 }
 
-// Asks one agent. When that is killed while it is waited for, the next one says what has come of it.
+// Asks one agent. When that is killed while it is waited for, the next one says what has come of
+// it.
 Result<Value> ask(Session& session,
                   const std::string& agent,
                   Value::Map args,
@@ -135,8 +136,8 @@ std::string past_tense(std::string_view verb) {
 std::string done_text(const Session& session, const wire::ActResult& result) {
     const std::string verb(session.arguments.command->name);
     const bool so_already = result.message.starts_with("was ");
-    const bool asked_only = session.arguments.has("--no-wait") && result.message.empty() &&
-                            verb != "start";
+    const bool asked_only =
+        session.arguments.has("--no-wait") && result.message.empty() && verb != "start";
     const std::string done = asked_only ? "asked to " + verb : past_tense(verb);
     return so_already               ? result.message
            : result.message.empty() ? done
@@ -172,8 +173,8 @@ int refuse_unconfirmed(const Session& session, const std::vector<std::string>& i
     for (const std::string& id : ids) {
         names += (names.empty() ? "" : ", ") + id;
     }
-    print_error(std::string(session.arguments.command->name) + " of " +
-                std::to_string(ids.size()) + " apps that no word names as they are (" + names +
+    print_error(std::string(session.arguments.command->name) + " of " + std::to_string(ids.size()) +
+                " apps that no word names as they are (" + names +
                 ") loses their logs: --yes says that it is meant");
     return kUsage;
 }

@@ -184,7 +184,6 @@ void act(const Services& services, const Exchange& exchange) {
 }
 
 // --- many at once
-// ----------------------------------------------------------------------------------
 
 struct Bulk {
     explicit Bulk(Exchange exchange_in) : exchange(std::move(exchange_in)) {}
@@ -354,7 +353,6 @@ void act_on_many(const Services& services, const Exchange& exchange) {
 }
 
 // --- operations and input
-// --------------------------------------------------------------------------
 
 void get_operation(const Services& services, const Exchange& exchange) {
     const auto operation = services.operations.find(exchange.param("id"));

@@ -85,7 +85,6 @@ void remove_agent(const Services& services, const Exchange& exchange) {
 }
 
 // --- events of several agents
-// ----------------------------------------------------------------------
 
 struct EventsGathering {
     struct Event {

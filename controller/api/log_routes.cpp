@@ -91,7 +91,6 @@ void get_logs(const Services& services, const Exchange& exchange) {
 }
 
 // --- the download
-// ----------------------------------------------------------------------------------
 
 // Fetches the next part of a log each time the connection has written the one before: however long
 // the log and slow the reader, one part is in memory.

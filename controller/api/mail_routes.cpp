@@ -122,7 +122,6 @@ void get_mailbox(const Services& services, const Exchange& exchange) {
 }
 
 // --- changes
-// --------------------------------------------------------------------------------------
 
 struct Change {
     std::string agent;
@@ -223,14 +222,15 @@ void resend_messages(const Services& services, const Exchange& exchange) {
         args.emplace_back("ids", Value::Array{**message});
         target += " " + std::to_string(**message);
     }
-    carry_out(services,
-              exchange,
-              {address->agent,
-               "message",
-               {{"verb", "resend"}, {"app", address->id}, {"args", args}},
-               "resend_messages",
-               target},
-              [](const Value& info) { return number_response("resent", info["resent"].as_uint()); });
+    carry_out(
+        services,
+        exchange,
+        {address->agent,
+         "message",
+         {{"verb", "resend"}, {"app", address->id}, {"args", args}},
+         "resend_messages",
+         target},
+        [](const Value& info) { return number_response("resent", info["resent"].as_uint()); });
 }
 
 // The member "payload" as msgpack; none: nothing.
@@ -359,7 +359,11 @@ std::vector<http::Route> mail_routes(const Services& services) {
          Access::Operator,
          Where::Loop,
          bound(remove_message),
-         {"Remove one message that waits for the app, or one of its dead letters", "", "", "", 204}},
+         {"Remove one message that waits for the app, or one of its dead letters",
+          "",
+          "",
+          "",
+          204}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/mailbox/resend",
          Access::Operator,

@@ -75,7 +75,6 @@ bool Auth::setup_required() const {
 }
 
 // --- sessions
-// --------------------------------------------------------------------------------------
 
 std::optional<Identity> Auth::use(State& state, const std::string& hash) {
     const auto found = state.sessions.find(hash);
@@ -193,7 +192,6 @@ void Auth::tell_ended() {
 }
 
 // --- logging in
-// ------------------------------------------------------------------------------------
 
 Duration Auth::throttled(const Credentials& credentials) {
     const MonoTime now = clock_().mono;
@@ -262,7 +260,6 @@ Result<Opened> Auth::set_up(const std::string& token,
 }
 
 // --- users
-// -----------------------------------------------------------------------------------------
 
 Result<store::UserRow> Auth::make_user(const std::string& name,
                                        const std::string& password,

@@ -93,7 +93,6 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
 }
 
 // --- users
-// -----------------------------------------------------------------------------------------
 
 Result<std::vector<UserRow>> Store::users() {
     return guarded<std::vector<UserRow>>("read the users", [](Impl& impl) {
@@ -121,7 +120,7 @@ Result<void> Store::add_first_user(const UserRow& user, const std::string& setup
         db::Rows users = impl.db->query("SELECT count(*) FROM user");
         const bool empty = users.next() && users.integer(0) == 0;
         if (!empty || impl.db->run("DELETE FROM meta WHERE key = ? AND value = ?",
-                               {kSetupKey, setup_token_hash}) == 0) {
+                                   {kSetupKey, setup_token_hash}) == 0) {
             return fail(ErrorCode::PermissionDenied,
                         "this setup link is not valid, or was used already");
         }
@@ -143,7 +142,7 @@ Result<void> Store::change_user(const std::string& name,
         }
         if (role) {
             (void)impl.db->run("UPDATE user SET role = ? WHERE name = ?",
-                           {kRoleNames.name(*role), name});
+                               {kRoleNames.name(*role), name});
         }
         if (hash) {
             (void)impl.db->run("UPDATE user SET hash = ? WHERE name = ?", {*hash, name});
@@ -167,7 +166,6 @@ Result<void> Store::remove_user(const std::string& name) {
 }
 
 // --- sessions
-// --------------------------------------------------------------------------------------
 
 Result<std::vector<SessionRow>> Store::sessions() {
     return guarded<std::vector<SessionRow>>("read the sessions", [](Impl& impl) {
@@ -175,12 +173,8 @@ Result<std::vector<SessionRow>> Store::sessions() {
         db::Rows row = impl.db->query(
             "SELECT token_hash, user, csrf, created, last_used, address FROM session");
         while (row.next()) {
-            sessions.push_back({row.text(0),
-                                row.text(1),
-                                row.text(2),
-                                row.time(3),
-                                row.time(4),
-                                row.text(5)});
+            sessions.push_back(
+                {row.text(0), row.text(1), row.text(2), row.time(3), row.time(4), row.text(5)});
         }
         return sessions;
     });
@@ -221,7 +215,6 @@ Result<void> Store::remove_session(const std::string& token_hash) {
 }
 
 // --- setup, agents, audit
-// --------------------------------------------------------------------------
 
 Result<std::string> Store::setup_token_hash() {
     return guarded<std::string>("read the setup token", [](Impl& impl) {
@@ -243,8 +236,7 @@ Result<void> Store::set_setup_token_hash(const std::string& hash) {
 Result<std::vector<AgentRow>> Store::agents() {
     return guarded<std::vector<AgentRow>>("read the agents", [](Impl& impl) {
         std::vector<AgentRow> agents;
-        db::Rows row =
-            impl.db->query("SELECT name, endpoint, public_key FROM agent ORDER BY name");
+        db::Rows row = impl.db->query("SELECT name, endpoint, public_key FROM agent ORDER BY name");
         while (row.next()) {
             agents.push_back({row.text(0), row.text(1), row.text(2)});
         }
@@ -255,7 +247,7 @@ Result<std::vector<AgentRow>> Store::agents() {
 Result<void> Store::add_agent(const AgentRow& agent) {
     return guarded<void>("add an agent", [&](Impl& impl) -> Result<void> {
         if (impl.db->run("INSERT OR IGNORE INTO agent VALUES (?, ?, ?)",
-                     {agent.name, agent.endpoint, agent.public_key}) == 0) {
+                         {agent.name, agent.endpoint, agent.public_key}) == 0) {
             return fail(ErrorCode::AlreadyExists,
                         "an agent is named \"" + agent.name + "\" already");
         }

@@ -68,7 +68,8 @@ std::size_t colour_at(std::string_view text) {
         return 0;
     }
     std::size_t at = 2;
-    while (at < text.size() && ((text[at] >= '0' && text[at] <= '9') || text[at] == ';' || text[at] == ':')) {
+    while (at < text.size() &&
+           ((text[at] >= '0' && text[at] <= '9') || text[at] == ';' || text[at] == ':')) {
         ++at;
     }
     return at < text.size() && text[at] == 'm' ? at + 1 : 0;
@@ -93,9 +94,9 @@ std::string safe_for_terminal(std::string_view text) {
             safe += kPlain;
             coloured = false;
         }
-        const bool passes = character.valid && !turns_direction(character.code) &&
-                            (!is_control(character.code) || character.code == '\n' ||
-                             character.code == '\t');
+        const bool passes =
+            character.valid && !turns_direction(character.code) &&
+            (!is_control(character.code) || character.code == '\n' || character.code == '\t');
         // A carriage return before a newline is what a terminal makes of one.
         const bool line_end = character.code == '\r' && text.size() > 1 && text[1] == '\n';
         if (passes) {
@@ -117,7 +118,8 @@ std::string in_one_line(std::string_view text) {
     std::string line;
     for (std::string_view rest = first; !rest.empty();) {
         const Character character = first_of(rest);
-        const bool shows = character.valid && !turns_direction(character.code) && !is_control(character.code);
+        const bool shows =
+            character.valid && !turns_direction(character.code) && !is_control(character.code);
         line += shows ? std::string(rest.substr(0, character.size)) : named(character);
         rest.remove_prefix(character.size);
     }

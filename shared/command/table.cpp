@@ -12,10 +12,11 @@ constexpr std::string_view kMachine = "Agents and controllers";
 constexpr std::string_view kShell = "Shell";
 
 const Option kNoWait{"--no-wait", "", "", "do not wait for the outcome"};
-const Option kTimeout{"--timeout",
-                      "",
-                      "DURATION",
-                      "how long to wait for the outcome; else as long as the apps' own limits allow"};
+const Option kTimeout{
+    "--timeout",
+    "",
+    "DURATION",
+    "how long to wait for the outcome; else as long as the apps' own limits allow"};
 const Option kIfNeeded{"--if-needed", "", "", "what is so already is no failure"};
 
 std::vector<Command> make_commands() {

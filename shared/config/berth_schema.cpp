@@ -233,18 +233,18 @@ void check_together(TableReader& root, const TreeNode& tree, const AppSpec& spec
 // Keys of [app] that stand at the top by mistake: what they mean is ignored, so it is said.
 void hint_at_app(TableReader& root, const TreeNode& tree) {
     constexpr std::array<std::string_view, 20> kOfApp = {
-        "env",   "env_file", "inherit_env", "command", "argv",  "shell",    "cwd",
-        "user",  "group",    "umask",       "nice",    "tty",   "autostart", "requires",
-        "tags",  "type",     "instances",   "name",    "comment", "id"};
+        "env",  "env_file", "inherit_env", "command", "argv",    "shell",     "cwd",
+        "user", "group",    "umask",       "nice",    "tty",     "autostart", "requires",
+        "tags", "type",     "instances",   "name",    "comment", "id"};
     for (const Entry& entry : tree.entries) {
         if (std::find(kOfApp.begin(), kOfApp.end(), entry.key) == kOfApp.end()) {
             continue;
         }
         root.ignore(entry.key);
-        root.report().warning(entry.key_at,
-                              entry.key + ": has no effect at the top; it belongs to the app: " +
-                                  (entry.value.is_table() ? "[app." + entry.key + "]"
-                                                          : "app." + entry.key));
+        root.report().warning(
+            entry.key_at,
+            entry.key + ": has no effect at the top; it belongs to the app: " +
+                (entry.value.is_table() ? "[app." + entry.key + "]" : "app." + entry.key));
     }
 }
 
@@ -270,13 +270,12 @@ AppSpec read_berth(const TreeNode& tree, Report& report) {
         table.read("pre_start", spec.pre_start, Text{});
         table.read("post_stop", spec.post_stop, Text{});
     });
-    root.read_table(
-        "setup", [&](TableReader& table) {
-            table.read_list("steps", spec.setup_steps, Filled{});
-            if (!spec.setup_steps.empty()) {
-                table.warning("steps", "is read and not acted on yet: run them by hand");
-            }
-        });
+    root.read_table("setup", [&](TableReader& table) {
+        table.read_list("steps", spec.setup_steps, Filled{});
+        if (!spec.setup_steps.empty()) {
+            table.warning("steps", "is read and not acted on yet: run them by hand");
+        }
+    });
     root.read_table("requirements", [&](TableReader& table) {
         table.read_list("commands", spec.required_commands, Filled{});
         table.read_list("python", spec.required_python, Package{});

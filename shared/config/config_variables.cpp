@@ -67,7 +67,8 @@ auto value_of(ConfigType type, ConfigStyle style) {
                 return float_text_of(node, style);
             case ConfigType::Bool:
                 if (node.kind == NodeKind::Bool ||
-                    (style == ConfigStyle::Loose && (node.text == "true" || node.text == "false"))) {
+                    (style == ConfigStyle::Loose &&
+                     (node.text == "true" || node.text == "false"))) {
                     return node.text;
                 }
                 return Refusal("is not true or false, as the type \"bool\" says");

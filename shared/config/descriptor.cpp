@@ -175,8 +175,8 @@ Descriptor read_descriptor(const std::string& file) {
     if (!fs::is_regular_file(status)) {
         return refused(file, "is not a regular file");
     }
-    // What is found in a folder by its name is not followed out of it: who may write there could have
-    // anything read.
+    // What is found in a folder by its name is not followed out of it: who may write there could
+    // have anything read.
     const fs::path path(file);
     const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
     const std::string name = path.filename().string();

@@ -13,11 +13,25 @@ namespace berth::config {
 namespace {
 
 // What is looked at when a run begins, or its checks do.
-constexpr std::array<std::string_view, 19> kAtStart = {
-    "app.argv",   "app.command", "app.cwd",  "app.env",         "app.env_file",
-    "app.user",   "app.group",   "app.umask", "app.nice",       "app.tty",
-    "app.module", "app.type",    "app.inherit_env", "health",   "limits",
-    "log",        "hooks.pre_start", "config", "backend"};
+constexpr std::array<std::string_view, 19> kAtStart = {"app.argv",
+                                                       "app.command",
+                                                       "app.cwd",
+                                                       "app.env",
+                                                       "app.env_file",
+                                                       "app.user",
+                                                       "app.group",
+                                                       "app.umask",
+                                                       "app.nice",
+                                                       "app.tty",
+                                                       "app.module",
+                                                       "app.type",
+                                                       "app.inherit_env",
+                                                       "health",
+                                                       "limits",
+                                                       "log",
+                                                       "hooks.pre_start",
+                                                       "config",
+                                                       "backend"};
 
 json::JsonValue tree_of(const AppSpec& spec) {
     json::JsonWriter writer;
@@ -29,7 +43,8 @@ json::JsonValue tree_of(const AppSpec& spec) {
 
 bool same(const json::JsonValue& a, const json::JsonValue& b) {
     if (a.is_array() && b.is_array()) {
-        return std::equal(a.items().begin(), a.items().end(), b.items().begin(), b.items().end(), same);
+        return std::equal(
+            a.items().begin(), a.items().end(), b.items().begin(), b.items().end(), same);
     }
     if (a.is_object() && b.is_object()) {
         const auto same_member = [](const json::JsonMember& one, const json::JsonMember& other) {

@@ -10,7 +10,8 @@
 namespace berth::cron {
 
 // A cron time: minute, hour, day of the month, month, day of the week, as crontab(5) of Debian's
-// cron has them, names of months and days and @daily and its kin included. When both days are restricted, either matches.
+// cron has them, names of months and days and @daily and its kin included. When both days are
+// restricted, either matches.
 class CronTime {
 public:
     // Nothing when `text` is none; then `fault` says what is wrong with it.

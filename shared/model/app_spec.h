@@ -53,8 +53,8 @@ struct StopSpec {
     friend bool operator==(const StopSpec&, const StopSpec&) = default;
 };
 
-// When `running` holds. At most one of log, tcp, http, exec, notify is set; none: a service is ready
-// when it has lived for `settle`, a oneshot after exec.
+// When `running` holds. At most one of log, tcp, http, exec, notify is set; none: a service is
+// ready when it has lived for `settle`, a oneshot after exec.
 struct ReadySpec {
     std::string log;
     std::string tcp;  // "HOST:PORT" or ":PORT"
@@ -146,8 +146,8 @@ struct ConfigVariable {
     friend bool operator==(const ConfigVariable&, const ConfigVariable&) = default;
 };
 
-// The app's messages. Whom it may speak to is said in RE2 patterns of whole ids; unset: every app of
-// its agent.
+// The app's messages. Whom it may speak to is said in RE2 patterns of whole ids; unset: every app
+// of its agent.
 struct IpcSpec {
     std::optional<std::vector<std::string>> may_control;
     std::optional<std::vector<std::string>> may_notify;

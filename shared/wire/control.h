@@ -18,13 +18,11 @@
 //
 // Verbs and their args:
 //   hello                                     -> agent
-//   subscribe                                 -> agent, seq, apps; then a push "delta" for each
-//   change
+//   subscribe                                 -> agent, seq, apps; then a push "delta" for each change
 //             {seq, apps, removed} and a push "tick" {seq} every second. seq counts up by one; a
 //             gap means: subscribe again
 //   list      patterns, metrics               -> agent, apps, unmatched
-//   act       verb, patterns, ids, expressions, actor, deadline_ns, key, wait, timeout_ms,
-//   if_needed,
+//   act       verb, patterns, ids, expressions, actor, deadline_ns, key, wait, timeout_ms, if_needed,
 //             reload, confirmed, since_ns     -> results (see ActResult), unmatched; or confirm:
 //             ids that an expression means and that would be lost. `expressions`: no pattern is an
 //             id. Without `wait` a start is answered at exec, others at once. Without timeout_ms
@@ -35,8 +33,7 @@
 //   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms,
 //             whole (lines; else pieces as they were written, except with grep), rest (with whole:
 //             what is unfinished at the end too)    -> see LogBatch
-//   input     id, data, wait_ms (0)           -> taken (bytes), why (not all), full (it
-//   does not
+//   input     id, data, wait_ms (0)           -> taken (bytes), why (not all), full (it does not
 //             read: try again with the rest); waits so long for it to read
 //   resize    id, rows, columns               -> (nothing)
 //   events    after, limit, wait_ms           -> events, last
@@ -48,8 +45,7 @@
 //   scale     id, count, actor                -> changed (ids)
 //   authorize key, name / revoke key / peers  -> keys; only over the local socket
 //   upgrade   folder                          -> (nothing); only over the local socket
-//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as
-//   app
+//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as app
 //             ("": as nobody)
 //   mailbox   id, max                         -> messages (id, from, time_ms, attempt, payload)
 //   mailboxes                                 -> mailboxes (app, known, sessions, and as in an app)

@@ -1,5 +1,5 @@
-// Prints "line N" for N = 1, 2, 3 … at about RATE lines a second, on stdout and every tenth on stderr
-// too, until it gets SIGTERM; then it prints "last N" and ends.
+// Prints "line N" for N = 1, 2, 3 … at about RATE lines a second, on stdout and every tenth on
+// stderr too, until it gets SIGTERM; then it prints "last N" and ends.
 //   line_app RATE
 
 #include <signal.h>
@@ -27,7 +27,9 @@ void write_all(int fd, const std::string& text) {
 
 int main(int argc, char** argv) {
     const long rate = argc > 1 ? std::atol(argv[1]) : 1000;
+
     struct sigaction action {};
+
     action.sa_handler = [](int) { stop = 1; };
     action.sa_flags = SA_RESTART;
     (void)::sigaction(SIGTERM, &action, nullptr);

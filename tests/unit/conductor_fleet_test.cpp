@@ -1,7 +1,8 @@
 #include <signal.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
+
+#include <catch2/catch.hpp>
 
 #include "tests/unit/apps_world.h"
 
@@ -133,7 +134,8 @@ TEST_CASE("a run that is due while the one before runs is skipped, queued, or in
     World world;
     world.load("job",
                "type = \"oneshot\"\n[schedule]\ncron = \"*/10 * * * *\"\ntimezone = \"UTC\"\n"
-               "overlap = \"" + overlap + "\"\n");
+               "overlap = \"" +
+                   overlap + "\"\n");
     world.run("job");
     world.happened();
     world.advance(minutes(10) + seconds(1));
@@ -218,7 +220,8 @@ TEST_CASE("what declares no instances cannot be scaled") {
 
 // --- descriptors
 
-TEST_CASE("a changed descriptor is seen, read when somebody says so, and runs from the next start") {
+TEST_CASE(
+    "a changed descriptor is seen, read when somebody says so, and runs from the next start") {
     World world;
     world.load("web");
     world.run("web");
@@ -278,7 +281,8 @@ TEST_CASE("what lies in repos is found, and forgotten when its folder is taken a
     CHECK(world.apps->find("shop") == nullptr);
 }
 
-TEST_CASE("an app that runs is not cleaned, and one that is down goes with all that was known of it") {
+TEST_CASE(
+    "an app that runs is not cleaned, and one that is down goes with all that was known of it") {
     World world;
     world.load("web");
     world.run("web");

@@ -38,8 +38,9 @@ TEST_CASE("a start goes to the backend, and its fact makes it run") {
     world.exec("web");
     CHECK(world.status("web").pid == 100);
     world.advance(milliseconds(300));
-    CHECK(world.happened() ==
-          Texts{"web: stopped -> starting", "web: starting -> starting", "web: starting -> running"});
+    CHECK(world.happened() == Texts{"web: stopped -> starting",
+                                    "web: starting -> starting",
+                                    "web: starting -> running"});
     CHECK(world.reason("web") == "started by ann");
 }
 
@@ -344,8 +345,8 @@ TEST_CASE("a hook that cannot run is told, and holds nothing up") {
     world.end("web");
     CHECK(world.state("web") == AppState::Exited);
     CHECK_THAT(world.happened(),
-               Catch::Matchers::VectorContains(std::string(
-                   "web: hooks.post_stop cannot run: user \"www\" does not exist")));
+               Catch::Matchers::VectorContains(
+                   std::string("web: hooks.post_stop cannot run: user \"www\" does not exist")));
 }
 
 // --- checks
@@ -402,7 +403,8 @@ TEST_CASE("a ready check of a command is asked until it succeeds") {
     world.advance(seconds(1));
     CHECK(world.status("web").check == "web-ctl ping: exit code 1");
     REQUIRE(world.backend.lines.size() == 2);
-    world.backend.lines[1].done({backend::BesideResult::End::Succeeded, "web-ctl ping: exit code 0"});
+    world.backend.lines[1].done(
+        {backend::BesideResult::End::Succeeded, "web-ctl ping: exit code 0"});
     world.turn();
     CHECK(world.state("web") == AppState::Running);
 }
@@ -460,7 +462,8 @@ TEST_CASE("silence of a watchdog ends an app, unless it is the backend that was 
 TEST_CASE("input goes to what runs, and to nothing else") {
     World world;
     world.load("web");
-    const auto refused = world.apps->conductor().input("web", "x", Duration::zero(), [](const auto&) {});
+    const auto refused =
+        world.apps->conductor().input("web", "x", Duration::zero(), [](const auto&) {});
     CHECK(refused.error().message == "must be active");
     world.run("web");
     std::size_t taken = 0;

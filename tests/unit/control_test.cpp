@@ -99,9 +99,16 @@ TEST_CASE("a status without an id or with an unknown name is refused, unknown me
 }
 
 TEST_CASE("what an agent says of itself survives the wire") {
-    const AgentInfo info{
-        "lab", "0.1.0", "/home/x", "host", 1, 2, at(3), {"memory", "pids"}, "it hangs",
-        {"repos/x/berth.toml:3:1: no"}};
+    const AgentInfo info{"lab",
+                         "0.1.0",
+                         "/home/x",
+                         "host",
+                         1,
+                         2,
+                         at(3),
+                         {"memory", "pids"},
+                         "it hangs",
+                         {"repos/x/berth.toml:3:1: no"}};
     CHECK(to_agent_info(decode(encode(to_value(info))).value()) == info);
 }
 

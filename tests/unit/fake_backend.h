@@ -12,8 +12,8 @@
 namespace berth::test {
 
 // A backend that runs nothing: it notes what it is asked for, and says as facts what the test tells
-// it to. Like a real one it knows its runs until it is told to forget them, and keeps them while the
-// agent is away.
+// it to. Like a real one it knows its runs until it is told to forget them, and keeps them while
+// the agent is away.
 class FakeBackend final : public backend::Backend {
 public:
     struct Signal {
@@ -40,8 +40,8 @@ public:
     std::vector<backend::RunName> forgotten;
 
     // --- how it is
-    std::vector<backend::Obstacle> obstacles;       // of every start
-    std::optional<std::string> hook_problem;        // hooks cannot run
+    std::vector<backend::Obstacle> obstacles;                  // of every start
+    std::optional<std::string> hook_problem;                   // hooks cannot run
     std::optional<Duration> answers_after = Duration::zero();  // confirm(); unset: it hangs
     std::string trouble;
     std::map<backend::RunName, backend::RunFact> runs;
@@ -145,10 +145,9 @@ public:
         return std::nullopt;
     }
 
-    std::optional<backend::Refusal> start_line(
-        const backend::LaunchRequest& request,
-        const std::string& line,
-        const std::vector<std::string>& variables) override {
+    std::optional<backend::Refusal> start_line(const backend::LaunchRequest& request,
+                                               const std::string& line,
+                                               const std::vector<std::string>& variables) override {
         if (hook_problem) {
             return backend::Refusal{*hook_problem};
         }

@@ -12,7 +12,7 @@
 
 #include "tests/unit/temp_folder.h"
 
-using namespace berth;           // NOLINT(google-build-using-namespace): tests read better
+using namespace berth;          // NOLINT(google-build-using-namespace): tests read better
 using namespace berth::native;  // NOLINT(google-build-using-namespace)
 using berth::test::TempFolder;
 
@@ -59,8 +59,11 @@ TEST_CASE("env files are read line by line") {
 
 TEST_CASE("an env file follows its grammar") {
     const auto read = [](std::string_view text) { return parse_env_file("f", text).value(); };
-    const auto fault = [](std::string_view text) { return parse_env_file("f", text).error().message; };
-    CHECK(read("\xEF\xBB\xBF" "A=1\nB=2") == Entries{{"A", "1"}, {"B", "2"}});
+    const auto fault = [](std::string_view text) {
+        return parse_env_file("f", text).error().message;
+    };
+    CHECK(read("\xEF\xBB\xBF"
+               "A=1\nB=2") == Entries{{"A", "1"}, {"B", "2"}});
     CHECK(read("A=1 # one\nB=a#b\nC='x' # c\nD=#\n\t# E=1\n") ==
           Entries{{"A", "1"}, {"B", "a#b"}, {"C", "x"}, {"D", ""}});
     CHECK(read("A=\"say \\\"hi\\\" \\\\ \\n \\t \\$X \\d\"") ==
@@ -71,15 +74,17 @@ TEST_CASE("an env file follows its grammar") {
     CHECK(read("A=\"one\r\ntwo\"\r\nexport\tB='2'\r\n\r\n# c\r\nC=\r\nD=x\r") ==
           Entries{{"A", "one\ntwo"}, {"B", "2"}, {"C", ""}, {"D", "x"}});
     CHECK(read("A=$HOME ${X} `ls`\nB=\"$X\"") == Entries{{"A", "$HOME ${X} `ls`"}, {"B", "$X"}});
-    CHECK(fault("A=1\n2B=1") .starts_with("f:2: \"2B\" is not the name of a variable"));
+    CHECK(fault("A=1\n2B=1").starts_with("f:2: \"2B\" is not the name of a variable"));
     CHECK(fault("A-B=1").starts_with("f:1: \"A-B\""));
     CHECK(fault("export A B=1").starts_with("f:1: \"A B\""));
     CHECK(fault("A=\"x\" y").starts_with("f:1: text behind the closing quote"));
     CHECK(fault("A='x'#y").starts_with("f:1: text behind the closing quote"));
     CHECK(fault("A=1\nB=\"x\ny\nz").starts_with("f:2: the quote \" is not closed"));
     CHECK(fault("A='").starts_with("f:1: the quote ' is not closed"));
-    for (const std::string_view text : {std::string_view("A=x\0y", 5), std::string_view("A='\0'", 5),
-                                        std::string_view("\0A=1", 4), std::string_view("# \0", 3)}) {
+    for (const std::string_view text : {std::string_view("A=x\0y", 5),
+                                        std::string_view("A='\0'", 5),
+                                        std::string_view("\0A=1", 4),
+                                        std::string_view("# \0", 3)}) {
         CHECK(fault(text).starts_with("f:1: "));
     }
 }

@@ -1,14 +1,13 @@
-#include "agent/apps/figures/history.h"
-
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <catch2/catch.hpp>
 
+#include "agent/apps/figures/history.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace berth;  // NOLINT(google-build-using-namespace): tests read better
-using figures::History;
 using backend::Sample;
+using figures::History;
 using std::chrono::seconds;
 
 namespace {

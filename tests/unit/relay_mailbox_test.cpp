@@ -145,7 +145,8 @@ TEST_CASE("the end of a holder is a failed attempt of what it was at alone") {
         bed.box.find(id)->pushed = id;
     }
     CHECK(bed.box.release(7) == Ids{1, 2});
-    for (const auto& [id, failures] : std::map<std::uint64_t, std::uint32_t>{{1, 1}, {2, 1}, {3, 0}, {4, 0}}) {
+    for (const auto& [id, failures] :
+         std::map<std::uint64_t, std::uint32_t>{{1, 1}, {2, 1}, {3, 0}, {4, 0}}) {
         CHECK(bed.box.find(id)->failures == failures);
     }
     CHECK(bed.take(8) == Ids{1, 2, 3, 4});

@@ -240,7 +240,11 @@ TEST_CASE("a value that was asked for does not keep the write-ahead log from bei
     CHECK(store->turn().commit());
     CHECK(store->settings().value("boot") == "1");
     for (int i = 0; i < 3000; ++i) {  // about 40 KiB of log each three commits
-        store->history().add_event({static_cast<std::uint64_t>(i + 1), at(i), "web", AppState::Running, std::string(4000, 'x')});
+        store->history().add_event({static_cast<std::uint64_t>(i + 1),
+                                    at(i),
+                                    "web",
+                                    AppState::Running,
+                                    std::string(4000, 'x')});
         CHECK(store->turn().commit());
     }
     CHECK(std::filesystem::file_size(file + "-wal") < 8U << 20U);

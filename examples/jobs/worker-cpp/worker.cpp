@@ -1,10 +1,10 @@
 // A worker that polls: it takes one job at a time, says that it is at it, and acknowledges it.
-#include <berth/ipc.hpp>
-
 #include <algorithm>
 #include <cctype>
 #include <iostream>
 #include <thread>
+
+#include <berth/ipc.hpp>
 
 using namespace berth::ipc;
 
@@ -28,11 +28,13 @@ int main() {
                 // The key makes that the same result when the job comes again after a crash.
                 NotifyOptions once;
                 once.dedupe = "job-" + std::to_string(job.id);
-                ipc.notify(job.from, pack(line + ": " + std::to_string(letters) + " letters"), once);
+                ipc.notify(
+                    job.from, pack(line + ": " + std::to_string(letters) + " letters"), once);
                 ipc.ack({job.id});
             }
         } catch (const Error& error) {
-            std::cerr << error.what() << std::endl;  // the agent is away: the next poll waits for it
+            // The agent is away: the next poll waits for it.
+            std::cerr << error.what() << std::endl;
         }
     }
 }

@@ -12,10 +12,10 @@
 //
 // Payloads are msgpack bytes; pack() and text() do for plain values, any msgpack library for
 // others. A Client is for one thread at a time. It connects at its first call, and again after the
-// agent was away; what may be said twice is then said again. Every call ends within its own time: with
-// Error 503 when the agent was away all the while, with 504 when it was there and did not answer. In a
-// forked child a Client is one of its own: with a new connection, and told nothing until next_message()
-// or next_event() is called there.
+// agent was away; what may be said twice is then said again. Every call ends within its own time:
+// with Error 503 when the agent was away all the while, with 504 when it was there and did not
+// answer. In a forked child a Client is one of its own: with a new connection, and told nothing
+// until next_message() or next_event() is called there.
 #pragma once
 
 #include <fcntl.h>
@@ -328,8 +328,8 @@ inline void put_frame(std::string& out, std::string_view body, bool more) {
     out += body;
 }
 
-// The process that this is, without a system call for each message: the number is in a page that the
-// kernel wipes in a child, whoever has forked it and however.
+// The process that this is, without a system call for each message: the number is in a page that
+// the kernel wipes in a child, whoever has forked it and however.
 inline pid_t this_process() {
     static std::atomic<pid_t>* const known = []() -> std::atomic<pid_t>* {
         void* page = MAP_FAILED;
@@ -483,8 +483,8 @@ inline void show(std::string& out, Reader& reader, int depth) {
 
 }  // namespace detail
 
-// A payload as text: a text or bytes as they are, numbers in decimal, true or false, "" for nil; lists and
-// maps as JSON.
+// A payload as text: a text or bytes as they are, numbers in decimal, true or false, "" for nil;
+// lists and maps as JSON.
 inline std::string text(std::string_view payload) {
     std::string out;
     detail::Reader reader(payload);
@@ -596,8 +596,8 @@ public:
     }
 
     // The waiting messages, oldest first; waits for the first one. They come again until ack().
-    // `done`: ids to acknowledge on the way. What was pushed and not taken is given first. One that waits
-    // ends in that time, with Error 503 when the agent was away all the while.
+    // `done`: ids to acknowledge on the way. What was pushed and not taken is given first. One that
+    // waits ends in that time, with Error 503 when the agent was away all the while.
     std::vector<Message> poll(Duration wait_for = {},
                               std::size_t max = 1000,
                               const std::vector<std::uint64_t>& done = {}) {
@@ -615,7 +615,7 @@ public:
                                     waits ? std::max(wait_for, least) : options_.timeout,
                                     waits ? kGrace : Duration::zero(),
                                     [this] { return !messages_.empty(); });
-        if (!answered) {  // something was pushed instead; what the answer brings is for the next one
+        if (!answered) {  // something was pushed instead; the next one takes the answer
             pending_.erase(number);
             return take_pushed(max);
         }
@@ -641,13 +641,14 @@ public:
         return submit("ack", ids_args(ids), {}, true);
     }
 
-    // Still at these: they are not offered again for another claim_time(). Any client of the app may say so.
+    // Still at these: they are not offered again for another claim_time(). Any client of the app
+    // may say so.
     void working(const std::vector<std::uint64_t>& ids) {
         wait(submit("working", ids_args(ids), {}, true));
     }
 
-    // Gives these back: they are offered again at once. `unseen`: nobody has looked at them, so that was
-    // no attempt.
+    // Gives these back: they are offered again at once. `unseen`: nobody has looked at them, so
+    // that was no attempt.
     void release(const std::vector<std::uint64_t>& ids, bool unseen = false) {
         std::string args;
         put_args(args, 2);
@@ -663,8 +664,8 @@ public:
         wait(submit("hello", hello_args(), {}, true));
     }
 
-    // After this time a message that was given out is offered again, unless working() is said before. 0
-    // while it was never connected.
+    // After this time a message that was given out is offered again, unless working() is said
+    // before. 0 while it was never connected.
     [[nodiscard]] Duration claim_time() const { return claim_; }
 
     // Throws away what waits; gives how many messages those were.
@@ -705,8 +706,9 @@ public:
         return number_in(wait(submit("raise", args, payloads, false)), "seq");
     }
 
-    // The next message that is pushed; nothing when there is none in time, also while the agent is away.
-    // Needs `subscribe`. With no time at all it takes what is there, and goes on with connecting.
+    // The next message that is pushed; nothing when there is none in time, also while the agent is
+    // away. Needs `subscribe`. With no time at all it takes what is there, and goes on with
+    // connecting.
     std::optional<Message> next_message(Duration timeout) { return next_of(messages_, timeout); }
 
     std::optional<Event> next_event(Duration timeout) { return next_of(events_, timeout); }
@@ -813,7 +815,8 @@ private:
 
     static constexpr std::size_t kSendAt = 64U << 10U;
     static constexpr std::uint64_t kHello = 1ULL << 62U;
-    static constexpr Duration kGrace = std::chrono::seconds(2);  // for an answer, when the relay itself waits
+    static constexpr Duration kGrace =
+        std::chrono::seconds(2);  // for an answer, when the relay itself waits
 
     static Clock::time_point after(Duration timeout) {
         const auto now = Clock::now();
@@ -997,8 +1000,8 @@ private:
         return found;
     }
 
-    // Until there is an answer: true; or until enough(): false. `grace`: so much longer once the relay is
-    // there, which then waits itself. Error: neither in time.
+    // Until there is an answer: true; or until enough(): false. `grace`: so much longer once the
+    // relay is there, which then waits itself. Error: neither in time.
     template <class Enough>
     bool await(std::uint64_t number, Duration timeout, Duration grace, Enough enough) {
         const auto deadline = after(timeout);
@@ -1043,7 +1046,8 @@ private:
         pid_ = detail::this_process();
     }
 
-    // In a forked child: the connection, the answers, and the names of what was sent are the parent's.
+    // In a forked child: the connection, the answers, and the names of what was sent are the
+    // parent's.
     void same_process() {
         if (pid_ == detail::this_process()) {
             return;
@@ -1389,7 +1393,8 @@ private:
     bool greeted_ = false;
     std::uint64_t next_number_ = 1;
     std::uint64_t next_key_ = 1;
-    std::string nonce_;  // short: it is on the disk with each message. Of fixed length: a number follows
+    std::string
+        nonce_;  // short: it is on the disk with each message. Of fixed length: a number follows
     std::map<std::uint64_t, Pending> pending_;
     std::map<std::uint64_t, Answer> answers_;
     std::deque<Message> messages_;

@@ -1,7 +1,7 @@
 #pragma once
-/* Apps of Berth as shared libraries: `module = true` in a berth.toml whose command is a file that ends
- * in .so. Each runs in a process of its own, berth-module-host: its crash, exit or endless loop ends
- * nobody else. C99 and C++; functions are called by name, so nothing is linked.
+/* Apps of Berth as shared libraries: `module = true` in a berth.toml whose command is a file that
+ * ends in .so. Each runs in a process of its own, berth-module-host: its crash, exit or endless
+ * loop ends nobody else. C99 and C++; functions are called by name, so nothing is linked.
  *
  *     #include <berth/module.h>
  *     BERTH_MODULE;
@@ -25,8 +25,8 @@
 #define BERTH_MODULE_ABI 1
 
 /* Once in every module: by this the host knows it and its version. */
-#define BERTH_MODULE                                       \
-    BERTH_MODULE_EXPORT const uint32_t berth_module_abi;   \
+#define BERTH_MODULE                                     \
+    BERTH_MODULE_EXPORT const uint32_t berth_module_abi; \
     const uint32_t berth_module_abi = BERTH_MODULE_ABI
 
 /* What berth_module_init() returns to be served; no exit code is as large. */
@@ -89,8 +89,8 @@ struct berth_app {
 /* Required. */
 BERTH_MODULE_EXPORT int berth_module_init(berth_app* app);
 
-/* The app is to end (SIGTERM); after stop.timeout it is killed. While it is served: called after the
- * handler that runs, and the app ends when it returns. Else: called in a thread of its own, as
+/* The app is to end (SIGTERM); after stop.timeout it is killed. While it is served: called after
+ * the handler that runs, and the app ends when it returns. Else: called in a thread of its own, as
  * berth_module_init() may be in the middle of anything, and that should return soon. A module
  * without it ends at once when it is not served. */
 BERTH_MODULE_EXPORT void berth_module_stop(berth_app* app);
