@@ -10,6 +10,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "agent/backend/native/keeper_client.h"
+#include "agent/backend/native/native_backend.h"
+#include "shared/loop/event_loop.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace berth;          // NOLINT(google-build-using-namespace): tests read better
@@ -197,4 +200,25 @@ TEST_CASE("an app finds the relay, and a module app gets its host") {
     CHECK(prepared.empty());  // a plan changes nothing
     CHECK_FALSE(prepare_launch(context, spec, *start));
     CHECK(prepared == "web");
+}
+
+TEST_CASE("what asks for slurm is refused, and not run here instead") {
+    TempFolder folder;
+    const auto loop = loop::EventLoop::create().value();
+    KeeperClient keeper(*loop, {}, {});
+    LaunchContext context;
+    context.agent = "lab";
+    context.home = folder.path();
+    NativeBackend native(*loop, keeper, context);
+    AppSpec spec;
+    spec.id = "job";
+    spec.argv = {"/bin/true"};
+    spec.backend = BackendType::Slurm;
+    const std::vector<std::string> environment;
+    for (const auto effort : {backend::Effort::Thorough, backend::Effort::Quick}) {
+        const auto refusal = native.start({spec, folder.path(), environment, 1}, effort);
+        REQUIRE(refusal);
+        CHECK(refusal->problem == "this version has no slurm backend");
+        CHECK(refusal->hopeless);
+    }
 }

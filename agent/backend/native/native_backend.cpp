@@ -155,6 +155,9 @@ std::vector<std::string> NativeBackend::remarks(const LaunchRequest& request) co
 
 std::optional<Refusal> NativeBackend::start(const LaunchRequest& request,
                                             backend::Effort effort) {
+    if (request.spec.backend == BackendType::Slurm) {
+        return Refusal{"this version has no slurm backend", /*hopeless=*/true};
+    }
     std::optional<keeperlink::Start> start;
     if (effort == backend::Effort::Thorough) {
         Preflight flight = native::preflight(launch_, request);
