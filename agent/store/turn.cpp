@@ -8,7 +8,7 @@ int Turn::change(const char* sql, std::initializer_list<db::Value> parameters) {
     if (!db_->in_transaction()) {
         if (syncs_full_ != durable_) {
             db_->exec(durable_ ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
-            syncs_full_ = durable_;
+            syncs_full_ = db_->failed() ? syncs_full_ : durable_;
         }
         db_->begin();
     }

@@ -109,6 +109,15 @@ struct Database::Impl {
         return Outcome();
     }
 
+    // The same for what only reads: also when something has failed before, which stays remembered.
+    template <class Body>
+    auto reading(Body body) -> decltype(body()) {
+        auto before = std::exchange(failure, std::nullopt);
+        auto outcome = guarded(std::move(body));
+        failure = before ? std::move(before) : std::move(failure);
+        return outcome;
+    }
+
     SQLite::Statement& prepared(const char* sql) {
         auto& slot = statements[sql];
         if (!slot) {
@@ -154,7 +163,7 @@ Rows::~Rows() {
 
 bool Rows::next() {
     return statement_ != nullptr &&
-           database_.impl_->guarded([this] { return statement_->executeStep(); });
+           database_.impl_->reading([this] { return statement_->executeStep(); });
 }
 
 bool Rows::is_null(int column) const {
@@ -250,7 +259,7 @@ int Database::run(const char* sql, std::initializer_list<Value> parameters) {
 }
 
 Rows Database::query(const char* sql, std::initializer_list<Value> parameters) {
-    SQLite::Statement* const prepared = impl_->guarded([&]() -> SQLite::Statement* {
+    SQLite::Statement* const prepared = impl_->reading([&]() -> SQLite::Statement* {
         SQLite::Statement& statement = impl_->prepared(sql);
         int index = 1;
         for (const Value& value : parameters) {

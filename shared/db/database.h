@@ -29,7 +29,7 @@ public:
     Rows& operator=(const Rows&) = delete;
     ~Rows();
 
-    // Goes to the next one. False: there is none, or the database has failed.
+    // Goes to the next one. False: there is none, or it cannot be read.
     bool next();
 
     // Columns of the present row, from 0 on. A value of another kind is converted as SQLite does.
@@ -95,8 +95,9 @@ struct Options {
 };
 
 // One SQLite database, in write-ahead mode. Nothing here throws: the first failure is remembered
-// until take_failure() or commit() tells it, and until then statements do nothing and give nothing.
-// So a caller writes its rows one after the other and asks once. Used by one thread at a time.
+// until take_failure() or commit() tells it, and until then nothing is written. So a caller writes
+// its rows one after the other and asks once. Queries give what there is all the same: nobody may
+// take a row for missing because a write has failed. Used by one thread at a time.
 class Database {
 public:
     // Makes the file, for its owner alone, and brings its tables up to date in one transaction; two

@@ -326,3 +326,36 @@ TEST_CASE("a file that is no database is an error, not a crash") {
     CHECK_FALSE(Store::open(folder / "agent.db"));
     CHECK_FALSE(Store::open(folder / "no folder/agent.db"));
 }
+
+TEST_CASE("what people said waits for the disk also after something has failed") {
+    TempFolder folder;
+    auto store = Store::open(folder / "agent.db").value();
+    Turn& turn = store->turn();
+    store->settings().set_value("a", "1");
+    REQUIRE(turn.commit());
+    (void)turn.query("SELECT nonsense");
+    turn.require_durable();
+    store->settings().set_value("a", "2");
+    CHECK_FALSE(turn.commit());
+    turn.require_durable();
+    store->settings().set_value("a", "3");
+    {
+        db::Rows row = turn.query("PRAGMA synchronous");
+        REQUIRE(row.next());
+        CHECK(row.integer(0) == 2);
+    }
+    REQUIRE(turn.commit());
+}
+
+TEST_CASE("what is stored can be read after a write has failed") {
+    TempFolder folder;
+    auto store = Store::open(folder / "agent.db").value();
+    store->settings().set_value("a", "1");
+    REQUIRE(store->turn().commit());
+    store->turn().database().refuse_writes(true);
+    store->settings().set_value("b", "2");
+    CHECK(store->settings().value("a") == "1");
+    CHECK_FALSE(store->turn().commit());
+    store->turn().database().refuse_writes(false);
+    CHECK(store->settings().value("b").empty());
+}
