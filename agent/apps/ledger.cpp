@@ -1,6 +1,7 @@
 #include "agent/apps/ledger.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "shared/log/log.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr Duration kRetry = std::chrono::seconds(2);
 constexpr Duration kFlush = std::chrono::seconds(1);  // nobody waits for what was merely seen
 constexpr Duration kLook = std::chrono::seconds(1);
+constexpr std::ptrdiff_t kMostEvents = 1000;  // that wait for the disk
 
 store::AppRow row_of(const App& app) {
     store::AppRow row;
@@ -39,10 +41,9 @@ Ledger::Ledger(loop::EventLoop& loop,
       table_(table),
       stream_(stream),
       owner_(std::move(owner)),
-      stored_until_(stream.last()) {}
+      taken_until_(stream.last()) {}
 
 void Ledger::save(const App& app) {
-    unstored_.removed.erase(app.id());
     store_.apps().save(row_of(app));
 }
 
@@ -56,6 +57,16 @@ void Ledger::remove(const std::string& id) {
 void Ledger::add_crash(store::CrashRow crash) {
     store_.history().add_crash(crash);
     unstored_.crashes.push_back(std::move(crash));
+}
+
+std::string Ledger::meta(const std::string& key) const {
+    const auto unstored = unstored_.meta.find(key);
+    return unstored != unstored_.meta.end() ? unstored->second : store_.settings().value(key);
+}
+
+std::uint32_t Ledger::scale(const std::string& app) const {
+    const auto unstored = unstored_.scales.find(app);
+    return unstored != unstored_.scales.end() ? unstored->second : store_.settings().scale(app);
 }
 
 void Ledger::set_meta(const std::string& key, const std::string& value) {
@@ -78,16 +89,18 @@ std::size_t Ledger::unforgotten(const std::string& id) const {
         to_forget_.begin(), to_forget_.end(), [&id](const auto& run) { return run.id == id; }));
 }
 
-void Ledger::store_events() {
-    for (const events::Happened* const happened : stream_.after(stored_until_).events) {
+// The stream drops what is old while the disk refuses.
+void Ledger::take_events() {
+    for (const events::Happened* const happened : stream_.after(taken_until_).events) {
         if (happened->kind == events::Kind::State || happened->kind == events::Kind::Remark) {
-            store_.history().add_event({happened->seq,
-                              happened->time,
-                              happened->app,
-                              happened->to,
-                              happened->evidence});
+            unstored_.events.push_back({happened->seq,
+                                        happened->time,
+                                        happened->app,
+                                        happened->to,
+                                        happened->evidence});
         }
     }
+    taken_until_ = stream_.last();
 }
 
 void Ledger::commit() {
@@ -102,9 +115,11 @@ void Ledger::commit() {
     for (const store::RunRow& run : unstored_.runs) {
         store_.history().add_run(run);
     }
-    store_events();
+    take_events();
+    for (const store::EventRow& event : unstored_.events) {
+        store_.history().add_event(event);
+    }
     if (!store_.turn().dirty() && to_forget_.empty()) {
-        stored_until_ = stream_.last();  // nothing of it was to be stored
         return;
     }
     if (auto committed = store_.turn().commit(); !committed) {
@@ -113,7 +128,6 @@ void Ledger::commit() {
     if (std::exchange(refused_, false)) {
         log::info("the state is stored again");
     }
-    stored_until_ = stream_.last();
     unstored_ = {};
     flush_later();
     look_after_store();
@@ -126,12 +140,18 @@ void Ledger::commit_failed(const Error& error) {
     if (!std::exchange(refused_, true)) {
         log::error("cannot store the state, supervision goes on", {{"error", error.message}});
     }
+    if (std::ssize(unstored_.events) > kMostEvents) {
+        unstored_.events.erase(unstored_.events.begin(), unstored_.events.end() - kMostEvents);
+    }
     retry_ = loop_.after(kRetry, [] {});  // the turn that it begins commits
 }
 
-// All that was rolled back; the backend keeps the facts meanwhile.
+// All that was rolled back; the backend keeps the facts meanwhile. What others have written since
+// goes with it.
 void Ledger::write_anew() {
-    store_.turn().discard();
+    if (store_.turn().database().failed()) {
+        store_.turn().discard();
+    }
     for (const std::string& id : unstored_.removed) {
         store_.apps().remove(id);
     }

@@ -60,7 +60,7 @@ public:
     // All that has happened is stored and forgotten.
     [[nodiscard]] bool settled() const { return to_forget_.empty(); }
 
-    // --- what is stored
+    // --- what is stored, or is to be
     [[nodiscard]] Result<std::vector<store::AppRow>> apps() const { return store_.apps().load(); }
 
     [[nodiscard]] std::vector<store::RunRow> runs(const std::string& id, std::size_t limit) const;
@@ -68,11 +68,11 @@ public:
     // When the last runs of an app began, in any order, those that are not stored yet included.
     [[nodiscard]] std::vector<WallTime> run_starts(const std::string& id, std::size_t limit) const;
 
-    [[nodiscard]] std::string meta(const std::string& key) const { return store_.settings().value(key); }
+    [[nodiscard]] std::string meta(const std::string& key) const;
 
     void set_meta(const std::string& key, const std::string& value);
 
-    [[nodiscard]] std::uint32_t scale(const std::string& app) const { return store_.settings().scale(app); }
+    [[nodiscard]] std::uint32_t scale(const std::string& app) const;
 
     void set_scale(const std::string& app, std::uint32_t count);
 
@@ -84,7 +84,7 @@ public:
     [[nodiscard]] const std::string& problem() const { return problem_; }
 
 private:
-    void store_events();
+    void take_events();
     void write_anew();
     void commit_failed(const Error& error);
     void flush_later();
@@ -101,13 +101,14 @@ private:
     struct Unstored {
         std::vector<store::RunRow> runs;
         std::vector<store::CrashRow> crashes;
-        std::set<std::string> removed;
+        std::vector<store::EventRow> events;
+        std::set<std::string> removed;  // before what there is of a new one by that id
         std::map<std::string, std::string> meta;
         std::map<std::string, std::uint32_t> scales;
     };
 
     Unstored unstored_;
-    std::uint64_t stored_until_;  // of the stream
+    std::uint64_t taken_until_;  // of the stream
     bool refused_ = false;
     std::string problem_;
     MonoTime looked_at_;

@@ -253,6 +253,86 @@ TEST_CASE("events of a full disk are stored when there is room again") {
     }));
 }
 
+TEST_CASE("an app that was cleaned and loaded anew on a full disk has nothing of the one before") {
+    World world;
+    world.load("web", "[restart]\npolicy = \"never\"\n");
+    world.run("web");
+    world.end("web", 1);
+    world.advance(seconds(1));
+    REQUIRE(world.stored_ends("web") == Texts{"exited 1"});
+    world.store->turn().database().refuse_writes(true);
+    REQUIRE(world.apps->catalog().clean("web", {"ann"}));
+    world.turn();
+    world.load("web");
+    world.store->turn().database().refuse_writes(false);
+    world.advance(seconds(3));
+    CHECK(world.stored_ends("web").empty());
+    CHECK(world.store->history().crashes("web", 9).empty());
+}
+
+TEST_CASE("with a full disk there are as many instances as somebody asked for") {
+    World world;
+    world.load("web", "instances = 2\n");
+    REQUIRE(world.start("web.1"));
+    world.store->turn().database().refuse_writes(true);
+    REQUIRE(world.apps->catalog().scale("web", 4, {"ann"}));
+    world.turn();
+    CHECK(world.apps->table().instances_of("web").size() == 4);
+    world.store->turn().database().refuse_writes(false);
+    world.advance(seconds(3));
+    world.restart_agent();
+    CHECK(world.apps->table().instances_of("web").size() == 4);
+    CHECK(world.store->settings().scale("web") == 4);
+}
+
+TEST_CASE("who was let in after a commit failed stays let in") {
+    World world;
+    world.load("web");
+    world.store->turn().database().refuse_writes(true);
+    world.run("web");
+    world.store->turn().database().refuse_writes(false);
+    world.store->settings().add_peer({"key", "panel"});
+    world.turn();
+    world.advance(seconds(3));
+    CHECK(world.store->settings().peers().size() == 1);
+}
+
+TEST_CASE("a disk that refuses does not make a session another") {
+    World world;
+    world.load("job", "kind = \"oneshot\"\nautostart = true\n");
+    REQUIRE(world.start("job"));
+    world.exec("job");
+    world.end("job");
+    REQUIRE(world.state("job") == AppState::Exited);
+    world.kill_agent();
+    world.begin_agent();
+    world.store->turn().database().refuse_writes(true);
+    world.backend.say_snapshot();
+    world.turn();
+    CHECK(world.state("job") == AppState::Exited);
+    CHECK(world.backend.starts.size() == 1);
+}
+
+TEST_CASE("what is merely shown does not crowd out events that are still to be stored") {
+    World world;
+    world.load("web");
+    world.store->turn().database().refuse_writes(true);
+    world.run("web");
+    for (int i = 0; i < 5000; ++i) {
+        world.apps->conductor().shown("web");
+    }
+    world.turn();
+    world.advance(minutes(90));
+    world.apps->conductor().shown("web");
+    world.turn();
+    world.store->turn().database().refuse_writes(false);
+    world.advance(seconds(3));
+    const auto stored = world.store->history().events_of("web", 10);
+    CHECK(std::any_of(stored.begin(), stored.end(), [](const auto& event) {
+        return event.state == AppState::Running;
+    }));
+}
+
 // --- the backend is away
 
 TEST_CASE("what was asked for while the backend was away is done when it is back") {
