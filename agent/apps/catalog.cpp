@@ -334,6 +334,9 @@ void Catalog::compare(const std::string& id, const DescriptorReader::ByFile& rea
     if (now == read.end()) {
         return;  // it was removed, or is another's meanwhile
     }
+    if (!now->second.problems.empty() && now->second.text.empty()) {
+        app->descriptor_seen.reset();  // it was not seen: whoever looks next is to try again
+    }
     const std::string before = std::exchange(app->descriptor_note, difference(*app, now->second));
     if (before != app->descriptor_note) {
         parts_.conductor.shown(id);

@@ -352,7 +352,15 @@ void Conductor::admit(App& app) {
 
 void Conductor::dismiss(const std::string& id, const std::string& text) {
     if (const App* const app = parts_.table.find(id)) {
-        remark(*app, text);
+        parts_.stream.append({0,
+                              parts_.loop.now().wall,
+                              id,
+                              events::Kind::Remark,
+                              app->state(),
+                              AppState::Stopped,  // whatever it was: nobody needs to see to it
+                              {},
+                              {},
+                              text});
     }
     deadlines_.erase(id);
     waiting_.erase(id);

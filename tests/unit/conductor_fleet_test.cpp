@@ -1,6 +1,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <future>
 
 #include <catch2/catch.hpp>
 
@@ -298,4 +299,34 @@ TEST_CASE(
     CHECK(world.store->apps().load()->empty());
     CHECK(world.stored_ends("web").empty());
     CHECK(world.store->history().crash_groups("web").empty());
+}
+
+TEST_CASE("a descriptor that could not be read in time is read again when somebody looks") {
+    World world;
+    world.load("web");
+    std::promise<void> released;
+    REQUIRE(world.pool.post(loop::WorkerPool::Lane::Short,
+                            [hung = released.get_future().share()] { hung.wait(); }));
+    bool looked = false;
+    world.apps->catalog().look_at_descriptors({"web"}, [&looked] { looked = true; });
+    world.advance(seconds(11));
+    REQUIRE(looked);
+    CHECK(world.status("web").descriptor_note.find("cannot be read") != std::string::npos);
+    released.set_value();
+    world.look_at_descriptor("web");
+    CHECK(world.status("web").descriptor_note.empty());
+}
+
+TEST_CASE("the event of an app that was cleaned does not say that it failed") {
+    World world;
+    world.load("web", "[restart]\npolicy = \"never\"\n");
+    world.run("web");
+    world.end("web", 1);
+    REQUIRE(world.state("web") == AppState::Failed);
+    REQUIRE(world.apps->catalog().clean("web", {"ann"}));
+    world.turn();
+    const auto events = world.store->history().last_events(1);
+    REQUIRE(events.size() == 1);
+    CHECK(events.front().text == "cleaned by ann");
+    CHECK(events.front().state == AppState::Stopped);
 }
