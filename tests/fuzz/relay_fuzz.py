@@ -22,9 +22,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
-import berthlib  # pylint: disable=wrong-import-position
-import relaylib  # pylint: disable=wrong-import-position
-from relaylib import pack  # pylint: disable=wrong-import-position
+import berthlib  # noqa: E402 the folder comes first
+import relaylib  # noqa: E402 the folder comes first
+from relaylib import pack  # noqa: E402 the folder comes first
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 READY = b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER"

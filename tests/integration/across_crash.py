@@ -10,7 +10,6 @@ order.
 """
 
 import argparse
-import os
 import pathlib
 import random
 import signal

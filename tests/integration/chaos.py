@@ -287,6 +287,7 @@ def main():
             return agent_child(home) and keeper_alive(home)
         wait_for(both_back, "both back")
         home.berth("stop", "lines", *[f"chaos{n}" for n in range(APPS)], timeout=120)
+
         def all_stopped():
             busy = {i: (a["state"], a["reason"]) for i, a in home.apps().items() if a["active"] or a["state"] == "backoff"}
             if busy and time.monotonic() - asked > 15:

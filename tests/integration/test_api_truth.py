@@ -71,7 +71,8 @@ def test_unknown_parameters_and_values_are_400_and_say_what_there_is(up, path):
 
 
 @pytest.mark.parametrize("path, body", [
-    ("/users", {"name": "x", "password": PASSWORD, "role": "viewer", "agents": ["a"]}), ("/session", {"username": "x", "password": "y", "remember": True}),
+    ("/users", {"name": "x", "password": PASSWORD, "role": "viewer", "agents": ["a"]}),
+    ("/session", {"username": "x", "password": "y", "remember": True}),
     ("/agents/default/apps/cat/start", {"wait": False}), ("/agents/default/apps/cat/stdin", {"data": "x", "eof": True}),
     ("/apps/actions", {"verb": "stop", "apps": [], "force": True}), ("/agents/default/apps/cat/messages", {"payload": 1, "priority": 5}),
     ("/agents/default/events", {"type": "x", "to": "y"}), ("/agents/default/apps/cat/scale", {"count": 1, "by": 1})])
@@ -259,6 +260,7 @@ def test_no_session_with_the_old_password_outlives_its_change(up):
 def test_idle_apps_have_figures_and_an_hour_has_fine_ones(up):
     for _ in range(20):
         up.berth("list", check=0)  # its samples must not be kept from the panel
+
     def known():
         figures = {a["id"]: a["rss_bytes"] for a in up.panel.ask("GET", "/apps")[1]["apps"]}
         return figures["deaf"] and figures["cat"]
@@ -272,7 +274,10 @@ def test_idle_apps_have_figures_and_an_hour_has_fine_ones(up):
 
 def test_a_stopped_agent_is_stopped_not_silent(up):
     up.berth("agent", "run", "--name", "brief", "--detach", check=0)
-    state = lambda: {a["name"]: a for a in up.panel.ask("GET", "/agents")[1]["agents"]}.get("brief", {"state": ""})
+
+    def state():
+        return {a["name"]: a for a in up.panel.ask("GET", "/agents")[1]["agents"]}.get("brief", {"state": ""})
+
     wait_for(lambda: state()["state"] == "connected", "it is connected")
     up.berth("--agent", "brief", "agent", "stop", check=0)
     wait_for(lambda: state()["state"] == "stopped", "it is said to be stopped", 20)

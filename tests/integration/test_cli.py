@@ -1,10 +1,7 @@
 """The commands of `berth` against a real agent: results, formats, exit codes (contracts/cli.md)."""
 
 import os
-import pathlib
-import signal
 import subprocess
-import threading
 import time
 
 import pytest
@@ -127,10 +124,11 @@ def test_restart_gives_a_new_process(home):
 
 
 def test_logs_tail_grep_stream_and_follow(home):
-    home.load("a.toml", '[app]\nid = "a"\nshell = true\ncommand = "for i in 1 2 3 4; do echo out $i; echo err $i >&2; done; printf prompt:; read x; echo got $x; sleep 1000"\n')
+    home.load("a.toml", '[app]\nid = "a"\nshell = true\n'
+              'command = "for i in 1 2 3 4; do echo out $i; echo err $i >&2; done; printf prompt:; read x; echo got $x; sleep 1000"\n')
     home.berth("start", "a", check=0)
     wait_for(lambda: "prompt:" in home.berth("logs", "a").out, "a partial line is shown")
-    assert [l for l in home.berth("logs", "a", "--stream", "stderr").out.splitlines()] == [f"err {i}" for i in (1, 2, 3, 4)]
+    assert home.berth("logs", "a", "--stream", "stderr").out.splitlines() == [f"err {i}" for i in (1, 2, 3, 4)]
     assert home.berth("logs", "a", "--grep", "^out [34]$").out.splitlines() == ["out 3", "out 4"]
     assert home.berth("logs", "a", "--grep", "[").code == 2
     assert home.berth("logs", "a", "--since", "yesterday").code == 2

@@ -136,7 +136,8 @@ def test_many_at_once_gives_a_result_each(up):
 
 def test_input_logs_and_explanation(up):
     assert up.panel.ask("POST", "/agents/default/apps/a/stdin", {"data": "through the panel\n"})[0] == 204
-    wait_for(lambda: "through the panel" in [l["text"] for l in up.panel.ask("GET", "/agents/default/apps/a/logs?tail=5")[1]["lines"]], "the line")
+    wait_for(lambda: "through the panel" in [line["text"] for line in up.panel.ask("GET", "/agents/default/apps/a/logs?tail=5")[1]["lines"]],
+             "the line")
     assert "through the panel" in up.panel.ask("GET", "/agents/default/apps/a/logs/download")[1]
     assert "running" in up.panel.ask("GET", "/agents/default/apps/a/explain")[1]["explanation"]
     status, detail = up.panel.ask("GET", "/agents/default/apps/a")
@@ -243,7 +244,9 @@ def test_an_agent_that_hangs_delays_nobody_else(up):
     agent = int((up.path / "agents/hung/run/agent.pid").read_text())
     os.kill(agent, signal.SIGSTOP)
     try:
-        state = lambda: {a["name"]: a["state"] for a in up.panel.ask("GET", "/agents")[1]["agents"]}
+        def state():
+            return {a["name"]: a["state"] for a in up.panel.ask("GET", "/agents")[1]["agents"]}
+
         wait_for(lambda: state()["hung"] == "unreachable", "it is seen to hang", 15)
         begin = time.monotonic()
         assert up.panel.ask("POST", "/agents/default/apps/b/start")[0] == 200

@@ -76,7 +76,8 @@ def test_the_home_may_say_otherwise(empty_home):
 def test_pytainer_and_procfile_apps_inherit(empty_home):
     empty_home.env["MY_ROOT_TOKEN"] = "hush"
     empty_home.up()
-    script = "import os\nopen('env', 'w').write('\\n'.join(f'{k}={v}' for k, v in os.environ.items()))\nopen('done', 'w')\nimport time; time.sleep(1000)\n"
+    script = ("import os\nopen('env', 'w').write('\\n'.join(f'{k}={v}' for k, v in os.environ.items()))\n"
+              "open('done', 'w')\nimport time; time.sleep(1000)\n")
     folder = empty_home.path / "src" / "py"
     folder.mkdir(parents=True)
     (folder / "init.py").write_text(script)

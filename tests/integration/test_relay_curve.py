@@ -84,7 +84,8 @@ JS = """
 const { connect } = require(process.argv[2]);
 const [serverKey, publicKey, secretKey] = process.argv.slice(3);
 const ipc = connect({ curve: { serverKey, publicKey, secretKey }, timeoutMs: 5000 });
-ipc.notify("b", "from node").then((sent) => console.log("known", sent.known), (error) => console.log(error.code, error.message)).finally(() => ipc.close());
+ipc.notify("b", "from node").then((sent) => console.log("known", sent.known),
+                                       (error) => console.log(error.code, error.message)).finally(() => ipc.close());
 """
 
 

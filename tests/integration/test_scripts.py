@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import pty
-import re
 import select
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import time
 
 import pytest
 
-from berthlib import BIN, SLOW, alive, wait_for
+from berthlib import BIN, SLOW, wait_for
 
 SLEEPER = '[app]\nid = "{id}"\ncommand = "sleep 1000"\n'
 

@@ -1,11 +1,10 @@
 """What SPMI's user guide shows, on Berth: the descriptors of the guide and its commands' shapes."""
 
-import os
 import re
 
 import pytest
 
-from berthlib import BIN, wait_for
+from berthlib import wait_for
 
 TOML = '''[task] # type of manageable
 id = "cal" # ID of manageable

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from berthlib import BIN, alive, processes_with, wait_for
+from berthlib import alive, processes_with, wait_for
 
 TREE = """
 import os, signal, sys, time

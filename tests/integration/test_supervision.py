@@ -264,7 +264,7 @@ def test_crashes_are_kept_with_their_last_lines_and_grouped(home):
     assert len(crashes["crashes"]) == 3
     bundle = crashes["crashes"][0]["bundle"]
     assert bundle["exit_code"] == 7
-    assert [(l["stream"], l["text"].split(" at ")[0]) for l in bundle["lines"]] == [("stdout", "working"), ("stderr", "error: no disk")]
+    assert [(line["stream"], line["text"].split(" at ")[0]) for line in bundle["lines"]] == [("stdout", "working"), ("stderr", "error: no disk")]
     history = home.berth("history", "app", "--json", check=0).json()
     assert [run["exit_code"] for run in history] == [7, 7, 7]
     home.berth("start", "app", "--no-wait")

@@ -182,8 +182,10 @@ def test_an_agent_of_another_version_makes_the_keeper_renew_itself_once(old, tmp
     os.replace(other, folder / "berth-agent")
     home.kill("agent")
     wait_for(lambda: notes.exists() and notes.read_text().count("started") >= 3, "it is started, and again")
+
     def renewals():
         return (home.agent_home / "agent.log").read_text().count("becoming the next keeper")
+
     wait_for(lambda: renewals() > 0, "the keeper renews itself")
     seen = notes.read_text().count("started")
     wait_for(lambda: notes.read_text().count("started") >= seen + 3, "the agent is tried on")

@@ -21,7 +21,7 @@ import sys
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import berth_ipc  # pylint: disable=wrong-import-position
+import berth_ipc  # noqa: E402 the folder comes first
 sys.path.pop(0)
 
 VERSION = "1.1.0"  # of pyTainer, whose calls these are; apps compare it with what they need
