@@ -20,9 +20,9 @@ std::string suggestion(std::string_view word, const std::vector<std::string_view
 
 // Among the options of every command and those of `command`, when it is given.
 const Option* find_option(const Command* command, std::string_view name) {
-    static const std::vector<Option> none;
+    static const std::vector<Option> kNone;
     for (const auto* options :
-         {&command::global_options(), command != nullptr ? &command->options : &none}) {
+         {&command::global_options(), command != nullptr ? &command->options : &kNone}) {
         for (const Option& option : *options) {
             if (option.name == name || (!option.letter.empty() && option.letter == name)) {
                 return &option;

@@ -49,6 +49,6 @@ using Run = int (*)(Session&);
 Run find_run(std::string_view command);
 
 // As `spmi`: its command line, messages and formats.
-int run_spmi(const std::vector<std::string>& words);
+int run_spmi(const std::vector<std::string>& all);
 
 }  // namespace berth::cli

@@ -15,14 +15,13 @@
 
 namespace berth::cli {
 
-enum Exit : int {
-    kDone = 0,
-    kFailed = 1,
-    kUsage = 2,
-    kNothing = 3,
-    kUnreachable = 4,
-    kForbidden = 5
-};
+// Exit codes.
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kNothing = 3;
+inline constexpr int kUnreachable = 4;
+inline constexpr int kForbidden = 5;
 
 int exit_code_of(const Error& error);
 

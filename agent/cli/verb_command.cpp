@@ -52,7 +52,7 @@ public:
         (void)::sigaddset(&only, SIGINT);
         (void)::signal(SIGINT, SIG_DFL);
         (void)::raise(SIGINT);
-        (void)::sigprocmask(SIG_UNBLOCK, &only, nullptr);  // and here it comes
+        (void)::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);  // and here it comes
         ::_exit(128 + SIGINT);
     }
 

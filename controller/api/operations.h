@@ -33,7 +33,7 @@ public:
     std::string begin(const std::string& app, const std::string& verb);
 
     // `error` is empty when it went well.
-    void end(const std::string& id, OperationState state, const std::string& error);
+    void end(const std::string& id, OperationState how, const std::string& error);
 
     [[nodiscard]] std::optional<Operation> find(const std::string& id) const;
 

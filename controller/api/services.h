@@ -9,12 +9,12 @@
 #include "controller/auth/auth.h"
 #include "controller/fleet/fleet.h"
 #include "controller/http/router.h"
-#include "shared/loop/worker_pool.h"
 #include "controller/live/hub.h"
 #include "controller/panel/assets.h"
 #include "controller/store/store.h"
 #include "shared/json/json_value.h"
 #include "shared/loop/poster.h"
+#include "shared/loop/worker_pool.h"
 
 namespace berth::api {
 

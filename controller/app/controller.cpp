@@ -14,7 +14,7 @@ namespace berth::controller {
 namespace {
 
 constexpr std::size_t kWorkers = 2;
-constexpr std::size_t kMaxWaiting = 256;  // requests
+constexpr std::size_t kMaxWaiting = 256;          // requests
 constexpr std::uint64_t kSpareDescriptors = 256;  // for agents, the database, panels
 
 }  // namespace

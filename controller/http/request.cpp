@@ -48,9 +48,9 @@ std::string_view Request::cookie(std::string_view name) const {
 }
 
 const std::string& Request::parameter(const std::string& name) const {
-    static const std::string none;
+    static const std::string kNone;
     const auto found = query.find(name);
-    return found == query.end() ? none : found->second;
+    return found == query.end() ? kNone : found->second;
 }
 
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank) {

@@ -10,8 +10,8 @@
 #include "controller/auth/auth.h"
 #include "controller/http/request.h"
 #include "controller/http/responder.h"
-#include "shared/loop/worker_pool.h"
 #include "shared/json/json_value.h"
+#include "shared/loop/worker_pool.h"
 
 namespace berth::http {
 
@@ -76,7 +76,10 @@ struct RouterOptions {
 // What no route matches is refused. Http loop thread.
 class Router {
 public:
-    Router(auth::Auth& auth, loop::WorkerPool& workers, RouterOptions options, std::vector<Route> routes);
+    Router(auth::Auth& auth,
+           loop::WorkerPool& workers,
+           RouterOptions options,
+           std::vector<Route> routes);
 
     void dispatch(Request request, Responder responder) const;
 

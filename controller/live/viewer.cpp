@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "shared/base/ensure.h"
 #include "shared/os/fd.h"
@@ -31,7 +30,7 @@ struct Viewer::Callbacks {
             return -1;
         }
         const std::size_t taken = std::min(size, self.input_.size());
-        std::memcpy(buffer, self.input_.data(), taken);
+        std::copy_n(self.input_.begin(), taken, buffer);
         self.input_.erase(0, taken);
         return static_cast<ssize_t>(taken);
     }

@@ -52,6 +52,7 @@ void use_own_accept4() {}
 }  // namespace berth::bus
 
 // In place of the C library's, in this whole program.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the other is glibc's
 extern "C" __attribute__((visibility("default"))) int accept4(int listening,
                                                               sockaddr* address,
                                                               socklen_t* length,

@@ -38,7 +38,7 @@ private:
 
 // "2026-11-30 03:00:00 Europe/Berlin": as the clocks of that zone show it, which is named. "": of
 // this machine's.
-std::string in_zone(WallTime time, const std::string& zone);
+std::string in_zone(WallTime time, const std::string& name);
 
 // Whether this machine knows a zone of this name.
 bool is_time_zone(const std::string& name);

@@ -247,15 +247,15 @@ std::string_view JsonValue::kind_name() const {
 }
 
 const JsonValue::Array& JsonValue::items() const {
-    static const Array none;
+    static const Array kNone;
     const auto* items = std::get_if<Array>(&data_);
-    return items == nullptr ? none : *items;
+    return items == nullptr ? kNone : *items;
 }
 
 const JsonValue::Object& JsonValue::members() const {
-    static const Object none;
+    static const Object kNone;
     const auto* members = std::get_if<Object>(&data_);
-    return members == nullptr ? none : *members;
+    return members == nullptr ? kNone : *members;
 }
 
 const JsonValue* JsonValue::find(std::string_view key) const {

@@ -1,12 +1,13 @@
 #include "shared/loop/worker_pool.h"
 
-#include <catch2/catch.hpp>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <catch2/catch.hpp>
 
 using namespace berth;        // NOLINT(google-build-using-namespace): tests read better
 using namespace berth::loop;  // NOLINT(google-build-using-namespace)
