@@ -148,9 +148,9 @@ std::optional<Duration> Actions::patience(const Pending& pending) const {
 }
 
 void Actions::arm(std::uint64_t number, Pending& pending) {
-    if (const auto limit = patience(pending)) {
-        pending.timeout = loop_.after(*limit, [this, number] { time_is_over(number); });
-    }
+    const auto limit = patience(pending);
+    pending.timeout = limit ? loop_.after(*limit, [this, number] { time_is_over(number); })
+                            : loop::Registration();
 }
 
 // By the apps' own limits: one whose present state has still got time (it asked for more) is waited
@@ -232,8 +232,13 @@ void Actions::prepared(std::uint64_t number,
             act(pending, target, reread);
         }
     }
-    if (pending.begun && answer_if_done(pending)) {  // else begin() is about to answer
+    if (!pending.begun) {
+        return;  // begin() is about to answer
+    }
+    if (answer_if_done(pending)) {
         pending_.erase(found);
+    } else if (!pending.limit) {
+        arm(number, pending);  // by what it has read
     }
 }
 
@@ -262,8 +267,27 @@ Result<void> Actions::change(const Pending& pending, const std::string& id) {
     return {};
 }
 
+bool Actions::overtake(const std::string& id) {
+    bool overtaken = false;
+    for (auto& [number, other] : pending_) {
+        const bool starts = other.verb == Verb::Start || other.verb == Verb::Restart;
+        for (Target& target : other.targets) {
+            if (starts && target.id == id && !target.begun && !target.result) {
+                target.result = failure(id,
+                                        shown(*apps_.find(id)),
+                                        wire::Code::WrongState,
+                                        "it was stopped before its descriptor was read");
+                overtaken = true;
+            }
+        }
+    }
+    return overtaken;
+}
+
 void Actions::act(Pending& pending, Target& target, const Result<std::string>& reread) {
     target.begun = true;
+    const bool stops = pending.verb == Verb::Stop || pending.verb == Verb::Kill;
+    const bool overtaken = stops && apps_.find(target.id) != nullptr && overtake(target.id);
     const std::string message = pending.verb == Verb::Reload && reread ? *reread : std::string();
     const Result<void> done =
         reread ? change(pending, target.id) : Result<void>(fail(reread.error()));
@@ -281,8 +305,12 @@ void Actions::act(Pending& pending, Target& target, const Result<std::string>& r
             }
             return;
         }
-        if (so_already && (pending.verb == Verb::Stop || pending.verb == Verb::Kill)) {
+        if (so_already && stops) {
             target.result = success(target.id, state, "was down already");
+            return;
+        }
+        if (overtaken && done.error().code == ErrorCode::WrongState) {
+            target.result = success(target.id, state);
             return;
         }
         target.result =
@@ -417,7 +445,9 @@ void Actions::give_up(std::uint64_t number, const std::string& why) {
     }
     for (Target& target : found->second.targets) {
         const apps::App* const app = apps_.find(target.id);
-        if (!target.result && app != nullptr) {
+        if (!target.result && app == nullptr) {
+            look(found->second, target);  // it was removed, and says so
+        } else if (!target.result) {
             target.result = failure(target.id,
                                     shown(*app),
                                     wire::Code::TimedOut,

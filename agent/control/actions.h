@@ -66,6 +66,10 @@ private:
                   const std::string& id,
                   const Result<std::string>& reread);
     void act(Pending& pending, Target& target, const Result<std::string>& reread);
+
+    // Whoever stops an app has the last word over starts that came before and still read its
+    // descriptor. Whether there was one.
+    bool overtake(const std::string& id);
     Result<void> change(const Pending& pending, const std::string& id);
     [[nodiscard]] static bool needs_keeper(Verb verb, const apps::App& app);
     void look(const Pending& pending, Target& target) const;

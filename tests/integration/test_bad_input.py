@@ -143,6 +143,22 @@ def test_a_repeated_command_is_carried_out_once(home, raw):
     assert home.app("a")["pid"] == pid
 
 
+@pytest.mark.parametrize("verb", ["start", "restart"])
+def test_a_stop_has_the_last_word_over_a_start_that_still_reads_its_descriptor(home, raw, verb):
+    ids = [f"a{n}" for n in range(10)]
+    for app in ids:
+        home.load(f"{app}.toml", f'[app]\nid = "{app}"\ncommand = "sleep 1000"\n')
+        raw.socket.send(msgpack.packb([1, 7, "act", {"verb": verb, "patterns": [app], "reload": True}]))
+        raw.socket.send(msgpack.packb([1, 8, "act", {"verb": "stop", "patterns": [app]}]))
+        answers = {}
+        while len(answers) < 2:
+            _, number, code, info = msgpack.unpackb(raw.socket.recv())
+            assert code == 0, info
+            answers[number] = info["results"][0]
+        assert answers[8]["ok"], answers
+    assert [home.state(app) for app in ids] == ["stopped"] * len(ids)
+
+
 def test_an_oversized_frame_costs_its_sender_the_connection_only(home, raw):
     # Mail between agents comes over the same endpoint and may be larger than a request.
     assert raw.ask(b"\xc6" + b"x" * (17 << 20))[2] == 413
