@@ -11,7 +11,6 @@ namespace {
 constexpr std::uint64_t kRunsBetweenTrims = 64;
 constexpr std::int64_t kMaxRuns = 5000;  // of one app
 constexpr std::uint64_t kMaxEvents = 20'000;
-constexpr std::uint64_t kEventsBetweenTrims = 256;
 constexpr int kMaxCrashes = 50;       // bundles of one app
 constexpr int kMaxCrashGroups = 100;  // of one app
 

@@ -77,8 +77,10 @@ public:
     [[nodiscard]] std::vector<CrashGroup> crash_groups(const std::string& id);  // "": of all apps
 
 private:
+    static constexpr std::uint64_t kEventsBetweenTrims = 256;
+
     Turn& turn_;
-    std::uint64_t events_since_trim_ = 0;
+    std::uint64_t events_since_trim_ = kEventsBetweenTrims - 1;  // each agent begins with one
 };
 
 }  // namespace berth::store

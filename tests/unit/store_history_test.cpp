@@ -119,3 +119,20 @@ PRAGMA user_version=1;
     SQLite::Database db(folder / "agent.db");
     CHECK(db.execAndGet("PRAGMA user_version").getInt() == 3);
 }
+
+TEST_CASE("events are bounded also when each agent adds only a few") {
+    TempFolder folder;
+    std::uint64_t number = 0;
+    const auto add = [&](Store& store, int count) {
+        for (int i = 0; i < count; ++i) {
+            store.history().add_event({++number, WallTime(Duration(1)), "web", AppState::Running, "on"});
+        }
+        REQUIRE(store.turn().commit());
+    };
+    add(*Store::open(folder / "agent.db").value(), 20'000);
+    for (int life = 0; life < 3; ++life) {
+        add(*Store::open(folder / "agent.db").value(), 100);
+    }
+    const auto store = Store::open(folder / "agent.db").value();
+    CHECK(store->history().last_events(100'000).size() < 20'150);
+}
