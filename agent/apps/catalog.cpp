@@ -170,6 +170,7 @@ Catalog::Loaded Catalog::apply(LoadPlan plan, const LoadRequest& request, const 
     for (auto& [id, planned] : plan.apps) {
         loaded.ids.push_back(id);
         if (App* const known = parts_.table.find(id)) {
+            known->descriptor_seen = planned.stamp;
             (void)register_anew(*known, std::move(planned.spec), std::move(planned.text), actor);
             continue;
         }
@@ -196,14 +197,15 @@ void Catalog::reload(const std::string& id,
     }
     const std::string file = (*app)->registration.descriptor;
     reader_.read_files({file},
-                       [this, id, actor, file, done = std::move(done)](
+                       [this, id, actor, file, stamp = os::stamp_of(file), done = std::move(done)](
                            DescriptorReader::ByFile read) {
-                           done(take_reread(id, std::move(read.at(file)), actor));
+                           done(take_reread(id, std::move(read.at(file)), stamp, actor));
                        });
 }
 
 Result<std::string> Catalog::take_reread(const std::string& id,
                                          config::Descriptor parsed,
+                                         const std::optional<os::FileStamp>& stamp,
                                          const Actor& actor) {
     BERTH_TRY(App * app, parts_.table.require(id));
     if (!parsed.problems.empty()) {
@@ -214,6 +216,7 @@ Result<std::string> Catalog::take_reread(const std::string& id,
         return fail(ErrorCode::NotFound, not_declared(app->registration.descriptor, id));
     }
     BERTH_CHECK(parts_.conductor.needs().check_cycles({{id, *spec}}));
+    app->descriptor_seen = stamp;
     return register_anew(*app, std::move(*spec), std::move(parsed.text), actor);
 }
 
@@ -222,7 +225,6 @@ std::string Catalog::register_anew(App& app, AppSpec spec, std::string text, con
     const auto keys = config::changed_keys(app.spec(), spec);
     app.registration.text = std::move(text);
     set_spec(app, std::move(spec));
-    app.descriptor_seen = os::stamp_of(app.registration.descriptor);
     app.descriptor_note.clear();
     parts_.ledger.save(app);
     if (keys.empty()) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -101,6 +102,7 @@ private:
     Loaded apply(LoadPlan plan, const LoadRequest& request, const Actor& actor);
     Result<std::string> take_reread(const std::string& id,
                                     config::Descriptor parsed,
+                                    const std::optional<os::FileStamp>& stamp,
                                     const Actor& actor);
     std::string register_anew(App& app, AppSpec spec, std::string text, const Actor& actor);
     Scanned register_found(const std::vector<DescriptorFile>& files);

@@ -66,6 +66,7 @@ std::vector<DescriptorFile> read_for_load(const std::vector<std::string>& paths)
             continue;
         }
         read.file = *file;
+        read.stamp = os::stamp_of(*file);
         read.descriptor = config::read_descriptor(*file);
         if (const auto who = os::changed_by_others(*file); who && ::geteuid() == 0) {
             read.warnings.push_back(*file + ": " + *who + ", who so decides what root runs here");
@@ -102,7 +103,7 @@ LoadPlan plan_load(const Table& table,
             }
             const std::string id = spec.id;
             specs[id] = spec;
-            plan.apps[id] = {read.file, read.descriptor.text, std::move(spec)};
+            plan.apps[id] = {read.file, read.descriptor.text, std::move(spec), read.stamp};
         }
     }
     if (auto cycles = supervisor::Needs(table, WallTime()).check_cycles(specs); !cycles) {

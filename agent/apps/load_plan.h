@@ -9,6 +9,7 @@
 #include "shared/config/descriptor.h"
 #include "shared/config/instances.h"
 #include "shared/model/app_spec.h"
+#include "shared/os/file.h"
 
 namespace berth::apps {
 
@@ -24,6 +25,7 @@ struct DescriptorFile {
     std::string file;
     config::Descriptor descriptor;
     std::vector<std::string> warnings;  // about the file, not its text
+    std::optional<os::FileStamp> stamp = std::nullopt;  // of before it was read
 };
 
 // Reads what these paths mean. One that means nothing is a problem of its entry. Touches nothing
@@ -36,6 +38,7 @@ struct LoadPlan {
         std::string file;
         std::string text;
         AppSpec spec;
+        std::optional<os::FileStamp> stamp = std::nullopt;  // of the file that was read
     };
 
     std::map<std::string, App> apps;    // by id

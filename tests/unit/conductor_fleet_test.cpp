@@ -330,3 +330,19 @@ TEST_CASE("the event of an app that was cleaned does not say that it failed") {
     CHECK(events.front().text == "cleaned by ann");
     CHECK(events.front().state == AppState::Stopped);
 }
+
+TEST_CASE("a descriptor that changes behind the back of a reload is seen to be changed") {
+    World world;
+    world.load("web");
+    bool reread = false;
+    world.apps->catalog().reload("web", {"ann"}, [&reread](const auto& /*changed*/) {
+        reread = true;
+    });
+    std::promise<void> read;  // the pool has one thread: it comes after the reload
+    REQUIRE(world.pool.post(loop::WorkerPool::Lane::Short, [&read] { read.set_value(); }));
+    read.get_future().wait();
+    world.home.write("web.toml", "[app]\nid = \"web\"\ncommand = \"/bin/other\"\n");
+    world.until([&reread] { return reread; });
+    world.look_at_descriptor("web");
+    CHECK_THAT(world.status("web").descriptor_note, Contains("was changed (app.command)"));
+}
