@@ -1,9 +1,9 @@
 #include "agent/apps/schedules.h"
 
-#include <charconv>
 #include <utility>
 #include <vector>
 
+#include "shared/base/text.h"
 #include "shared/os/wall_timer.h"
 
 namespace berth::apps {
@@ -54,9 +54,7 @@ void Schedules::set(const std::string& id, const ScheduleSpec& schedule) {
     const WallTime now = loop_.now().wall;
     Entry entry{schedule, *cron, now, std::nullopt};
     if (known == entries_.end()) {
-        std::int64_t ns = 0;
-        const std::string memory = ledger_.meta(memory_key(id));
-        (void)std::from_chars(memory.data(), memory.data() + memory.size(), ns);
+        const auto ns = parse_integer<std::int64_t>(ledger_.meta(memory_key(id))).value_or(0);
         const WallTime seen{Duration(ns)};
         entry.seen = ns > 0 && seen < now + kSmallJump ? seen : now;
         ledger_.set_meta(memory_key(id), std::to_string(entry.seen.time_since_epoch().count()));

@@ -3,6 +3,7 @@
 #include <array>
 #include <charconv>
 
+#include "shared/base/text.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 #include "shared/os/socket.h"
@@ -23,8 +24,7 @@ os::TcpAddress split_address(std::string_view text, std::uint16_t default_port) 
     const bool has_port =
         colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
     if (has_port) {
-        const std::string_view port = text.substr(colon + 1);
-        (void)std::from_chars(port.data(), port.data() + port.size(), address.port);
+        address.port = parse_integer<std::uint16_t>(text.substr(colon + 1)).value_or(0);
         text = text.substr(0, colon);
     }
     if (text.size() > 2 && text.front() == '[' && text.back() == ']') {

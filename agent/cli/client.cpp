@@ -53,7 +53,7 @@ public:
         if (now < next_look_) {
             return std::nullopt;
         }
-        next_look_ = now + std::chrono::duration_cast<MonoClock::duration>(kLook);
+        next_look_ = now + kLook;
         auto why = held_still(agent_home_);
         if (!why) {
             since_ = now;
@@ -64,7 +64,7 @@ public:
 private:
     const std::string& agent_home_;
     MonoTime since_ = MonoClock::now();
-    MonoTime next_look_ = since_ + std::chrono::duration_cast<MonoClock::duration>(kLook);
+    MonoTime next_look_ = since_ + kLook;
 };
 
 }  // namespace
@@ -139,7 +139,7 @@ Result<wire::Value> Client::ask(const std::string& verb,
         result = std::move(answer);
     });
     const MonoTime give_up =
-        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(timeout);
+        MonoClock::now() + timeout;
     Patience patience(agent_home_);
     std::optional<std::string> why;
     // Its end is an event; one that cannot be watched is found out by `timeout`.
@@ -156,7 +156,7 @@ Result<wire::Value> Client::ask(const std::string& verb,
     }
     // It may have answered before it ended.
     const MonoTime arrived =
-        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(kOnTheWay);
+        MonoClock::now() + kOnTheWay;
     while (!result && ended && MonoClock::now() < arrived) {
         (void)loop_.turn(arrived - MonoClock::now());
     }

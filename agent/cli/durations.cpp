@@ -1,4 +1,5 @@
 #include "agent/cli/durations.h"
+#include "shared/base/text.h"
 
 #include <time.h>
 
@@ -31,22 +32,20 @@ Result<WallTime> parse_moment(const std::string& text, WallTime now) {
     if (const auto ago = parse_duration(text)) {
         return now - *ago;
     }
-    std::tm parts{};
-    const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    if (end != nullptr && *end == '\0') {
-        return WallTime(std::chrono::seconds(::timegm(&parts)));
+    if (const auto time = parse_rfc3339_utc(text)) {
+        return *time;
     }
     const std::time_t today =
         std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
     for (const char* const format :
          {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M"}) {
-        parts = {};
+        std::tm parts{};
         if (format[1] == 'H') {
             (void)::localtime_r(&today, &parts);  // a time of today
         }
         parts.tm_sec = 0;
         parts.tm_isdst = -1;
-        end = ::strptime(text.c_str(), format, &parts);
+        const char* const end = ::strptime(text.c_str(), format, &parts);
         if (end != nullptr && *end == '\0') {
             return WallTime(std::chrono::seconds(::mktime(&parts)));
         }
@@ -58,13 +57,12 @@ Result<WallTime> parse_moment(const std::string& text, WallTime now) {
 }
 
 Result<std::size_t> parse_count(const std::string& text) {
-    std::size_t count = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (error != std::errc() || end != text.data() + text.size() || count > 1'000'000) {
+    const auto count = parse_integer<std::size_t>(text);
+    if (!count || *count > 1'000'000) {
         return fail(ErrorCode::InvalidArgument,
                     "\"" + text + "\" is not a number from 0 to 1000000");
     }
-    return count;
+    return *count;
 }
 
 }  // namespace berth::cli

@@ -4,8 +4,8 @@
 #include <sys/inotify.h>
 
 #include <array>
-#include <charconv>
 
+#include "shared/base/text.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/find_process.h"
@@ -35,11 +35,8 @@ std::optional<int> running_pid(const Service& service) {
         return std::nullopt;
     }
     const auto text = os::read_file(service.pid_file);
-    int pid = 0;
-    if (text) {
-        (void)std::from_chars(text->data(), text->data() + text->size(), pid);
-    }
-    return pid > 1 ? std::optional(pid) : std::nullopt;
+    const auto pid = text ? parse_integer<int>(trim(*text)) : std::nullopt;
+    return pid && *pid > 1 ? pid : std::nullopt;
 }
 
 std::optional<std::string> held_still(const std::string& agent_home) {
@@ -98,7 +95,7 @@ bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit)
     const auto watch =
         loop.watch(fd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
     const MonoTime give_up =
-        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+        MonoClock::now() + limit;
     while (!ended && MonoClock::now() < give_up && loop.turn(give_up - MonoClock::now())) {
     }
     return ended;
@@ -121,7 +118,7 @@ bool wait_for_file(loop::EventLoop& loop,
         }
     });
     const MonoTime give_up =
-        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+        MonoClock::now() + limit;
     while (!os::exists(path)) {
         if (broken() || MonoClock::now() >= give_up || !loop.turn(give_up - MonoClock::now())) {
             return os::exists(path);

@@ -2,7 +2,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdio>
 #include <iostream>
 
@@ -25,12 +24,11 @@ Result<Value> ask(Session& session, const Target& target, const char* verb, Valu
 }
 
 Result<std::uint64_t> message_id(const std::string& text) {
-    std::uint64_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error != std::errc() || end != text.data() + text.size()) {
+    const auto id = parse_integer<std::uint64_t>(text);
+    if (!id) {
         return fail(ErrorCode::InvalidArgument, "\"" + text + "\" is no number of a message");
     }
-    return id;
+    return *id;
 }
 
 WallTime ms_time(const Value& value) {

@@ -30,7 +30,7 @@ Result<void> ask_for_upgrade(Session& session, Client& client, const Value& args
         pidfd.get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
     client.send("upgrade", args, [&answer](Result<Value> said) { answer = std::move(said); });
     const MonoTime give_up =
-        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(kLimit);
+        MonoClock::now() + kLimit;
     while (!ended && !(answer && !*answer) && MonoClock::now() < give_up &&
            session.loop->turn(give_up - MonoClock::now())) {
     }
@@ -45,7 +45,7 @@ Result<void> ask_for_upgrade(Session& session, Client& client, const Value& args
 // while nobody listened may be lost.
 Result<AgentInfo> wait_for_next(Session& session, std::int32_t old) {
     const MonoTime give_up =
-        MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(kLimit);
+        MonoClock::now() + kLimit;
     for (;;) {
         const auto client =
             Client::connect(*session.loop, session.context, session.agent_home(session.agent));

@@ -171,7 +171,7 @@ void Actions::time_is_over(std::uint64_t number) {
         return give_up(number, {});
     }
     found->second.timeout =
-        loop_.at(*latest + std::chrono::duration_cast<MonoClock::duration>(kSlack),
+        loop_.at(*latest + kSlack,
                  [this, number] { time_is_over(number); });
 }
 

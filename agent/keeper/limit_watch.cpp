@@ -27,7 +27,7 @@ std::optional<Breach> find_breach(const WatchedLimits& limits,
     }
     std::uint64_t proportional = 0;
     for (const pid_t pid : members) {
-        proportional += os::proportional_bytes(pid).value_or(0);
+        proportional += os::read_pss(pid).value_or(0);
     }
     if (proportional <= limits.memory_bytes) {
         return std::nullopt;

@@ -28,30 +28,6 @@ constexpr std::size_t kBlock = 64U << 10U;
 // file that was just written to may look that much older than its last line.
 constexpr std::int64_t kTickNs = 20'000'000;
 
-// "2026-11-22T10:00:00.123456789Z", always of this shape: we write it.
-std::optional<WallTime> parse_time(std::string_view text) {
-    if (text.size() != 30 || text[10] != 'T' || text[29] != 'Z') {
-        return std::nullopt;
-    }
-    const auto number = [&text](std::size_t at, std::size_t size) {
-        std::int64_t value = -1;
-        (void)std::from_chars(text.data() + at, text.data() + at + size, value);
-        return value;
-    };
-    std::tm parts{};
-    parts.tm_year = static_cast<int>(number(0, 4)) - 1900;
-    parts.tm_mon = static_cast<int>(number(5, 2)) - 1;
-    parts.tm_mday = static_cast<int>(number(8, 2));
-    parts.tm_hour = static_cast<int>(number(11, 2));
-    parts.tm_min = static_cast<int>(number(14, 2));
-    parts.tm_sec = static_cast<int>(number(17, 2));
-    const std::int64_t nanoseconds = number(20, 9);
-    if (parts.tm_year < 0 || parts.tm_mon < 0 || nanoseconds < 0) {
-        return std::nullopt;
-    }
-    return WallTime(std::chrono::seconds(::timegm(&parts)) + Duration(nanoseconds));
-}
-
 }  // namespace
 
 std::optional<wire::LogLine> parse_cri(std::string_view line) {
@@ -59,7 +35,7 @@ std::optional<wire::LogLine> parse_cri(std::string_view line) {
     if (line.size() < 40 || line[30] != ' ' || line[37] != ' ' || line[39] != ' ') {
         return std::nullopt;
     }
-    const auto time = parse_time(line.substr(0, 30));
+    const auto time = parse_rfc3339_utc(line.substr(0, 30));
     const std::string_view stream = line.substr(31, 6);
     const char tag = line[38];
     if (!time || (stream != "stdout" && stream != "stderr") || (tag != 'F' && tag != 'P')) {

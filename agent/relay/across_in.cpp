@@ -235,7 +235,7 @@ void Across::send_events(Link& link) {
     link.events.clear();
     link.event_bytes = 0;
     link.lost_events = false;
-    link.next_events = now + std::chrono::duration_cast<MonoClock::duration>(kPause);
+    link.next_events = now + kPause;
 }
 
 void Across::on_events(const wire::MailFrame& mail) {

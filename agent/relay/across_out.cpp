@@ -19,10 +19,6 @@ constexpr std::size_t kLinkWindow = 16U << 20U;  // and over one link, beyond a 
 constexpr std::size_t kMostFrames = 100;         // to one agent without a verdict
 constexpr std::uint32_t kMostSetbacks = 10;
 
-MonoTime plus(MonoTime time, Duration delay) {
-    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
-}
-
 }  // namespace
 
 Across::Box* Across::find_box(std::string_view agent) {
@@ -149,7 +145,7 @@ void Across::set_back(Box& box) {
     box.setbacks = std::min(box.setbacks + 1, kMostSetbacks);
     const Duration pause =
         std::min<Duration>(std::chrono::seconds(10), kFirst * (1U << box.setbacks));
-    box.busy_until = plus(loop_.now().mono, pause);
+    box.busy_until = loop_.now().mono + pause;
 }
 
 bool Across::end_turn() {

@@ -16,10 +16,6 @@ std::size_t cost(const Outgoing& message) {
     return message.payload->size() + kAround;
 }
 
-MonoTime plus(MonoTime time, Duration delay) {
-    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
-}
-
 }  // namespace
 
 bool OutBox::has_room(std::size_t messages, std::size_t bytes, const MailboxLimits& limits) const {
@@ -197,7 +193,7 @@ void OutBox::again_later(std::uint64_t number, MonoTime now) {
     }
     restart(*lane);
     lane->patience = std::clamp<Duration>(lane->patience * 2, kFirstPatience, kLongestPatience);
-    lane->blocked = plus(now, lane->patience);
+    lane->blocked = now + lane->patience;
 }
 
 void OutBox::rewind() {

@@ -39,15 +39,10 @@ std::string times(std::uint32_t count) {
     return count == 2 ? "twice" : std::to_string(count) + " times";
 }
 
-// `delay` after `time`; before it, when negative.
-MonoTime later(MonoTime time, Duration delay) {
-    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
-}
-
 // When something happened, by the wall clock alone, as monotonic times do not outlive us; never in
 // the future.
 MonoTime mono_time(WallTime time, const Now& now) {
-    return later(now.mono, std::min(Duration::zero(), time - now.wall));
+    return now.mono + (std::min(Duration::zero(), time - now.wall));
 }
 
 // It has no ready check, and counts as ready once it has lived for a while.
@@ -290,7 +285,7 @@ void Machine::spawn(std::string reason, Effects& effects) {
     run_began_ = now_.mono;
     set_state(State::Spawning, std::move(reason), effects);
     if (!spec_->pre_start.empty()) {
-        deadline_ = later(now_.mono, spec_->ready.timeout);
+        deadline_ = now_.mono + spec_->ready.timeout;
     }
     effects.spawn = true;
 }
@@ -314,10 +309,10 @@ void Machine::confirm(const Input& input, Effects& effects) {
 void Machine::go_live(const std::string& cause, Effects& effects) {
     if (spec_->ready.has_check()) {
         set_state(State::Starting, cause + std::string(kNotReady), effects);
-        deadline_ = later(now_.mono, spec_->ready.timeout);
+        deadline_ = now_.mono + spec_->ready.timeout;
     } else if (settles(*spec_)) {
         set_state(State::Starting, cause + std::string(kSettling), effects);
-        deadline_ = later(now_.mono, spec_->ready.settle);
+        deadline_ = now_.mono + spec_->ready.settle;
     } else {
         set_state(State::Running, cause, effects);
     }
@@ -327,7 +322,7 @@ void Machine::go_live(const std::string& cause, Effects& effects) {
 
 void Machine::end_tree(State state, std::string reason, Effects& effects) {
     set_state(state, std::move(reason), effects);
-    deadline_ = later(now_.mono, spec_->stop.timeout);
+    deadline_ = now_.mono + spec_->stop.timeout;
     effects.signal = spec_->stop.signal;
 }
 
@@ -365,7 +360,7 @@ void Machine::refuse(const Input& input, Effects& effects) {
 
 void Machine::extend(Duration by, const Now& now) {
     if (deadline_ && (state_ == State::Starting || state_ == State::Stopping)) {
-        deadline_ = std::max(*deadline_, later(now.mono, by));
+        deadline_ = std::max(*deadline_, now.mono + by);
     }
 }
 
@@ -391,7 +386,7 @@ void Machine::settle(Effects& effects) {
 // generation_ is the hook's.
 void Machine::run_hook(Effects& effects) {
     set_state(State::Cleaning, "running hooks.post_stop", effects);
-    deadline_ = later(now_.mono, spec_->stop.timeout);
+    deadline_ = now_.mono + spec_->stop.timeout;
 }
 
 void Machine::end_hook(const Input& input, Effects& effects) {
@@ -459,7 +454,7 @@ void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
               how + (again ? ", failed " + times(retries_.attempt()) + " in a row" : "") +
                   "; next try in " + short_duration(*delay),
               effects);
-    deadline_ = later(now_.mono, *delay);
+    deadline_ = now_.mono + *delay;
     next_try_ = now_.wall + *delay;
 }
 
@@ -514,14 +509,14 @@ void Machine::recall(const Memory& memory, const Now& now) {
         problem_ = reason_;  // it is wanted but was being ended: a failure, not its own end
     }
     if (state_ == State::Spawning && !spec_->pre_start.empty()) {
-        deadline_ = later(now.mono, spec_->ready.timeout);
+        deadline_ = now.mono + spec_->ready.timeout;
     }
     if (state_ == State::Cleaning) {
-        deadline_ = later(now.mono, spec_->stop.timeout);
+        deadline_ = now.mono + spec_->stop.timeout;
     }
     if (state_ == State::Backoff) {
         const Duration delay = retries_.present(spec_->restart);
-        deadline_ = later(now.mono, delay);
+        deadline_ = now.mono + delay;
         next_try_ = now.wall + delay;
     }
 }
@@ -627,7 +622,7 @@ void Machine::end_again(Effects& effects) {
         effects.kill = true;
         return;
     }
-    deadline_ = later(now_.mono, spec_->stop.timeout);
+    deadline_ = now_.mono + spec_->stop.timeout;
     effects.signal = spec_->stop.signal;
 }
 

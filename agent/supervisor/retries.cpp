@@ -59,7 +59,7 @@ void Retries::recall(std::uint32_t attempt,
     for (const WallTime time : recent) {
         // One of a clock that was set back counts as now.
         const Duration ago = std::max(Duration::zero(), now.wall - time);
-        recent_.push_back(now.mono - std::chrono::duration_cast<MonoClock::duration>(ago));
+        recent_.push_back(now.mono - ago);
     }
 }
 

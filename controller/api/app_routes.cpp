@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "controller/api/services.h"
+#include "shared/base/text.h"
 #include "shared/json/app_json.h"
 #include "shared/json/json_writer.h"
 #include "shared/wire/status.h"
@@ -16,18 +17,10 @@ using http::Where;
 
 constexpr Duration kReadDeadline = std::chrono::seconds(5);
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
-}
-
 bool mentions(const fleet::AppView& app, const std::string& words) {
     const AppStatus& s = app.status;
     return words.empty() ||
-           lower(app.key + '\n' + s.name + '\n' + s.comment + '\n' + s.command).find(words) !=
+           to_lower(app.key + '\n' + s.name + '\n' + s.comment + '\n' + s.command).find(words) !=
                std::string::npos;
 }
 
@@ -51,7 +44,7 @@ void list_apps(const Services& services, const Exchange& exchange) {
             http::problem(400, limit ? "no app can be in this state" : limit.error().message));
     }
     const auto view = services.fleet.view();
-    const std::string words = lower(request.parameter("q"));
+    const std::string words = to_lower(request.parameter("q"));
     json::JsonWriter json;
     json.begin_object().key("apps").begin_array();
     std::size_t count = 0;

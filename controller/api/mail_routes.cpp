@@ -1,4 +1,3 @@
-#include <charconv>
 
 #include "controller/api/services.h"
 #include "shared/base/text.h"
@@ -193,9 +192,8 @@ void clear_mailbox(const Services& services, const Exchange& exchange) {
 void remove_message(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     const std::string& text = exchange.param("message");
-    std::uint64_t id = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (!address || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+    const auto id = parse_integer<std::uint64_t>(text);
+    if (!address || !id) {
         return exchange.responder.send(address ? http::problem(400, "a message is a whole number")
                                                : http::problem_of(address.error()));
     }
@@ -203,7 +201,7 @@ void remove_message(const Services& services, const Exchange& exchange) {
               exchange,
               {address->agent,
                "remove_message",
-               {{"id", address->id}, {"message", id}},
+               {{"id", address->id}, {"message", *id}},
                "remove_message",
                address->key() + " " + text},
               [](const Value& /*info*/) { return http::no_content(); });

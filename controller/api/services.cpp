@@ -12,17 +12,6 @@ namespace berth::api {
 
 namespace {
 
-// The digits at text[from, from + count) as a number; -1 when they are none.
-int digits(std::string_view text, std::size_t from, std::size_t count) {
-    int value = -1;
-    const std::string_view part = text.substr(std::min(from, text.size()), count);
-    if (part.size() != count || part.find_first_not_of("0123456789") != std::string_view::npos) {
-        return -1;
-    }
-    (void)std::from_chars(part.data(), part.data() + part.size(), value);  // digits that fit
-    return value;
-}
-
 store::AuditRow audit_row(const http::Exchange& exchange,
                           const std::string& verb,
                           const std::string& target,
@@ -62,42 +51,19 @@ Result<std::uint64_t> number_parameter(const http::Request& request,
     if (text.empty()) {
         return fallback;
     }
-    std::uint64_t number = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) {
+    const auto number = parse_integer<std::uint64_t>(text);
+    if (!number) {
         return fail(ErrorCode::InvalidArgument, "\"" + name + "\" must be a whole number");
     }
-    return std::min(number, most);
+    return std::min(*number, most);
 }
 
 Result<WallTime> parse_time(std::string_view text) {
-    std::tm parts{};
-    parts.tm_year = digits(text, 0, 4) - 1900;
-    parts.tm_mon = digits(text, 5, 2) - 1;
-    parts.tm_mday = digits(text, 8, 2);
-    parts.tm_hour = digits(text, 11, 2);
-    parts.tm_min = digits(text, 14, 2);
-    parts.tm_sec = digits(text, 17, 2);
-    const bool whole = parts.tm_year >= 0 && parts.tm_mon >= 0 && parts.tm_mon < 12 &&
-                       parts.tm_mday > 0 && parts.tm_mday < 32 && parts.tm_hour >= 0 &&
-                       parts.tm_hour < 24 && parts.tm_min >= 0 && parts.tm_min < 60 &&
-                       parts.tm_sec >= 0 && parts.tm_sec < 61;
-    if (!whole || text.back() != 'Z' || text.size() > 30) {
-        return fail(ErrorCode::InvalidArgument,
-                    "\"" + std::string(text) + "\" is no time such as 2026-11-22T10:00:00Z");
+    if (const auto time = parse_rfc3339_utc(text)) {
+        return *time;
     }
-    std::int64_t nanoseconds = 0;
-    if (text.size() > 20) {
-        std::string fraction(text.substr(20, text.size() - 21));
-        fraction.resize(9, '0');
-        const int value = text[19] == '.' ? digits(fraction, 0, 9) : -1;
-        if (value < 0) {
-            return fail(ErrorCode::InvalidArgument, "the fraction of the time is no number");
-        }
-        nanoseconds = value;
-    }
-    const std::time_t seconds = timegm(&parts);
-    return WallTime(std::chrono::seconds(seconds) + Duration(nanoseconds));
+    return fail(ErrorCode::InvalidArgument,
+                "\"" + std::string(text) + "\" is no time such as 2026-11-22T10:00:00Z");
 }
 
 bool sees_secrets(const http::Exchange& exchange) {

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 
-#include <charconv>
 #include <cstdio>
 #include <iostream>
 
@@ -25,11 +24,10 @@ void tell_running(const Paths& paths) {
         return;
     }
     const auto text = os::read_file(paths.pid());
-    pid_t pid = 0;
-    if (text && std::from_chars(text->data(), text->data() + text->size(), pid).ec == std::errc() &&
-        pid > 1) {
+    const auto pid = text ? parse_integer<pid_t>(trim(*text)) : std::nullopt;
+    if (pid && *pid > 1) {
         (void)os::send_signal_to(
-            pid, SIGHUP);  // it has ended meanwhile: it reads the files at its start
+            *pid, SIGHUP);  // it has ended meanwhile: it reads the files at its start
     }
 }
 

@@ -7,6 +7,7 @@
 #include <semaphore>
 
 #include "controller/auth/secrets.h"
+#include "shared/base/text.h"
 
 namespace berth::auth {
 
@@ -64,14 +65,6 @@ constexpr auto kCommon = std::to_array<std::string_view>({
     "zxcvbnm1",   "zxcvbnm123",
 });
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
-}
-
 // The hash of a password that nobody knows: made once, with the same cost as real ones.
 const std::string& nobodys_hash() {
     static const std::string hash = [] {
@@ -93,13 +86,13 @@ Result<void> check_password(std::string_view user, std::string_view password) {
     if (password.size() > kMaxPassword) {
         return fail(ErrorCode::InvalidArgument, "a password has at most 256 bytes");
     }
-    const std::string lowered = lower(password);
+    const std::string lowered = to_lower(password);
     const bool one_character = lowered.find_first_not_of(lowered.front()) == std::string::npos;
     if (one_character || std::find(kCommon.begin(), kCommon.end(), lowered) != kCommon.end()) {
         return fail(ErrorCode::InvalidArgument,
                     "this password is one of the first that everybody tries; choose another");
     }
-    if (lowered == lower(user)) {
+    if (lowered == to_lower(user)) {
         return fail(ErrorCode::InvalidArgument, "the password must not be the name");
     }
     return {};

@@ -6,10 +6,6 @@ namespace berth::auth {
 
 namespace {
 
-MonoTime plus(MonoTime time, Duration delay) {
-    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
-}
-
 }  // namespace
 
 Duration Throttle::wait(const std::string& key, MonoTime now) const {
@@ -25,7 +21,7 @@ void Throttle::failed(const std::string& key, MonoTime now) {
         make_room(now);
     }
     Entry& entry = entries_[key];
-    if (plus(entry.last, policy_.forget_after) < now) {
+    if (entry.last + policy_.forget_after < now) {
         entry.failures = 0;
     }
     entry.last = now;
@@ -35,12 +31,12 @@ void Throttle::failed(const std::string& key, MonoTime now) {
         const auto doublings = std::min<std::uint32_t>(entry.failures - policy_.free_tries - 1, 20);
         delay = std::min<Duration>(policy_.first_wait * (1U << doublings), policy_.longest_wait);
     }
-    entry.free_at = plus(now, delay);
+    entry.free_at = now + delay;
 }
 
 void Throttle::make_room(MonoTime now) {
     std::erase_if(entries_, [&](const auto& entry) {
-        return plus(entry.second.last, policy_.forget_after) < now;
+        return entry.second.last + policy_.forget_after < now;
     });
     if (entries_.size() >= policy_.max_entries) {
         entries_.erase(

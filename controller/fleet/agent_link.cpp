@@ -26,10 +26,6 @@ Error lost(const std::string& why) {
     return {ErrorCode::TimedOut, why, 0};
 }
 
-MonoTime plus(MonoTime time, Duration delay) {
-    return time + std::chrono::duration_cast<MonoClock::duration>(delay);
-}
-
 }  // namespace
 
 AgentLink::AgentLink(loop::EventLoop& loop, Connect connect, Listener listener)
@@ -60,11 +56,11 @@ void AgentLink::connect() {
     auto transport = connect_([this](std::string_view frame) { received(frame); });
     if (!transport) {
         set_state(LinkState::Unreachable, transport.error().message);
-        return check_at(plus(loop_.now().mono, kMaxRetry));
+        return check_at(loop_.now().mono + kMaxRetry);
     }
     transport_ = std::move(*transport);
     subscribe();
-    check_at(plus(loop_.now().mono, kFirstSend));
+    check_at(loop_.now().mono + kFirstSend);
 }
 
 void AgentLink::subscribe() {
@@ -86,12 +82,12 @@ void AgentLink::check() {
     if (!transport_) {
         return connect();
     }
-    if (now >= plus(last_frame_, kSilence)) {
+    if (now >= last_frame_ + kSilence) {
         if (state_ != LinkState::Refused) {
             set_state(LinkState::Unreachable,
                       info_ ? "the agent has stopped answering" : "the agent does not answer");
         }
-        if (!heard_ && now < plus(last_frame_, kTry)) {
+        if (!heard_ && now < last_frame_ + kTry) {
             return say_subscribe(now);
         }
         drop_transport();
@@ -99,17 +95,17 @@ void AgentLink::check() {
         const Duration wait =
             std::min<Duration>(kMaxRetry, (1U << std::min(tries_, 4U)) * kAskAgain / 4);
         ++tries_;
-        return check_at(plus(now, wait));
+        return check_at(now + wait);
     }
     if (subscriptions_.empty() && state_ != LinkState::Connected) {
         return say_subscribe(now);
     }
     // A tick is missing: the agent hangs, or was replaced by one that does not know us. Answers do
     // not count: the new one gives those too.
-    if (now >= plus(last_push_, kMissedTick) && now >= plus(subscribed_at_, kAskAgain)) {
+    if (now >= last_push_ + kMissedTick && now >= subscribed_at_ + kAskAgain) {
         subscribe();
     }
-    check_at(std::min(plus(now, kLook), plus(last_frame_, kSilence)));
+    check_at(std::min(now + kLook, last_frame_ + kSilence));
 }
 
 // The first one of a transport, as soon as that is connected.
@@ -117,8 +113,8 @@ void AgentLink::say_subscribe(MonoTime now) {
     if (subscriptions_.empty()) {
         subscribe();
     }
-    const bool soon = subscriptions_.empty() && now < plus(last_frame_, kSilence);
-    check_at(plus(now, soon ? kFirstSend : kLook));
+    const bool soon = subscriptions_.empty() && now < last_frame_ + kSilence;
+    check_at(now + (soon ? kFirstSend : kLook));
 }
 
 void AgentLink::drop_transport() {

@@ -10,14 +10,6 @@ namespace berth::http {
 
 namespace {
 
-std::string lower_name(Method method) {
-    std::string name(kMethodNames.name(method));
-    for (char& c : name) {
-        c = static_cast<char>(c - 'A' + 'a');
-    }
-    return name;
-}
-
 void write_schema(json::JsonWriter& json, std::string_view media, std::string_view schema) {
     json.key("content").begin_object().key(media).begin_object().key("schema").begin_object();
     json.field("$ref", "#/components/schemas/" + std::string(schema));
@@ -66,7 +58,7 @@ void write_responses(json::JsonWriter& json, const Route& route) {
 void write_operation(json::JsonWriter& json, const Route& route) {
     static constexpr std::array<std::string_view, 4> kAccess = {
         "everybody", "viewer", "operator", "admin"};
-    json.key(lower_name(route.method)).begin_object();
+    json.key(to_lower(kMethodNames.name(route.method))).begin_object();
     json.field("summary", route.doc.summary);
     json.field("x-role", kAccess.at(static_cast<std::size_t>(route.access)));
     write_parameters(json, route);

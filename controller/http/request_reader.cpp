@@ -5,7 +5,6 @@
 #include <Poco/Net/HTTPRequest.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "shared/base/text.h"
 
@@ -25,14 +24,6 @@ bool is_token_character(char c) {
 
 bool is_token(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), is_token_character);
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
 }
 
 // Visible characters, blanks and tabs, and bytes above ASCII: what a field's value may hold.
@@ -149,7 +140,7 @@ bool RequestReader::check_field(std::string_view line) {
     if (name.size() > kMaxName || value.size() > kMaxValue) {
         return reject(431, "a header field has at most 8 KiB");
     }
-    const std::string known = lower(name);
+    const std::string known = to_lower(name);
     if (known == "host") {
         ++hosts_;
     } else if (known == "transfer-encoding") {
@@ -157,7 +148,7 @@ bool RequestReader::check_field(std::string_view line) {
     } else if (known == "content-length") {
         return check_length(value);
     } else if (known == "expect") {
-        if (lower(value) != "100-continue") {
+        if (to_lower(value) != "100-continue") {
             return reject(417, "nothing but 100-continue can be expected");
         }
         expects_continue_ = true;
@@ -172,7 +163,7 @@ bool RequestReader::check_length(std::string_view value) {
         return reject(400, "a request has one Content-Length, in digits");
     }
     has_length_ = true;
-    (void)std::from_chars(value.data(), value.data() + value.size(), length_);  // digits that fit
+    length_ = parse_integer<decltype(length_)>(value).value_or(0);  // digits that fit
     return true;
 }
 
@@ -188,7 +179,7 @@ bool RequestReader::parse_head(const std::string& head) {
     request_.http_1_0 = parsed.getVersion() == "HTTP/1.0";
     request_.keep_alive = parsed.getVersion() == "HTTP/1.1" && parsed.getKeepAlive();
     for (const auto& [name, value] : parsed) {
-        request_.headers.emplace_back(lower(name), value);
+        request_.headers.emplace_back(to_lower(name), value);
     }
     const auto method = kMethodNames.value(parsed.getMethod());
     if (!method) {

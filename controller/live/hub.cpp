@@ -19,11 +19,7 @@ constexpr Duration kSilence = std::chrono::seconds(50);
 
 bool has_word(std::string_view list, std::string_view word) {
     for (const std::string_view item : split(list, ',')) {
-        const std::string_view trimmed = trim(item);
-        if (std::equal(
-                trimmed.begin(), trimmed.end(), word.begin(), word.end(), [](char a, char b) {
-                    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-                })) {
+        if (to_lower(trim(item)) == word) {
             return true;
         }
     }
@@ -142,7 +138,7 @@ void Hub::show(fleet::FleetViewPtr view) {
     if (flush_.active()) {
         return;
     }
-    const MonoTime next = flushed_ + std::chrono::duration_cast<MonoClock::duration>(kFlushGap);
+    const MonoTime next = flushed_ + kFlushGap;
     flush_ = loop_.at(std::max(next, loop_.now().mono), [this] { flush(); });
 }
 

@@ -26,6 +26,9 @@ std::string join(const std::vector<std::string>& items, std::string_view between
 
 std::string_view trim(std::string_view text);
 
+// With small letters for the ASCII ones; other bytes stay.
+std::string to_lower(std::string_view text);
+
 // Whether `id` may name an app or agent: 1 to 64 of a-z A-Z 0-9 . _ -, the first a letter or digit.
 bool is_valid_id(std::string_view id);
 

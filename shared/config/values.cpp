@@ -50,9 +50,7 @@ bool is_digits(std::string_view text) {
 }
 
 bool is_port(std::string_view text) {
-    unsigned port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    return is_digits(text) && error == std::errc() && port >= 1 && port <= 65535;
+    return is_digits(text) && parse_integer<std::uint16_t>(text).value_or(0) >= 1;
 }
 
 bool is_host(std::string_view text) {
@@ -349,10 +347,7 @@ bool version_after(std::string_view a, std::string_view b) {
     const auto numbers = [](std::string_view text) {
         std::vector<std::uint32_t> parts;
         for (const std::string_view part : split(text, '.')) {
-            std::uint32_t number = 0;
-            (void)std::from_chars(
-                part.data(), part.data() + part.size(), number);  // digits, checked
-            parts.push_back(number);
+            parts.push_back(parse_integer<std::uint32_t>(part).value_or(0));  // digits, checked
         }
         while (!parts.empty() && parts.back() == 0) {
             parts.pop_back();

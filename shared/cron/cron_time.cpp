@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -35,20 +34,12 @@ constexpr std::array<Field, 5> kFields = {{{"minute", 0, 59, {}},
                                            {"day of the week", 0, 7, kDays}}};
 
 std::optional<int> number_of(std::string_view text) {
-    int number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || text.starts_with('-')) {
-        return std::nullopt;
-    }
-    return number;
+    const auto number = parse_integer<int>(text);
+    return number && *number >= 0 && !text.starts_with('-') ? number : std::nullopt;
 }
 
 std::optional<int> value_of(std::string_view text, const Field& field) {
-    std::string lower(text);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    const auto named = std::find(field.names.begin(), field.names.end(), lower);
+    const auto named = std::find(field.names.begin(), field.names.end(), to_lower(text));
     const std::optional<int> value =
         named == field.names.end()
             ? number_of(text)

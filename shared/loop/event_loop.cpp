@@ -109,7 +109,7 @@ Registration EventLoop::at(MonoTime when, Callback callback) {
 }
 
 Registration EventLoop::after(Duration delay, Callback callback) {
-    return at(now_.mono + std::chrono::duration_cast<MonoClock::duration>(delay),
+    return at(now_.mono + delay,
               std::move(callback));
 }
 

@@ -1,3 +1,4 @@
+#include "shared/base/text.h"
 #include "shared/model/app_status.h"
 
 #include <array>
@@ -75,12 +76,8 @@ std::optional<int> signal_number(std::string_view name) {
     if (const auto real_time = real_time_signal(name.starts_with("SIG") ? name.substr(3) : name)) {
         return real_time;
     }
-    int number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error == std::errc() && end == name.data() + name.size() && number >= 1 && number <= 64) {
-        return number;
-    }
-    return std::nullopt;
+    const auto number = parse_integer<int>(name);
+    return number && *number >= 1 && *number <= 64 ? number : std::nullopt;
 }
 
 std::string size_text(std::uint64_t bytes) {

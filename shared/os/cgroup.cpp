@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <charconv>
 
 #include "shared/base/text.h"
 #include "shared/os/cgroup_limits.h"
@@ -69,10 +68,8 @@ void add_processes(const std::string& path, std::vector<pid_t>& pids) {
     const auto read = read_file(path + "/cgroup.procs");
     const std::string text = read ? *read : std::string();
     for (const std::string_view line : split(text, '\n')) {
-        pid_t pid = 0;
-        (void)std::from_chars(line.data(), line.data() + line.size(), pid);
-        if (pid > 0) {
-            pids.push_back(pid);
+        if (const auto pid = parse_integer<pid_t>(line); pid && *pid > 0) {
+            pids.push_back(*pid);
         }
     }
     for (const std::string& below : groups_below(path)) {

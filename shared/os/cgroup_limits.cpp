@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <filesystem>
 
 #include "shared/base/text.h"
@@ -167,10 +166,7 @@ std::uint64_t oom_kills(const std::string& group) {
     const std::vector<std::string> words = words_in(group + "/memory.events");
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
         if (words[i] == "oom_kill") {
-            std::uint64_t count = 0;
-            (void)std::from_chars(
-                words[i + 1].data(), words[i + 1].data() + words[i + 1].size(), count);
-            return count;
+            return parse_integer<std::uint64_t>(words[i + 1]).value_or(0);
         }
     }
     return 0;

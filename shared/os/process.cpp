@@ -243,19 +243,6 @@ bool has_environment_entry(pid_t pid, std::string_view entry) {
     return false;
 }
 
-std::optional<std::uint64_t> proportional_bytes(pid_t pid) {
-    const auto text = read_file("/proc/" + std::to_string(pid) + "/smaps_rollup");
-    if (!text) {
-        return std::nullopt;
-    }
-    for (const std::string_view line : split(*text, '\n')) {
-        if (line.substr(0, 4) == "Pss:") {
-            return to_number<std::uint64_t>(trim(line.substr(4))) * 1024;
-        }
-    }
-    return std::nullopt;
-}
-
 std::uint64_t clock_ticks_per_second() {
     return static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
 }

@@ -84,9 +84,6 @@ bool can_walk();
 // All processes of this machine that this user can see.
 std::vector<pid_t> all_processes();
 
-// Its share of the memory that it has resident (PSS). Nothing: it is gone, or not ours to look at.
-std::optional<std::uint64_t> proportional_bytes(pid_t pid);
-
 // Whether NAME=VALUE (whole entry) is in the environment that the process was started with. False
 // also when that cannot be read.
 bool has_environment_entry(pid_t pid, std::string_view entry);

@@ -24,6 +24,18 @@ std::tm broken_down(WallTime time, bool local) {
     return parts;
 }
 
+// The digits at text[from, from + count) as a number; -1 when they are none.
+int digits(std::string_view text, std::size_t from, std::size_t count) {
+    int value = 0;
+    for (std::size_t i = from; i < from + count; ++i) {
+        if (text[i] < '0' || text[i] > '9') {
+            return -1;
+        }
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
 }  // namespace
 
 Now read_clocks() {
@@ -60,6 +72,41 @@ std::string rfc3339_utc(WallTime time, int fraction_digits) {
         text += std::string_view(nanoseconds).substr(0, static_cast<std::size_t>(fraction_digits));
     }
     return text + 'Z';
+}
+
+std::optional<WallTime> parse_rfc3339_utc(std::string_view text) {
+    constexpr std::size_t kSeconds = 19;  // "2026-11-22T10:00:00"
+    constexpr std::size_t kMostDigits = 9;
+    if (text.size() < kSeconds + 1 || text.back() != 'Z' || text[4] != '-' || text[7] != '-' ||
+        text[10] != 'T' || text[13] != ':' || text[16] != ':') {
+        return std::nullopt;
+    }
+    std::tm parts{};
+    parts.tm_year = digits(text, 0, 4) - 1900;
+    parts.tm_mon = digits(text, 5, 2) - 1;
+    parts.tm_mday = digits(text, 8, 2);
+    parts.tm_hour = digits(text, 11, 2);
+    parts.tm_min = digits(text, 14, 2);
+    parts.tm_sec = digits(text, 17, 2);
+    const bool whole = parts.tm_year >= 0 && parts.tm_mon >= 0 && parts.tm_mon < 12 &&
+                       parts.tm_mday > 0 && parts.tm_mday < 32 && parts.tm_hour >= 0 &&
+                       parts.tm_hour < 24 && parts.tm_min >= 0 && parts.tm_min < 60 &&
+                       parts.tm_sec >= 0 && parts.tm_sec < 61;
+    std::int64_t nanoseconds = 0;
+    if (text.size() > kSeconds + 1) {
+        const std::size_t count = text.size() - kSeconds - 2;
+        if (text[kSeconds] != '.' || count < 1 || count > kMostDigits) {
+            return std::nullopt;
+        }
+        nanoseconds = digits(text, kSeconds + 1, count);
+        for (std::size_t i = count; i < kMostDigits && nanoseconds >= 0; ++i) {
+            nanoseconds *= 10;
+        }
+    }
+    if (!whole || nanoseconds < 0) {
+        return std::nullopt;
+    }
+    return WallTime(std::chrono::seconds(::timegm(&parts)) + Duration(nanoseconds));
 }
 
 std::string local_time(WallTime time) {

@@ -2,12 +2,16 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
+#include <optional>
+#include <type_traits>
 
 namespace berth {
 
 // Monotonic time, for intervals, deadlines and timers. Not comparable over processes or boots.
 using MonoClock = std::chrono::steady_clock;
-using MonoTime = MonoClock::time_point;
+using MonoTime = std::chrono::time_point<MonoClock, std::chrono::nanoseconds>;
+static_assert(std::is_same_v<MonoTime, MonoClock::time_point>, "a Duration adds to a MonoTime");
 
 // Wall time, for display and storage only: it can jump.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>;
@@ -38,6 +42,10 @@ private:
 
 // "2026-11-22T10:00:00.123456789Z"; `fraction_digits` 0 to 9.
 std::string rfc3339_utc(WallTime time, int fraction_digits = 9);
+
+// The time that such a text says: "2026-11-22T10:00:00Z", with up to nine digits of a fraction.
+// Nothing: it has another shape, or there is no such moment.
+std::optional<WallTime> parse_rfc3339_utc(std::string_view text);
 
 // "2026-11-22 10:00:00" in the zone of this process.
 std::string local_time(WallTime time);

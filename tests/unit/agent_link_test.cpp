@@ -117,7 +117,7 @@ struct LinkWorld {
     template <class Done>
     bool until(Done done, Duration limit = 10s) {
         const MonoTime end =
-            MonoClock::now() + std::chrono::duration_cast<MonoClock::duration>(limit);
+            MonoClock::now() + limit;
         while (!done()) {
             if (MonoClock::now() > end) {
                 return false;

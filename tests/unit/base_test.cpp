@@ -217,3 +217,27 @@ TEST_CASE("what looks like a secret is masked, and nothing else") {
     CHECK(berth::shown_value("PORT", "8080") == "8080");
     CHECK(berth::shown_value("PWD", "/srv") == "/srv");
 }
+
+TEST_CASE("a time that was written is read, and nothing else") {
+    const WallTime time = WallTime(std::chrono::seconds(1'700'000'000)) + Duration(123'456'789);
+    CHECK(parse_rfc3339_utc(rfc3339_utc(time)) == time);
+    CHECK(parse_rfc3339_utc("2023-11-14T22:13:20Z") == WallTime(std::chrono::seconds(1'700'000'000)));
+    CHECK(parse_rfc3339_utc("2023-11-14T22:13:20.5Z") ==
+          WallTime(std::chrono::seconds(1'700'000'000)) + std::chrono::milliseconds(500));
+    for (const char* const text : {"",
+                                   "Z",
+                                   "2023-11-14",
+                                   "2023-11-14T22:13:20",
+                                   "2023-11-14T22:13:20.Z",
+                                   "2023-11-14T22:13:20.1234567890Z",
+                                   "2023-11-14T22:13:20,5Z",
+                                   "2023-13-14T22:13:20Z",
+                                   "2023-11-00T22:13:20Z",
+                                   "2023-11-14T24:13:20Z",
+                                   "2023-11-14 22:13:20Z",
+                                   "2023-11-14T22:-3:20Z",
+                                   "2023-11-14T22:13:2xZ"}) {
+        INFO(text);
+        CHECK_FALSE(parse_rfc3339_utc(text));
+    }
+}

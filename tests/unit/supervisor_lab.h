@@ -15,7 +15,7 @@ struct Lab {
     }
 
     void advance(Duration by) {
-        now.mono += std::chrono::duration_cast<MonoClock::duration>(by);
+        now.mono += by;
         now.wall += by;
     }
 

@@ -4,29 +4,18 @@
 #include <pwd.h>
 
 #include <array>
-#include <charconv>
 #include <optional>
 
+#include "shared/base/text.h"
 #include "shared/os/os_error.h"
 
 namespace berth::native {
-
-namespace {
-
-std::optional<unsigned> numeric(const std::string& text) {
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
-                                                                    : std::nullopt;
-}
-
-}  // namespace
 
 Result<Account> find_account(const std::string& user) {
     std::array<char, 16384> buffer{};
     passwd entry{};
     passwd* found = nullptr;
-    const auto id = numeric(user);
+    const auto id = parse_integer<unsigned>(user);
     const int error = id ? ::getpwuid_r(*id, &entry, buffer.data(), buffer.size(), &found)
                          : ::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found);
     if (found == nullptr) {
@@ -38,7 +27,7 @@ Result<Account> find_account(const std::string& user) {
 }
 
 Result<gid_t> find_group(const std::string& group) {
-    if (const auto id = numeric(group)) {
+    if (const auto id = parse_integer<unsigned>(group)) {
         return *id;
     }
     std::array<char, 16384> buffer{};

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 
@@ -236,8 +235,7 @@ private:
         if (address.empty() || !here || colon == std::string_view::npos) {
             return;
         }
-        std::uint16_t port = 0;
-        (void)std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
+        const auto port = parse_integer<std::uint16_t>(address.substr(colon + 1)).value_or(0);
         if (const auto holder = listener_of(port); port != 0 && holder) {
             add("port " + std::to_string(port) + " of its ready check is taken by " + *holder,
                 /*may_pass=*/true);

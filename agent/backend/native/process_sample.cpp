@@ -17,10 +17,8 @@ std::vector<pid_t> members_of(std::int32_t leader, const std::string& cgroup) {
         const auto read = os::read_file(cgroup + "/cgroup.procs");
         const std::string text = read ? *read : std::string();  // lives as long as its lines
         for (const std::string_view line : split(text, '\n')) {
-            pid_t pid = 0;
-            (void)std::from_chars(line.data(), line.data() + line.size(), pid);
-            if (pid > 0) {
-                members.push_back(pid);
+            if (const auto pid = parse_integer<pid_t>(line); pid && *pid > 0) {
+                members.push_back(*pid);
             }
         }
         if (!members.empty()) {
