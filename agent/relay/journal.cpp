@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "shared/db/database.h"
+#include "shared/log/log.h"
+#include "shared/time/clock.h"
 #include "shared/wire/append.h"
 #include "shared/wire/cursor.h"
 
@@ -43,6 +45,7 @@ ALTER TABLE message ADD COLUMN dead_ms INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 constexpr std::size_t kTogether = 32;  // messages of one INSERT
+constexpr Duration kLook = std::chrono::seconds(1);
 constexpr std::uint32_t kCheckpointPages = 4000;
 constexpr std::uint64_t kLogKept = 64ULL << 20U;  // bytes of the write-ahead log
 
@@ -103,6 +106,25 @@ public:
             return fail(ErrorCode::Io, "not stored: " + committed.error().message);
         }
         return {};
+    }
+
+    // Somebody may have removed the file, once a second at the most: it is put back.
+    void look_after() {
+        const MonoTime now = MonoClock::now();
+        if (now - looked_at_ < kLook) {
+            return;
+        }
+        looked_at_ = now;
+        const bool gone = db_->place() == db::Database::Place::Gone;
+        if (auto there = db_->look_after(); !there) {
+            if (!std::exchange(told_, true)) {
+                log::warning("the relay's database is not where it was",
+                             {{"why", there.error().message}});
+            }
+        } else if (gone) {
+            log::warning("the relay's database was removed; it is put back",
+                         {{"file", db_->file()}});
+        }
     }
 
 private:
@@ -215,6 +237,8 @@ private:
     std::unique_ptr<db::Database> db_;
     db::Statement insert_;
     db::Statement insert_many_;
+    MonoTime looked_at_;
+    bool told_ = false;  // that it is not there
 };
 
 }  // namespace
@@ -259,6 +283,7 @@ struct Journal::Impl {
                 queue.pop_front();
             }
             const Result<void> written = tables.write(*batch);
+            tables.look_after();
             done(std::move(batch), written);
         }
     }

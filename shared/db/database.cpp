@@ -71,26 +71,30 @@ Result<void> bring_up_to_date(SQLite::Database& db, const Options& options, cons
 }  // namespace
 
 struct Database::Impl {
-    explicit Impl(const std::string& name)
-        : file(name), db(name, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyTimeoutMs) {}
+    explicit Impl(Options chosen) : options(std::move(chosen)), db(open(options.file)) {}
 
-    void configure(const Options& options) {
+    static std::unique_ptr<SQLite::Database> open(const std::string& file) {
+        return std::make_unique<SQLite::Database>(
+            file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, kBusyTimeoutMs);
+    }
+
+    void configure() const {
         if (options.file != kMemory) {
-            db.exec("PRAGMA journal_mode=WAL");
+            db->exec("PRAGMA journal_mode=WAL");
         }
-        db.exec(options.sync == Options::Sync::Full ? "PRAGMA synchronous=FULL"
+        db->exec(options.sync == Options::Sync::Full ? "PRAGMA synchronous=FULL"
                                                     : "PRAGMA synchronous=NORMAL");
-        db.exec("PRAGMA foreign_keys=ON");
-        db.exec("PRAGMA trusted_schema=OFF");
+        db->exec("PRAGMA foreign_keys=ON");
+        db->exec("PRAGMA trusted_schema=OFF");
         if (options.checkpoint_pages != 0) {
-            db.exec("PRAGMA wal_autocheckpoint=" + std::to_string(options.checkpoint_pages));
+            db->exec("PRAGMA wal_autocheckpoint=" + std::to_string(options.checkpoint_pages));
         }
         if (options.journal_max_bytes != 0) {
-            db.exec("PRAGMA journal_size_limit=" + std::to_string(options.journal_max_bytes));
+            db->exec("PRAGMA journal_size_limit=" + std::to_string(options.journal_max_bytes));
         }
         if (options.max_bytes != 0) {
-            const std::int64_t page = db.execAndGet("PRAGMA page_size").getInt64();
-            db.exec("PRAGMA max_page_count=" +
+            const std::int64_t page = db->execAndGet("PRAGMA page_size").getInt64();
+            db->exec("PRAGMA max_page_count=" +
                     std::to_string(static_cast<std::int64_t>(options.max_bytes) / page));
         }
     }
@@ -121,28 +125,51 @@ struct Database::Impl {
     SQLite::Statement& prepared(const char* sql) {
         auto& slot = statements[sql];
         if (!slot) {
-            slot = std::make_unique<SQLite::Statement>(db, sql);
+            slot = std::make_unique<SQLite::Statement>(*db, sql);
         }
         slot->tryReset();
         slot->clearBindings();
         return *slot;
     }
 
+    SQLite::Statement& kept(std::size_t number) {
+        auto& slot = kept_statements.at(number);
+        if (!slot) {
+            slot = std::make_unique<SQLite::Statement>(*db, kept_sql.at(number));
+        }
+        return *slot;
+    }
+
+    // The one that is open is closed first: it takes its write-ahead log with it, which has the
+    // name of that of the next one.
+    void reopen() {
+        statements.clear();
+        for (auto& statement : kept_statements) {
+            statement.reset();
+        }
+        db.reset();
+        db = open(options.file);
+        configure();
+        opened = os::stamp_of(options.file);
+    }
+
     // Also when something has failed before, which stays remembered.
     void exec_after_failure(const char* sql) {
         auto before = std::exchange(failure, std::nullopt);
-        guarded([&] { db.exec(sql); });
+        guarded([&] { db->exec(sql); });
         failure = before ? std::move(before) : std::move(failure);
     }
 
     [[nodiscard]] bool in_transaction() const {
-        return sqlite3_get_autocommit(db.getHandle()) == 0;
+        return sqlite3_get_autocommit(db->getHandle()) == 0;
     }
 
-    std::string file;
+    Options options;
     std::optional<os::FileStamp> opened = std::nullopt;  // the file as it was then
-    SQLite::Database db;
+    std::unique_ptr<SQLite::Database> db;                // null: it could not be opened again
     std::map<const char*, std::unique_ptr<SQLite::Statement>> statements = {};
+    std::vector<std::string> kept_sql = {};
+    std::vector<std::unique_ptr<SQLite::Statement>> kept_statements = {};
     std::optional<std::string> failure = std::nullopt;
 };
 
@@ -199,28 +226,19 @@ std::optional<WallTime> Rows::optional_time(int column) const {
 
 // --- statements
 
-Statement::Statement(Database& database, std::unique_ptr<SQLite::Statement> statement)
-    : database_(database), statement_(std::move(statement)) {}
-
-Statement::Statement(Statement&& other) noexcept = default;
-
-Statement::~Statement() = default;
-
 void Statement::bind(int parameter, const Value& value) {
-    if (statement_) {
-        database_.impl_->guarded([&] {
-            bind_value(*statement_, parameter, value, Blobs::Borrowed);
-        });
-    }
+    database_.impl_->guarded([&] {
+        bind_value(database_.impl_->kept(number_), parameter, value, Blobs::Borrowed);
+    });
 }
 
 int Statement::run() {
-    if (!statement_) {
-        return 0;
-    }
-    const int changed = database_.impl_->guarded([this] { return statement_->exec(); });
-    (void)statement_->tryReset();
-    return changed;
+    return database_.impl_->guarded([this] {
+        SQLite::Statement& statement = database_.impl_->kept(number_);
+        const int changed = statement.exec();
+        statement.reset();
+        return changed;
+    });
 }
 
 // --- the database
@@ -235,9 +253,9 @@ Result<std::unique_ptr<Database>> Database::open(const Options& options, const S
         BERTH_CHECK(os::make_database_private(options.file));
     }
     try {
-        auto impl = std::make_unique<Impl>(options.file);
-        impl->configure(options);
-        BERTH_CHECK(bring_up_to_date(impl->db, options, schema));
+        auto impl = std::make_unique<Impl>(options);
+        impl->configure();
+        BERTH_CHECK(bring_up_to_date(*impl->db, options, schema));
         impl->opened = on_disk ? os::stamp_of(options.file) : std::nullopt;
         return std::unique_ptr<Database>(new Database(std::move(impl)));
     } catch (const SQLite::Exception& error) {
@@ -271,12 +289,13 @@ Rows Database::query(const char* sql, std::initializer_list<Value> parameters) {
 }
 
 Statement Database::statement(const std::string& sql) {
-    return {*this,
-            impl_->guarded([&] { return std::make_unique<SQLite::Statement>(impl_->db, sql); })};
+    impl_->kept_sql.push_back(sql);
+    impl_->kept_statements.emplace_back();
+    return {*this, impl_->kept_sql.size() - 1};
 }
 
 void Database::exec(const std::string& sql) {
-    impl_->guarded([&] { impl_->db.exec(sql); });
+    impl_->guarded([&] { impl_->db->exec(sql); });
 }
 
 void Database::begin() {
@@ -318,10 +337,10 @@ bool Database::failed() const {
 }
 
 Database::Place Database::place() const {
-    if (impl_->file == kMemory) {
+    if (impl_->options.file == kMemory) {
         return Place::Own;
     }
-    const auto now = os::stamp_of(impl_->file);
+    const auto now = os::stamp_of(impl_->options.file);
     if (!now) {
         return Place::Gone;
     }
@@ -332,17 +351,35 @@ Database::Place Database::place() const {
 
 Result<void> Database::put_back() {
     try {
-        SQLite::Statement copy(impl_->db, "VACUUM INTO ?");
-        copy.bind(1, impl_->file);
+        SQLite::Statement copy(*impl_->db, "VACUUM INTO ?");
+        copy.bind(1, impl_->options.file);
         (void)copy.exec();
-        return os::make_database_private(impl_->file);
+        return os::make_database_private(impl_->options.file);
     } catch (const SQLite::Exception& error) {
-        return fail(ErrorCode::Io, impl_->file + ": " + error.what());
+        return fail(ErrorCode::Io, impl_->options.file + ": " + error.what());
+    }
+}
+
+Result<void> Database::look_after() {
+    switch (place()) {
+        case Place::Own:
+            return {};
+        case Place::Other:
+            return fail(ErrorCode::WrongState, impl_->options.file + " was replaced by another");
+        case Place::Gone:
+            break;
+    }
+    BERTH_CHECK(put_back());
+    try {
+        impl_->reopen();
+        return {};
+    } catch (const SQLite::Exception& error) {
+        return fail(ErrorCode::Io, impl_->options.file + ": " + error.what());
     }
 }
 
 const std::string& Database::file() const {
-    return impl_->file;
+    return impl_->options.file;
 }
 
 }  // namespace berth::db

@@ -49,15 +49,10 @@ private:
     SQLite::Statement* statement_;  // null: it could not be prepared
 };
 
-// A statement that is kept by who uses it, for those whose text is made at run time.
+// A statement that its user names, for those whose text is made at run time. Must not outlive its
+// database.
 class Statement {
 public:
-    Statement(Statement&& other) noexcept;
-    Statement& operator=(Statement&&) = delete;
-    Statement(const Statement&) = delete;
-    Statement& operator=(const Statement&) = delete;
-    ~Statement();
-
     // Parameters count from 1. Borrowed until run().
     void bind(int parameter, const Value& value);
 
@@ -66,10 +61,10 @@ public:
 
 private:
     friend class Database;
-    Statement(Database& database, std::unique_ptr<SQLite::Statement> statement);
+    Statement(Database& database, std::size_t number) : database_(database), number_(number) {}
 
     Database& database_;
-    std::unique_ptr<SQLite::Statement> statement_;  // null: it could not be prepared
+    std::size_t number_;  // of those that the database keeps for their users
 };
 
 // How the tables of a database came to be. Step N brings one of version N to N + 1 (PRAGMA
@@ -139,6 +134,11 @@ public:
     // Writes what it knows to its name anew, for the next one that opens it; not within a
     // transaction.
     Result<void> put_back();
+
+    // Looks at the disk whether the file still has its name, and goes on with one that is put back
+    // when it has not; not within a transaction, nor while Rows are open. Error: it cannot be put
+    // back, or another was put there: what is written goes on going to the one before.
+    Result<void> look_after();
 
     [[nodiscard]] const std::string& file() const;
 

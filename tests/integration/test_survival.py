@@ -306,6 +306,22 @@ def test_a_database_that_is_removed_is_put_back(home):
     assert home.app("a")["state"] == "stopped", "what was stored since is in the file"
 
 
+def test_the_messages_of_a_database_that_is_removed_are_put_back(home):
+    home.load("a.toml", '[app]\nid = "a"\ncommand = "sleep 1000"\n')
+    home.berth("notify", "a", "before", check=0)
+    (home.agent_home / "relay.db").unlink()
+
+    def put_back():  # it is looked after with what is written, once a second at the most
+        home.berth("notify", "a", "after", check=0)
+        return (home.agent_home / "relay.db").exists()
+    wait_for(put_back, "put back")
+    count = len(home.berth("messages", "a", "--json", check=0).json()["messages"])
+    home.kill_all()
+    home.up()
+    messages = home.berth("messages", "a", "--json", check=0).json()["messages"]
+    assert len(messages) == count > 1
+
+
 def test_a_keeper_that_waits_for_another_ends_with_its_agent(home, tmp_path):
     """Or each agent of a home whose keeper does not let go would leave one more behind."""
     starter = """

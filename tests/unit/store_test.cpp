@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <array>
 #include <filesystem>
 #include <string>
 
@@ -358,4 +359,45 @@ TEST_CASE("what is stored can be read after a write has failed") {
     CHECK_FALSE(store->turn().commit());
     store->turn().database().refuse_writes(false);
     CHECK(store->settings().value("b").empty());
+}
+
+TEST_CASE("a database whose file is removed goes on with one that is put back") {
+    const TempFolder folder;
+    const std::string file = folder / "some.db";
+    constexpr std::array<const char*, 1> kSteps = {"CREATE TABLE word (text TEXT NOT NULL)"};
+    db::Options options;
+    options.file = file;
+    auto database = db::Database::open(options, {kSteps}).value();
+    db::Statement insert = database->statement("INSERT INTO word VALUES (?)");
+    const auto add = [&insert](const std::string& text) {
+        insert.bind(1, text);
+        return insert.run();
+    };
+    CHECK(add("one") == 1);
+    CHECK(database->look_after());
+    std::filesystem::remove(file);
+    CHECK(add("two") == 1);  // goes to the file that has no name any more
+    REQUIRE(database->look_after());
+    CHECK(database->place() == db::Database::Place::Own);
+    CHECK(add("three") == 1);
+    database.reset();
+    const auto again = db::Database::open(options, {kSteps}).value();
+    std::vector<std::string> words;
+    for (db::Rows row = again->query("SELECT text FROM word ORDER BY rowid"); row.next();) {
+        words.push_back(row.text(0));
+    }
+    CHECK(words == std::vector<std::string>{"one", "two", "three"});
+}
+
+TEST_CASE("a database that was replaced by another is left alone") {
+    const TempFolder folder;
+    const std::string file = folder / "some.db";
+    constexpr std::array<const char*, 1> kSteps = {"CREATE TABLE word (text TEXT NOT NULL)"};
+    db::Options options;
+    options.file = file;
+    const auto database = db::Database::open(options, {kSteps}).value();
+    std::filesystem::rename(file, file + ".old");
+    folder.write("some.db", "somebody's");
+    CHECK(database->look_after().error().code == ErrorCode::WrongState);
+    CHECK(database->run("INSERT INTO word VALUES ('kept')") == 1);
 }

@@ -99,6 +99,9 @@ void Store::add(const std::vector<std::pair<std::string, Point>>& points) {
     if (auto committed = transaction.commit(); !committed) {
         log::warning("figures were not stored", {{"error", committed.error().message}});
     }
+    if (auto there = impl_->db->look_after(); !there) {
+        log::warning("the figures' database is not where it was", {{"why", there.error().message}});
+    }
 }
 
 std::vector<Point> Store::between(const std::string& app, WallTime from, WallTime until) {
