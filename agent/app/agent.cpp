@@ -41,6 +41,14 @@ void Agent::run() {
     }
 }
 
+bool Agent::close() {
+    constexpr Duration kPatience = std::chrono::seconds(1);
+    door_.reset();
+    relay_.reset();
+    janitor_.reset();
+    return pool_.stop_within(kPatience);
+}
+
 Result<void> Agent::prepare() {
     const std::string& home = options_.home;
     started_ = loop_.now().wall;

@@ -37,6 +37,10 @@ public:
 
     void run();
 
+    // After run(): ends the parts in their order. False: a thread hangs in a file system that does
+    // not answer, and the process is to be left at once; all that is to be stored is.
+    [[nodiscard]] bool close();
+
 private:
     Agent(loop::EventLoop& loop, AgentOptions options)
         : loop_(loop), options_(std::move(options)), trimmer_(loop, kBurst) {}
@@ -70,7 +74,7 @@ private:
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<native::KeeperClient> keeper_;
     std::unique_ptr<native::NativeBackend> native_;
-    loop::WorkerPool pool_{loop::WorkerPool::LaneOptions{}};
+    loop::WorkerPool pool_{loop::WorkerPool::LaneOptions{/*threads=*/2}};
     std::unique_ptr<apps::Apps> apps_;
     events::Cursor seen_;
     std::unique_ptr<RelayBridge> relay_;

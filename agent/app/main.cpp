@@ -37,6 +37,10 @@ int run_agent(const berth::app::AgentOptions& options) {
     (*agent)->run();
     // Nobody answers there any more: who starts the next agent waits for its socket.
     (void)berth::os::remove_tree(options.home + "/run/control.sock");
+    if (!(*agent)->close()) {
+        berth::log::warning("a file system does not answer; what reads there is left behind");
+        std::_Exit(0);
+    }
     return 0;
 }
 

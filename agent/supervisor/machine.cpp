@@ -556,8 +556,10 @@ void Machine::take(const Input& found) {
     if (pid_) {
         last_pid_ = pid_;
     }
-    started_ = found.started;
-    run_began_ = mono_time(found.started, now_);
+    if (found.event != Event::FoundFailed || found.started != WallTime()) {
+        started_ = found.started;  // one that failed before it began has no time of that
+        run_began_ = mono_time(found.started, now_);
+    }
     finished_.reset();
     exit_.reset();
 }

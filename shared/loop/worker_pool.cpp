@@ -85,6 +85,7 @@ void WorkerPool::work(LaneState& lane, Worker& self) {
         --lane.idle;
         if (stopping_ || lane.waiting.empty()) {
             self.running = false;
+            ended_.notify_all();
             return;
         }
         auto job = std::move(lane.waiting.front());
@@ -96,8 +97,8 @@ void WorkerPool::work(LaneState& lane, Worker& self) {
     }
 }
 
-void WorkerPool::stop() {
-    std::vector<std::deque<std::function<void()>>> dropped;
+void WorkerPool::drop_waiting() {
+    std::vector<std::deque<std::function<void()>>> dropped;  // destroyed without the lock
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -107,6 +108,34 @@ void WorkerPool::stop() {
     }
     for (LaneState& lane : lanes_) {
         lane.changed.notify_all();
+    }
+}
+
+bool WorkerPool::stop_within(Duration limit) {
+    drop_waiting();
+    {
+        std::unique_lock lock(mutex_);
+        const bool ended = ended_.wait_for(lock, limit, [this] {
+            for (const LaneState& lane : lanes_) {
+                for (const auto& worker : lane.workers) {
+                    if (worker->running) {
+                        return false;
+                    }
+                }
+            }
+            return true;
+        });
+        if (!ended) {
+            return false;
+        }
+    }
+    stop();
+    return true;
+}
+
+void WorkerPool::stop() {
+    drop_waiting();
+    for (LaneState& lane : lanes_) {
         for (const auto& worker : lane.workers) {
             if (worker->thread.joinable()) {
                 worker->thread.join();

@@ -136,6 +136,10 @@ public:
     // Ends after the jobs that run now.
     void stop();
 
+    // The same, but waits for them no longer than `limit`. False: some hang, in a file system that
+    // does not answer; then the process is to be left without destroying this.
+    [[nodiscard]] bool stop_within(Duration limit);
+
 private:
     struct Worker {
         std::thread thread;
@@ -152,12 +156,14 @@ private:
 
     LaneState& state_of(Lane lane) { return lanes_.at(static_cast<std::size_t>(lane)); }
 
+    void drop_waiting();
     bool start_worker(LaneState& lane);
     void work(LaneState& lane, Worker& self);
 
     std::mutex mutex_;
     std::array<LaneState, 2> lanes_;
     bool stopping_ = false;  // guarded by mutex_
+    std::condition_variable ended_;  // a thread has
 };
 
 }  // namespace berth::loop

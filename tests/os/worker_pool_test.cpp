@@ -181,6 +181,17 @@ TEST_CASE("threads end when there was nothing to do for a while, and begin again
     }
 }
 
+TEST_CASE("a pool whose job hangs says so instead of waiting for it") {
+    Gate gate;
+    WorkerPool pool(kShort);
+    CHECK(WorkerPool(kShort).stop_within(seconds(30)));
+    REQUIRE(pool.post(Lane::Short, [&gate] { gate.pass(); }));
+    gate.wait_for(1);
+    CHECK_FALSE(pool.stop_within(milliseconds(20)));
+    gate.open();
+    CHECK(pool.stop_within(seconds(30)));
+}
+
 TEST_CASE("the end of the pool drops what waits and lets end what runs") {
     Gate gate;
     std::atomic<int> ran = 0;
