@@ -79,17 +79,17 @@ Result<void> Agent::prepare() {
         loop_,
         std::vector<std::string>{keeper, "--home", home, "--name", options_.name},
         native::KeeperClient::Events{[this](const auto& runs, std::int32_t pid) {
-                                          native_->on_snapshot(runs, pid);
-                                          if (options_.shutdown) {
-                                              apps_->conductor().shut_down();
-                                          }
-                                      },
-                                      [this](const keeperlink::Message& fact) { on_fact(fact); },
-                                      [this] { native_->on_problem(); },
-                                      [this] {
-                                          over_ = true;
-                                          loop_.stop();
-                                      }});
+                                         native_->on_snapshot(runs, pid);
+                                         if (options_.shutdown) {
+                                             apps_->conductor().shut_down();
+                                         }
+                                     },
+                                     [this](const keeperlink::Message& fact) { on_fact(fact); },
+                                     [this] { native_->on_problem(); },
+                                     [this] {
+                                         over_ = true;
+                                         loop_.stop();
+                                     }});
     native::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
     launch.inherit_env = config.inherit_env;
     native_ = std::make_unique<native::NativeBackend>(loop_, *keeper_, std::move(launch));

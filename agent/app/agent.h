@@ -5,11 +5,11 @@
 #include <string>
 
 #include "agent/app/relay_bridge.h"
+#include "agent/apps/apps.h"
 #include "agent/backend/native/keeper_client.h"
 #include "agent/backend/native/native_backend.h"
 #include "agent/control/door.h"
 #include "agent/logs/log_janitor.h"
-#include "agent/apps/apps.h"
 #include "agent/store/store.h"
 #include "shared/base/result.h"
 #include "shared/bus/context.h"

@@ -36,7 +36,7 @@ std::string variables_file(const std::string& home, const std::string& app) {
 }  // namespace
 
 native::LaunchContext RelayBridge::launch_context(const std::string& agent,
-                                                   const std::string& home) {
+                                                  const std::string& home) {
     native::LaunchContext context;
     context.agent = agent;
     context.home = home;

@@ -4,8 +4,8 @@
 #include <set>
 #include <string>
 
-#include "agent/backend/native/launch.h"
 #include "agent/apps/apps.h"
+#include "agent/backend/native/launch.h"
 #include "agent/relay/service.h"
 #include "shared/base/result.h"
 #include "shared/config/agent_config.h"

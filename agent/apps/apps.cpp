@@ -38,7 +38,8 @@ Result<std::unique_ptr<Apps>> Apps::create(loop::EventLoop& loop,
 
 Result<void> Apps::build(Owner owner) {
     owner_ = std::move(owner);
-    stream_ = std::make_unique<events::Stream>(epoch_of(loop_.now().wall), store_.history().last_event());
+    stream_ =
+        std::make_unique<events::Stream>(epoch_of(loop_.now().wall), store_.history().last_event());
     told_until_ = stream_->last();
     ledger_ = std::make_unique<Ledger>(
         loop_,
@@ -56,9 +57,7 @@ Result<void> Apps::build(Owner owner) {
         }
         return subjects;
     });
-    const auto log_folder = [this](const std::string& id) {
-        return options_.home + "/logs/" + id;
-    };
+    const auto log_folder = [this](const std::string& id) { return options_.home + "/logs/" + id; };
     crashes_ = std::make_unique<CrashBook>(loop_, table_, *ledger_, *figures_, log_folder);
     BERTH_TRY(care_,
               RunCare::create(

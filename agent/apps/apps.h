@@ -46,7 +46,8 @@ public:
         std::function<void()> problem_changed;
     };
 
-    // Reads what is registered. `store`, `backend` and `pool` outlive it; the backend's facts go to facts().
+    // Reads what is registered. `store`, `backend` and `pool` outlive it; the backend's facts go to
+    // facts().
     static Result<std::unique_ptr<Apps>> create(loop::EventLoop& loop,
                                                 store::Store& store,
                                                 backend::Backend& backend,

@@ -65,10 +65,10 @@ Catalog::Catalog(const Parts& parts, const std::string& home)
       repos_(home + "/repos"),
       logs_(home + "/logs"),
       reader_(parts.loop, parts.pool),
-      watch_(parts.loop,
-             repos_,
-             {[this](const std::string& file) { file_changed(file); },
-              [this] { scan(log_found); }}) {}
+      watch_(
+          parts.loop,
+          repos_,
+          {[this](const std::string& file) { file_changed(file); }, [this] { scan(log_found); }}) {}
 
 std::uint32_t Catalog::scaled_to(const std::string& id) const {
     return parts_.ledger.scale(id);
@@ -299,8 +299,7 @@ void Catalog::file_changed(const std::string& file) {
     look_at_descriptors(ids, [] {});
 }
 
-void Catalog::look_at_descriptors(const std::vector<std::string>& ids,
-                                  std::function<void()> done) {
+void Catalog::look_at_descriptors(const std::vector<std::string>& ids, std::function<void()> done) {
     std::set<std::string> files;
     std::vector<std::string> touched;
     for (const std::string& id : ids) {
@@ -320,14 +319,14 @@ void Catalog::look_at_descriptors(const std::vector<std::string>& ids,
     if (touched.empty()) {
         return done();
     }
-    reader_.read_files({files.begin(), files.end()},
-                       [this, touched, done = std::move(done)](
-                           const DescriptorReader::ByFile& read) {
-                           for (const std::string& id : touched) {
-                               compare(id, read);
-                           }
-                           done();
-                       });
+    reader_.read_files(
+        {files.begin(), files.end()},
+        [this, touched, done = std::move(done)](const DescriptorReader::ByFile& read) {
+            for (const std::string& id : touched) {
+                compare(id, read);
+            }
+            done();
+        });
 }
 
 void Catalog::compare(const std::string& id, const DescriptorReader::ByFile& read) {

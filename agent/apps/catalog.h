@@ -50,6 +50,7 @@ public:
         std::vector<std::string> problems;  // not empty: nothing was done
         std::vector<std::string> warnings;
     };
+
     void load(const LoadRequest& request,
               const Actor& actor,
               std::function<void(const Loaded& loaded)> done);
@@ -67,6 +68,7 @@ public:
         std::vector<std::string> found;     // new ones
         std::vector<std::string> problems;  // with file, line and column
     };
+
     void scan(std::function<void(const Scanned& scanned)> done);
 
     // What is below repos/ and cannot be loaded, as it was found last.
@@ -88,6 +90,7 @@ public:
         std::vector<std::string> obstacles;
         std::vector<std::string> notes;
     };
+
     void check(const std::vector<std::string>& ids,
                std::function<void(const std::map<std::string, Checked>& checked)> done);
 

@@ -100,7 +100,8 @@ void Conductor::start_needs(const App& app, const Actor& actor) {
 void Conductor::autostart() {
     for (const auto& [id, app] : parts_.table.all()) {
         const AppSpec& spec = app->spec();
-        if (app->machine.is_down() && spec.autostart && spec.schedule.cron.empty() && !app->machine.held()) {
+        if (app->machine.is_down() && spec.autostart && spec.schedule.cron.empty() &&
+            !app->machine.held()) {
             (void)request(id, Event::Start, {"autostart"});  // a refusal means that it runs
         }
     }
@@ -322,15 +323,8 @@ void Conductor::note(App& app, Event cause) {
 
 void Conductor::remark(const App& app, const std::string& text) {
     const AppState state = app.state();
-    parts_.stream.append({0,
-                          parts_.loop.now().wall,
-                          app.id(),
-                          events::Kind::Remark,
-                          state,
-                          state,
-                          {},
-                          {},
-                          text});
+    parts_.stream.append(
+        {0, parts_.loop.now().wall, app.id(), events::Kind::Remark, state, state, {}, {}, text});
 }
 
 void Conductor::shown(const std::string& id) {

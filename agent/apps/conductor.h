@@ -30,14 +30,15 @@
 // and signals go to the backend at once, and nobody waits for the disk before an app is started.
 //
 // At the end of the turn all that was changed is *committed* as one transaction. Only then the
-// backend may *forget* the runs that have ended: until then it would tell their ends again, to us or
-// to the agent after us, so no exit is ever lost. Nothing that a fact brought is acknowledged before
-// it is stored, and what people asked for is on the disk before they are answered.
+// backend may *forget* the runs that have ended: until then it would tell their ends again, to us
+// or to the agent after us, so no exit is ever lost. Nothing that a fact brought is acknowledged
+// before it is stored, and what people asked for is on the disk before they are answered.
 //
 // A run must not begin before the end of the one before it is stored where that would leave the
 // backend with two ends of one app, or would run a hook twice: then the Machine waits in
-// State::Storing for RunStored, which comes from the end of the turn, too. So do apps whose needs are met now.
-// Both are *woken* after the commit, and what that changes is committed again in the same turn.
+// State::Storing for RunStored, which comes from the end of the turn, too. So do apps whose needs
+// are met now. Both are *woken* after the commit, and what that changes is committed again in the
+// same turn.
 //
 // After a restart of the agent the table holds what was stored, and the backend's snapshot what has
 // become of it. They are *reconciled* run by run (FactIntake): a run that lives is taken over, one
@@ -109,6 +110,7 @@ public:
 
     // When this home began to run: now, or as it is remembered.
     void set_brought_up(WallTime time);
+
     void recall_brought_up(WallTime time) { brought_up_ = time; }
 
     // What apps require of each other now.

@@ -13,9 +13,9 @@
 
 namespace berth::apps {
 
-// Writes down ends that nobody wanted: how, when, what it said last, what it used. That reads a log,
-// so it is done once the next start is on its way; App::crash_due says on the disk that it is owed.
-// Owned by Apps. Loop thread.
+// Writes down ends that nobody wanted: how, when, what it said last, what it used. That reads a
+// log, so it is done once the next start is on its way; App::crash_due says on the disk that it is
+// owed. Owned by Apps. Loop thread.
 class CrashBook {
 public:
     using LogFolder = std::function<std::string(const std::string& id)>;

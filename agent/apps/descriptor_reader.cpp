@@ -52,8 +52,7 @@ void DescriptorReader::run(std::function<T()> work,
         }));
 }
 
-void DescriptorReader::read_paths(std::vector<std::string> paths,
-                                  std::function<void(Files)> done) {
+void DescriptorReader::read_paths(std::vector<std::string> paths, std::function<void(Files)> done) {
     run<Files>([paths] { return read_for_load(paths); },
                [paths](const Error& error) { return unread(paths, error); },
                std::move(done));

@@ -141,8 +141,7 @@ void FactIntake::log_disturbed(const RunName& run, const std::string& what) {
 
 void FactIntake::reconcile(const RunFact& fact) {
     App* const app = table_.find(fact.run.id);
-    const bool ended =
-        fact.phase == RunFact::Phase::Ended || fact.phase == RunFact::Phase::Failed;
+    const bool ended = fact.phase == RunFact::Phase::Ended || fact.phase == RunFact::Phase::Failed;
     if (app == nullptr || fact.run.generation < app->machine.generation()) {
         if (!ended) {
             backend_.signal(fact.run, SIGKILL, backend::Scope::Tree);

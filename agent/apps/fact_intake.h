@@ -32,9 +32,13 @@ public:
     void ended(const backend::RunName& run, const backend::Ended& ended) override;
     void tree_gone(const backend::RunName& run) override;
     void notified(const backend::RunName& run, const backend::Notified& said) override;
+
     void known_already(const backend::RunFact& fact) override { reconcile(fact); }
+
     void log_disturbed(const backend::RunName& run, const std::string& what) override;
+
     void problem_changed() override { on_problem_(); }
+
     [[nodiscard]] const AppSpec* spec_of(const backend::RunName& run) const override;
 
     // Called when Backend::problem() has changed.

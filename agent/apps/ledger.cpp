@@ -49,7 +49,8 @@ void Ledger::save(const App& app) {
 
 void Ledger::remove(const std::string& id) {
     std::erase_if(unstored_.runs, [&id](const store::RunRow& run) { return run.id == id; });
-    std::erase_if(unstored_.crashes, [&id](const store::CrashRow& crash) { return crash.id == id; });
+    std::erase_if(unstored_.crashes,
+                  [&id](const store::CrashRow& crash) { return crash.id == id; });
     unstored_.removed.insert(id);
     store_.apps().remove(id);
 }
@@ -93,11 +94,8 @@ std::size_t Ledger::unforgotten(const std::string& id) const {
 void Ledger::take_events() {
     for (const events::Happened* const happened : stream_.after(taken_until_).events) {
         if (happened->kind == events::Kind::State || happened->kind == events::Kind::Remark) {
-            unstored_.events.push_back({happened->seq,
-                                        happened->time,
-                                        happened->app,
-                                        happened->to,
-                                        happened->evidence});
+            unstored_.events.push_back(
+                {happened->seq, happened->time, happened->app, happened->to, happened->evidence});
         }
     }
     taken_until_ = stream_.last();
@@ -209,8 +207,9 @@ void Ledger::look_after_store() {
     }
     const std::string& file = store_.turn().database().file();
     if (place == db::Database::Place::Other) {
-        problem_ = file + " was replaced while this agent runs on the one before; it takes "
-                          "the new one when it begins anew: berth agent upgrade";
+        problem_ = file +
+                   " was replaced while this agent runs on the one before; it takes "
+                   "the new one when it begins anew: berth agent upgrade";
         return;
     }
     if (auto back = store_.turn().database().put_back(); !back) {

@@ -36,8 +36,9 @@ public:
 
     // --- what is to be stored
     void touch(const std::string& id) { touched_.insert(id); }  // what changes while it runs
-    void save(const App& app);                                  // all of it
-    void remove(const std::string& id);                         // with its runs and crashes
+
+    void save(const App& app);           // all of it
+    void remove(const std::string& id);  // with its runs and crashes
     void run_ended(store::RunRow run);
 
     // Told to the backend once all of this turn is stored.

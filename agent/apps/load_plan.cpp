@@ -77,8 +77,9 @@ std::vector<DescriptorFile> read_for_load(const std::vector<std::string>& paths)
                 read.warnings.push_back(setup + ": is not acted on yet: do by hand what it says");
             }
             if (spec.backend == BackendType::Screen) {
-                read.warnings.push_back(*file + ": \"" + spec.id +
-                                        "\" asks for the backend screen; it runs on the native one");
+                read.warnings.push_back(
+                    *file + ": \"" + spec.id +
+                    "\" asks for the backend screen; it runs on the native one");
             }
         }
     }

@@ -24,7 +24,7 @@ struct LoadRequest {
 struct DescriptorFile {
     std::string file;
     config::Descriptor descriptor;
-    std::vector<std::string> warnings;  // about the file, not its text
+    std::vector<std::string> warnings;                  // about the file, not its text
     std::optional<os::FileStamp> stamp = std::nullopt;  // of before it was read
 };
 

@@ -65,18 +65,17 @@ void RunCare::follow(const App& app) {
         checks::CheckContext{loop_, resolver_, *log_watch_},
         purpose,
         subject,
-        checks::CheckEvents{
-            [this, id, generation](
-                const std::string& line, Duration timeout, checks::ProbeDone done) {
-                run_probe(id, generation, line, timeout, std::move(done));
-            },
-            [this, id, generation, purpose](const std::string& why) {
-                decided(id, generation, purpose, why);
-            },
-            [this](const std::function<void()>& told) {
-                backend_.confirm([told](Duration /*took*/) { told(); });
-            },
-            [this, id] { owner_.seen(id); }});
+        checks::CheckEvents{[this, id, generation](
+                                const std::string& line, Duration timeout, checks::ProbeDone done) {
+                                run_probe(id, generation, line, timeout, std::move(done));
+                            },
+                            [this, id, generation, purpose](const std::string& why) {
+                                decided(id, generation, purpose, why);
+                            },
+                            [this](const std::function<void()>& told) {
+                                backend_.confirm([told](Duration /*took*/) { told(); });
+                            },
+                            [this, id] { owner_.seen(id); }});
 }
 
 void RunCare::decided(const std::string& id,
@@ -115,19 +114,19 @@ void RunCare::was_deaf() {
 void RunCare::run_stop_command(const App& app,
                                std::function<void(const std::string& failure)> done) {
     const StopSpec& stop = app.spec().stop;
-    backend_.beside(app.launch(app.spec()),
-                    stop.command,
-                    stop.timeout,
-                    [this, run = app.run(), done = std::move(done)](
-                        const backend::BesideResult& result) {
-                        const App* const still = owner_.find(run.id);
-                        if (still == nullptr || still->machine.generation() != run.generation ||
-                            still->machine.state() != State::Stopping) {
-                            return;
-                        }
-                        const bool failed = result.end == backend::BesideResult::End::Failed;
-                        done(failed ? result.text : std::string());
-                    });
+    backend_.beside(
+        app.launch(app.spec()),
+        stop.command,
+        stop.timeout,
+        [this, run = app.run(), done = std::move(done)](const backend::BesideResult& result) {
+            const App* const still = owner_.find(run.id);
+            if (still == nullptr || still->machine.generation() != run.generation ||
+                still->machine.state() != State::Stopping) {
+                return;
+            }
+            const bool failed = result.end == backend::BesideResult::End::Failed;
+            done(failed ? result.text : std::string());
+        });
 }
 
 void RunCare::run_probe(const std::string& id,

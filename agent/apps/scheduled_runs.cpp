@@ -18,14 +18,14 @@ Result<std::unique_ptr<ScheduledRuns>> ScheduledRuns::create(loop::EventLoop& lo
                                                              Conductor& conductor) {
     std::unique_ptr<ScheduledRuns> runs(new ScheduledRuns(table, conductor));
     ScheduledRuns& self = *runs;
-    BERTH_TRY(self.schedules_,
-              Schedules::create(
-                  loop,
-                  ledger,
-                  {[&self](const std::string& id, WallTime due) { self.on_due(id, due); },
-                   [&self](const std::string& id, std::size_t count, WallTime last) {
-                       self.on_missed(id, count, last);
-                   }}));
+    BERTH_TRY(
+        self.schedules_,
+        Schedules::create(loop,
+                          ledger,
+                          {[&self](const std::string& id, WallTime due) { self.on_due(id, due); },
+                           [&self](const std::string& id, std::size_t count, WallTime last) {
+                               self.on_missed(id, count, last);
+                           }}));
     return runs;
 }
 
@@ -54,8 +54,8 @@ void ScheduledRuns::on_due(const std::string& id, WallTime due) {
                 *app, "the run of " + when + " was skipped, the one before still runs");
         case ScheduleOverlap::Queue:
             queued_.insert(id);
-            return conductor_.remark(
-                *app, "the run of " + when + " waits for the end of the one before");
+            return conductor_.remark(*app,
+                                     "the run of " + when + " waits for the end of the one before");
         case ScheduleOverlap::Kill:
             (void)conductor_.restart(id, kSchedule);
             return;

@@ -30,8 +30,9 @@ App& Table::insert(std::unique_ptr<App> app) {
 }
 
 bool Table::any_occupied() const {
-    return std::any_of(
-        apps_.begin(), apps_.end(), [](const auto& entry) { return entry.second->machine.occupied(); });
+    return std::any_of(apps_.begin(), apps_.end(), [](const auto& entry) {
+        return entry.second->machine.occupied();
+    });
 }
 
 const supervisor::Machine* Table::machine(const std::string& id) const {

@@ -28,6 +28,7 @@ public:
     [[nodiscard]] const Entries& all() const { return apps_; }
 
     App& insert(std::unique_ptr<App> app);
+
     void erase(const std::string& id) { apps_.erase(id); }
 
     // Whether the backend has anything of any of them.

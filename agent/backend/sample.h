@@ -16,9 +16,9 @@ struct Sample {
     std::optional<std::uint64_t> rss_bytes;
     std::optional<std::uint32_t> processes;
     std::uint32_t threads = 0;
-    std::uint64_t pss_bytes = 0;    // these four with Detail::Full alone; 0: may not be read
+    std::uint64_t pss_bytes = 0;  // these four with Detail::Full alone; 0: may not be read
     std::uint32_t descriptors = 0;
-    std::uint64_t read_bytes = 0;   // of those that live
+    std::uint64_t read_bytes = 0;  // of those that live
     std::uint64_t write_bytes = 0;
 
     // Of its mailbox, filled in by who knows it.

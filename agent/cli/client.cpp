@@ -138,8 +138,7 @@ Result<wire::Value> Client::ask(const std::string& verb,
     send(verb, std::move(args), [&result](Result<wire::Value> answer) {
         result = std::move(answer);
     });
-    const MonoTime give_up =
-        MonoClock::now() + timeout;
+    const MonoTime give_up = MonoClock::now() + timeout;
     Patience patience(agent_home_);
     std::optional<std::string> why;
     // Its end is an event; one that cannot be watched is found out by `timeout`.
@@ -155,8 +154,7 @@ Result<wire::Value> Client::ask(const std::string& verb,
         why = patience.over();
     }
     // It may have answered before it ended.
-    const MonoTime arrived =
-        MonoClock::now() + kOnTheWay;
+    const MonoTime arrived = MonoClock::now() + kOnTheWay;
     while (!result && ended && MonoClock::now() < arrived) {
         (void)loop_.turn(arrived - MonoClock::now());
     }

@@ -1,10 +1,11 @@
 #include "agent/cli/durations.h"
-#include "shared/base/text.h"
 
 #include <time.h>
 
 #include <charconv>
 #include <utility>
+
+#include "shared/base/text.h"
 
 namespace berth::cli {
 

@@ -94,8 +94,7 @@ bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit)
     bool ended = false;
     const auto watch =
         loop.watch(fd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
-    const MonoTime give_up =
-        MonoClock::now() + limit;
+    const MonoTime give_up = MonoClock::now() + limit;
     while (!ended && MonoClock::now() < give_up && loop.turn(give_up - MonoClock::now())) {
     }
     return ended;
@@ -117,8 +116,7 @@ bool wait_for_file(loop::EventLoop& loop,
                os::IoStatus::Done) {
         }
     });
-    const MonoTime give_up =
-        MonoClock::now() + limit;
+    const MonoTime give_up = MonoClock::now() + limit;
     while (!os::exists(path)) {
         if (broken() || MonoClock::now() >= give_up || !loop.turn(give_up - MonoClock::now())) {
             return os::exists(path);

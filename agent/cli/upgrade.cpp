@@ -29,8 +29,7 @@ Result<void> ask_for_upgrade(Session& session, Client& client, const Value& args
     const auto watch = session.loop->watch(
         pidfd.get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
     client.send("upgrade", args, [&answer](Result<Value> said) { answer = std::move(said); });
-    const MonoTime give_up =
-        MonoClock::now() + kLimit;
+    const MonoTime give_up = MonoClock::now() + kLimit;
     while (!ended && !(answer && !*answer) && MonoClock::now() < give_up &&
            session.loop->turn(give_up - MonoClock::now())) {
     }
@@ -44,8 +43,7 @@ Result<void> ask_for_upgrade(Session& session, Client& client, const Value& args
 // The agent that comes after `old`, asked over a connection of its own each time: one that was made
 // while nobody listened may be lost.
 Result<AgentInfo> wait_for_next(Session& session, std::int32_t old) {
-    const MonoTime give_up =
-        MonoClock::now() + kLimit;
+    const MonoTime give_up = MonoClock::now() + kLimit;
     for (;;) {
         const auto client =
             Client::connect(*session.loop, session.context, session.agent_home(session.agent));

@@ -13,7 +13,7 @@ namespace {
 
 constexpr auto kVerbs = enum_names<int>("start", "stop", "restart", "kill", "clean", "reload");
 constexpr std::size_t kRememberedAnswers = 1000;
-constexpr Duration kSlack = std::chrono::seconds(5);       // for signals, the disk, a busy machine
+constexpr Duration kSlack = std::chrono::seconds(5);        // for signals, the disk, a busy machine
 constexpr Duration kToBeKilled = std::chrono::seconds(30);  // what SIGKILL may take at most
 constexpr std::size_t kShownLines = 10;
 
@@ -41,8 +41,7 @@ Result<Targets> Actions::targets_of(const Value& args) const {
         const bool expressions = args["expressions"].as_bool();
         BERTH_TRY(
             targets,
-            match_apps(
-                apps_, patterns, expressions ? Naming::Expressions : Naming::IdsFirst));
+            match_apps(apps_, patterns, expressions ? Naming::Expressions : Naming::IdsFirst));
     }
     std::set<std::string> named(targets.ids.begin(), targets.ids.end());
     for (std::string& id : args["ids"].as_strings()) {
@@ -133,16 +132,15 @@ std::optional<Duration> Actions::patience(const Pending& pending) const {
             continue;
         }
         const bool starts = pending.verb == Verb::Start || pending.verb == Verb::Restart;
-        const auto start =
-            starts ? apps_.conductor().needs().longest_start(app->spec()) : std::optional(Duration::zero());
+        const auto start = starts ? apps_.conductor().needs().longest_start(app->spec())
+                                  : std::optional(Duration::zero());
         if (!start) {
             return std::nullopt;
         }
         const bool ends = pending.verb != Verb::Start || is_active(shown(*app));
-        longest = std::max(
-            longest,
-            *start + (ends ? supervisor::longest_stop(app->spec()) + kToBeKilled
-                           : Duration::zero()));
+        longest = std::max(longest,
+                           *start + (ends ? supervisor::longest_stop(app->spec()) + kToBeKilled
+                                          : Duration::zero()));
     }
     return longest + kSlack;
 }
@@ -170,9 +168,7 @@ void Actions::time_is_over(std::uint64_t number) {
     if (!latest) {
         return give_up(number, {});
     }
-    found->second.timeout =
-        loop_.at(*latest + kSlack,
-                 [this, number] { time_is_over(number); });
+    found->second.timeout = loop_.at(*latest + kSlack, [this, number] { time_is_over(number); });
 }
 
 void Actions::begin(std::uint64_t number) {
@@ -183,10 +179,8 @@ void Actions::begin(std::uint64_t number) {
         if (pending.only_looks) {
             look(pending, target);
         } else if (!hung.empty() && needs_keeper(pending.verb, *app)) {
-            target.result = failure(target.id,
-                                    shown(*app),
-                                    wire::code_of({ErrorCode::Unavailable, hung, 0}),
-                                    hung);
+            target.result = failure(
+                target.id, shown(*app), wire::code_of({ErrorCode::Unavailable, hung, 0}), hung);
         } else {
             prepare(number, pending, target);
         }
@@ -205,12 +199,11 @@ void Actions::prepare(std::uint64_t number, Pending& pending, Target& target) {
     const bool starts = pending.verb == Verb::Start || pending.verb == Verb::Restart;
     target.begun = false;
     if (pending.reload || pending.verb == Verb::Reload) {
-        apps_.catalog().reload(
-            target.id,
-            {pending.actor},
-            [this, number, id = target.id](const Result<std::string>& reread) {
-                prepared(number, id, reread);
-            });
+        apps_.catalog().reload(target.id,
+                               {pending.actor},
+                               [this, number, id = target.id](const Result<std::string>& reread) {
+                                   prepared(number, id, reread);
+                               });
     } else if (starts) {
         apps_.catalog().look_at_descriptors(
             {target.id}, [this, number, id = target.id] { prepared(number, id, {}); });
@@ -349,9 +342,7 @@ void Actions::look(const Pending& pending, Target& target) const {
     }
 }
 
-void Actions::look_at_start(const Pending& pending,
-                            Target& target,
-                            const apps::App& app) const {
+void Actions::look_at_start(const Pending& pending, Target& target, const apps::App& app) const {
     const supervisor::Machine& machine = app.machine;
     const State state = machine.state();
     if (state == State::Queued) {
@@ -419,8 +410,8 @@ void Actions::settle(const std::set<std::string>& changed, const std::set<std::s
         for (Target& target : pending.targets) {
             const apps::App* const app = apps_.find(target.id);
             const bool waits = app != nullptr && app->machine.state() == State::Waiting;
-            if (!target.result && target.begun && (waits || changed.count(target.id) != 0 ||
-                                   removed.count(target.id) != 0)) {
+            if (!target.result && target.begun &&
+                (waits || changed.count(target.id) != 0 || removed.count(target.id) != 0)) {
                 look(pending, target);
             }
         }

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/apps/apps.h"
 #include "agent/control/client.h"
 #include "agent/control/targets.h"
-#include "agent/apps/apps.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::control {
@@ -20,8 +20,7 @@ namespace berth::control {
 // the same answer.
 class Actions {
 public:
-    Actions(loop::EventLoop& loop, apps::Apps& apps)
-        : loop_(loop), apps_(apps) {}
+    Actions(loop::EventLoop& loop, apps::Apps& apps) : loop_(loop), apps_(apps) {}
 
     void handle(const Client& client, const wire::Request& request);
 
@@ -40,7 +39,7 @@ private:
     struct Target {
         std::string id;
         std::uint64_t generation = 0;  // a start or restart is about a later one than this
-        bool begun = true;  // false: its descriptor is read before
+        bool begun = true;             // false: its descriptor is read before
         std::optional<wire::ActResult> result;
     };
 
@@ -50,9 +49,9 @@ private:
         std::string actor;
         Verb verb = Verb::Start;
         Wait wait = Wait::Outcome;
-        bool if_needed = false;      // what is so already is no failure
-        bool reload = false;         // read the descriptors before
-        bool only_looks = false;     // the command came before this agent did
+        bool if_needed = false;         // what is so already is no failure
+        bool reload = false;            // read the descriptors before
+        bool only_looks = false;        // the command came before this agent did
         std::optional<Duration> limit;  // how long to wait; unset: as long as the apps may take
         std::vector<Target> targets;
         std::vector<std::string> unmatched;
@@ -62,9 +61,7 @@ private:
 
     void begin(std::uint64_t number);
     void prepare(std::uint64_t number, Pending& pending, Target& target);
-    void prepared(std::uint64_t number,
-                  const std::string& id,
-                  const Result<std::string>& reread);
+    void prepared(std::uint64_t number, const std::string& id, const Result<std::string>& reread);
     void act(Pending& pending, Target& target, const Result<std::string>& reread);
 
     // Whoever stops an app has the last word over starts that came before and still read its

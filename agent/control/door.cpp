@@ -13,7 +13,7 @@ namespace berth::control {
 
 namespace {
 
-constexpr std::size_t kMostEarly = 1000;              // requests before open()
+constexpr std::size_t kMostEarly = 1000;             // requests before open()
 constexpr std::size_t kMostEarlyBytes = 64U << 20U;  // of them together
 
 // Where a request may come from.
@@ -85,11 +85,10 @@ Door::Door(const Parts& parts, Waits waits, const DoorOptions& options, Owner ow
                Actions(parts.loop, parts.apps),
                MailGate(parts.relay),
                std::move(waits),
-               Subscriptions(parts.loop,
-                             parts.apps,
-                             [this](const std::vector<std::string>& ids) {
-                                 return context_.statuses(ids);
-                             })},
+               Subscriptions(
+                   parts.loop,
+                   parts.apps,
+                   [this](const std::vector<std::string>& ids) { return context_.statuses(ids); })},
       seen_(parts.apps.stream().last()),
       configured_keys_(options.allowed.begin(), options.allowed.end()) {}
 
@@ -105,14 +104,14 @@ Result<std::unique_ptr<Door>> Door::create(bus::Context& context,
 
 Result<void> Door::listen(bus::Context& context, const DoorOptions& options) {
     const auto make_router = [&](std::unique_ptr<bus::Router>& router) -> Result<void> {
-        BERTH_TRY(router,
-                  bus::Router::create(
-                      context,
-                      context_.loop,
-                      {wire::kMaxMailFrame, 1000},
-                      [this, &router](const bus::Peer& peer, std::string_view frame) {
-                          received(*router, peer, frame);
-                      }));
+        BERTH_TRY(
+            router,
+            bus::Router::create(context,
+                                context_.loop,
+                                {wire::kMaxMailFrame, 1000},
+                                [this, &router](const bus::Peer& peer, std::string_view frame) {
+                                    received(*router, peer, frame);
+                                }));
         return {};
     };
     if (!options.listen.empty()) {
@@ -183,9 +182,8 @@ void Door::answer(bus::Router& router, const bus::Peer& peer, std::string_view f
         (void)client.reply(wire::error_reply(id, request.error()));
         return;
     }
-    const auto* const row = std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Row& one) {
-        return one.name == request->verb;
-    });
+    const auto* const row = std::find_if(
+        kVerbs.begin(), kVerbs.end(), [&](const Row& one) { return one.name == request->verb; });
     if (row == kVerbs.end()) {
         return refuse(client,
                       *request,

@@ -11,7 +11,7 @@ namespace berth::control {
 
 // How the words of a command name apps.
 enum class Naming : std::uint8_t {
-    IdsFirst,     // a word that is an id, or that of one with instances, means that and nothing else
+    IdsFirst,  // a word that is an id, or that of one with instances, means that and nothing else
     Expressions,  // every word is an expression, as in SPMI's guide
 };
 

@@ -19,11 +19,8 @@ bool Waits::full() const {
     return for_log_.size() + for_event_.size() >= kMost;
 }
 
-Result<void> Waits::for_log(const Client& client,
-                            const std::string& folder,
-                            Duration longest,
-                            bool grown,
-                            Again again) {
+Result<void> Waits::for_log(
+    const Client& client, const std::string& folder, Duration longest, bool grown, Again again) {
     const std::uint64_t number = next_++;
     BERTH_TRY(const std::uint64_t watch, log_watch_->wait(folder, [this, number] {
         look_at_log(number, /*last_chance=*/false);

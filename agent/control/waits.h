@@ -15,7 +15,8 @@
 namespace berth::control {
 
 // Requests whose answer waits for something to happen: a line in a log, an event. Each is tried
-// again when it has, and for the last time when its time is over. Owned by the Context. Loop thread.
+// again when it has, and for the last time when its time is over. Owned by the Context. Loop
+// thread.
 class Waits {
 public:
     static Result<Waits> create(loop::EventLoop& loop);
@@ -23,14 +24,11 @@ public:
     // No more can wait: they are answered at once.
     [[nodiscard]] bool full() const;
 
-    // Calls `again` once, when the log in `folder` has grown, or its time is over: then for the last
-    // time. `grown`: it has already, since the request looked. Error: it cannot be watched.
+    // Calls `again` once, when the log in `folder` has grown, or its time is over: then for the
+    // last time. `grown`: it has already, since the request looked. Error: it cannot be watched.
     using Again = std::function<void(bool last_chance)>;
-    Result<void> for_log(const Client& client,
-                         const std::string& folder,
-                         Duration longest,
-                         bool grown,
-                         Again again);
+    Result<void> for_log(
+        const Client& client, const std::string& folder, Duration longest, bool grown, Again again);
 
     // Calls `attempt` when something has happened to an app, until it gives true: that it has
     // answered. With `last_chance` it is to do so whatever there is.

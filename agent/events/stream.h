@@ -54,6 +54,7 @@ public:
         std::vector<const Happened*> events;  // until the next append() or trim()
         bool complete = true;
     };
+
     [[nodiscard]] Part after(std::uint64_t seq) const;
 
     // Drops what is too much or too old. At the end of a turn, when its readers have read.

@@ -186,6 +186,7 @@ void set_limits(const ChildPlan& plan) {
             give_up(plan.gate, StartStage::Limits);
         }
     }
+
     // What the shell that started the keeper allows for core dumps says nothing about this app.
     struct rlimit core {};
 

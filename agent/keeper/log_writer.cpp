@@ -94,9 +94,9 @@ void LogWriter::look_after_file(WallTime when) {
         fd_ = os::UniqueFd(::dup(gone.get()));  // goes on where nobody sees it, until it can be
         return;
     }
-    trouble_ = removed ? "its log was removed: what it wrote before " + rfc3339_utc(when, 0) +
-                             " is gone"
-                       : "its log was moved away, it goes on in a new file";
+    trouble_ =
+        removed ? "its log was removed: what it wrote before " + rfc3339_utc(when, 0) + " is gone"
+                : "its log was moved away, it goes on in a new file";
     if (removed) {
         copy_from(gone, from);
     }
@@ -111,9 +111,9 @@ bool LogWriter::open_again() {
 
     if (!fresh || ::fstat(fresh->get(), &info) != 0) {
         if (!std::exchange(cannot_open_, true)) {
-            log::warning("a log that was taken away cannot be opened again",
-                         {{"folder", target_.folder},
-                          {"error", fresh ? "fstat" : fresh.error().message}});
+            log::warning(
+                "a log that was taken away cannot be opened again",
+                {{"folder", target_.folder}, {"error", fresh ? "fstat" : fresh.error().message}});
         }
         return false;
     }
@@ -254,6 +254,7 @@ void LogWriter::rotate() {
         (void)::rename(rotated.c_str(), current.c_str());  // fd_ still writes to it
         return;
     }
+
     struct stat info {};
 
     if (::fstat(fresh->get(), &info) == 0) {

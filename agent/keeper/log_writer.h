@@ -85,10 +85,10 @@ private:
     bool rotated_ = false;
     std::uint64_t device_ = 0;
     std::uint64_t inode_ = 0;
-    WallTime looked_at_;              // when the file was known to be in its place
+    WallTime looked_at_;                // when the file was known to be in its place
     std::uint64_t size_looked_at_ = 0;  // how large it was then
-    bool cannot_open_ = false;    // said already
-    bool cannot_rotate_ = false;  // the same
+    bool cannot_open_ = false;          // said already
+    bool cannot_rotate_ = false;        // the same
     std::string trouble_;
 };
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kNoModule = 78;  // EX_CONFIG of sysexits.h
 constexpr int kTerminated = 128 + SIGTERM;
-constexpr std::size_t kTogether = 64;  // messages that are acknowledged at once
+constexpr std::size_t kTogether = 64;          // messages that are acknowledged at once
 constexpr std::chrono::milliseconds kSoon(5);  // after which they are, if not before
 
 Host* the_host = nullptr;       // NOLINT: for functions of C that have nothing else
@@ -210,7 +210,6 @@ int Host::talk(const std::function<void(ipc::Client&)>& work) {
 }
 
 // --- ending
-// ---------------------------------------------------------------------------------------
 
 // A thread waits for SIGTERM. It is not blocked instead: what the module starts would inherit that.
 void Host::watch_signals() {
@@ -266,7 +265,6 @@ void Host::call_stop() {
 }
 
 // --- serving
-// --------------------------------------------------------------------------------------
 
 // While handlers run, their messages and those behind them are not offered to others. Over a
 // connection of its own: the others may be in the middle of a call.

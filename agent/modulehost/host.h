@@ -69,8 +69,8 @@ private:
     std::set<std::uint64_t> claimed_;  // messages that are ours, until the relay has forgotten them
     ipc::Duration claim_{};            // after which others are offered them
 
-    std::deque<ipc::Message> waiting_;  // of the main thread: not handled yet
-    std::vector<std::uint64_t> done_;   // the same: handled, not acknowledged
+    std::deque<ipc::Message> waiting_;                    // of the main thread: not handled yet
+    std::vector<std::uint64_t> done_;                     // the same: handled, not acknowledged
     std::chrono::steady_clock::time_point acknowledged_;  // when that was done last
 
     int wake_[2] = {-1, -1};  // a byte in it: the app is to end

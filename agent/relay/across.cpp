@@ -64,7 +64,6 @@ void Across::restore(Stored& stored) {
 }
 
 // --- links
-// ---------------------------------------------------------------------------------------
 
 Across::Link* Across::find_link(std::uint64_t number) {
     const auto found = links_.find(number);
@@ -248,7 +247,6 @@ void Across::send_listen() {
 }
 
 // --- time
-// ----------------------------------------------------------------------------------------
 
 // Nothing ticks while there is no controller; fast while something is under way.
 void Across::keep_ticking() {
@@ -306,7 +304,6 @@ void Across::tick() {
 }
 
 // --- the disk
-// ------------------------------------------------------------------------------------
 
 void Across::submitted(Batch& batch) {
     for (Lane* const lane : dirty_) {
@@ -360,7 +357,6 @@ void Across::failed() {
 }
 
 // --- for people
-// ----------------------------------------------------------------------------------
 
 std::vector<OutboxStats> Across::stats() const {
     std::vector<OutboxStats> all;

@@ -181,7 +181,6 @@ bool Across::respond(const std::string& app,
 }
 
 // --- events
-// --------------------------------------------------------------------------------------
 
 void Across::raise(const FarEvent& event) {
     const auto& share = options_.rules.share_events;

@@ -112,7 +112,6 @@ std::optional<bool> Across::known(const Target& to) const {
 }
 
 // --- sending
-// -------------------------------------------------------------------------------------
 
 // The link that was used last, as long as it leads there: then what was sent stays in order.
 Across::Link* Across::route(Box& box) {
@@ -222,7 +221,6 @@ void Across::discard(const std::vector<Outgoing>& messages) {
 }
 
 // --- what became of it
-// ---------------------------------------------------------------------------
 
 void Across::on_verdicts(std::string_view agent, std::string_view body) {
     const auto read = read_verdicts(body);
@@ -289,7 +287,6 @@ void Across::on_refused(Box& box, const Verdict& verdict) {
 }
 
 // --- requests of ours
-// ----------------------------------------------------------------------------
 
 Result<void> Across::request(const Target& to,
                              const Asker& asker,

@@ -40,9 +40,9 @@ struct Session {
     bool subscribed = false;   // messages are pushed
     bool listening = false;    // events are
     bool deaf = false;         // it takes nothing any more; what it said before is still to come
-    std::size_t window = 0;               // messages that it has not acknowledged
-    std::uint64_t pushed = 0;             // messages, so far
-    std::uint64_t alone = 0;              // one of them that nothing is pushed behind; 0: none
+    std::size_t window = 0;    // messages that it has not acknowledged
+    std::uint64_t pushed = 0;  // messages, so far
+    std::uint64_t alone = 0;   // one of them that nothing is pushed behind; 0: none
     std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
 };
 

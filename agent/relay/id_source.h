@@ -28,8 +28,8 @@ public:
         return first;
     }
 
-    // Reserves more when few are left. The number is for the disk, with whatever goes there next: half
-    // of what is reserved may be given until it is there. Unset: enough are reserved.
+    // Reserves more when few are left. The number is for the disk, with whatever goes there next:
+    // half of what is reserved may be given until it is there. Unset: enough are reserved.
     [[nodiscard]] std::optional<std::uint64_t> reserve() {
         if (next_ + kReserve / 2 <= reserved_) {
             return std::nullopt;

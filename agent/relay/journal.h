@@ -76,9 +76,9 @@ struct Batch {
     void add_known(const Known& added);
 
     [[nodiscard]] bool empty() const {
-        return inserts.empty() && removals.empty() && marks.empty() && outgoing.empty() && sent.empty() &&
-               lanes.empty() && forgotten.empty() && known.empty() && next_id == 0 &&
-               forget_known_below == 0;
+        return inserts.empty() && removals.empty() && marks.empty() && outgoing.empty() &&
+               sent.empty() && lanes.empty() && forgotten.empty() && known.empty() &&
+               next_id == 0 && forget_known_below == 0;
     }
 };
 

@@ -24,7 +24,6 @@ constexpr ZmtpLimits kStrangersLimits = {4096, 4096, 8192, 2};
 }  // namespace
 
 // --- the endpoint
-// --------------------------------------------------------------------------------
 
 Result<std::unique_ptr<LocalEndpoint>> LocalEndpoint::create(loop::EventLoop& loop,
                                                              Relay& relay,
@@ -85,7 +84,6 @@ void LocalEndpoint::flush() {
 }
 
 // --- a connection
-// --------------------------------------------------------------------------------
 
 Connection::Connection(LocalEndpoint& endpoint, os::UniqueFd socket)
     : endpoint_(endpoint), socket_(std::move(socket)), session_(&endpoint.relay_.connected(*this)) {

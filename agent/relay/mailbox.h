@@ -75,9 +75,9 @@ public:
 
     std::optional<Removed> remove(std::uint64_t id);
 
-    // The holder has ended, its messages wait again. Gives the ids of those whose attempt has failed by
-    // that: what it had asked for, and the oldest of what was pushed; what was behind that one, its
-    // receiver had not come to.
+    // The holder has ended, its messages wait again. Gives the ids of those whose attempt has
+    // failed by that: what it had asked for, and the oldest of what was pushed; what was behind
+    // that one, its receiver had not come to.
     std::vector<std::uint64_t> release(std::uint64_t holder);
 
     struct Returned {
@@ -87,11 +87,12 @@ public:
         friend bool operator==(const Returned&, const Returned&) = default;
     };
 
-    // Those whose time is over wait again and are appended to `returned`. Gives when the next is due.
+    // Those whose time is over wait again and are appended to `returned`. Gives when the next is
+    // due.
     std::optional<MonoTime> release_due(MonoTime now, std::vector<Returned>& returned);
 
-    // Its holder gives it back: it waits again. `unseen`: that was no attempt. Gives the holder; unset:
-    // nobody has it.
+    // Its holder gives it back: it waits again. `unseen`: that was no attempt. Gives the holder;
+    // unset: nobody has it.
     std::optional<std::uint64_t> give_back(std::uint64_t id, bool unseen);
 
     // What was pushed to the holder after its first `read` messages.

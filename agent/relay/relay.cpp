@@ -121,7 +121,6 @@ std::uint64_t Relay::take_ids(std::size_t count) {
 }
 
 // --- sessions
-// ------------------------------------------------------------------------------------
 
 Session& Relay::connected(Link& link) {
     auto session = std::make_unique<Session>();
@@ -195,7 +194,6 @@ void Relay::drained(Session& session) {
 }
 
 // --- requests
-// ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -230,28 +228,17 @@ Relay::Handler Relay::handler_of(Verb verb) {
     };
 
     static constexpr auto kHandlers = by_verb(std::to_array<Row>({
-        {Verb::Hello, &Relay::on_hello},
-        {Verb::Ping, &Relay::on_ping},
-        {Verb::Version, &Relay::on_version},
-        {Verb::List, &Relay::on_list},
-        {Verb::Notify, &Relay::on_notify},
-        {Verb::Poll, &Relay::on_poll},
-        {Verb::Ack, &Relay::on_ack},
-        {Verb::Clear, &Relay::on_clear},
-        {Verb::Request, &Relay::on_request},
-        {Verb::Respond, &Relay::on_respond},
-        {Verb::Raise, &Relay::on_raise},
-        {Verb::Start, &Relay::on_control},
-        {Verb::Stop, &Relay::on_control},
-        {Verb::Restart, &Relay::on_control},
-        {Verb::IsRunning, &Relay::on_facts},
-        {Verb::IsAvailable, &Relay::on_facts},
-        {Verb::Status, &Relay::on_facts},
-        {Verb::Config, &Relay::on_config},
-        {Verb::Working, &Relay::on_working},
-        {Verb::Release, &Relay::on_release},
-        {Verb::Resend, &Relay::on_resend},
-        {Verb::Drop, &Relay::on_drop},
+        {Verb::Hello, &Relay::on_hello},     {Verb::Ping, &Relay::on_ping},
+        {Verb::Version, &Relay::on_version}, {Verb::List, &Relay::on_list},
+        {Verb::Notify, &Relay::on_notify},   {Verb::Poll, &Relay::on_poll},
+        {Verb::Ack, &Relay::on_ack},         {Verb::Clear, &Relay::on_clear},
+        {Verb::Request, &Relay::on_request}, {Verb::Respond, &Relay::on_respond},
+        {Verb::Raise, &Relay::on_raise},     {Verb::Start, &Relay::on_control},
+        {Verb::Stop, &Relay::on_control},    {Verb::Restart, &Relay::on_control},
+        {Verb::IsRunning, &Relay::on_facts}, {Verb::IsAvailable, &Relay::on_facts},
+        {Verb::Status, &Relay::on_facts},    {Verb::Config, &Relay::on_config},
+        {Verb::Working, &Relay::on_working}, {Verb::Release, &Relay::on_release},
+        {Verb::Resend, &Relay::on_resend},   {Verb::Drop, &Relay::on_drop},
     }));
     static_assert(complete(kHandlers), "every verb has its handler, and none has two");
     return kHandlers.at(static_cast<std::size_t>(verb));
@@ -328,7 +315,6 @@ void Relay::begin_stop() {
 }
 
 // --- boxes
-// ---------------------------------------------------------------------------------------
 
 Box* Relay::find_box(std::string_view app) {
     const auto found = boxes_.find(app);
@@ -358,7 +344,8 @@ void Relay::sweep_boxes() {
     const std::uint64_t now = key_time_ms();
     std::erase_if(boxes_, [this, now](const auto& entry) {
         const Box& box = *entry.second;
-        if (!box.mail.empty() || box.dead.count() != 0 || box.sessions != 0 || box.references != 0 || box.touched ||
+        if (!box.mail.empty() || box.dead.count() != 0 || box.sessions != 0 ||
+            box.references != 0 || box.touched ||
             (!box.keys.empty() && box.keys.back().second + known_for_ms() >= now)) {
             return false;
         }
@@ -377,7 +364,6 @@ void Relay::touch(Box& box) {
 }
 
 // --- what is known of apps
-// -----------------------------------------------------------------------
 
 void Relay::apps_changed(std::vector<AppFacts> changed, const std::vector<std::string>& removed) {
     for (AppFacts& app : changed) {

@@ -28,7 +28,6 @@ void Relay::make_across(Stored& stored) {
 }
 
 // --- of our apps
-// ---------------------------------------------------------------------------------
 
 // "AGENT/ID" with another agent's name; nothing for what is ours, or nobody's.
 std::optional<Across::Target> Relay::far_target(std::string_view to) const {
@@ -179,7 +178,6 @@ void Relay::want_far_events(Session& session, std::vector<std::string> agents) {
 }
 
 // --- of apps of other agents
-// ---------------------------------------------------------------------
 
 Result<std::uint64_t> Relay::deliver(const Arrival& arrival) {
     BERTH_TRY(Box* const box, need_box(arrival.to));

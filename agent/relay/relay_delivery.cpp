@@ -16,7 +16,6 @@ constexpr std::uint64_t kLongestWaitMs = 366ULL * 24 * 3600 * 1000;
 }  // namespace
 
 // --- giving out
-// ----------------------------------------------------------------------------------
 
 Message* Relay::next(Box& box) {
     std::vector<std::uint64_t> expired;
@@ -249,7 +248,6 @@ void Relay::failed(Box& box, const std::vector<std::uint64_t>& ids) {
 }
 
 // --- taking away
-// ---------------------------------------------------------------------------------
 
 bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
     const auto removed = box.mail.remove(id);

@@ -85,9 +85,9 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
     wire::append_text(header, "version");
     wire::append_text(header, options_.port.version);
     wire::append_text(header, "redeliver_ms");
-    wire::append_whole(header,
-                       static_cast<std::uint64_t>(session.box->redeliver_after /
-                                                  std::chrono::milliseconds(1)));
+    wire::append_whole(
+        header,
+        static_cast<std::uint64_t>(session.box->redeliver_after / std::chrono::milliseconds(1)));
     answer(session, header);
 }
 
@@ -145,7 +145,6 @@ void Relay::on_list(Session& session, const RequestHeader& request, Parts /*payl
 }
 
 // --- requests between apps
-// -----------------------------------------------------------------------
 
 void Relay::on_request(Session& session, const RequestHeader& request, Parts payload) {
     const auto fail_with = [&](const Error& error) {
@@ -255,7 +254,6 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
 }
 
 // --- events
-// --------------------------------------------------------------------------------------
 
 void Relay::on_raise(Session& session, const RequestHeader& request, Parts payload) {
     constexpr std::size_t kLongestType = 256;
@@ -306,7 +304,6 @@ void Relay::push_event(Parts parts, const std::function<bool(const Session&)>& w
 }
 
 // --- apps
-// ----------------------------------------------------------------------------------------
 
 namespace {
 

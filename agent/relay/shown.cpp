@@ -327,7 +327,6 @@ bool Shower::binary(std::optional<std::uint64_t> length, bool hide, bool ext) {
 }
 
 // --- JSON in a string
-// ----------------------------------------------------------------------------
 
 bool has_secrets(const json::JsonValue& value) {
     const auto& items = value.items();

@@ -30,7 +30,7 @@ public:
     explicit AppRows(Turn& turn) : turn_(turn) {}
 
     [[nodiscard]] Result<std::vector<AppRow>> load();
-    void save(const AppRow& app);        // all of it; waits for the disk
+    void save(const AppRow& app);         // all of it; waits for the disk
     void save_memory(const AppRow& app);  // what changes while it runs
 
     // With its runs and crashes; waits for the disk.

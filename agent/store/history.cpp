@@ -61,8 +61,7 @@ std::vector<RunRow> History::runs(const std::string& id, std::size_t limit) {
         "WHERE app = ? ORDER BY generation DESC LIMIT ?",
         {id, limit});
     while (row.next()) {
-        runs.push_back(
-            {id, row.count(0), row.time(1), row.time(2), exit_of(row, 3), row.text(6)});
+        runs.push_back({id, row.count(0), row.time(1), row.time(2), exit_of(row, 3), row.text(6)});
     }
     return runs;
 }

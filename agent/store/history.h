@@ -73,7 +73,7 @@ public:
     // Counts to its group. The newest 50 of an app are kept, and 100 groups.
     void add_crash(const CrashRow& crash);
     [[nodiscard]] std::vector<CrashRow> crashes(const std::string& id,
-                                                std::size_t limit);  // newest first
+                                                std::size_t limit);             // newest first
     [[nodiscard]] std::vector<CrashGroup> crash_groups(const std::string& id);  // "": of all apps
 
 private:

@@ -28,8 +28,7 @@ Result<void> Turn::commit() {
     if (dirty()) {
         const bool wrote = db_->in_transaction();
         if (auto committed = db_->commit(); !committed) {
-            return fail(ErrorCode::Io,
-                        "write the agent's database: " + committed.error().message);
+            return fail(ErrorCode::Io, "write the agent's database: " + committed.error().message);
         }
         if (wrote) {
             unflushed_ = !syncs_full_;

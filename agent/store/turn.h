@@ -9,8 +9,8 @@
 namespace berth::store {
 
 // What one turn of the loop writes to agent.db: one transaction, which the first write begins and
-// commit() ends. A write that fails (full disk, I/O error) is reported by commit(); supervision goes
-// on with what is in memory.
+// commit() ends. A write that fails (full disk, I/O error) is reported by commit(); supervision
+// goes on with what is in memory.
 //
 // What people said (start, stop, load …) is on the disk before it is acknowledged. What was merely
 // seen of runs is in the kernel's memory when it is committed: kill -9 loses nothing of it. A power
@@ -34,6 +34,7 @@ public:
 
     // Waits until all that was committed is on the disk. Nothing to do within a transaction.
     Result<void> flush();
+
     [[nodiscard]] bool unflushed() const { return unflushed_; }
 
     // There is something to commit, or to report.

@@ -4,9 +4,7 @@
 
 namespace berth::auth {
 
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 Duration Throttle::wait(const std::string& key, MonoTime now) const {
     const auto found = entries_.find(key);

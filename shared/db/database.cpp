@@ -83,7 +83,7 @@ struct Database::Impl {
             db->exec("PRAGMA journal_mode=WAL");
         }
         db->exec(options.sync == Options::Sync::Full ? "PRAGMA synchronous=FULL"
-                                                    : "PRAGMA synchronous=NORMAL");
+                                                     : "PRAGMA synchronous=NORMAL");
         db->exec("PRAGMA foreign_keys=ON");
         db->exec("PRAGMA trusted_schema=OFF");
         if (options.checkpoint_pages != 0) {
@@ -95,7 +95,7 @@ struct Database::Impl {
         if (options.max_bytes != 0) {
             const std::int64_t page = db->execAndGet("PRAGMA page_size").getInt64();
             db->exec("PRAGMA max_page_count=" +
-                    std::to_string(static_cast<std::int64_t>(options.max_bytes) / page));
+                     std::to_string(static_cast<std::int64_t>(options.max_bytes) / page));
         }
     }
 
@@ -227,9 +227,8 @@ std::optional<WallTime> Rows::optional_time(int column) const {
 // --- statements
 
 void Statement::bind(int parameter, const Value& value) {
-    database_.impl_->guarded([&] {
-        bind_value(database_.impl_->kept(number_), parameter, value, Blobs::Borrowed);
-    });
+    database_.impl_->guarded(
+        [&] { bind_value(database_.impl_->kept(number_), parameter, value, Blobs::Borrowed); });
 }
 
 int Statement::run() {
@@ -344,8 +343,8 @@ Database::Place Database::place() const {
     if (!now) {
         return Place::Gone;
     }
-    const bool own = impl_->opened && now->inode == impl_->opened->inode &&
-                     now->device == impl_->opened->device;
+    const bool own =
+        impl_->opened && now->inode == impl_->opened->inode && now->device == impl_->opened->device;
     return own ? Place::Own : Place::Other;
 }
 

@@ -61,6 +61,7 @@ public:
 
 private:
     friend class Database;
+
     Statement(Database& database, std::size_t number) : database_(database), number_(number) {}
 
     Database& database_;
@@ -126,8 +127,8 @@ public:
     std::optional<std::string> take_failure();
     [[nodiscard]] bool failed() const;
 
-    // Whether the file still has its name: somebody may have removed it, or put another there. Looks
-    // at the disk. One in memory is its own.
+    // Whether the file still has its name: somebody may have removed it, or put another there.
+    // Looks at the disk. One in memory is its own.
     enum class Place : std::uint8_t { Own, Gone, Other };
     [[nodiscard]] Place place() const;
 
@@ -154,7 +155,9 @@ private:
 class Transaction {
 public:
     explicit Transaction(Database& database) : database_(database) { database_.begin(); }
+
     ~Transaction() { database_.rollback(); }
+
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
 

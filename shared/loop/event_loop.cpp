@@ -68,7 +68,8 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(Clock clock) {
     if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
         return fail(os::last_error("epoll_ctl"));
     }
-    return std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll), std::move(wake), std::move(clock)));
+    return std::unique_ptr<EventLoop>(
+        new EventLoop(std::move(epoll), std::move(wake), std::move(clock)));
 }
 
 EventLoop::EventLoop(os::UniqueFd epoll, os::UniqueFd wake, Clock clock)
@@ -109,8 +110,7 @@ Registration EventLoop::at(MonoTime when, Callback callback) {
 }
 
 Registration EventLoop::after(Duration delay, Callback callback) {
-    return at(now_.mono + delay,
-              std::move(callback));
+    return at(now_.mono + delay, std::move(callback));
 }
 
 Registration EventLoop::before_sleep(std::function<bool()> hook) {

@@ -35,8 +35,8 @@ Result<void> FileWatch::set(const std::string& path, Kind kind, Changed changed)
     if (watches(path)) {
         return {};
     }
-    const int watch = ::inotify_add_watch(
-        fd_.get(), path.c_str(), kind == Kind::File ? kOfFile : kOfFolder);
+    const int watch =
+        ::inotify_add_watch(fd_.get(), path.c_str(), kind == Kind::File ? kOfFile : kOfFolder);
     if (watch < 0) {
         return fail(os::last_error("watch " + path));
     }

@@ -12,8 +12,8 @@
 
 namespace berth::loop {
 
-// Tells when files, or the names in folders, change: one inotify instance. A file that is replaced by
-// another of its name is told once; what then has its name is watched after the next set(). Loop
+// Tells when files, or the names in folders, change: one inotify instance. A file that is replaced
+// by another of its name is told once; what then has its name is watched after the next set(). Loop
 // thread.
 class FileWatch {
 public:
@@ -29,9 +29,7 @@ public:
     Result<void> set(const std::string& path, Kind kind, Changed changed);
     void remove(const std::string& path);
 
-    [[nodiscard]] bool watches(const std::string& path) const {
-        return by_path_.count(path) != 0;
-    }
+    [[nodiscard]] bool watches(const std::string& path) const { return by_path_.count(path) != 0; }
 
 private:
     struct Watched {

@@ -53,6 +53,7 @@ public:
 
     private:
         friend class WorkerPool;
+
         explicit Control(std::shared_ptr<std::atomic<bool>> cancelled)
             : cancelled_(std::move(cancelled)) {}
 
@@ -68,6 +69,7 @@ public:
         Ticket& operator=(Ticket&& other) noexcept;
         Ticket(const Ticket&) = delete;
         Ticket& operator=(const Ticket&) = delete;
+
         ~Ticket() { cancel(); }
 
         // Nothing when it has given its result.
@@ -126,10 +128,11 @@ public:
                 (*finish)(fail(ErrorCode::Exhausted, "too much is waiting to be done"));
             });
         }
-        ticket.job_->deadline = loop.after(limit, [finish, cancelled = ticket.job_->cancelled, limit] {
-            cancelled->store(true);
-            (*finish)(fail(ErrorCode::TimedOut, "not done within " + short_duration(limit)));
-        });
+        ticket.job_->deadline =
+            loop.after(limit, [finish, cancelled = ticket.job_->cancelled, limit] {
+                cancelled->store(true);
+                (*finish)(fail(ErrorCode::TimedOut, "not done within " + short_duration(limit)));
+            });
         return ticket;
     }
 
@@ -162,7 +165,7 @@ private:
 
     std::mutex mutex_;
     std::array<LaneState, 2> lanes_;
-    bool stopping_ = false;  // guarded by mutex_
+    bool stopping_ = false;          // guarded by mutex_
     std::condition_variable ended_;  // a thread has
 };
 

@@ -1,9 +1,10 @@
-#include "shared/base/text.h"
 #include "shared/model/app_status.h"
 
 #include <array>
 #include <charconv>
 #include <utility>
+
+#include "shared/base/text.h"
 
 namespace berth {
 

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 #include "shared/base/text.h"
 #include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"

@@ -80,9 +80,9 @@ Result<std::string> read_all(const UniqueFd& fd, const std::string& path, std::s
         return fail(last_error(path));
     }
     if (!S_ISREG(info.st_mode)) {
-        return fail(ErrorCode::InvalidArgument,
-                    path + (S_ISDIR(info.st_mode) ? " is a folder, not a file"
-                                                  : " is not a regular file"));
+        return fail(
+            ErrorCode::InvalidArgument,
+            path + (S_ISDIR(info.st_mode) ? " is a folder, not a file" : " is not a regular file"));
     }
     std::string content;
     std::array<char, 16384> buffer{};
@@ -117,11 +117,10 @@ Result<std::string> read_file_beneath(const std::string& folder,
     how.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     const std::string shown = folder + "/" + path;
-    UniqueFd fd(static_cast<int>(
-        ::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+    UniqueFd fd(
+        static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
     if (!fd.valid() && errno == ENOSYS) {  // before 5.6: no link at all
-        fd = UniqueFd(::openat(
-            root.get(), path.c_str(), static_cast<int>(how.flags) | O_NOFOLLOW));
+        fd = UniqueFd(::openat(root.get(), path.c_str(), static_cast<int>(how.flags) | O_NOFOLLOW));
     }
     if (!fd.valid() && (errno == EXDEV || errno == ELOOP)) {
         return fail(ErrorCode::InvalidArgument, shown + " is a link that leads out of its folder");

@@ -97,8 +97,8 @@ std::string host_name();
 struct HelperSpec {
     std::vector<std::string> argv;  // argv[0] is the path
     int inherit = -1;               // becomes descriptor 3; -1: none
-    bool new_session = false;  // and then in "/"; the shell it came from is nothing to it
-    std::string output;  // stdout and stderr are appended to this file; empty: inherited
+    bool new_session = false;       // and then in "/"; the shell it came from is nothing to it
+    std::string output;             // stdout and stderr are appended to this file; empty: inherited
 };
 
 Result<pid_t> start_helper(const HelperSpec& spec);

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <optional>
 #include <type_traits>
 
 namespace berth {

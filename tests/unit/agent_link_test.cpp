@@ -116,8 +116,7 @@ struct LinkWorld {
     // Turns of the real loop until `done`, at most for `limit`.
     template <class Done>
     bool until(Done done, Duration limit = 10s) {
-        const MonoTime end =
-            MonoClock::now() + limit;
+        const MonoTime end = MonoClock::now() + limit;
         while (!done()) {
             if (MonoClock::now() > end) {
                 return false;

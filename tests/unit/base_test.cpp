@@ -221,9 +221,11 @@ TEST_CASE("what looks like a secret is masked, and nothing else") {
 TEST_CASE("a time that was written is read, and nothing else") {
     using berth::parse_rfc3339_utc;
     using berth::WallTime;
-    const WallTime time = WallTime(std::chrono::seconds(1'700'000'000)) + berth::Duration(123'456'789);
+    const WallTime time =
+        WallTime(std::chrono::seconds(1'700'000'000)) + berth::Duration(123'456'789);
     CHECK(parse_rfc3339_utc(berth::rfc3339_utc(time)) == time);
-    CHECK(parse_rfc3339_utc("2023-11-14T22:13:20Z") == WallTime(std::chrono::seconds(1'700'000'000)));
+    CHECK(parse_rfc3339_utc("2023-11-14T22:13:20Z") ==
+          WallTime(std::chrono::seconds(1'700'000'000)));
     CHECK(parse_rfc3339_utc("2023-11-14T22:13:20.5Z") ==
           WallTime(std::chrono::seconds(1'700'000'000)) + std::chrono::milliseconds(500));
     for (const char* const text : {"",

@@ -335,9 +335,8 @@ TEST_CASE("a descriptor that changes behind the back of a reload is seen to be c
     World world;
     world.load("web");
     bool reread = false;
-    world.apps->catalog().reload("web", {"ann"}, [&reread](const auto& /*changed*/) {
-        reread = true;
-    });
+    world.apps->catalog().reload(
+        "web", {"ann"}, [&reread](const auto& /*changed*/) { reread = true; });
     std::promise<void> read;  // the pool has one thread: it comes after the reload
     REQUIRE(world.pool.post(loop::WorkerPool::Lane::Short, [&read] { read.set_value(); }));
     read.get_future().wait();

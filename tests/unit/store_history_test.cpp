@@ -125,7 +125,8 @@ TEST_CASE("events are bounded also when each agent adds only a few") {
     std::uint64_t number = 0;
     const auto add = [&](Store& store, int count) {
         for (int i = 0; i < count; ++i) {
-            store.history().add_event({++number, WallTime(Duration(1)), "web", AppState::Running, "on"});
+            store.history().add_event(
+                {++number, WallTime(Duration(1)), "web", AppState::Running, "on"});
         }
         REQUIRE(store.turn().commit());
     };

@@ -6,7 +6,6 @@
 
 namespace berth::figures {
 
-
 namespace {
 
 constexpr std::size_t kHour = 720;  // every 5 s
@@ -138,9 +137,7 @@ std::vector<Point> History::in_order(const Series& series) {
     return points;
 }
 
-std::vector<Point> History::since(const std::string& app,
-                                               WallTime from,
-                                               WallTime now) const {
+std::vector<Point> History::since(const std::string& app, WallTime from, WallTime now) const {
     if (now - from > kInMemory + kOnItsWay && store_ != nullptr) {
         return store_->between(app, from, now);
     }

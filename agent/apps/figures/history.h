@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/backend/sample.h"
 #include "agent/apps/figures/store.h"
+#include "agent/backend/sample.h"
 #include "shared/time/clock.h"
 
 namespace berth::figures {
@@ -28,12 +28,11 @@ public:
 
     // From memory when it reaches back that far, else from the store. Oldest first.
     [[nodiscard]] std::vector<Point> since(const std::string& app,
-                                                        WallTime from,
-                                                        WallTime now) const;
+                                           WallTime from,
+                                           WallTime now) const;
 
     // The last `count` points of the hour.
-    [[nodiscard]] std::vector<Point> last(const std::string& app,
-                                                       std::size_t count) const;
+    [[nodiscard]] std::vector<Point> last(const std::string& app, std::size_t count) const;
     void remove(const std::string& app);
 
     // The wall clock was set: what is in memory is told by the new one.

@@ -35,8 +35,7 @@ void Sampler::sample(Duration fresh) {
     for (const Subject& subject : subjects_()) {
         Sample& latest = latest_[subject.run.id].sample;
         if (latest.leader != subject.pid || now - latest.at >= fresh) {
-            latest =
-                backend_.sample(subject.run, subject.pid, latest, now, backend::Detail::Usual);
+            latest = backend_.sample(subject.run, subject.pid, latest, now, backend::Detail::Usual);
         }
     }
 }

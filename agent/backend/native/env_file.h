@@ -20,8 +20,9 @@ using EnvEntries = std::vector<std::pair<std::string, std::string>>;
 //   NAME="over
 //   several lines"             # single quotes too
 //
-// Nothing is expanded. A byte order mark and CRs before newlines are read past. Error, with file and
-// line: no NAME=, a name that is none, text behind a closing quote, a quote that is not closed, NUL.
+// Nothing is expanded. A byte order mark and CRs before newlines are read past. Error, with file
+// and line: no NAME=, a name that is none, text behind a closing quote, a quote that is not closed,
+// NUL.
 Result<EnvEntries> parse_env_file(const std::string& file, std::string_view text);
 
 }  // namespace berth::native

@@ -43,7 +43,8 @@ Environment own_environment() {
 }
 
 // What every app has of the agent's environment.
-constexpr std::array<std::string_view, 6> kForAll = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ"};
+constexpr std::array<std::string_view, 6> kForAll = {
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ"};
 
 // As it is declared; else pyTainer's apps and those of a Procfile inherit all, as they always did,
 // and the others what the home says.

@@ -96,10 +96,15 @@ public:
 
     // No facts of runs: what the client keeps, what the agent is told, and what we say.
     void operator()(const keeperlink::Hello& /*message*/) const {}
+
     void operator()(const keeperlink::SnapshotEnd& /*message*/) const {}
+
     void operator()(const keeperlink::Pong& /*message*/) const {}
+
     void operator()(const keeperlink::LogRotated& /*message*/) const {}
+
     void operator()(const keeperlink::UpgradeAnswer& /*message*/) const {}
+
     void operator()(const keeperlink::SaidByAgent auto& /*message*/) const {}
 
 private:
@@ -153,8 +158,7 @@ std::vector<std::string> NativeBackend::remarks(const LaunchRequest& request) co
             "; app.inherit_env names what it needs of that"};
 }
 
-std::optional<Refusal> NativeBackend::start(const LaunchRequest& request,
-                                            backend::Effort effort) {
+std::optional<Refusal> NativeBackend::start(const LaunchRequest& request, backend::Effort effort) {
     if (request.spec.backend == BackendType::Slurm) {
         return Refusal{"this version has no slurm backend", /*hopeless=*/true};
     }
@@ -211,13 +215,13 @@ void NativeBackend::beside(const LaunchRequest& request,
                            const std::string& line,
                            Duration timeout,
                            BesideDone done) {
-    auto start = keeper_.ready() ? plan_line(launch_, request, line)
-                                 : Result<keeperlink::Start>(
-                                       fail(ErrorCode::Unavailable, "the keeper is away"));
+    auto start =
+        keeper_.ready()
+            ? plan_line(launch_, request, line)
+            : Result<keeperlink::Start>(fail(ErrorCode::Unavailable, "the keeper is away"));
     if (!start) {
         using End = backend::BesideResult::End;
-        const End end =
-            start.error().code == ErrorCode::Unavailable ? End::Unknown : End::Failed;
+        const End end = start.error().code == ErrorCode::Unavailable ? End::Unknown : End::Failed;
         loop_.post([done = std::move(done),
                     result = backend::BesideResult{end, line + ": " + start.error().message}] {
             done(result);

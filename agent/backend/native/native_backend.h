@@ -26,6 +26,7 @@ public:
     // --- what the keeper says
     void on_snapshot(const std::vector<keeperlink::RunFact>& runs, std::int32_t keeper_pid);
     void on_fact(const keeperlink::Message& message);
+
     void on_problem() { facts_->problem_changed(); }
 
     [[nodiscard]] std::vector<backend::Obstacle> preflight(

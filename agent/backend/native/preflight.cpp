@@ -214,8 +214,8 @@ private:
             rest = trim(rest.substr(2));
         }
         const std::string program(rest.substr(0, rest.find_first_of(" \t")));
-        const bool plain = !program.empty() && program.front() != '-' &&
-                           program.find('=') == std::string::npos;
+        const bool plain =
+            !program.empty() && program.front() != '-' && program.find('=') == std::string::npos;
         if (plain && !find_command(program)) {
             add("the interpreter of " + script + ", " + program + ", is not in its PATH");
         }

@@ -28,7 +28,10 @@ std::vector<wire::LogLine> last_lines(Context& context, const std::string& id, s
     return batch ? batch->lines : std::vector<wire::LogLine>();
 }
 
-void list_now(Context& context, const Client& client, const wire::Request& request, const Targets& matches) {
+void list_now(Context& context,
+              const Client& client,
+              const wire::Request& request,
+              const Targets& matches) {
     if (request.args["metrics"].as_bool(true)) {
         context.apps.figures().sample(kFreshSample);
     }
@@ -65,7 +68,8 @@ void show_now(Context& context, const Client& client, const wire::Request& reque
         history.push_back(event_value(event));
     }
     Value::Array runs;
-    for (const store::RunRow& run : context.store.history().runs(id, request.args["runs"].as_uint(100))) {
+    for (const store::RunRow& run :
+         context.store.history().runs(id, request.args["runs"].as_uint(100))) {
         const auto code = spmi_exit_code(run.exit);
         runs.push_back(Value::Map{{"generation", run.generation},
                                   {"started", wire::to_value(run.started)},
@@ -91,14 +95,14 @@ void explain_now(Context& context, const Client& client, const wire::Request& re
     ok(client,
        request,
        wire::to_value(control::explain({context.apps.status(*app),
-                               spec.kind,
-                               spec.restart.policy,
-                               spec.schedule.timezone,
-                               app->machine.outlook(),
-                               context.apps.awaited(*app),
-                               last_lines(context, id, 3),
-                               context.loop.now().wall,
-                               context.apps.backend().problem()})));
+                                        spec.kind,
+                                        spec.restart.policy,
+                                        spec.schedule.timezone,
+                                        app->machine.outlook(),
+                                        context.apps.awaited(*app),
+                                        last_lines(context, id, 3),
+                                        context.loop.now().wall,
+                                        context.apps.backend().problem()})));
 }
 
 }  // namespace
@@ -122,8 +126,10 @@ void list(Context& context, const Client& client, const wire::Request& request) 
         return refuse(client, request, found.error());
     }
     context.apps.ledger().look_after_store();
-    context.apps.catalog().look_at_descriptors(
-        found->ids, [&context, client, request, matches = *found] { list_now(context, client, request, matches); });
+    context.apps.catalog().look_at_descriptors(found->ids,
+                                               [&context, client, request, matches = *found] {
+                                                   list_now(context, client, request, matches);
+                                               });
 }
 
 void show(Context& context, const Client& client, const wire::Request& request) {
@@ -131,7 +137,8 @@ void show(Context& context, const Client& client, const wire::Request& request) 
     if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    context.apps.catalog().look_at_descriptors({id}, [&context, client, request] { show_now(context, client, request); });
+    context.apps.catalog().look_at_descriptors(
+        {id}, [&context, client, request] { show_now(context, client, request); });
 }
 
 void explain(Context& context, const Client& client, const wire::Request& request) {
@@ -139,8 +146,8 @@ void explain(Context& context, const Client& client, const wire::Request& reques
     if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
-    context.apps.catalog().look_at_descriptors({id},
-                                        [&context, client, request] { explain_now(context, client, request); });
+    context.apps.catalog().look_at_descriptors(
+        {id}, [&context, client, request] { explain_now(context, client, request); });
 }
 
 }  // namespace berth::control::verbs

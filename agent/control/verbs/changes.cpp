@@ -38,7 +38,8 @@ void load(Context& context, const Client& client, const wire::Request& request) 
             std::vector<std::string> warnings = loaded.warnings;
             for (const std::string& id : loaded.ids) {
                 const apps::App& app = *context.apps.find(id);
-                for (const std::string& obstacle : context.apps.conductor().obstacles(app, app.spec())) {
+                for (const std::string& obstacle :
+                     context.apps.conductor().obstacles(app, app.spec())) {
                     warnings.push_back(id + " would not start: " + obstacle);
                 }
             }
@@ -67,18 +68,19 @@ void input(Context& context, const Client& client, const wire::Request& request)
     }
     const auto patience = std::chrono::milliseconds(
         std::min<std::uint64_t>(request.args["wait_ms"].as_uint(), kLongestInputWaitMs));
-    const auto answer = [&context, client, request = asked(request)](
-                            const backend::InputResult& outcome) {
-        if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
-            return refuse(client, request, *outcome.why);
-        }
-        ok(client,
-           request,
-           Value::Map{{"taken", std::uint64_t{outcome.taken}},
-                      {"why", outcome.why ? outcome.why->message : ""},
-                      {"full", outcome.why && outcome.why->code == ErrorCode::Exhausted}});
-    };
-    const auto sent = context.apps.conductor().input(request.args["id"].as_string(), data, patience, answer);
+    const auto answer =
+        [&context, client, request = asked(request)](const backend::InputResult& outcome) {
+            if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
+                return refuse(client, request, *outcome.why);
+            }
+            ok(client,
+               request,
+               Value::Map{{"taken", std::uint64_t{outcome.taken}},
+                          {"why", outcome.why ? outcome.why->message : ""},
+                          {"full", outcome.why && outcome.why->code == ErrorCode::Exhausted}});
+        };
+    const auto sent =
+        context.apps.conductor().input(request.args["id"].as_string(), data, patience, answer);
     if (!sent) {
         refuse(client, request, sent.error());
     }
@@ -86,8 +88,8 @@ void input(Context& context, const Client& client, const wire::Request& request)
 
 void resize(Context& context, const Client& client, const wire::Request& request) {
     context.apps.conductor().resize(request.args["id"].as_string(),
-                     static_cast<std::uint32_t>(request.args["rows"].as_uint()),
-                     static_cast<std::uint32_t>(request.args["columns"].as_uint()));
+                                    static_cast<std::uint32_t>(request.args["rows"].as_uint()),
+                                    static_cast<std::uint32_t>(request.args["columns"].as_uint()));
     ok(client, request);
 }
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "agent/control/replies.h"
-#include "agent/control/verbs/verbs.h"
 #include "agent/control/targets.h"
+#include "agent/control/verbs/verbs.h"
 #include "shared/wire/status.h"
 
 namespace berth::control::verbs {
@@ -105,10 +105,10 @@ void check(Context& context, const Client& client, const wire::Request& request)
 
 void scale(Context& context, const Client& client, const wire::Request& request) {
     const auto count = request.args["count"].as_uint();
-    const auto changed =
-        context.apps.catalog().scale(request.args["id"].as_string(),
-                        static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1'000'000)),
-                        {request.args["actor"].as_string()});
+    const auto changed = context.apps.catalog().scale(
+        request.args["id"].as_string(),
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1'000'000)),
+        {request.args["actor"].as_string()});
     if (!changed) {
         return refuse(client, request, changed.error());
     }

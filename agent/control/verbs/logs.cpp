@@ -46,8 +46,9 @@ bool answer_events(Context& context,
     const Value& args = request.args;
     const auto limit = std::clamp<std::size_t>(args["limit"].as_uint(100), 1, 1000);
     store::History& history = context.store.history();
-    const auto events = args["after"].is_nil() ? history.last_events(limit)
-                                               : history.events_after(args["after"].as_uint(), limit);
+    const auto events = args["after"].is_nil()
+                            ? history.last_events(limit)
+                            : history.events_after(args["after"].as_uint(), limit);
     if (events.empty() && !last_chance) {
         return false;
     }

@@ -32,7 +32,9 @@ void peers(Context& context, const Client& client, const wire::Request& request)
     for (const auto& peer : context.store.settings().peers()) {
         peers.push_back(Value::Map{{"key", peer.key}, {"name", peer.name}});
     }
-    ok(client, request, Value::Map{{"peers", std::move(peers)}, {"endpoint", context.tcp_endpoint}});
+    ok(client,
+       request,
+       Value::Map{{"peers", std::move(peers)}, {"endpoint", context.tcp_endpoint}});
 }
 
 void shutdown(Context& context, const Client& client, const wire::Request& request) {

@@ -135,19 +135,19 @@ void remove_message(Context& context, const Client& client, const wire::Request&
             ack.verb = *verb;
             ack.app = id;
             ack.args = Value::Map{{"ids", Value::Array{message}}};
-            context.relay.ask(ack, [&context, client, request](const relay::OperatorAnswer& answer) {
-                if (answer.code == wire::Code::Ok) {
-                    return ok(client, request);
-                }
-                refuse(client,
-                       request,
-                       {wire::error_code_of(answer.code), answer.info["error"].as_string(), 0});
-            });
+            context.relay.ask(
+                ack, [&context, client, request](const relay::OperatorAnswer& answer) {
+                    if (answer.code == wire::Code::Ok) {
+                        return ok(client, request);
+                    }
+                    refuse(client,
+                           request,
+                           {wire::error_code_of(answer.code), answer.info["error"].as_string(), 0});
+                });
         });
 }
 
 void trace(Context& context, const Client& client, const wire::Request& request) {
-
     struct Seen {
         std::vector<relay::TraceEntry> entries;
         std::uint64_t change = 0;

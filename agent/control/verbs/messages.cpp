@@ -40,19 +40,20 @@ void message(Context& context, const Client& client, const wire::Request& reques
 
 void mailbox(Context& context, const Client& client, const wire::Request& request) {
     const std::uint64_t max = std::min(request.args["max"].as_uint(kMaxPeeked), kMaxPeeked);
-    context.relay.peek(request.args["id"].as_string(),
-                       max,
-                       [&context, client, request](const std::vector<relay::Service::Waiting>& found) {
-                           Value::Array messages;
-                           for (const auto& message : found) {
-                               messages.push_back(Value::Map{{"id", message.id},
-                                                             {"from", message.from},
-                                                             {"time_ms", message.time_ms},
-                                                             {"attempt", message.attempt},
-                                                             {"payload", message.payload}});
-                           }
-                           ok(client, request, Value::Map{{"messages", std::move(messages)}});
-                       });
+    context.relay.peek(
+        request.args["id"].as_string(),
+        max,
+        [&context, client, request](const std::vector<relay::Service::Waiting>& found) {
+            Value::Array messages;
+            for (const auto& message : found) {
+                messages.push_back(Value::Map{{"id", message.id},
+                                              {"from", message.from},
+                                              {"time_ms", message.time_ms},
+                                              {"attempt", message.attempt},
+                                              {"payload", message.payload}});
+            }
+            ok(client, request, Value::Map{{"messages", std::move(messages)}});
+        });
 }
 
 void outbox(Context& context, const Client& client, const wire::Request& request) {
@@ -62,20 +63,21 @@ void outbox(Context& context, const Client& client, const wire::Request& request
             ok(client, request, Value::Map{{"dropped", std::uint64_t{dropped}}});
         });
     }
-    context.relay.outbox([&context, client, request](const std::vector<relay::OutboxStats>& outboxes) {
-        Value::Array agents;
-        for (const relay::OutboxStats& outbox : outboxes) {
-            agents.push_back(Value::Map{{"agent", outbox.agent},
-                                        {"state", outbox.state},
-                                        {"count", std::uint64_t{outbox.count}},
-                                        {"bytes", std::uint64_t{outbox.bytes}},
-                                        {"in_flight", std::uint64_t{outbox.in_flight}},
-                                        {"oldest_ms", outbox.oldest_ms},
-                                        {"refused", outbox.refused},
-                                        {"error", outbox.error}});
-        }
-        ok(client, request, Value::Map{{"agents", std::move(agents)}});
-    });
+    context.relay.outbox(
+        [&context, client, request](const std::vector<relay::OutboxStats>& outboxes) {
+            Value::Array agents;
+            for (const relay::OutboxStats& outbox : outboxes) {
+                agents.push_back(Value::Map{{"agent", outbox.agent},
+                                            {"state", outbox.state},
+                                            {"count", std::uint64_t{outbox.count}},
+                                            {"bytes", std::uint64_t{outbox.bytes}},
+                                            {"in_flight", std::uint64_t{outbox.in_flight}},
+                                            {"oldest_ms", outbox.oldest_ms},
+                                            {"refused", outbox.refused},
+                                            {"error", outbox.error}});
+            }
+            ok(client, request, Value::Map{{"agents", std::move(agents)}});
+        });
 }
 
 void token(Context& context, const Client& client, const wire::Request& request) {
