@@ -23,6 +23,9 @@
 // a backend is away: facts that the conductor has not told it to forget are said again after the
 // next snapshot, and the conductor says again what it finds undone.
 //
+// Listening sockets that stay over restarts are named in the spec: whoever runs the app holds them
+// and hands them to each run, so that no descriptor crosses this line.
+//
 // What the others besides the native one need, and where it is:
 //
 //   native/  The keeper. Facts come within milliseconds; samples are those of /proc and of cgroups.
