@@ -89,8 +89,8 @@ TEST_CASE("a job works in a thread and gives its result in the loop") {
 
 TEST_CASE("a job that nobody waits for any more is told so, and its result is dropped") {
     auto loop = EventLoop::create().value();
-    WorkerPool pool(kShort);
     Gate gate;
+    WorkerPool pool(kShort);
     std::atomic<bool> saw_cancel = false;
     std::atomic<bool> ended = false;
     bool got = false;
@@ -117,8 +117,8 @@ TEST_CASE("a job that nobody waits for any more is told so, and its result is dr
 
 TEST_CASE("a job that takes too long is given up, and told so") {
     auto loop = EventLoop::create().value();
-    WorkerPool pool(kShort);
     Gate gate;
+    WorkerPool pool(kShort);
     std::optional<Result<int>> got;
     const auto ticket = pool.run<int>(
         *loop,
@@ -137,13 +137,13 @@ TEST_CASE("a job that takes too long is given up, and told so") {
 
 TEST_CASE("what takes long does not hold up what is short") {
     auto loop = EventLoop::create().value();
-    WorkerPool pool(kShort, {/*threads=*/2, /*max_waiting=*/4, milliseconds(50)});
     Gate gate;
+    std::atomic<bool> done = false;
+    WorkerPool pool(kShort, {/*threads=*/2, /*max_waiting=*/4, milliseconds(50)});
     for (int i = 0; i < 4; ++i) {
         REQUIRE(pool.post(Lane::Long, [&gate] { gate.pass(); }));
     }
     gate.wait_for(2);  // both threads of that lane
-    std::atomic<bool> done = false;
     REQUIRE(pool.post(Lane::Short, [&done] { done = true; }));
     turn_until(*loop, [&] { return done.load(); });
     gate.open();
@@ -151,8 +151,8 @@ TEST_CASE("what takes long does not hold up what is short") {
 
 TEST_CASE("a queue has a bound, and says so in a turn of its own") {
     auto loop = EventLoop::create().value();
-    WorkerPool pool({/*threads=*/1, /*max_waiting=*/1, milliseconds(50)});
     Gate gate;
+    WorkerPool pool({/*threads=*/1, /*max_waiting=*/1, milliseconds(50)});
     REQUIRE(pool.post(Lane::Short, [&gate] { gate.pass(); }));
     gate.wait_for(1);
     REQUIRE(pool.post(Lane::Short, [] {}));
