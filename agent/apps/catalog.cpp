@@ -109,7 +109,8 @@ Result<void> Catalog::restore() {
     return {};
 }
 
-App& Catalog::add(store::AppRow row, AppSpec spec) {
+App& Catalog::add(store::AppRow row, AppSpec described) {
+    const auto spec = std::make_shared<const AppSpec>(std::move(described));
     auto made = std::make_unique<App>(Registration{std::move(row.id),
                                                    std::move(row.descriptor),
                                                    std::move(row.text),
@@ -120,7 +121,7 @@ App& Catalog::add(store::AppRow row, AppSpec spec) {
     App& app = parts_.table.insert(std::move(made));
     app.started_with = std::move(row.started_with);
     app.crash_due = row.crash_due;
-    set_spec(app, std::move(spec));
+    set_spec(app, spec);
     app.machine.recall(row.memory, parts_.loop.now());
     parts_.conductor.admit(app);
     return app;
@@ -142,10 +143,10 @@ App& Catalog::register_new(Registration registration, AppSpec spec, const std::s
     return app;
 }
 
-void Catalog::set_spec(App& app, AppSpec spec) {
-    app.digest = digest_of(spec);
-    parts_.schedules.set(app.id(), spec.schedule);
-    app.machine.set_spec(std::make_shared<const AppSpec>(std::move(spec)));
+void Catalog::set_spec(App& app, std::shared_ptr<const AppSpec> spec) {
+    app.digest = digest_of(*spec);
+    parts_.schedules.set(app.id(), spec->schedule);
+    app.machine.set_spec(std::move(spec));
 }
 
 // --- descriptors
@@ -224,7 +225,7 @@ std::string Catalog::register_anew(App& app, AppSpec spec, std::string text, con
     const std::string& id = app.id();
     const auto keys = config::changed_keys(app.spec(), spec);
     app.registration.text = std::move(text);
-    set_spec(app, std::move(spec));
+    set_spec(app, std::make_shared<const AppSpec>(std::move(spec)));
     app.descriptor_note.clear();
     parts_.ledger.save(app);
     if (keys.empty()) {

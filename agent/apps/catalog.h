@@ -112,7 +112,7 @@ private:
     [[nodiscard]] Checked checked_by(const std::string& id,
                                      const DescriptorReader::ByFile& read) const;
     App& register_new(Registration registration, AppSpec spec, const std::string& reason);
-    void set_spec(App& app, AppSpec spec);
+    void set_spec(App& app, std::shared_ptr<const AppSpec> spec);
     void file_changed(const std::string& file);
     void compare(const std::string& id, const DescriptorReader::ByFile& read);
     [[nodiscard]] std::string difference(const App& app, const config::Descriptor& parsed) const;

@@ -6,7 +6,7 @@ namespace berth::events {
 
 namespace {
 
-constexpr std::size_t kMost = 4096;
+constexpr std::size_t kMost = 512;  // what a turn adds is read before it ends
 constexpr Duration kOldest = std::chrono::hours(1);
 
 }  // namespace
