@@ -383,9 +383,9 @@ void Conductor::stop_unneeded() {
     const std::set<std::string> in_use = needs().in_use();
     for (const auto& [id, app] : parts_.table.all()) {
         const State state = app->machine.state();
-        const bool stoppable = state == State::Spawning || state == State::Starting ||
-                               state == State::Running || state == State::Backoff ||
-                               state == State::Waiting;
+        const bool stoppable = state == State::Spawning || state == State::Queued ||
+                               state == State::Starting || state == State::Running ||
+                               state == State::Backoff || state == State::Waiting;
         if (stoppable && in_use.count(id) == 0) {
             Input input;
             input.event = Event::Stop;

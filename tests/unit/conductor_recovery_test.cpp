@@ -406,6 +406,23 @@ TEST_CASE("a stop takes a job out of its queue") {
     CHECK(world.backend.forgotten == std::vector<RunName>{{"job", 1}});
 }
 
+TEST_CASE("the end of the agent takes a job out of its queue, and waits for that") {
+    World world;
+    world.load("job");
+    REQUIRE(world.start("job"));
+    world.backend.queue("job", "the queue: Priority");
+    world.turn();
+    world.apps->conductor().shut_down();
+    world.turn();
+    REQUIRE(world.backend.signals.size() == 1);
+    CHECK(world.backend.signals[0].run == RunName{"job", 1});
+    CHECK(world.all_down == 0);
+    world.end("job");
+    world.turn();
+    CHECK(world.all_down == 1);
+    CHECK(world.app("job").machine.desired() == Desired::Running);
+}
+
 TEST_CASE("a job is still in its queue when the agent comes back") {
     World world;
     world.load("job");
