@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/backend/backend.h"
+#include "agent/store/app_rows.h"
 #include "agent/supervisor/machine.h"
 #include "shared/model/app_spec.h"
 #include "shared/model/app_status.h"
@@ -22,20 +23,9 @@ struct Actor {
     [[nodiscard]] std::string by() const { return text.empty() ? "" : " by " + text; }
 };
 
-// An app of this home as it is registered.
-struct Registration {
-    std::string id;
-    std::string descriptor;                // path of its file
-    std::string text;                      // what the file said when it was loaded
-    std::string folder;                    // the app's directory
-    std::vector<std::string> environment;  // "NAME=VALUE" of the shell that loaded it; empty: the
-                                           // agent's
-    bool installed = false;                // lives below repos/
-};
-
 // One app of this home. Owned by the Table; others than the parts of this room see it const.
 struct App {
-    App(Registration registered, supervisor::Machine supervised)
+    App(store::Registration registered, supervisor::Machine supervised)
         : registration(std::move(registered)),
           machine(std::move(supervised)),
           running_spec(machine.shared_spec()) {}
@@ -60,7 +50,7 @@ struct App {
         return status;
     }
 
-    Registration registration;
+    store::Registration registration;
     supervisor::Machine machine;
     AppState noted_state = AppState::Stopped;  // as the stream of events knows it
     std::string digest;                        // of its registered descriptor

@@ -111,14 +111,9 @@ Result<void> Catalog::restore() {
 
 App& Catalog::add(store::AppRow row, AppSpec described) {
     const auto spec = std::make_shared<const AppSpec>(std::move(described));
-    auto made = std::make_unique<App>(Registration{std::move(row.id),
-                                                   std::move(row.descriptor),
-                                                   std::move(row.text),
-                                                   std::move(row.folder),
-                                                   std::move(row.environment),
-                                                   row.installed},
-                                      supervisor::Machine(spec));
-    App& app = parts_.table.insert(std::move(made));
+    store::Registration& registration = row;
+    App& app = parts_.table.insert(
+        std::make_unique<App>(std::move(registration), supervisor::Machine(spec)));
     app.started_with = std::move(row.started_with);
     app.crash_due = row.crash_due;
     set_spec(app, spec);
@@ -127,14 +122,10 @@ App& Catalog::add(store::AppRow row, AppSpec described) {
     return app;
 }
 
-App& Catalog::register_new(Registration registration, AppSpec spec, const std::string& reason) {
-    store::AppRow row;
-    row.id = std::move(registration.id);
-    row.descriptor = std::move(registration.descriptor);
-    row.text = std::move(registration.text);
-    row.folder = std::move(registration.folder);
-    row.environment = std::move(registration.environment);
-    row.installed = registration.installed;
+App& Catalog::register_new(store::Registration registration,
+                           AppSpec spec,
+                           const std::string& reason) {
+    store::AppRow row{std::move(registration), {}, 0, {}};
     row.memory.since = parts_.loop.now().wall;
     row.memory.reason = reason;
     App& app = add(std::move(row), std::move(spec));
@@ -439,7 +430,7 @@ Result<std::vector<std::string>> Catalog::scale(const std::string& base,
     const bool wanted = std::any_of(present.begin(), present.end(), [&table](const auto& id) {
         return table.find(id)->machine.desired() == Desired::Running;
     });
-    const Registration model = table.find(present.front())->registration;
+    const store::Registration model = table.find(present.front())->registration;
     const auto parsed = config::parse_descriptor(model.descriptor, model.text);
     parts_.ledger.set_scale(base, count);
     std::vector<std::string> changed;
@@ -449,7 +440,7 @@ Result<std::vector<std::string>> Catalog::scale(const std::string& base,
             scaled_away_.erase(id);
             continue;
         }
-        Registration registration = model;
+        store::Registration registration = model;
         registration.id = id;
         (void)register_new(std::move(registration), std::move(spec), "added" + actor.by());
         changed.push_back(id);

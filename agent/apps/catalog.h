@@ -111,7 +111,7 @@ private:
     Scanned register_found(const std::vector<DescriptorFile>& files);
     [[nodiscard]] Checked checked_by(const std::string& id,
                                      const DescriptorReader::ByFile& read) const;
-    App& register_new(Registration registration, AppSpec spec, const std::string& reason);
+    App& register_new(store::Registration registration, AppSpec spec, const std::string& reason);
     void set_spec(App& app, std::shared_ptr<const AppSpec> spec);
     void file_changed(const std::string& file);
     void compare(const std::string& id, const DescriptorReader::ByFile& read);

@@ -16,17 +16,7 @@ constexpr Duration kLook = std::chrono::seconds(1);
 constexpr std::ptrdiff_t kMostEvents = 1000;  // that wait for the disk
 
 store::AppRow row_of(const App& app) {
-    store::AppRow row;
-    row.id = app.registration.id;
-    row.descriptor = app.registration.descriptor;
-    row.text = app.registration.text;
-    row.folder = app.registration.folder;
-    row.environment = app.registration.environment;
-    row.installed = app.registration.installed;
-    row.started_with = app.started_with;
-    row.crash_due = app.crash_due;
-    row.memory = app.machine.memory();
-    return row;
+    return {app.registration, app.started_with, app.crash_due, app.machine.memory()};
 }
 
 }  // namespace

@@ -11,14 +11,18 @@
 namespace berth::store {
 
 // An app of this home as it is registered.
-struct AppRow {
+struct Registration {
     std::string id;
     std::string descriptor;  // path of its file
     std::string text;        // what the file said when it was loaded
     std::string folder;      // the app's directory
     std::vector<std::string>
-        environment;              // "NAME=VALUE" of the shell that loaded it; empty: the agent's
-    bool installed = false;       // lives below repos/
+        environment;         // "NAME=VALUE" of the shell that loaded it; empty: the agent's
+    bool installed = false;  // lives below repos/
+};
+
+// All that is stored of it.
+struct AppRow : Registration {
     std::string started_with;     // a digest of what the present run was started with
     std::uint64_t crash_due = 0;  // the run whose crash is still to be written down; 0: none
     supervisor::Machine::Memory memory;
