@@ -309,29 +309,39 @@ void Conductor::set_brought_up(WallTime time) {
 // --- events
 
 void Conductor::note(App& app, Event cause) {
-    events::Happened happened;
-    happened.time = parts_.loop.now().wall;
-    happened.app = app.id();
-    happened.kind = events::Kind::State;
-    happened.from = std::exchange(app.noted_state, app.state());
-    happened.to = app.noted_state;
-    happened.cause = supervisor::kEventNames.name(cause);
-    happened.actor = app.machine.actor();
-    happened.evidence = app.machine.reason();
-    parts_.stream.append(std::move(happened));
+    const AppState from = std::exchange(app.noted_state, app.state());
+    parts_.stream.append({.time = parts_.loop.now().wall,
+                          .app = app.id(),
+                          .kind = events::Kind::State,
+                          .from = from,
+                          .to = app.noted_state,
+                          .cause = std::string(supervisor::kEventNames.name(cause)),
+                          .actor = app.machine.actor(),
+                          .evidence = app.machine.reason()});
+}
+
+// Something else than a step of its machine.
+void Conductor::tell(const std::string& id,
+                     events::Kind kind,
+                     AppState state,
+                     const std::string& text) {
+    parts_.stream.append({.time = parts_.loop.now().wall,
+                          .app = id,
+                          .kind = kind,
+                          .from = state,
+                          .to = state,
+                          .cause = {},
+                          .actor = {},
+                          .evidence = text});
 }
 
 void Conductor::remark(const App& app, const std::string& text) {
-    const AppState state = app.state();
-    parts_.stream.append(
-        {0, parts_.loop.now().wall, app.id(), events::Kind::Remark, state, state, {}, {}, text});
+    tell(app.id(), events::Kind::Remark, app.state(), text);
 }
 
 void Conductor::shown(const std::string& id) {
     if (const App* const app = parts_.table.find(id)) {
-        const AppState state = app->state();
-        parts_.stream.append(
-            {0, parts_.loop.now().wall, id, events::Kind::Shown, state, state, {}, {}, {}});
+        tell(id, events::Kind::Shown, app->state(), {});
     }
 }
 
@@ -345,16 +355,9 @@ void Conductor::admit(App& app) {
 }
 
 void Conductor::dismiss(const std::string& id, const std::string& text) {
-    if (const App* const app = parts_.table.find(id)) {
-        parts_.stream.append({0,
-                              parts_.loop.now().wall,
-                              id,
-                              events::Kind::Remark,
-                              app->state(),
-                              AppState::Stopped,  // whatever it was: nobody needs to see to it
-                              {},
-                              {},
-                              text});
+    if (parts_.table.find(id) != nullptr) {
+        // Stopped, whatever it was: nobody needs to see to it any more.
+        tell(id, events::Kind::Remark, AppState::Stopped, text);
     }
     deadlines_.erase(id);
     waiting_.erase(id);
@@ -363,15 +366,7 @@ void Conductor::dismiss(const std::string& id, const std::string& text) {
     parts_.figures.remove(id);
     parts_.ledger.remove(id);
     parts_.table.erase(id);
-    parts_.stream.append({0,
-                          parts_.loop.now().wall,
-                          id,
-                          events::Kind::Removed,
-                          AppState::Stopped,
-                          AppState::Stopped,
-                          {},
-                          {},
-                          text});
+    tell(id, events::Kind::Removed, AppState::Stopped, text);
 }
 
 // --- the end of a turn

@@ -138,6 +138,7 @@ private:
     void deadline_passed(App& app);
     void carry_out(App& app, supervisor::Event cause, const supervisor::Effects& effects);
     void note(App& app, supervisor::Event cause);
+    void tell(const std::string& id, events::Kind kind, AppState state, const std::string& text);
     void clock_set(Duration by);
     [[nodiscard]] double random();
 
