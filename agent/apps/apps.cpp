@@ -96,7 +96,7 @@ void Apps::end_turn() {
     ledger_->commit();
     conductor_->wake_waiting();
     schedules_->begin_queued();
-    catalog_->drop_scaled_away();
+    catalog_->settle_succession();
     ledger_->commit();
     if (const std::uint64_t last = stream_->last(); last > told_until_) {
         told_until_ = last;

@@ -43,6 +43,29 @@ std::string not_declared(const std::string& file, const std::string& id) {
     return file + " does not declare \"" + id + "\" any more";
 }
 
+// The ids that `descriptor` declares for the app that it calls `base`; empty: it has none of that
+// name.
+std::vector<std::string> forms_of(const config::Descriptor& descriptor,
+                                  const std::string& base,
+                                  const config::ScaledTo& scaled) {
+    std::vector<std::string> ids;
+    for (const AppSpec& spec : config::expand_instances(descriptor.apps, scaled)) {
+        if (base_of(spec) == base) {
+            ids.push_back(spec.id);
+        }
+    }
+    return ids;
+}
+
+// "FILE declares web.1, web.2 in its place and is not read yet: berth reload web"
+std::string declared_otherwise(const std::string& file,
+                               const std::string& id,
+                               const std::vector<std::string>& forms) {
+    return forms.empty() ? not_declared(file, id)
+                         : file + " declares " + join(forms, ", ") +
+                               " in its place and is not read yet: berth reload " + id;
+}
+
 void log_found(const Catalog::Scanned& scanned) {
     for (const std::string& id : scanned.found) {
         log::info("found an app", {{"app", id}});
@@ -68,7 +91,8 @@ Catalog::Catalog(const Parts& parts, const std::string& home)
       watch_(
           parts.loop,
           repos_,
-          {[this](const std::string& file) { file_changed(file); }, [this] { scan(log_found); }}) {}
+          {[this](const std::string& file) { file_changed(file); }, [this] { scan(log_found); }}),
+      succession_(parts.table, parts.ledger, parts.conductor) {}
 
 std::uint32_t Catalog::scaled_to(const std::string& id) const {
     return parts_.ledger.scale(id);
@@ -91,22 +115,37 @@ Result<void> Catalog::restore() {
                                         ? config::read_descriptor(row.descriptor)
                                         : config::parse_descriptor(row.descriptor, row.text);
         auto spec = declared(parsed, row.id, scales());
+        const bool as_found = spec.has_value();
+        if (!as_found && parsed.problems.empty()) {
+            spec = registered_before(row, parsed);
+        }
         if (!spec) {
             row.memory.state = State::Failed;
             row.memory.reason = parsed.problems.empty() ? not_declared(row.descriptor, row.id)
                                                         : parsed.problems.front();
             spec = broken_spec(row.id);
-        } else if (row.installed) {
+        } else if (row.installed && as_found) {
             row.text = std::move(parsed.text);
         }
         (void)add(std::move(row), std::move(*spec));
     }
+    succession_.recall();
     (void)os::make_folders(repos_);
     log_found(register_found(find_in_repos(repos_)));
     for (const auto& [id, app] : parts_.table.all()) {
         watch_.watch_file(app->registration.descriptor);
     }
     return {};
+}
+
+// One whose file declares it in another form by now, or that is on its way out: what it was
+// registered as. Nothing: its file has done with it.
+std::optional<AppSpec> Catalog::registered_before(const store::AppRow& row,
+                                                  const config::Descriptor& now) const {
+    const auto all = [](const std::string& /*base*/) { return kMostInstances; };
+    auto spec = declared(config::parse_descriptor(row.descriptor, row.text), row.id, all);
+    const bool goes_on = spec && !forms_of(now, base_of(*spec), scales()).empty();
+    return goes_on ? spec : std::nullopt;
 }
 
 App& Catalog::add(store::AppRow row, AppSpec described) {
@@ -159,6 +198,14 @@ Catalog::Loaded Catalog::apply(LoadPlan plan, const LoadRequest& request, const 
     if (!loaded.problems.empty()) {
         return loaded;
     }
+    std::map<std::string, std::set<std::string>> forms;  // by base
+    for (const auto& [id, planned] : plan.apps) {
+        forms[base_of(planned.spec)].insert(id);
+    }
+    std::map<std::string, FormsBefore> before;
+    for (const auto& [base, ids] : forms) {
+        before.emplace(base, forms_before(base));
+    }
     for (auto& [id, planned] : plan.apps) {
         loaded.ids.push_back(id);
         if (App* const known = parts_.table.find(id)) {
@@ -177,6 +224,13 @@ Catalog::Loaded Catalog::apply(LoadPlan plan, const LoadRequest& request, const 
                            std::move(planned.spec),
                            "loaded" + actor.by() + ", never started");
     }
+    for (const auto& [base, ids] : forms) {
+        const Change change = settle_forms(ids, before.at(base), actor);
+        if (!change.gone.empty()) {
+            loaded.warnings.push_back(join(change.gone, ", ") + " is no form of \"" + base +
+                                      "\" any more: it is stopped and forgotten");
+        }
+    }
     return loaded;
 }
 
@@ -188,28 +242,115 @@ void Catalog::reload(const std::string& id,
         return done(fail(app.error()));
     }
     const std::string file = (*app)->registration.descriptor;
+    const Rereading asked{id, base_of((*app)->spec()), file, os::stamp_of(file)};
     reader_.read_files({file},
-                       [this, id, actor, file, stamp = os::stamp_of(file), done = std::move(done)](
-                           DescriptorReader::ByFile read) {
-                           done(take_reread(id, std::move(read.at(file)), stamp, actor));
+                       [this, asked, actor, done = std::move(done)](DescriptorReader::ByFile read) {
+                           done(take_reread(asked, std::move(read.at(asked.file)), actor));
                        });
 }
 
-Result<std::string> Catalog::take_reread(const std::string& id,
+Result<std::string> Catalog::take_reread(const Rereading& asked,
                                          config::Descriptor parsed,
-                                         const std::optional<os::FileStamp>& stamp,
                                          const Actor& actor) {
-    BERTH_TRY(App * app, parts_.table.require(id));
+    App* const app = parts_.table.find(asked.id);
     if (!parsed.problems.empty()) {
         return fail(ErrorCode::InvalidArgument, parsed.problems.front());
     }
-    auto spec = declared(parsed, id, scales());
-    if (!spec) {
-        return fail(ErrorCode::NotFound, not_declared(app->registration.descriptor, id));
+    auto spec = declared(parsed, asked.id, scales());
+    const std::vector<std::string> forms = forms_of(parsed, asked.base, scales());
+    if (!spec && forms.empty()) {
+        return fail(ErrorCode::NotFound, not_declared(asked.file, asked.id));
     }
-    BERTH_CHECK(parts_.conductor.needs().check_cycles({{id, *spec}}));
-    app->descriptor_seen = stamp;
-    return register_anew(*app, std::move(*spec), std::move(parsed.text), actor);
+    if (!spec && app == nullptr) {
+        return "replaced by " + join(forms, ", ");  // as one of its siblings was read again
+    }
+    BERTH_CHECK(parts_.table.require(asked.id));
+    std::map<std::string, AppSpec> specs;
+    for (const std::string& id : forms) {
+        specs[id] = *declared(parsed, id, scales());
+    }
+    BERTH_CHECK(parts_.conductor.needs().check_cycles(specs));
+    for (const std::string& id : forms) {
+        const App* const other = parts_.table.find(id);
+        if (other != nullptr && other->registration.descriptor != asked.file) {
+            return fail(ErrorCode::AlreadyExists, registered_elsewhere(asked.file, *other));
+        }
+    }
+    const FormsBefore before = forms_before(asked.base);
+    store::Registration model = app->registration;
+    model.text = parsed.text;
+    std::string said;
+    if (spec) {
+        app->descriptor_seen = asked.stamp;
+        said = register_anew(*app, std::move(*spec), parsed.text, actor);
+    }
+    for (auto& [id, form] : specs) {
+        if (parts_.table.find(id) == nullptr) {
+            model.id = id;
+            (void)register_new(model, std::move(form), "declared" + actor.by());
+        }
+    }
+    const Change change = settle_forms({forms.begin(), forms.end()}, before, actor);
+    if (said.empty()) {
+        return "replaced by " + join(forms, ", ");
+    }
+    return said + (change.came.empty() ? "" : "; new: " + join(change.came, ", ")) +
+           (change.gone.empty() ? "" : "; stopped and forgotten: " + join(change.gone, ", "));
+}
+
+// --- forms: one plain app, or so many instances of it
+
+Catalog::FormsBefore Catalog::forms_before(const std::string& base) const {
+    FormsBefore before;
+    before.ids = std::as_const(parts_.table).instances_of(base);
+    if (std::as_const(parts_.table).find(base) != nullptr) {
+        before.ids.push_back(base);
+    }
+    before.wanted =
+        succession_.has_heirs(base) ||
+        std::any_of(before.ids.begin(), before.ids.end(), [this](const auto& id) {
+            return std::as_const(parts_.table).find(id)->machine.desired() == Desired::Running;
+        });
+    return before;
+}
+
+// Those of before that are none of `ids` are stopped and forgotten; those of `ids` that are new
+// start after that where any of the others was wanted.
+Catalog::Change Catalog::settle_forms(const std::set<std::string>& ids,
+                                      const FormsBefore& before,
+                                      const Actor& actor) {
+    Change change;
+    for (const std::string& id : before.ids) {
+        if (ids.count(id) == 0 && !succession_.retires(id)) {
+            succession_.retire(id, actor);
+            change.gone.push_back(id);
+        }
+    }
+    std::vector<std::string> heirs;
+    for (const std::string& id : ids) {
+        const bool is_new = std::find(before.ids.begin(), before.ids.end(), id) == before.ids.end();
+        if (is_new) {
+            change.came.push_back(id);
+        }
+        if (is_new || succession_.retires(id)) {
+            succession_.keep(id);
+            heirs.push_back(id);
+        }
+    }
+    if (before.wanted && !before.ids.empty() && !heirs.empty()) {
+        succession_.inherit(heirs);
+    }
+    return change;
+}
+
+void Catalog::start_successors(const std::string& base) {
+    std::vector<std::string> ids;
+    for (const std::string& id : forms_before(base).ids) {
+        if (!succession_.retires(id)) {
+            ids.push_back(id);
+        }
+    }
+    succession_.inherit(ids);
 }
 
 std::string Catalog::register_anew(App& app, AppSpec spec, std::string text, const Actor& actor) {
@@ -265,6 +406,12 @@ Catalog::Scanned Catalog::register_found(const std::vector<DescriptorFile>& file
                 }
                 continue;
             }
+            if (const App* const known = other_form(spec)) {
+                if (known->registration.descriptor != read.file) {
+                    scanned.problems.push_back(registered_elsewhere(read.file, *known));
+                }
+                continue;  // a change of one that is known: it is read when somebody says so
+            }
             const std::string folder = read.file.substr(0, read.file.rfind('/'));
             (void)register_new({id, read.file, parsed.text, folder, {}, /*installed=*/true},
                                std::move(spec),
@@ -279,6 +426,16 @@ Catalog::Scanned Catalog::register_found(const std::vector<DescriptorFile>& file
     }
     watch_.watch_repos(parts_.table);
     return scanned;
+}
+
+// An app of the same base that is registered already; null: there is none.
+const App* Catalog::other_form(const AppSpec& spec) const {
+    const Table& table = parts_.table;
+    if (const App* const plain = table.find(base_of(spec))) {
+        return plain;
+    }
+    const auto instances = table.instances_of(base_of(spec));
+    return instances.empty() ? nullptr : table.find(instances.front());
 }
 
 void Catalog::file_changed(const std::string& file) {
@@ -348,7 +505,8 @@ std::string Catalog::difference(const App& app, const config::Descriptor& parsed
     }
     const auto now = declared(parsed, id, scales());
     if (!now) {
-        return not_declared(app.registration.descriptor, id);
+        return declared_otherwise(
+            app.registration.descriptor, id, forms_of(parsed, base_of(app.spec()), scales()));
     }
     const auto keys = config::changed_keys(app.spec(), *now);
     if (keys.empty()) {
@@ -393,7 +551,8 @@ Catalog::Checked Catalog::checked_by(const std::string& id,
     checked.notes = now.warnings;
     const auto spec = declared(now, id, scales());
     if (!spec) {
-        checked.obstacles.push_back(not_declared(app->registration.descriptor, id));
+        checked.obstacles.push_back(declared_otherwise(
+            app->registration.descriptor, id, forms_of(now, base_of(app->spec()), scales())));
         return checked;
     }
     checked.obstacles = parts_.conductor.obstacles(*app, *spec);
@@ -437,7 +596,7 @@ Result<std::vector<std::string>> Catalog::scale(const std::string& base,
     for (AppSpec& spec : config::expand_instances(parsed.apps, scales())) {
         const std::string id = spec.id;
         if (spec.instance_of != base || table.find(id) != nullptr) {
-            scaled_away_.erase(id);
+            succession_.keep(id);
             continue;
         }
         store::Registration registration = model;
@@ -450,23 +609,20 @@ Result<std::vector<std::string>> Catalog::scale(const std::string& base,
     }
     for (const std::string& id : present) {
         if (table.find(id)->spec().instance > count) {
-            scaled_away_.insert(id);
             changed.push_back(id);
-            (void)parts_.conductor.stop(id, actor);  // one that is down is dropped as it is
+            succession_.retire(id, actor);
         }
     }
     return changed;
 }
 
-void Catalog::drop_scaled_away() {
-    for (const std::string& id : std::exchange(scaled_away_, {})) {
-        const App* const app = parts_.table.find(id);
-        if (app != nullptr && app->machine.occupied()) {
-            scaled_away_.insert(id);
-        } else if (app != nullptr) {
-            (void)clean(id, {"scaling"});
+void Catalog::settle_succession() {
+    for (const std::string& id : succession_.take_gone()) {
+        if (parts_.table.find(id) != nullptr) {
+            (void)clean(id, {"its descriptor or scaling"});
         }
     }
+    succession_.start_heirs();
 }
 
 }  // namespace berth::apps

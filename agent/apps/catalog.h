@@ -15,6 +15,7 @@
 #include "agent/apps/ledger.h"
 #include "agent/apps/load_plan.h"
 #include "agent/apps/scheduled_runs.h"
+#include "agent/apps/succession.h"
 #include "agent/apps/table.h"
 #include "agent/backend/backend.h"
 #include "shared/base/result.h"
@@ -55,10 +56,18 @@ public:
               const Actor& actor,
               std::function<void(const Loaded& loaded)> done);
 
-    // Reads its descriptor again; gives what changed. Errors: NotFound, InvalidArgument.
+    // Reads its descriptor again; gives what changed. When that declares it in another form (plain,
+    // or as so many instances), those replace it: they start when it is down, if it was wanted.
+    // Errors: NotFound, InvalidArgument, AlreadyExists.
     void reload(const std::string& id,
                 const Actor& actor,
                 std::function<void(const Result<std::string>& changed)> done);
+
+    // Whether another form of it replaces this one, as soon as nothing of it runs.
+    [[nodiscard]] bool retires(const std::string& id) const { return succession_.retires(id); }
+
+    // Starts what replaces the apps of this base, as soon as they are down.
+    void start_successors(const std::string& base);
 
     // Forgets an app that is down, with its logs. Errors: NotFound, WrongState.
     Result<void> clean(const std::string& id, const Actor& actor);
@@ -81,9 +90,9 @@ public:
                                            std::uint32_t count,
                                            const Actor& actor);
 
-    // The end of a turn: forgets instances that were scaled away, with their logs, once nothing of
-    // them runs.
-    void drop_scaled_away();
+    // The end of a turn: forgets instances that were scaled away and forms that were replaced, with
+    // their logs, once nothing of them runs; then starts what replaces them.
+    void settle_succession();
 
     // What there is to say of an app by its descriptor's file as it is now.
     struct Checked {
@@ -103,10 +112,35 @@ public:
 private:
     App& add(store::AppRow row, AppSpec spec);
     Loaded apply(LoadPlan plan, const LoadRequest& request, const Actor& actor);
-    Result<std::string> take_reread(const std::string& id,
+
+    struct Rereading {
+        std::string id;
+        std::string base;
+        std::string file;
+        std::optional<os::FileStamp> stamp;  // of before it was read
+    };
+
+    Result<std::string> take_reread(const Rereading& asked,
                                     config::Descriptor parsed,
-                                    const std::optional<os::FileStamp>& stamp,
                                     const Actor& actor);
+
+    struct FormsBefore {
+        std::vector<std::string> ids;
+        bool wanted = false;  // any of them, or what is to replace them
+    };
+
+    struct Change {
+        std::vector<std::string> came;
+        std::vector<std::string> gone;
+    };
+
+    [[nodiscard]] FormsBefore forms_before(const std::string& base) const;
+    Change settle_forms(const std::set<std::string>& ids,
+                        const FormsBefore& before,
+                        const Actor& actor);
+    [[nodiscard]] const App* other_form(const AppSpec& spec) const;
+    [[nodiscard]] std::optional<AppSpec> registered_before(const store::AppRow& row,
+                                                           const config::Descriptor& now) const;
     std::string register_anew(App& app, AppSpec spec, std::string text, const Actor& actor);
     Scanned register_found(const std::vector<DescriptorFile>& files);
     [[nodiscard]] Checked checked_by(const std::string& id,
@@ -125,7 +159,7 @@ private:
     DescriptorReader reader_;
     DescriptorWatch watch_;
     std::vector<std::string> repos_problems_;
-    std::set<std::string> scaled_away_;  // to be forgotten once they are down
+    Succession succession_;
 };
 
 }  // namespace berth::apps

@@ -24,6 +24,19 @@ std::string clash(const Table& table,
     if (const auto twice = plan.apps.find(spec.id); twice != plan.apps.end()) {
         return file + ": id \"" + spec.id + "\" is also that of " + twice->second.file;
     }
+    const std::string base = spec.instance_of.empty() ? spec.id : spec.instance_of;
+    if (const auto twice = plan.files.find(base);
+        twice != plan.files.end() && twice->second != file) {
+        return file + ": id \"" + base + "\" is also that of " + twice->second;
+    }
+    std::vector<std::string> forms = table.instances_of(base);
+    forms.push_back(base);
+    for (const std::string& form : forms) {
+        const App* const other = table.find(form);
+        if (other != nullptr && other->registration.descriptor != file && !request.fresh) {
+            return registered_elsewhere(file, *other);
+        }
+    }
     const App* const known = table.find(spec.id);
     if (known != nullptr && request.fresh) {
         return "Manageable with ID \"" + spec.id + "\" is already registered";
@@ -103,6 +116,7 @@ LoadPlan plan_load(const Table& table,
                 continue;
             }
             const std::string id = spec.id;
+            plan.files.emplace(spec.instance_of.empty() ? id : spec.instance_of, read.file);
             specs[id] = spec;
             plan.apps[id] = {read.file, read.descriptor.text, std::move(spec), read.stamp};
         }

@@ -41,8 +41,9 @@ struct LoadPlan {
         std::optional<os::FileStamp> stamp = std::nullopt;  // of the file that was read
     };
 
-    std::map<std::string, App> apps;    // by id
-    std::vector<std::string> problems;  // not empty: nothing is to be done
+    std::map<std::string, App> apps;           // by id
+    std::map<std::string, std::string> files;  // by the id that stands in them
+    std::vector<std::string> problems;         // not empty: nothing is to be done
     std::vector<std::string> warnings;
 };
 

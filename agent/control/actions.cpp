@@ -282,6 +282,10 @@ void Actions::act(Pending& pending, Target& target, const Result<std::string>& r
     const bool stops = pending.verb == Verb::Stop || pending.verb == Verb::Kill;
     const bool overtaken = stops && apps_.find(target.id) != nullptr && overtake(target.id);
     const std::string message = pending.verb == Verb::Reload && reread ? *reread : std::string();
+    const bool begins = pending.verb == Verb::Start || pending.verb == Verb::Restart;
+    if (begins && (apps_.find(target.id) == nullptr || apps_.catalog().retires(target.id))) {
+        return act_on_replaced(pending, target, reread);
+    }
     const Result<void> done =
         reread ? change(pending, target.id) : Result<void>(fail(reread.error()));
     const apps::App* const app = apps_.find(target.id);
@@ -317,6 +321,28 @@ void Actions::act(Pending& pending, Target& target, const Result<std::string>& r
         target.result = success(target.id, state, message);
     } else {
         look(pending, target);
+    }
+}
+
+// A start of one that gives way to another form of it, "web" to "web.1", "web.2".
+void Actions::act_on_replaced(const Pending& pending,
+                              Target& target,
+                              const Result<std::string>& reread) {
+    const apps::App* const app = apps_.find(target.id);
+    const AppState state = app != nullptr ? shown(*app) : AppState::Stopped;
+    if (!reread) {
+        target.result =
+            failure(target.id, state, wire::code_of(reread.error()), reread.error().message);
+    } else if (pending.reload) {
+        if (app != nullptr) {
+            apps_.catalog().start_successors(apps::base_of(app->spec()));
+        }
+        target.result = success(target.id, state, *reread);
+    } else {
+        target.result = failure(target.id,
+                                state,
+                                wire::Code::WrongState,
+                                "it is being stopped, another form of it replaces it");
     }
 }
 

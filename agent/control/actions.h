@@ -64,6 +64,8 @@ private:
     void prepared(std::uint64_t number, const std::string& id, const Result<std::string>& reread);
     void act(Pending& pending, Target& target, const Result<std::string>& reread);
 
+    void act_on_replaced(const Pending& pending, Target& target, const Result<std::string>& reread);
+
     // Whoever stops an app has the last word over starts that came before and still read its
     // descriptor. Whether there was one.
     bool overtake(const std::string& id);
