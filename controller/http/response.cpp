@@ -137,8 +137,14 @@ Response no_content() {
     return response;
 }
 
-Response problem(int status, std::string_view detail, std::string_view extra) {
-    const Kind kind = kind_of(status);
+namespace {
+
+constexpr Kind kAgentAway{"agent-away", "The agent does not answer"};
+
+Response problem_as(const Kind& kind,
+                    int status,
+                    std::string_view detail,
+                    std::string_view extra = {}) {
     json::JsonWriter json;
     json.begin_object().field("type", "urn:berth:problem:" + std::string(kind.type));
     json.field("title", kind.title).field("status", status).field("detail", detail).end_object();
@@ -149,8 +155,18 @@ Response problem(int status, std::string_view detail, std::string_view extra) {
     return response;
 }
 
+}  // namespace
+
+Response problem(int status, std::string_view detail, std::string_view extra) {
+    return problem_as(kind_of(status), status, detail, extra);
+}
+
 Response problem_of(const Error& error) {
-    return problem(status_of(error.code), error.message);
+    // Only agents are unavailable: that the controller itself has too much to do is said by its
+    // router.
+    return error.code == ErrorCode::Unavailable
+               ? problem_as(kAgentAway, status_of(error.code), error.message)
+               : problem(status_of(error.code), error.message);
 }
 
 Response problem_of_agent(const Error& error) {
@@ -159,7 +175,9 @@ Response problem_of_agent(const Error& error) {
         status == 500) {
         status = 502;  // between the controller and the agent; not this user's doing
     }
-    return problem(status, without_secrets(error.message));  // it may quote a command
+    const std::string detail = without_secrets(error.message);  // it may quote a command
+    return error.code == ErrorCode::Unavailable ? problem_as(kAgentAway, status, detail)
+                                                : problem(status, detail);
 }
 
 std::string head_of(const Response& response, bool keep_alive) {

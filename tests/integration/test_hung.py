@@ -133,6 +133,7 @@ def test_an_agent_that_hangs(two):
         assert p99 < 0.2 * SLOW
         (status, reply), took = seconds(lambda: two.act("stop", "polite"))
         assert status == 503 and "stopped answering" in reply["detail"] or "does not answer" in reply["detail"]
+        assert reply["title"] == "The agent does not answer" and reply["type"].endswith(":agent-away"), reply
         assert took < 2 * SLOW
         # On the command line: the others' apps, what is wrong, and what helps.
         for words in (("list",), ("list", "--agent", "two"), ("stop", "two/polite"), ("--agent", "two", "logs", "polite"),

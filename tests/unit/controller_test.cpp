@@ -71,6 +71,22 @@ TEST_CASE("every route refuses whom it does not name, and all responses carry th
     }
 }
 
+TEST_CASE("a DELETE without a body needs no type, what carries a body does") {
+    World world;
+    const auto bare = [&world](const std::string& method, const std::string& body) {
+        return world.admin->raw(
+            method + " /api/v1/agents/nobody HTTP/1.1\r\nHost: " + world.admin->host() +
+            "\r\nConnection: close\r\nCookie: " + world.admin->cookie +
+            "\r\nX-CSRF-Token: " + world.admin->csrf +
+            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    };
+    CHECK(bare("DELETE", "").status == 404);
+    CHECK(bare("DELETE", "{}").status == 415);
+    Client forged = *world.admin;
+    forged.csrf = "guess";
+    CHECK(forged.ask("DELETE", "/api/v1/agents/nobody").status == 403);
+}
+
 TEST_CASE("no route passes over what it does not know") {
     World world;
     const auto document = json::parse_json(world.admin->ask("GET", "/api/v1/openapi.json").body);
