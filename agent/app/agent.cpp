@@ -66,6 +66,10 @@ Result<void> Agent::prepare() {
     BERTH_TRY(lock_, os::lock_file(home + "/run/agent.lock"));
     BERTH_CHECK(os::replace_file(home + "/run/agent.pid", std::to_string(::getpid())));
     BERTH_TRY(const config::AgentConfig config, read_config(home));
+    config_warnings_ = config.warnings;
+    for (const std::string& line : config_warnings_) {
+        log::warning("agent.toml", {{"warning", line}});
+    }
     if (options_.name.empty()) {
         options_.name = config.name.empty() ? home.substr(home.rfind('/') + 1) : config.name;
     }
@@ -247,6 +251,7 @@ AgentInfo Agent::info() const {
     info.controllers = keeper_->controllers();
     info.problem = keeper_->problem();
     info.complaints = apps_->complaints();
+    info.complaints.insert(info.complaints.end(), config_warnings_.begin(), config_warnings_.end());
     return info;
 }
 

@@ -68,6 +68,7 @@ private:
     AgentOptions options_;
     loop::HeapTrimmer trimmer_;
     WallTime started_;
+    std::vector<std::string> config_warnings_;
     loop::Registration clock_hook_;
     os::UniqueFd lock_;
     bus::Context context_;

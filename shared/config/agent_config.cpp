@@ -70,14 +70,13 @@ Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view
         root.finish();
     }
     std::string problems;
-    for (const std::vector<std::string>& lines : {report.problems(), report.warnings()}) {
-        for (const std::string& line : lines) {
-            problems += (problems.empty() ? "" : "\n") + line;
-        }
+    for (const std::string& line : report.problems()) {
+        problems += (problems.empty() ? "" : "\n") + line;
     }
     if (!problems.empty()) {
         return fail(ErrorCode::InvalidArgument, problems);
     }
+    config.warnings = report.warnings();
     return config;
 }
 

@@ -49,9 +49,11 @@ struct AgentConfig {
     };
 
     Ipc ipc;
+    std::vector<std::string> warnings;  // keys that nobody knows, and the like
 };
 
-// Errors read like those of descriptors; all of them, one a line.
+// Errors read like those of descriptors; all of them, one a line. As there, a key that nobody knows
+// is a warning.
 Result<AgentConfig> parse_agent_config(const std::string& file, std::string_view text);
 
 }  // namespace berth::config

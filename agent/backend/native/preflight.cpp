@@ -37,6 +37,9 @@ public:
         } else if (!spec_.argv.empty() && !spec_.module) {
             look_at_command(spec_.argv.front());
         }
+        if (spec_.module && !spec_.argv.empty() && !folder_.empty()) {
+            look_at_module(os::absolute_path(spec_.argv.front(), folder_));
+        }
         for (const std::string& command : spec_.required_commands) {
             if (!find_command(command)) {
                 add("it requires the command \"" + command + "\", which is not in its PATH");
@@ -199,6 +202,19 @@ private:
         look_at_env(*path, interpreter, line);
         if (!interpreter.empty() && ::access(interpreter.c_str(), F_OK) != 0) {
             add("the interpreter of " + *path + ", " + interpreter + ", does not exist");
+        }
+    }
+
+    // The file that a module's host is to load.
+    void look_at_module(const std::string& path) {
+        struct stat info {};
+
+        if (::stat(path.c_str(), &info) != 0) {
+            add("module " + path + " does not exist");
+        } else if (!S_ISREG(info.st_mode)) {
+            add("module " + path + " is not a file");
+        } else if (identity_.uid != 0 && !may(info, 4)) {
+            add("module " + path + " cannot be read" + by_whom());
         }
     }
 
