@@ -4,6 +4,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/durations.h"
+#include "shared/base/text.h"
 #include "shared/json/app_json.h"
 #include "shared/os/file.h"
 #include "shared/os/process.h"
@@ -15,6 +16,8 @@ using wire::Value;
 
 namespace {
 
+constexpr std::size_t kFew = 10;  // apps that are named without being asked for
+
 int report_silent(const Listing& listing) {
     for (const std::string& problem : listing.problems) {
         print_error(problem);
@@ -24,6 +27,18 @@ int report_silent(const Listing& listing) {
         code = report(error);
     }
     return code;
+}
+
+// "loaded 3 apps: a b c"; of many the number alone, unless -v asks for a line each.
+std::string counted(const Session& session,
+                    const std::string& what,
+                    const std::vector<std::string>& ids) {
+    const std::string count =
+        what + " " + std::to_string(ids.size()) + (ids.size() == 1 ? " app" : " apps");
+    if (session.arguments.has("--verbose")) {
+        return count + ":\n" + join(ids, "\n") + "\n";
+    }
+    return ids.size() > kFew ? count + "; -v names them\n" : count + ": " + join(ids, " ") + "\n";
 }
 
 WallTime wall_now() {
@@ -54,7 +69,7 @@ int run_list(Session& session) {
         for (const AppStatus& app : listing->apps) {
             rows.push_back(list_row(session.style, app, wall_now()));
         }
-        print(table(rows));
+        print(table(rows, list_fit(session.style)));
     }
     for (const AppStatus& app : listing->apps) {
         for (const std::string& note : {app.descriptor_note, app.log_note}) {
@@ -142,12 +157,7 @@ int run_load(Session& session) {
         json.begin_object().field("loaded", loaded).field("problems", problems).end_object();
         print_json(json);
     } else if (problems.empty()) {
-        std::string names;
-        for (const std::string& id : loaded) {
-            names += (names.empty() ? "" : " ") + id;
-        }
-        print("loaded " + std::to_string(loaded.size()) +
-              (loaded.size() == 1 ? " app: " : " apps: ") + names + "\n");
+        print(counted(session, "loaded", loaded));
     } else {
         print_error("nothing was loaded");
     }
@@ -173,10 +183,9 @@ int run_scan(Session& session) {
         print_json(json);
         return code;
     }
-    for (const std::string& id : found) {
-        print("found " + id + "\n");
-    }
-    if (found.empty()) {
+    if (!found.empty()) {
+        print(counted(session, "found", found));
+    } else {
         print("found nothing new below " + session.agent_home(session.agent) + "/repos\n");
     }
     return code;

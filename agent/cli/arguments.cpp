@@ -144,7 +144,7 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
         }
     }
     const Command* const command = arguments.command;
-    if (command == nullptr || arguments.has("--help")) {
+    if (command == nullptr || arguments.has("--help") || arguments.has("--version")) {
         return arguments;
     }
     if (arguments.words.size() < command->min_arguments ||

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "agent/cli/commands.h"
+#include "shared/base/text.h"
 
 namespace berth::cli {
 
@@ -16,15 +17,15 @@ std::string option_text(const Option& option) {
     return text;
 }
 
-std::string options_help(const std::vector<Option>& options) {
+std::string options_help(const std::vector<Option>& options, std::size_t width) {
     std::vector<std::vector<std::string>> rows;
     for (const Option& option : options) {
         rows.push_back({"  " + option_text(option), std::string(option.help)});
     }
-    return table(rows);
+    return table(rows, {width, {}, {}, true});
 }
 
-std::string overview() {
+std::string overview(std::size_t width) {
     std::string text =
         "berth runs the programs of your projects and shows them in one web panel.\n"
         "\n"
@@ -48,76 +49,46 @@ std::string overview() {
             }
         }
     }
-    text += table(rows);
-    text += "\nFor all commands:\n" + options_help(command::global_options());
+    text += table(rows, {width, {}, {}, true});
+    text += "\nFor all commands:\n" + options_help(command::global_options(), width);
     text +=
-        "\nPATTERN is a regular expression (RE2) that must match a whole id; apps of other agents "
-        "below the\n"
-        "home are AGENT/PATTERN. `berth help COMMAND` tells more of one command.\n";
+        "\nPATTERN is a regular expression (RE2) that must match a whole id; apps of other\n"
+        "agents are AGENT/PATTERN. `berth help COMMAND` tells more of one command.\n";
     return text;
 }
 
-std::string command_help(const Command& command) {
+std::string command_help(const Command& command, std::size_t width) {
     std::string text = "berth " + std::string(command.name) + ": " + std::string(command.summary) +
                        "\n\nusage: berth " + std::string(command.name);
     text += command.options.empty() ? "" : " [OPTIONS]";
     text += command.arguments.empty() ? "" : " " + std::string(command.arguments);
     text += "\n";
     if (!command.options.empty()) {
-        text += "\n" + options_help(command.options);
+        text += "\n" + options_help(command.options, width);
     }
-    text += "\nFor all commands:\n" + options_help(command::global_options());
+    text += "\nFor all commands:\n" + options_help(command::global_options(), width);
     text +=
-        "\nExit code: 0 done, 1 at least one target failed, 2 usage, 3 nothing matched, 4 not "
-        "reachable,\n"
-        "5 not allowed.\n";
+        "\nExit code: 0 done, 1 at least one target failed, 2 usage, 3 nothing matched,\n"
+        "4 not reachable, 5 not allowed.\n";
     return text;
 }
 
-std::string first_words() {
-    std::string words;
-    std::string last;
+// "agent": the commands that begin with this word. Empty: there are none.
+std::string family_help(const std::string& word, std::size_t width) {
+    std::vector<std::vector<std::string>> rows;
     for (const Command& command : command::commands()) {
-        const std::string word(command.name.substr(0, command.name.find(' ')));
-        if (word != last) {
-            words += (words.empty() ? "" : " ") + word;
+        if (command.name.starts_with(word + " ")) {
+            const std::string words =
+                command.arguments.empty() ? "" : " " + std::string(command.arguments);
+            rows.push_back(
+                {"  berth " + std::string(command.name) + words, std::string(command.summary)});
         }
-        last = word;
     }
-    return words;
+    return rows.empty() ? ""
+                        : "berth " + word + " is followed by one of:\n\n" +
+                              table(rows, {width, {}, {}, true}) + "\n`berth help " + word +
+                              " COMMAND` tells more of one.\n";
 }
-
-constexpr std::string_view kBash = R"sh(_berth() {
-    local word=${COMP_WORDS[COMP_CWORD]}
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "@WORDS@" -- "$word"))
-    elif [ "${COMP_WORDS[1]}" = load ]; then
-        COMPREPLY=($(compgen -f -- "$word"))
-    else
-        COMPREPLY=($(compgen -W "$(berth list 2>/dev/null | tail -n +2 | cut -d' ' -f1)" -- "$word"))
-    fi
-}
-complete -o filenames -F _berth berth
-)sh";
-
-constexpr std::string_view kZsh = R"sh(#compdef berth
-_berth() {
-    if (( CURRENT == 2 )); then
-        compadd @WORDS@
-    elif [[ $words[2] == load ]]; then
-        _files
-    else
-        compadd $(berth list 2>/dev/null | tail -n +2 | cut -d' ' -f1)
-    fi
-}
-_berth "$@"
-)sh";
-
-constexpr std::string_view kFish = R"sh(complete -c berth -f -n __fish_use_subcommand -a "@WORDS@"
-complete -c berth -f -n "not __fish_use_subcommand; and not __fish_seen_subcommand_from load" \
-    -a "(berth list 2>/dev/null | tail -n +2 | cut -d' ' -f1)"
-complete -c berth -n "__fish_seen_subcommand_from load" -F
-)sh";
 
 // Text for roff: a leading full stop or quote would be a request, a hyphen a typographic one.
 std::string roff(std::string_view text) {
@@ -174,31 +145,26 @@ int run_help(Session& session) {
         name += (name.empty() ? "" : " ") + word;
     }
     if (name.empty()) {
-        print(overview());
+        print(overview(session.style.width));
         return kDone;
     }
-    const Command* const command = command::find(name);
-    if (command == nullptr) {
-        return report({ErrorCode::InvalidArgument, "there is no command \"" + name + "\"", 0});
+    if (const Command* const command = command::find(name)) {
+        print(command_help(*command, session.style.width));
+        return kDone;
     }
-    print(command_help(*command));
-    return kDone;
-}
-
-int run_completion(Session& session) {
-    const std::string& shell = session.arguments.words.front();
-    std::string script(shell == "bash"   ? kBash
-                       : shell == "zsh"  ? kZsh
-                       : shell == "fish" ? kFish
-                                         : "");
-    if (script.empty()) {
-        return report(
-            {ErrorCode::InvalidArgument, "\"" + shell + "\" is none of bash, zsh, fish", 0});
+    if (const std::string family = family_help(name, session.style.width); !family.empty()) {
+        print(family);
+        return kDone;
     }
-    const std::size_t at = script.find("@WORDS@");
-    script.replace(at, 7, first_words());
-    print(script);
-    return kDone;
+    std::vector<std::string_view> known;
+    for (const Command& command : command::commands()) {
+        known.push_back(command.name);
+    }
+    const std::string_view near = nearest(name, known);
+    return report({ErrorCode::InvalidArgument,
+                   "there is no command \"" + name + "\"" +
+                       (near.empty() ? "" : ", did you mean \"" + std::string(near) + "\"?"),
+                   0});
 }
 
 }  // namespace berth::cli

@@ -1,7 +1,9 @@
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 
@@ -9,8 +11,10 @@
 #include "agent/cli/durations.h"
 #include "agent/cli/terminal.h"
 #include "shared/base/terminal_text.h"
+#include "shared/base/text.h"
 #include "shared/json/app_json.h"
 #include "shared/json/json_value.h"
+#include "shared/os/fd.h"
 #include "shared/wire/status.h"
 
 // Commands about what has happened to apps and what would: history, crashes, check, scale, top.
@@ -86,7 +90,7 @@ int run_history(Session& session) {
     for (const Value& run : runs) {
         rows.push_back(run_row(run));
     }
-    print(table(rows));
+    print(table(rows, {session.style.width, {4}, {}}));
     return kDone;
 }
 
@@ -168,7 +172,7 @@ int run_crashes(Session& session) {
                         local_time(wire::to_wall_time(group["last"])),
                         group["signature"].as_string()});
     }
-    print(table(rows));
+    print(table(rows, {session.style.width, {4, 0}, {2}}));
     for (const Value& crash : (*info)["crashes"].as_array()) {
         print("\n");
         print_bundle(crash);
@@ -235,16 +239,20 @@ int run_scale(Session& session) {
         print_json(json);
         return kDone;
     }
-    std::string names;
-    for (const std::string& name : changed) {
-        names += (names.empty() ? ": " : " ") + name;
-    }
     print(id + " has " + std::to_string(*count) + (*count == 1 ? " instance" : " instances") +
-          (changed.empty() ? ", as before" : names) + "\n");
+          (changed.empty() ? ", as before" : ": " + some_of(changed)) + "\n");
     return kDone;
 }
 
 namespace {
+
+std::string each_line_cut(const std::string& text, std::size_t width) {
+    std::string kept;
+    for (const std::string_view line : split(text, '\n')) {
+        kept += (kept.empty() ? "" : "\n") + cut_to(std::string(line), width);
+    }
+    return kept;
+}
 
 void draw(Session& session, std::vector<AppStatus> apps, bool whole_screen) {
     std::stable_sort(apps.begin(), apps.end(), [](const AppStatus& a, const AppStatus& b) {
@@ -264,16 +272,17 @@ void draw(Session& session, std::vector<AppStatus> apps, bool whole_screen) {
     char total[64] = {};
     (void)std::snprintf(total, sizeof total, "%.1f%%", cpu);  // fits: a sum of percentages
     if (whole_screen) {
-        const std::size_t room = std::max<std::size_t>(terminal_size().first, 4) - 3;
+        // A line that is wrapped, or a last one that ends, would scroll the first out of sight.
+        const std::size_t room = std::max<std::size_t>(terminal_size().first, 3) - 2;
         if (rows.size() > room) {
             rows.resize(room);
         }
     }
     std::string picture = std::to_string(apps.size()) + " apps, " + std::to_string(running) +
                           " active, CPU " + total + ", memory " + size_text(memory) + "\n" +
-                          table(rows);
+                          table(rows, list_fit(session.style));
     if (whole_screen) {
-        picture = safe_for_terminal(picture);
+        picture = each_line_cut(safe_for_terminal(picture), session.style.width);
         // Raw: a newline alone does not lead back to the first column.
         for (std::size_t at = picture.find('\n'); at != std::string::npos;
              at = picture.find('\n', at + 2)) {
@@ -287,10 +296,15 @@ void draw(Session& session, std::vector<AppStatus> apps, bool whole_screen) {
     (void)std::fflush(stdout);
 }
 
-// Waits until the next picture is due. False: somebody wants out.
-bool wait_for_key(int milliseconds) {
-    pollfd keyboard{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&keyboard, 1, milliseconds) <= 0) {
+// Waits until the next picture is due, or the window has another size. False: somebody wants out.
+bool wait_for_key(int milliseconds, int resized) {
+    std::array<pollfd, 2> watched{{{STDIN_FILENO, POLLIN, 0}, {resized, POLLIN, 0}}};
+    if (::poll(watched.data(), watched.size(), milliseconds) <= 0) {
+        return true;
+    }
+    while (os::next_signal(resized)) {
+    }
+    if (watched[0].revents == 0) {
         return true;
     }
     char key = 0;
@@ -307,6 +321,10 @@ int run_top(Session& session) {
     }
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(*interval).count();
     std::optional<RawTerminal> raw;
+    const auto resized = os::make_signalfd({SIGWINCH});
+    if (!resized) {
+        return report(resized.error());
+    }
     if (live) {
         raw.emplace(RawTerminal::Mode::Raw);
     }
@@ -316,8 +334,10 @@ int run_top(Session& session) {
             raw.reset();
             return report(listing.error());
         }
+        session.style.width = output_width();
         draw(session, std::move(listing->apps), live);
-        if (!live || !wait_for_key(static_cast<int>(std::clamp<std::int64_t>(ms, 100, 60'000)))) {
+        if (!live || !wait_for_key(static_cast<int>(std::clamp<std::int64_t>(ms, 100, 60'000)),
+                                   resized->get())) {
             return kDone;
         }
     }

@@ -70,7 +70,7 @@ int show_mailboxes(Session& session) {
     for (const Value& mailbox : mailboxes) {
         rows.push_back(mailbox_row(mailbox, read_clocks().wall));
     }
-    print(table(rows));
+    print(table(rows, {session.style.width, {0}, {6, 4, 5, 2, 3}}));
     return kDone;
 }
 
@@ -307,7 +307,7 @@ void print_entries(const Session& session, const Value::Array& entries, bool fol
         for (const Value& entry : entries) {
             rows.push_back(trace_row(entry));
         }
-        print(table(rows));
+        print(table(rows, {session.style.width, {3, 4}, {5, 6, 1}}));
         return;
     }
     json::JsonWriter json;

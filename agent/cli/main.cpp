@@ -1,11 +1,14 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <clocale>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/completion.h"
+#include "agent/cli/terminal.h"
 #include "shared/os/file.h"
 
 namespace {
@@ -19,8 +22,17 @@ std::string user_name() {
     return entry != nullptr ? entry->pw_name : std::to_string(::geteuid());
 }
 
-int run_berth(const std::vector<std::string>& words) {
+int run_berth(std::vector<std::string> words) {
+    const bool completes = !words.empty() && words.front() == cli::kComplete;
+    std::vector<std::string> to_complete;
+    if (completes) {
+        to_complete.assign(words.begin() + 1, words.end());
+        words = cli::options_before(to_complete);
+    }
     auto arguments = cli::parse_arguments(words);
+    if (!arguments && completes) {
+        return cli::kDone;  // nothing completes what is wrong
+    }
     if (!arguments) {
         cli::print_error(arguments.error().message);
         return cli::kUsage;
@@ -41,6 +53,14 @@ int run_berth(const std::vector<std::string>& words) {
     const bool no_color =
         std::getenv("NO_COLOR") != nullptr;  // NOLINT(concurrency-mt-unsafe): one thread
     session.style.color = !no_color && !given.has("--no-color") && ::isatty(STDOUT_FILENO) != 0;
+    session.style.width = cli::output_width();
+    if (completes) {
+        return cli::complete(session, to_complete);
+    }
+    if (given.has("--version")) {
+        session.arguments.command = berth::command::find("version");
+        return cli::find_run("version")(session);
+    }
     if (given.command == nullptr && !given.has("--help")) {
         (void)cli::run_help(session);
         return words.empty() ? cli::kUsage : cli::kDone;
@@ -71,6 +91,8 @@ int finished(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    // How wide characters are; each environment has this one.
+    (void)std::setlocale(LC_CTYPE, "C.UTF-8");  // NOLINT(concurrency-mt-unsafe): one thread
     const std::vector<std::string> words(argv + 1, argv + argc);
     const std::string_view called = argv[0];
     const std::string_view name = called.substr(called.rfind('/') + 1);

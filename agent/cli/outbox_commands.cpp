@@ -78,7 +78,7 @@ int run_outbox(Session& session) {
     if (session.style.json) {
         print_json(json);
     } else if (rows.size() > 1) {
-        print(table(rows));
+        print(table(rows, {session.style.width, {6, 0}, {5, 3}}));
     } else {
         print("nothing waits for other agents\n");
     }

@@ -31,21 +31,6 @@ const char* color_of(AppState state) {
     return "\x1b[2m";
 }
 
-// Characters that show; escape sequences and UTF-8 continuation bytes do not count.
-std::size_t width_of(const std::string& text) {
-    std::size_t width = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\x1b') {
-            while (i < text.size() && text[i] != 'm') {
-                ++i;
-            }
-        } else if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) {
-            ++width;
-        }
-    }
-    return width;
-}
-
 }  // namespace
 
 void print(std::string_view text) {
@@ -105,29 +90,6 @@ std::string size_text(std::uint64_t bytes) {
                      : fmt::format("{:.1f} {}", value, kUnits.at(unit));
 }
 
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            widths[i] = std::max(widths[i], width_of(row[i]));
-        }
-    }
-    std::string text;
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            line += row[i];
-            if (i + 1 < row.size()) {
-                line.append(widths[i] - width_of(row[i]) + 2, ' ');
-            }
-        }
-        line.erase(line.find_last_not_of(' ') + 1);
-        text += line + "\n";
-    }
-    return text;
-}
-
 std::string shown_id(const AppStatus& status) {
     return status.agent.empty() || status.agent == "default" ? status.id
                                                              : status.agent + "/" + status.id;
@@ -135,6 +97,10 @@ std::string shown_id(const AppStatus& status) {
 
 std::vector<std::string> list_header() {
     return {"ID", "STATE", "SINCE", "PID", "CPU", "MEMORY", "RESTARTS", "COMMENT"};
+}
+
+Fit list_fit(const Style& style) {
+    return {style.width, {7, 0}, {7, 6, 4, 5, 3, 2}};
 }
 
 std::vector<std::string> list_row(const Style& style, const AppStatus& status, WallTime now) {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/cli/columns.h"
 #include "shared/base/result.h"
 #include "shared/json/json_writer.h"
 #include "shared/model/app_status.h"
@@ -15,6 +16,7 @@ namespace berth::cli {
 struct Style {
     bool json = false;
     bool color = false;
+    std::size_t width = 0;  // columns of the terminal on stdout; 0: it is none
 };
 
 // To stdout; on a terminal with colours, but nothing else that could do something to it.
@@ -35,12 +37,11 @@ std::string colored(const Style& style, AppState state, const std::string& text)
 // "12.3 MiB"
 std::string size_text(std::uint64_t bytes);
 
-// Columns padded to their widest cell (colour codes do not count), two blanks between.
-std::string table(const std::vector<std::vector<std::string>>& rows);
-
-// One app as a row of `list`; its id with its agent where that is not the default one.
+// One app as a row of `list`; its id with its agent where that is not the default one. On a narrow
+// terminal its comment is cut, then its id.
 std::vector<std::string> list_row(const Style& style, const AppStatus& status, WallTime now);
 std::vector<std::string> list_header();
+Fit list_fit(const Style& style);
 
 // The block of `status`, without its tail.
 std::string status_block(const Style& style, const AppStatus& status, WallTime now);

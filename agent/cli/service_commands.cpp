@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "agent/cli/commands.h"
@@ -9,6 +10,7 @@
 #include "shared/os/cgroup.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/folder_probe.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
 #include "shared/wire/status.h"
@@ -121,6 +123,44 @@ int run_controller(Session& session) {
     return exec_controller(session, std::move(words));
 }
 
+namespace {
+
+// Of many things that are to be seen to, the first.
+std::string first_of(std::vector<std::string> notes) {
+    constexpr std::size_t kMost = 5;
+    if (notes.size() > kMost) {
+        const std::size_t more = notes.size() - kMost;
+        notes.resize(kMost);
+        notes.push_back("and " + std::to_string(more) + " more");
+    }
+    return join(notes, "; ");
+}
+
+// The nearest folder of its path that exists.
+std::string existing_part(std::string path) {
+    while (path.size() > 1 && !os::exists(path)) {
+        path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+    }
+    return path;
+}
+
+// Whether it is there, or can be made, and whether there is room to write.
+template <class Check>
+void check_home(const std::string& home, const Check& check) {
+    const bool there = os::is_folder(home);
+    const std::string folder = there ? home : existing_part(home);
+    check(
+        there, "home " + home, os::exists(home) ? "it is not a folder" : "it is made by: berth up");
+    // What the permissions say is not enough: a file system may be read-only, or none that keeps
+    // files, as /proc.
+    const auto tried = os::can_make_files(folder);
+    check(tried.has_value(),
+          there ? "home is writable" : "home can be made in " + folder,
+          tried ? "" : tried.error().message);
+}
+
+}  // namespace
+
 int run_doctor(Session& session) {
     bool all_good = true;
     const auto check = [&all_good](bool good, const std::string& what, const std::string& remedy) {
@@ -128,11 +168,7 @@ int run_doctor(Session& session) {
               "\n");
         all_good = all_good && good;
     };
-    const bool home_there = os::is_folder(session.home);
-    check(home_there, "home " + session.home, "it is made by: berth up");
-    check(::access(session.home.c_str(), W_OK) == 0 || !home_there,
-          "home is writable",
-          "belongs to another user");
+    check_home(session.home, check);
     const auto cgroup = os::Cgroup::create("berth-doctor");
     if (cgroup) {
         (void)cgroup->remove();
@@ -158,8 +194,8 @@ int run_doctor(Session& session) {
             const AgentInfo info = wire::to_agent_info((*answer)["agent"]);
             check(info.problem.empty(), "agent " + name + ": the keeper answers", info.problem);
             check(info.complaints.empty(),
-                  "agent " + name + ": what is below repos/ can be loaded",
-                  join(info.complaints, "; "));
+                  "agent " + name + ": agent.toml and what is below repos/ can be read",
+                  first_of(info.complaints));
             const auto listing = list_apps(session, {name + "/.*"}, 0);
             std::vector<std::string> notes;
             for (const AppStatus& app : listing ? listing->apps : std::vector<AppStatus>()) {
@@ -171,7 +207,7 @@ int run_doctor(Session& session) {
             }
             check(notes.empty(),
                   "agent " + name + ": logs and descriptors are as they were left",
-                  join(notes, "; "));
+                  first_of(notes));
             std::string held;
             for (const std::string& controller : info.controllers) {
                 held += (held.empty() ? "" : ", ") + controller;

@@ -238,12 +238,12 @@ Result<AppStatus> one_app(Session& session, const std::string& pattern) {
         return fail(ErrorCode::NotFound, "no app matches \"" + pattern + "\"");
     }
     if (listing.apps.size() > 1) {
-        std::string names;
+        std::vector<std::string> names;
         for (const AppStatus& app : listing.apps) {
-            names += (names.empty() ? "" : ", ") + app.id;
+            names.push_back(app.id);
         }
         return fail(ErrorCode::InvalidArgument,
-                    "\"" + pattern + "\" matches several apps: " + names);
+                    "\"" + pattern + "\" matches several apps: " + some_of(names));
     }
     return listing.apps.front();
 }

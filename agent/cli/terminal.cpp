@@ -40,6 +40,14 @@ std::pair<std::uint32_t, std::uint32_t> terminal_size() {
     return {size.ws_row, size.ws_col};
 }
 
+std::size_t output_width() {
+    winsize size{};
+    if (::isatty(STDOUT_FILENO) == 0) {
+        return 0;
+    }
+    return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
 Result<std::string> read_password(const std::string& prompt) {
     termios saved{};
     const bool terminal = ::tcgetattr(STDIN_FILENO, &saved) == 0;

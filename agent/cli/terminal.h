@@ -28,6 +28,9 @@ private:
 // Rows and columns; 24 and 80 when unknown.
 std::pair<std::uint32_t, std::uint32_t> terminal_size();
 
+// Columns of the terminal on stdout; 0: it is none.
+std::size_t output_width();
+
 // A line from the terminal without echo, or from stdin when that is none.
 Result<std::string> read_password(const std::string& prompt);
 

@@ -21,6 +21,7 @@ namespace {
 constexpr Duration kAnswerMargin = std::chrono::seconds(10);
 constexpr Duration kForEver = std::chrono::hours(24 * 365);
 constexpr Duration kStartWithin = std::chrono::seconds(30);  // later the agent does not begin
+constexpr std::size_t kMostNamed = 20;
 constexpr int kMostLosses = 20;  // of the agent, while one command waits
 
 struct VerbOutcome {
@@ -158,23 +159,24 @@ void say_interrupted(Session& session) {
 
 // Whether somebody at a terminal agrees to losing these.
 bool agreed(const Session& session, const std::vector<std::string>& ids) {
-    std::string text = std::string(session.arguments.command->name) +
-                       " forgets these apps with their logs and history:\n";
-    for (const std::string& id : ids) {
-        text += "  " + id + "\n";
+    const std::size_t shown =
+        session.arguments.has("--verbose") || ids.size() <= kMostNamed ? ids.size() : kMostNamed;
+    std::string text = std::string(session.arguments.command->name) + " forgets these " +
+                       std::to_string(ids.size()) + " apps with their logs and history:\n";
+    for (std::size_t i = 0; i < shown; ++i) {
+        text += "  " + ids[i] + "\n";
     }
+    text += shown < ids.size()
+                ? "  and " + std::to_string(ids.size() - shown) + " more; -v names them\n"
+                : "";
     print_error(text + "go on? [y/N]");
     std::string answer;
     return std::getline(std::cin, answer) && (answer == "y" || answer == "yes");
 }
 
 int refuse_unconfirmed(const Session& session, const std::vector<std::string>& ids) {
-    std::string names;
-    for (const std::string& id : ids) {
-        names += (names.empty() ? "" : ", ") + id;
-    }
     print_error(std::string(session.arguments.command->name) + " of " + std::to_string(ids.size()) +
-                " apps that no word names as they are (" + names +
+                " apps that no word names as they are (" + some_of(ids) +
                 ") loses their logs: --yes says that it is meant");
     return kUsage;
 }
@@ -183,6 +185,10 @@ int show(const Session& session, const VerbOutcome& outcome) {
     json::JsonWriter json;
     json.begin_array();
     bool all_ok = true;
+    // Whoever reads it on a terminal wants to know what went wrong, not 500 times that it did not.
+    const bool only_counts = session.style.width > 0 && outcome.results.size() > kMostNamed &&
+                             !session.arguments.has("--verbose");
+    std::size_t done = 0;
     for (const auto& [agent, result] : outcome.results) {
         all_ok = all_ok && result.ok;
         const std::string id = agent == "default" ? result.id : agent + "/" + result.id;
@@ -196,6 +202,8 @@ int show(const Session& session, const VerbOutcome& outcome) {
             json.field("message", result.message).field("note", result.note);
             json.field("error", result.ok ? std::optional<std::string>() : result.message);
             json.field("lines", result.lines).end_object();
+        } else if (result.ok && only_counts) {
+            ++done;
         } else if (result.ok) {
             print(id + ": " + done_text(session, result) + "\n");
         } else {
@@ -212,6 +220,12 @@ int show(const Session& session, const VerbOutcome& outcome) {
     json.end_array();
     if (session.style.json) {
         print_json(json);
+    } else if (only_counts) {
+        const std::string verb(session.arguments.command->name);
+        print((session.arguments.has("--no-wait") ? "asked to " + verb + " "
+                                                  : past_tense(verb) + " ") +
+              std::to_string(done) + " of " + std::to_string(outcome.results.size()) +
+              " apps; -v names them\n");
     }
     const int unmatched = report_unmatched(outcome.unmatched);
     if (outcome.results.empty()) {

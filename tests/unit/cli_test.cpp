@@ -1,10 +1,14 @@
+#include <algorithm>
+#include <clocale>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "agent/cli/arguments.h"
+#include "agent/cli/columns.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/completion.h"
 #include "agent/cli/durations.h"
 #include "shared/time/backoff.h"
 #include "shared/wire/line_joiner.h"
@@ -194,4 +198,98 @@ TEST_CASE("pieces of lines are put together for print, the streams never mixed")
     CHECK(large.take({piece(half, false, true)}).empty());
     CHECK(large.take({piece(half, false, true)}) == "| " + half + half);
     CHECK(large.take({piece("end", false, false)}) == "end\n");
+}
+
+// --- completion
+
+TEST_CASE("what may stand at a place of the command line") {
+    const auto has = [](const Words& words, const std::string& wanted) {
+        const Words found = completions(words);
+        return std::find(found.begin(), found.end(), wanted) != found.end();
+    };
+    CHECK(has({""}, "start"));
+    CHECK(has({"sta"}, "agent"));  // the last word is for the caller to compare
+    CHECK_FALSE(has({""}, "agent run"));
+    CHECK(has({"agent", ""}, "authorize"));
+    CHECK(has({"--json", "agent", ""}, "peers"));
+    CHECK_FALSE(has({"agent", ""}, "start"));
+    CHECK(has({"start", "--"}, "--if-needed"));
+    CHECK(has({"start", "--"}, "--agent"));
+    CHECK_FALSE(has({"list", "--"}, "--if-needed"));
+    CHECK(completions({"start", ""}) == Words{kIdsComplete});
+    CHECK(completions({"start", "a", "b", ""}) == Words{kIdsComplete});
+    CHECK(completions({"explain", "a", ""}).empty());  // it takes one
+    CHECK(completions({"list", "--agent", ""}) == Words{kAgentsComplete});
+    CHECK(completions({"--agent", "lab", "explain", ""}) == Words{kIdsComplete});
+    CHECK(completions({"logs", "--stream", ""}) == Words{"stdout", "stderr"});
+    CHECK(completions({"load", ""}) == Words{kFilesComplete});
+    CHECK(completions({"--home", ""}) == Words{kFilesComplete});
+    CHECK(completions({"completion", ""}) == Words{"bash", "zsh", "fish"});
+    CHECK(has({"help", ""}, "controller"));
+    CHECK(has({"help", "controller", ""}, "add-user"));
+    CHECK(completions({"notify", "a", ""}).empty());  // a message, nobody knows which
+    CHECK(completions({"no-such", "x", ""}).empty());
+    CHECK(options_before({"--agent", "lab", "list", "--home=/x", ""}) ==
+          Words{"--agent", "lab", "--home=/x"});
+    CHECK(options_before({"list", "--agent", ""}).empty());  // it is being typed
+    for (const command::Command& command : command::commands()) {
+        const std::string name(command.name);
+        INFO(name);
+        CHECK(
+            has({name.substr(0, name.find(' ')), name.find(' ') == std::string::npos ? "-" : ""},
+                name.find(' ') == std::string::npos ? "--help" : name.substr(name.find(' ') + 1)));
+    }
+}
+
+// --- columns
+
+TEST_CASE("a table fits into its terminal: what may be cut is, the rest is whole") {
+    REQUIRE(std::setlocale(LC_CTYPE, "C.UTF-8") != nullptr);
+    const std::vector<Words> rows = {
+        {"ID", "STATE", "COMMENT"},
+        {"a-very-long-name-of-an-app-17", "running", "does what it is told to, mostly"},
+        {"b", "\x1b[32mstopped\x1b[0m", "日本語のコメントはここに"},
+    };
+    const auto widest = [](const std::string& text) {
+        std::size_t most = 0;
+        for (std::size_t at = 0; at < text.size();) {
+            const std::size_t end = text.find('\n', at);
+            most = std::max(most, width_of(text.substr(at, end - at)));
+            at = end + 1;
+        }
+        return most;
+    };
+    CHECK(width_of("日本") == 4);
+    CHECK(width_of("\x1b[32mab\x1b[0m") == 2);
+    CHECK(width_of("\xff\xfe") == 2);
+    CHECK(table(rows).find("mostly\n") != std::string::npos);
+    for (const std::size_t width : {200U, 60U, 50U, 40U, 35U}) {
+        const std::string text = table(rows, {width, {2, 0}, {}});
+        CAPTURE(width, text);
+        CHECK(widest(text) <= width);
+        CHECK(text.find("running") != std::string::npos);
+        CHECK(text.find("\x1b[32mstopped\x1b[0m") != std::string::npos);
+    }
+    const std::string narrow = table(rows, {40, {2, 0}, {}});
+    CHECK(narrow.find("-17") != std::string::npos);  // an id keeps its end
+    CHECK(narrow.find("…") != std::string::npos);
+    const std::string least = table(rows, {20, {2, 0}, {2, 1}});
+    CHECK(widest(least) <= 20);
+    CHECK(least.find("STATE") == std::string::npos);
+    CHECK(least.find("a-very-l…p-17\n") == std::string::npos);  // there is room for more of it
+    CHECK(cut_to("abcdef", 4) == "abc…");
+    CHECK(cut_to("abcdef", 6) == "abcdef");
+    CHECK(cut_to("日本語", 4) == "日…");
+    CHECK(cut_to("\x1b[32mabcdef\x1b[0m", 4) == "\x1b[32mabc…\x1b[0m");
+
+    const std::string wrapped =
+        table({{"  --x", "one two three four five six"}, {"alone, and longer than all"}},
+              {20, {}, {}, true});
+    CHECK(wrapped == "  --x  one two three\n       four five six\nalone, and longer than all\n");
+}
+
+TEST_CASE("of many names some are said") {
+    CHECK(some_of({"a", "b", "c"}) == "a, b, c");
+    CHECK(some_of({"a", "b", "c", "d"}, 3) == "a, b, c, d");  // "and 1 more" is no shorter
+    CHECK(some_of({"a", "b", "c", "d", "e"}, 3) == "a, b, c and 2 more");
 }
