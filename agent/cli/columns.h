@@ -18,10 +18,11 @@ std::string cut_to(const std::string& text, std::size_t width, Cut cut = Cut::En
 
 // How a table fits into a terminal.
 struct Fit {
-    std::size_t width = 0;            // columns there are; 0: as many as it takes, as in a pipe
-    std::vector<std::size_t> narrow;  // which may be cut, the first as far as it goes, then the next
+    std::size_t width = 0;  // columns there are; 0: as many as it takes, as in a pipe
+    std::vector<std::size_t>
+        narrow;  // which may be cut, the first as far as it goes, then the next
     std::vector<std::size_t> left_out;  // which may go altogether after that, one after the other
-    bool wrap_last = false;           // the last column goes on in lines below, whole
+    bool wrap_last = false;             // the last column goes on in lines below, whole
 };
 
 // Columns padded to their widest cell, two blanks between.

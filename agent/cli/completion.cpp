@@ -163,8 +163,7 @@ Words ids_of(Session& session, std::string_view typed) {
                              : Result<Value>(fail(client.error()));
     Words ids;
     for (const Value& app : info ? (*info)["apps"].as_array() : Value::Array()) {
-        ids.push_back((slash == std::string_view::npos ? "" : agent + "/") +
-                      app["id"].as_string());
+        ids.push_back((slash == std::string_view::npos ? "" : agent + "/") + app["id"].as_string());
     }
     for (const std::string& name : agent_names(session)) {
         if (slash == std::string_view::npos && name != session.agent) {

@@ -153,8 +153,7 @@ TEST_CASE("a scan leaves an app in repos/ in its form until it is read again") {
 TEST_CASE("another file cannot add a form of an app that is registered already") {
     World world;
     world.load("web");
-    world.home.write("other.toml",
-                     "[app]\nid = \"web\"\ncommand = \"/bin/web\"\ninstances = 2\n");
+    world.home.write("other.toml", "[app]\nid = \"web\"\ncommand = \"/bin/web\"\ninstances = 2\n");
     apps::LoadRequest request;
     request.paths = {world.home / "other.toml"};
     request.cwd = world.home.path();
