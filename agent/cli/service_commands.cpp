@@ -99,7 +99,8 @@ int run_controller(Session& session) {
         words.push_back(verb);
     }
     words.insert(words.end(), arguments.words.begin(), arguments.words.end());
-    for (const char* option : {"--listen", "--panel-dir", "--role", "--endpoint", "--key"}) {
+    for (const char* option :
+         {"--listen", "--url", "--trusted-proxy", "--panel-dir", "--role", "--endpoint", "--key"}) {
         if (arguments.has(option)) {
             words.insert(words.end(), {option, arguments.get(option)});
         }

@@ -34,12 +34,27 @@ std::string address_file(const std::string& home) {
 
 void print_address(const std::string& home) {
     const std::string address = read_line(address_file(home));
-    print("panel: " + (address.empty() ? "not running" : address) + "\n");
+    const std::string url = read_line(home + "/controller/run/url");
+    print("panel: " + (address.empty() ? "not running" : url.empty() ? address : url) + "\n");
+    if (!address.empty() && !url.empty()) {
+        print("its proxy asks: " + address + "\n");
+    }
     const std::string setup = read_line(home + "/controller/run/setup-link");
     if (!setup.empty()) {
         print("first, make an admin: " + setup + "\n");
     }
     (void)std::fflush(stdout);
+}
+
+// The options of `up` that are the controller's.
+std::vector<std::string> controller_options(const Session& session) {
+    std::vector<std::string> words;
+    for (const char* option : {"--url", "--trusted-proxy"}) {
+        if (session.arguments.has(option)) {
+            words.insert(words.end(), {option, session.arguments.get(option)});
+        }
+    }
+    return words;
 }
 
 // What `berth up` keeps going: a controller and the default agent. Its keeper and agent restart
@@ -113,6 +128,9 @@ private:
         spec.argv = {program, "--home", session_.home, "--listen", listen, "--quiet"};
         if (session_.arguments.has("--allow-remote")) {
             spec.argv.emplace_back("--allow-remote");
+        }
+        for (std::string& word : controller_options(session_)) {
+            spec.argv.push_back(std::move(word));
         }
         spec.new_session = true;
         spec.output = log_file_;
@@ -336,6 +354,11 @@ int run_up(Session& session) {
     }
     if (running_pid(up_service(home))) {
         print("berth is up already for " + home + "\n");
+        if (!controller_options(session).empty()) {
+            return report({ErrorCode::AlreadyExists,
+                           "--url and --trusted-proxy are read at the start: berth down first",
+                           0});
+        }
         print_address(home);
         return kDone;
     }
@@ -345,6 +368,9 @@ int run_up(Session& session) {
         std::vector<std::string> words = {"up", "--home", home, "--listen", listen};
         if (session.arguments.has("--allow-remote")) {
             words.emplace_back("--allow-remote");
+        }
+        for (std::string& word : controller_options(session)) {
+            words.push_back(std::move(word));
         }
         const int code = detach(session, words, home + "/up.log", ready);
         if (code == kDone) {

@@ -149,9 +149,6 @@ void carry_out(const Services& services,
 
 void act(const Services& services, const Exchange& exchange) {
     const std::string& verb = exchange.param("verb");
-    if (!is_verb(verb)) {
-        return exchange.responder.send(http::problem(404, "there is nothing at this address"));
-    }
     const auto address = app_address(exchange);
     const auto timeout = timeout_of(exchange.body());
     const auto if_needed = exchange.body().get_optional<bool>("if_needed");
@@ -411,7 +408,7 @@ void write_stdin(const Services& services, const Exchange& exchange) {
 std::vector<http::Route> action_routes(const Services& services) {
     return {
         {Method::Post,
-         "/api/v1/agents/{agent}/apps/{id}/{verb}",
+         "/api/v1/agents/{agent}/apps/{id}/{verb=start|stop|restart|kill|clean|reload}",
          Access::Operator,
          Where::Loop,
          [&services](const Exchange& exchange) { act(services, exchange); },

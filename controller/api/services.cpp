@@ -146,7 +146,8 @@ std::vector<http::Route> all_routes(const Services& services) {
                       http::Where::Loop,
                       {},
                       {"This description, in OpenAPI 3.1", "", "", "", 200}});
-    const auto text = std::make_shared<const std::string>(http::openapi_document(routes));
+    const auto text = std::make_shared<const std::string>(
+        http::openapi_document(routes, services.cookies.plain_name(http::kSessionCookie)));
     routes.back().handler = [text](const http::Exchange& exchange) {
         http::Response response;
         response.body = http::Body::shared(text);

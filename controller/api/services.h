@@ -28,6 +28,7 @@ struct Services {
     loop::WorkerPool& workers;
     live::Hub& hub;
     const panel::Assets& assets;
+    const http::Cookies& cookies;
     Operations& operations;
     std::function<void()> agents_changed;  // the store's agents are others now; from worker threads
     std::function<void()> set_up;          // the setup link was used; from worker threads

@@ -11,9 +11,6 @@ using http::Exchange;
 using http::Method;
 using http::Where;
 
-constexpr const char* kCookie = "berth_session=";
-constexpr const char* kCookieRules = "; HttpOnly; SameSite=Strict; Path=/";
-
 std::string session_json(const auth::Identity& identity) {
     json::JsonWriter json;
     json.begin_object().key("user").begin_object();
@@ -31,9 +28,13 @@ void get_session(const Services& services, const Exchange& exchange) {
         401, "log in first", setup ? ",\"setup_required\":true" : ",\"setup_required\":false"));
 }
 
-http::Response opened_response(const auth::Opened& opened) {
+http::Response opened_response(const Services& services,
+                               const Exchange& exchange,
+                               const auth::Opened& opened) {
     http::Response response = http::json_response(session_json(opened.identity));
-    return std::move(response.with("Set-Cookie", kCookie + opened.token + kCookieRules));
+    response.with("Set-Cookie",
+                  services.cookies.set(exchange.request, http::kSessionCookie, opened.token));
+    return response;
 }
 
 http::Response refused_response(const Error& error, Duration retry_after) {
@@ -73,14 +74,14 @@ void open_session(const Services& services, Exchange exchange, bool is_setup) {
     if (exchange.who) {
         services.auth.log_out(exchange.who->session);
     }
-    exchange.responder.send(opened_response(*opened));
+    exchange.responder.send(opened_response(services, exchange, *opened));
 }
 
 void delete_session(const Services& services, const Exchange& exchange) {
     services.auth.log_out(exchange.who->session);
     audit(services, exchange, "log out", exchange.who->user, "done");
     http::Response response = http::no_content();
-    response.with("Set-Cookie", std::string(kCookie) + kCookieRules + "; Max-Age=0");
+    response.with("Set-Cookie", services.cookies.forget(exchange.request, http::kSessionCookie));
     exchange.responder.send(std::move(response));
 }
 

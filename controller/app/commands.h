@@ -30,6 +30,11 @@ struct Paths {
 
     [[nodiscard]] std::string address() const { return run + "/address"; }
 
+    // What browsers use to reach the panel, when that is configured.
+    [[nodiscard]] std::string public_url() const { return run + "/url"; }
+
+    [[nodiscard]] std::string config() const { return root + "/controller.toml"; }
+
     [[nodiscard]] std::string setup_link() const { return run + "/setup-link"; }
 };
 

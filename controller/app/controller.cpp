@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "controller/app/site_config.h"
+#include "controller/auth/secrets.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -16,6 +18,7 @@ namespace {
 constexpr std::size_t kWorkers = 2;
 constexpr std::size_t kMaxWaiting = 256;          // requests
 constexpr std::uint64_t kSpareDescriptors = 256;  // for agents, the database, panels
+constexpr std::size_t kCookieId = 8;              // hex digits: enough for the panels of one host
 
 }  // namespace
 
@@ -69,7 +72,10 @@ Result<void> Controller::open_files() {
                     "a controller runs in \"" + paths_.root + "\" already");
     }
     lock_ = std::move(*lock);
+    BERTH_TRY(site_, load_site(paths_, options_));
     BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
+    cookies_ = std::make_unique<http::Cookies>(
+        auth::token_hash(keys_.public_key).substr(0, kCookieId), site_.prefix);
     BERTH_TRY(store_, store::Store::open(paths_.database));
     BERTH_TRY(auth_, auth::Auth::create(*store_));
     return {};
@@ -84,7 +90,7 @@ Result<void> Controller::make_parts() {
     http_poster_ = std::make_shared<loop::Poster>(*http_loop_);
     workers_ = std::make_unique<loop::WorkerPool>(
         loop::WorkerPool::LaneOptions{kWorkers, kMaxWaiting, /*linger=*/Duration::max()});
-    assets_ = std::make_unique<panel::Assets>(options_.panel_dir);
+    assets_ = std::make_unique<panel::Assets>(options_.panel_dir, site_.prefix);
     fleet_ = std::make_unique<fleet::Fleet>(
         *fleet_loop_, paths_.agents, fleet::zmq_connector(context_, *fleet_loop_, keys_));
     mail_ = std::make_unique<fleet::MailRouter>(
@@ -142,6 +148,7 @@ void Controller::wire_up() {
                                                               *workers_,
                                                               *hub_,
                                                               *assets_,
+                                                              *cookies_,
                                                               operations_,
                                                               [this] { reload_agents(); },
                                                               [this] { remove_setup_link(); }});
@@ -150,9 +157,10 @@ void Controller::wire_up() {
 Result<void> Controller::listen() {
     http::FrontOptions front;
     BERTH_TRY(front.listen, os::parse_tcp_address(options_.listen));
-    http::RouterOptions router;
+    http::RouterOptions router{
+        site_, *cookies_, [this](const std::string& path) { return assets_->has(path); }};
     if (front.listen.is_loopback()) {
-        router.hosts = {"localhost", "127.0.0.1", "[::1]", front.listen.host};
+        BERTH_CHECK(add_hosts(router.site, {"localhost", "127.0.0.1", "[::1]", front.listen.host}));
     } else if (!options_.allow_remote) {
         return fail(
             ErrorCode::PermissionDenied,
@@ -160,7 +168,12 @@ Result<void> Controller::listen() {
                 "\" can be reached from other machines, and passwords would travel in clear text; "
                 "listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say --allow-remote");
     }
-    router.hosts.insert(router.hosts.end(), options_.hosts.begin(), options_.hosts.end());
+    BERTH_CHECK(add_hosts(router.site, options_.hosts));
+    if (!router.site.hosts.empty()) {
+        for (const http::PublicUrl& url : site_.urls) {
+            BERTH_CHECK(add_hosts(router.site, {url.origin.host.name}));
+        }
+    }
     const std::uint64_t descriptors = os::raise_descriptor_limit();
     if (descriptors < front.max_connections + kSpareDescriptors) {
         front.max_connections =
@@ -185,7 +198,7 @@ Result<void> Controller::make_setup_link() {
         remove_setup_link();
         return {};
     }
-    setup_link_ = url_ + "/setup#token=" + *token;
+    setup_link_ = (public_url().empty() ? url_ + '/' : public_url()) + "setup#token=" + *token;
     return os::replace_file(paths_.setup_link(), setup_link_ + "\n", 0600);
 }
 
@@ -195,6 +208,7 @@ void Controller::remove_setup_link() {
 
 Result<void> Controller::write_run_files() {
     BERTH_CHECK(os::replace_file(paths_.pid(), std::to_string(::getpid()) + "\n", 0644));
+    BERTH_CHECK(os::replace_file(paths_.public_url(), public_url() + "\n", 0644));
     BERTH_CHECK(os::replace_file(paths_.address(), url_ + "\n", 0644));
     if (!options_.ready_file.empty()) {
         BERTH_CHECK(os::replace_file(os::absolute_path(options_.ready_file), url_ + "\n", 0644));

@@ -37,6 +37,11 @@ public:
     // "http://127.0.0.1:6880"
     [[nodiscard]] const std::string& url() const { return url_; }
 
+    // What browsers use instead, "https://panel.example.org/berth/"; "" when nothing is configured.
+    [[nodiscard]] std::string public_url() const {
+        return site_.urls.empty() ? "" : site_.urls.front().text();
+    }
+
     // With the one-time token; "" when there are users.
     [[nodiscard]] const std::string& setup_link() const { return setup_link_; }
 
@@ -57,6 +62,8 @@ private:
 
     Options options_;
     Paths paths_;
+    http::Site site_;
+    std::unique_ptr<http::Cookies> cookies_;
     std::string url_;
     std::string setup_link_;
     os::UniqueFd lock_;

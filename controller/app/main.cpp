@@ -19,7 +19,10 @@ int serve(const berth::controller::Options& options) {
         return failure(controller.error());
     }
     if (!options.quiet) {
-        (void)std::printf("panel: %s\n", (*controller)->url().c_str());
+        const std::string url = (*controller)->public_url();
+        const std::string& address = (*controller)->url();
+        (void)std::printf("panel: %s\n",
+                          (url.empty() ? address : url + " through " + address).c_str());
         if (!(*controller)->setup_link().empty()) {
             (void)std::printf("setup: %s\n", (*controller)->setup_link().c_str());
         }

@@ -29,6 +29,17 @@ std::string* value_of(Options& options, const std::string& flag) {
     return found == flags.end() ? nullptr : found->second;
 }
 
+// The same for a flag that may be there several times.
+std::vector<std::string>* list_of(Options& options, const std::string& flag) {
+    if (flag == "--host") {
+        return &options.hosts;
+    }
+    if (flag == "--url") {
+        return &options.urls;
+    }
+    return flag == "--trusted-proxy" ? &options.trusted_proxies : nullptr;
+}
+
 Result<void> take_flag(Options& options,
                        const std::vector<std::string>& arguments,
                        std::size_t& i) {
@@ -45,8 +56,14 @@ Result<void> take_flag(Options& options,
         options.quiet = true;
         return {};
     }
-    std::string host;
-    std::string* const value = flag == "--host" ? &host : value_of(options, flag);
+    if (std::vector<std::string>* const list = list_of(options, flag)) {
+        if (++i == arguments.size() || arguments[i].empty()) {
+            return fail(ErrorCode::InvalidArgument, flag + " needs a value");
+        }
+        list->push_back(arguments[i]);
+        return {};
+    }
+    std::string* const value = value_of(options, flag);
     if (value == nullptr) {
         return fail(ErrorCode::InvalidArgument, "unknown argument \"" + flag + "\"");
     }
@@ -54,9 +71,6 @@ Result<void> take_flag(Options& options,
         return fail(ErrorCode::InvalidArgument, flag + " needs a value");
     }
     *value = arguments[i];
-    if (!host.empty()) {
-        options.hosts.push_back(host);
-    }
     return {};
 }
 

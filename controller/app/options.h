@@ -16,6 +16,9 @@ struct Options {
     bool allow_remote = false;
     bool quiet = false;              // do not print the address: somebody else does
     std::vector<std::string> hosts;  // further names that browsers may use for it
+    // What controller.toml is to say from now on, when it is given; "none" alone: nothing.
+    std::vector<std::string> urls;
+    std::vector<std::string> trusted_proxies;
     std::string panel_dir;
     std::string ready_file;
     std::string role = "viewer";
@@ -26,6 +29,7 @@ struct Options {
 
 inline constexpr const char* kUsage =
     "usage: berth-controller [--home DIR] [--listen HOST:PORT] [--allow-remote] [--host NAME]…\n"
+    "                        [--url URL]… [--trusted-proxy ADDRESS]…\n"
     "                        [--panel-dir DIR] [--ready-file FILE] [--quiet]\n"
     "       berth-controller add-user NAME [--role viewer|operator|admin] [--home DIR]\n"
     "       berth-controller add-agent NAME --endpoint tcp://HOST:PORT --key KEY [--home DIR]\n"
@@ -34,7 +38,9 @@ inline constexpr const char* kUsage =
     "\n"
     "Serves the panel and the API of the agents in DIR/agents and of those that were added.\n"
     "DIR is $BERTH_HOME when --home is not given. add-user reads the password from its input.\n"
-    "--listen takes port 0 for a free one; another address than loopback needs --allow-remote.\n";
+    "--listen takes port 0 for a free one; another address than loopback needs --allow-remote.\n"
+    "--url is what browsers use to reach the panel through a proxy, --trusted-proxy who may say\n"
+    "who is behind it; both are kept in DIR/controller/controller.toml, and none forgets them.\n";
 
 // Error: what is wrong with the arguments.
 Result<Options> parse_options(const std::vector<std::string>& arguments);

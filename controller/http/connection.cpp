@@ -156,12 +156,9 @@ void Connection::begin_handling() {
 }
 
 void Connection::respond(Response response) {
-    if (response.stream && http_1_0_) {
-        response = problem(505, "this needs HTTP/1.1");
-    }
     response_ = std::move(response);
     const bool streamed = static_cast<bool>(response_.stream);
-    head_ = head_of(response_, keep_alive_);
+    head_ = head_of(response_, keep_alive_, http_1_0_ ? Framing::UntilClosed : Framing::Chunked);
     rest_of_head_ = head_;
     rest_of_body_ = without_body_ || streamed ? std::string_view() : response_.body.bytes();
     if (without_body_) {
@@ -246,10 +243,14 @@ void Connection::fetch_piece() {
 
 void Connection::take_piece(const StreamPiece& piece) {
     if (piece.failed) {
+        // The end alone would make a piece of it look whole.
+        os::reset_when_closed(socket_);
         return close();
     }
     piece_.clear();
-    if (!piece.data.empty()) {
+    if (http_1_0_) {
+        piece_ = piece.data;
+    } else if (!piece.data.empty()) {
         std::array<char, 24> size{};
         const int length = std::snprintf(size.data(), size.size(), "%zx\r\n", piece.data.size());
         piece_.assign(size.data(), static_cast<std::size_t>(length));
@@ -257,7 +258,7 @@ void Connection::take_piece(const StreamPiece& piece) {
         piece_ += "\r\n";
     }
     if (piece.last) {
-        piece_ += "0\r\n\r\n";
+        piece_ += http_1_0_ ? "" : "0\r\n\r\n";
         response_.stream = nullptr;
     }
     rest_of_body_ = piece_;

@@ -30,11 +30,11 @@ void write_parameters(json::JsonWriter& json, const Route& route) {
             json.end_object().end_object();
         };
     for (const std::string_view part : split(route.pattern, '/')) {
-        if (part.size() > 2 && part.front() == '{') {
-            write(part.substr(1, part.size() - 2), "path", true);
+        if (const auto parameter = path_parameter(part)) {
+            write(parameter->name, "path", true, parameter->values);
         }
     }
-    for (const QueryParameter& parameter : query_parameters(route.doc.query)) {
+    for (const Parameter& parameter : query_parameters(route.doc.query)) {
         write(parameter.name, "query", false, parameter.values);
     }
     if (is_change(route.method) && route.access != Access::Public) {
@@ -75,9 +75,20 @@ void write_operation(json::JsonWriter& json, const Route& route) {
     json.end_array().end_object();
 }
 
+// The pattern without the values of its parameters.
+std::string path_of(std::string_view pattern) {
+    std::string path;
+    for (const std::string_view part : split(pattern.substr(1), '/')) {
+        const auto parameter = path_parameter(part);
+        path += '/';
+        path += parameter ? '{' + std::string(parameter->name) + '}' : std::string(part);
+    }
+    return path;
+}
+
 }  // namespace
 
-std::string openapi_document(const std::vector<Route>& routes) {
+std::string openapi_document(const std::vector<Route>& routes, std::string_view cookie) {
     json::JsonWriter json;
     json.begin_object().field("openapi", "3.1.0");
     json.key("info").begin_object().field("title", "Berth").field("version", BERTH_VERSION);
@@ -88,7 +99,7 @@ std::string openapi_document(const std::vector<Route>& routes) {
         patterns.insert(route.pattern);
     }
     for (const std::string_view pattern : patterns) {
-        json.key(pattern).begin_object();
+        json.key(path_of(pattern)).begin_object();
         for (const Route& route : routes) {
             if (route.pattern == pattern) {
                 write_operation(json, route);
@@ -99,7 +110,7 @@ std::string openapi_document(const std::vector<Route>& routes) {
     json.end_object();
     json.key("components").begin_object().key("schemas").raw(kSchemas);
     json.key("securitySchemes").begin_object().key("session").begin_object();
-    json.field("type", "apiKey").field("in", "cookie").field("name", "berth_session");
+    json.field("type", "apiKey").field("in", "cookie").field("name", cookie);
     json.end_object().end_object().end_object();
     return json.end_object().take();
 }

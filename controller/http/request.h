@@ -28,7 +28,9 @@ struct Request {
     std::map<std::string, std::string> query;                  // decoded; no name stands twice
     std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
     std::string body;
-    std::string address;  // the peer's
+    std::string address;  // the client's: the peer's, or who is behind a trusted proxy
+    std::string host;     // as it was addressed, "NAME[:PORT]" in small letters; "" without any
+    bool secure = false;  // whether the browser speaks TLS, as far as is known
     bool keep_alive = true;
     bool http_1_0 = false;
 

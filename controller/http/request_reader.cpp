@@ -186,12 +186,35 @@ bool RequestReader::parse_head(const std::string& head) {
         return reject(501, "no such method is known here");
     }
     request_.method = *method;
+    expects_continue_ = expects_continue_ && !request_.http_1_0;
     return parse_target(parsed.getURI());
 }
 
-bool RequestReader::parse_target(const std::string& target) {
-    if (target.front() != '/') {
-        return reject(400, "the target of a request is a path");
+// Cuts "http://host" off and has it stand for the Host.
+bool RequestReader::take_authority(std::string& target) {
+    const std::size_t scheme = target.find("://");
+    const std::string name = to_lower(target.substr(0, std::min(scheme, target.size())));
+    if (name != "http" && name != "https") {
+        return reject(400, "the target of a request is a path, or http:// with a host and a path");
+    }
+    const std::size_t from = scheme + 3;
+    const std::size_t end = std::min(target.find_first_of("/?", from), target.size());
+    std::erase_if(request_.headers, [](const auto& field) { return field.first == "host"; });
+    request_.headers.emplace_back("host", target.substr(from, end - from));
+    target.erase(0, end);
+    if (target.empty() || target.front() != '/') {
+        target = '/' + target;
+    }
+    return true;
+}
+
+bool RequestReader::parse_target(std::string target) {
+    if (target == "*" && request_.method == Method::Options) {
+        request_.path = target;
+        return true;
+    }
+    if (target.front() != '/' && !take_authority(target)) {
+        return false;
     }
     const std::size_t mark = target.find('?');
     request_.path = target.substr(0, mark);
@@ -222,7 +245,7 @@ bool RequestReader::finish_head() {
     if (has_encoding_) {
         return reject(411, "send the body with a Content-Length");
     }
-    if (hosts_ != 1) {
+    if (hosts_ > 1 || (hosts_ == 0 && !request_.http_1_0)) {
         return reject(400, "a request has one Host");
     }
     if (length_ > limits_.body) {

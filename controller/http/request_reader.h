@@ -19,7 +19,8 @@ struct RequestLimits {
 // Takes requests out of the bytes of one connection. Strict, because what two programs read
 // differently is how requests are smuggled past one of them: lines end with CR LF, names stand
 // right before their colon, no folded lines, one Host, at most one Content-Length in plain digits,
-// no Transfer-Encoding. Bytes behind a request belong to the next one.
+// no Transfer-Encoding. Bytes behind a request belong to the next one. Of a target with an
+// authority ("http://host/path") the authority stands for the Host (RFC 9112, 3.2.2).
 class RequestReader {
 public:
     enum class Progress : std::uint8_t { Head, Body, Complete, Rejected };
@@ -60,7 +61,8 @@ private:
     bool check_field(std::string_view line);
     bool check_length(std::string_view value);
     bool parse_head(const std::string& head);
-    bool parse_target(const std::string& target);
+    bool take_authority(std::string& target);
+    bool parse_target(std::string target);
     bool finish_head();
     bool reject(int status, std::string detail);
 

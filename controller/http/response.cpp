@@ -1,6 +1,9 @@
 #include "controller/http/response.h"
 
+#include <Poco/DateTimeFormat.h>
+#include <Poco/DateTimeFormatter.h>
 #include <Poco/Net/HTTPResponse.h>
+#include <Poco/Timestamp.h>
 
 #include <algorithm>
 
@@ -180,7 +183,7 @@ Response problem_of_agent(const Error& error) {
                                                 : problem(status, detail);
 }
 
-std::string head_of(const Response& response, bool keep_alive) {
+std::string head_of(const Response& response, bool keep_alive, Framing framing) {
     const auto status = static_cast<Poco::Net::HTTPResponse::HTTPStatus>(response.status);
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ' +
                        Poco::Net::HTTPResponse::getReasonForStatus(status) + "\r\n";
@@ -190,6 +193,9 @@ std::string head_of(const Response& response, bool keep_alive) {
         head += value;
         head += "\r\n";
     }
+    head += "Date: ";
+    head += Poco::DateTimeFormatter::format(Poco::Timestamp(), Poco::DateTimeFormat::HTTP_FORMAT);
+    head += "\r\n";
     head += kSecurityHeaders;
     if (!has_header(response, "Cache-Control")) {
         head += "Cache-Control: no-store\r\n";
@@ -198,7 +204,7 @@ std::string head_of(const Response& response, bool keep_alive) {
         return head + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     }
     if (response.stream) {
-        head += "Transfer-Encoding: chunked\r\n";
+        head += framing == Framing::Chunked ? "Transfer-Encoding: chunked\r\n" : "";
     } else if (response.status != 204 && response.status != 304) {
         head += "Content-Length: " + std::to_string(response.body.bytes().size()) + "\r\n";
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -66,8 +67,11 @@ Response problem_of(const Error& error);
 // The problem that an error from an agent, or on the way to it, is: 504 when it does not answer.
 Response problem_of_agent(const Error& error);
 
-// Status line and fields, with the security headers that every response has. `keep_alive`: whether
-// the connection stays.
-std::string head_of(const Response& response, bool keep_alive);
+// How the end of a body of unknown length is told: HTTP/1.0 knows the end of the connection only.
+enum class Framing : std::uint8_t { Chunked, UntilClosed };
+
+// Status line and fields, with the date and the security headers that every response has.
+// `keep_alive`: whether the connection stays.
+std::string head_of(const Response& response, bool keep_alive, Framing framing = Framing::Chunked);
 
 }  // namespace berth::http

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "controller/auth/secrets.h"
+#include "controller/http/forwarded.h"
+#include "controller/http/negotiation.h"
 #include "controller/http/schemas.h"
 #include "shared/base/ensure.h"
 #include "shared/base/text.h"
@@ -25,26 +27,11 @@ bool allows(Access access, const std::optional<auth::Identity>& who) {
     return false;
 }
 
-std::string_view without_port(std::string_view host) {
-    if (!host.empty() && host.front() == '[') {
-        return host.substr(0, host.find(']') + 1);
-    }
-    return host.substr(0, host.find(':'));
-}
-
-bool is_json(std::string_view type) {
-    return trim(type.substr(0, type.find(';'))) == "application/json";
-}
-
-bool is_parameter(std::string_view part) {
-    return part.size() > 2 && part.front() == '{' && part.back() == '}';
-}
-
 // How many parts are fixed, so that "logs" wins over "{verb}".
 std::size_t fixed_parts(std::string_view pattern) {
     const auto parts = split(pattern, '/');
     return static_cast<std::size_t>(
-        std::count_if(parts.begin(), parts.end(), [](auto part) { return !is_parameter(part); }));
+        std::count_if(parts.begin(), parts.end(), [](auto part) { return !path_parameter(part); }));
 }
 
 // The members that each object of the API's schemas may have.
@@ -87,29 +74,40 @@ const json::JsonValue& Exchange::body() const {
     return object ? *object : empty;
 }
 
-std::vector<QueryParameter> query_parameters(std::string_view query) {
-    std::vector<QueryParameter> parameters;
+namespace {
+
+// "NAME", or "NAME=one|two".
+Parameter read_parameter(std::string_view text) {
+    const std::size_t equals = text.find('=');
+    Parameter parameter{text.substr(0, equals), {}};
+    if (equals != std::string_view::npos) {
+        parameter.values = split(text.substr(equals + 1), '|');
+    }
+    return parameter;
+}
+
+bool may_be(const Parameter& parameter, std::string_view value) {
+    const auto& values = parameter.values;
+    return values.empty() || std::find(values.begin(), values.end(), value) != values.end();
+}
+
+}  // namespace
+
+std::optional<Parameter> path_parameter(std::string_view part) {
+    return part.size() > 2 && part.front() == '{' && part.back() == '}'
+               ? std::optional(read_parameter(part.substr(1, part.size() - 2)))
+               : std::nullopt;
+}
+
+std::vector<Parameter> query_parameters(std::string_view query) {
+    std::vector<Parameter> parameters;
     for (const std::string_view part : split(query, ',')) {
         if (part.empty() || part == kAnyQuery) {
             continue;
         }
-        const std::size_t equals = part.find('=');
-        QueryParameter parameter{part.substr(0, equals), {}};
-        if (equals != std::string_view::npos) {
-            parameter.values = split(part.substr(equals + 1), '|');
-        }
-        parameters.push_back(std::move(parameter));
+        parameters.push_back(read_parameter(part));
     }
     return parameters;
-}
-
-bool same_origin(std::string_view origin, std::string_view host) {
-    for (const std::string_view scheme : {"http://", "https://"}) {
-        if (origin.substr(0, scheme.size()) == scheme && origin.substr(scheme.size()) == host) {
-            return true;
-        }
-    }
-    return false;
 }
 
 std::optional<std::map<std::string, std::string>> match_pattern(std::string_view pattern,
@@ -125,17 +123,18 @@ std::optional<std::map<std::string, std::string>> match_pattern(std::string_view
     }
     std::map<std::string, std::string> params;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
-        if (!is_parameter(wanted[i])) {
+        const auto parameter = path_parameter(wanted[i]);
+        if (!parameter) {
             if (wanted[i] != given[i]) {
                 return std::nullopt;
             }
             continue;
         }
         auto value = percent_decode(given[i]);
-        if (!value || value->empty()) {
+        if (!value || value->empty() || !may_be(*parameter, *value)) {
             return std::nullopt;
         }
-        params.emplace(wanted[i].substr(1, wanted[i].size() - 2), std::move(*value));
+        params.emplace(parameter->name, std::move(*value));
     }
     return params;
 }
@@ -159,16 +158,24 @@ Router::Router(auth::Auth& auth,
 }
 
 void Router::dispatch(Request request, Responder responder) const {
-    if (auto refused = refuse_host(request)) {
+    if (!find_origin(request, options_.site)) {
+        return responder.send(
+            problem(400, "the Host " + quoted(request.host) + " is no host: NAME, or NAME:PORT"));
+    }
+    std::optional<Response> refused = refuse_host(request);
+    if (!refused) {
+        refused = take_prefix(request);
+    }
+    if (refused) {
         return responder.send(std::move(*refused));
     }
-    const auto who = auth_.identify(request.cookie(options_.cookie));
+    const auto who = auth_.identify(options_.cookies.read(request, kSessionCookie));
     std::string allowed;
     const auto found = match(request, allowed);
     if (!found) {
         return responder.send(no_route(request, allowed, who.has_value()));
     }
-    std::optional<Response> refused = refuse_change(request);
+    refused = refuse_foreign(request);
     if (!refused) {
         refused = refuse_access(*found->route, request, who);
     }
@@ -187,28 +194,70 @@ void Router::dispatch(Request request, Responder responder) const {
 
 // A page of somebody else whose name was pointed at this machine must not be talked to.
 std::optional<Response> Router::refuse_host(const Request& request) const {
-    const std::string_view host = without_port(request.header("host").value_or(""));
-    const auto& known = options_.hosts;
-    if (known.empty() || std::find(known.begin(), known.end(), host) != known.end()) {
+    const auto host = Host::parse(request.host);
+    if (!host || options_.site.knows(*host)) {
         return std::nullopt;
     }
-    return problem(421, "this controller is not \"" + std::string(host) + "\"");
+    std::vector<std::string> names;
+    for (const Host& known : options_.site.hosts) {
+        names.push_back(known.name);
+    }
+    return problem(421,
+                   "this request is for " + quoted(host->text()) +
+                       ", and this controller is known as " + listed(names) +
+                       " only; if browsers reach it by that name, start it with --url and the "
+                       "address that they use (berth up --url https://" +
+                       printable(host->name) + "/)");
 }
 
-std::optional<Response> Router::refuse_change(const Request& request) {
-    if (!is_change(request.method)) {
+// Proxies pass the path below which the panel is on, or cut it off.
+std::optional<Response> Router::take_prefix(Request& request) const {
+    const std::string& prefix = options_.site.prefix;
+    if (prefix.empty() || request.path.compare(0, prefix.size(), prefix) != 0) {
         return std::nullopt;
     }
-    const auto origin = request.header("origin");
+    if (request.path.size() == prefix.size()) {
+        Response response;
+        response.status = 308;
+        return std::move(response.with("Location", prefix + '/'));
+    }
+    if (request.path[prefix.size()] == '/') {
+        request.path.erase(0, prefix.size());
+    }
+    return std::nullopt;
+}
+
+// What a page of somebody else makes a browser send is not done: changes, and WebSockets.
+std::optional<Response> Router::refuse_foreign(const Request& request) const {
+    const bool change = is_change(request.method);
+    if (!change && !request.header("upgrade")) {
+        return std::nullopt;
+    }
+    if (const auto said = request.header("origin")) {
+        const auto origin = Origin::parse(*said);
+        if (!origin || !is_ours(*origin, request, options_.site)) {
+            const std::string known = options_.site.known_origins();
+            return problem(
+                403,
+                "this comes from another site: its Origin is " + quoted(*said) +
+                    ", and this controller was asked as " + quoted(request.host) +
+                    (known.empty() ? "" : " and is known as " + known) +
+                    "; if that is what browsers call it, start it with --url and the address that "
+                    "they use (berth up --url https://panel.example.org/)");
+        }
+    }
+    if (!change) {
+        return std::nullopt;
+    }
     const auto site = request.header("sec-fetch-site");
-    const bool foreign = (origin && !same_origin(*origin, request.header("host").value_or(""))) ||
-                         (site && *site != "same-origin" && *site != "none");
-    if (foreign) {
-        return problem(403, "this change comes from another site");
+    if (site && *site != "same-origin" && *site != "none") {
+        return problem(403,
+                       "this change comes from another site (Sec-Fetch-Site: " +
+                           printable(shortened(*site, 20)) + ")");
     }
     // What a form of another site could send too is told apart by its type; a DELETE is none.
     const bool bare = request.method == Method::Delete && request.body.empty();
-    if (!bare && !is_json(request.header("content-type").value_or(""))) {
+    if (!bare && !is_media_type(request.header("content-type").value_or(""), "application/json")) {
         return problem(415, "a change must have the Content-Type application/json");
     }
     return std::nullopt;
@@ -244,15 +293,14 @@ std::optional<Response> Router::refuse_query(const Route& route, const Request& 
             known.begin(), known.end(), [&name = name](const auto& p) { return p.name == name; });
         if (found == known.end()) {
             std::vector<std::string_view> names;
-            for (const QueryParameter& parameter : known) {
+            for (const Parameter& parameter : known) {
                 names.push_back(parameter.name);
             }
             return problem(
                 400, "no parameter is named " + quoted(name) + " here; allowed: " + listed(names));
         }
         const auto& values = found->values;
-        if (!value.empty() && !values.empty() &&
-            std::find(values.begin(), values.end(), value) == values.end()) {
+        if (!value.empty() && !may_be(*found, value)) {
             return problem(
                 400, quoted(name) + " cannot be " + quoted(value) + "; allowed: " + listed(values));
         }
@@ -297,6 +345,10 @@ std::optional<Router::Match> Router::match(const Request& request, std::string& 
         if (route.method == method) {
             return Match{&route, std::move(*params)};
         }
+        if (route.pattern == kEverythingElse && options_.has_page &&
+            !options_.has_page(request.path)) {
+            continue;
+        }
         const std::string name(kMethodNames.name(route.method));
         if (allowed.find(name) == std::string::npos) {
             allowed += (allowed.empty() ? "" : ", ") + name + (name == "GET" ? ", HEAD" : "");
@@ -306,6 +358,10 @@ std::optional<Router::Match> Router::match(const Request& request, std::string& 
 }
 
 Response Router::no_route(const Request& request, const std::string& allowed, bool logged_in) {
+    if (request.path == "*") {  // OPTIONS of the server as such
+        return std::move(
+            no_content().with("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    }
     if (!allowed.empty()) {
         Response response = request.method == Method::Options
                                 ? no_content()

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "controller/auth/auth.h"
+#include "controller/http/cookies.h"
 #include "controller/http/request.h"
 #include "controller/http/responder.h"
+#include "controller/http/site.h"
 #include "shared/json/json_value.h"
 #include "shared/loop/worker_pool.h"
 
@@ -58,7 +60,9 @@ struct RouteDoc {
 
 struct Route {
     Method method = Method::Get;
-    std::string_view pattern;  // "/api/v1/agents/{agent}"; a fixed part wins over a parameter
+    // "/api/v1/agents/{agent}"; a fixed part wins over a parameter. "{verb=start|stop}" is one of
+    // these values only.
+    std::string_view pattern;
     Access access = Access::Admin;
     Where where = Where::Loop;
     Handler handler;
@@ -66,9 +70,10 @@ struct Route {
 };
 
 struct RouterOptions {
-    // Names that the Host header may have, without port; empty: all.
-    std::vector<std::string> hosts;
-    std::string_view cookie = "berth_session";
+    Site site;
+    Cookies cookies;
+    // Whether the panel has a page or file at this path; null: all are taken for some.
+    std::function<bool(const std::string& path)> has_page;
 };
 
 // The one table of routes, and the checks before each: the Host, where a change comes from, the
@@ -94,7 +99,8 @@ private:
     using Who = std::optional<auth::Identity>;
 
     [[nodiscard]] std::optional<Response> refuse_host(const Request& request) const;
-    [[nodiscard]] static std::optional<Response> refuse_change(const Request& request);
+    [[nodiscard]] std::optional<Response> take_prefix(Request& request) const;
+    [[nodiscard]] std::optional<Response> refuse_foreign(const Request& request) const;
     [[nodiscard]] static std::optional<Response> refuse_access(const Route& route,
                                                                const Request& request,
                                                                const Who& who);
@@ -114,22 +120,22 @@ private:
     std::map<std::string, std::vector<std::string>, std::less<>> members_;  // of request schemas
 };
 
-// One parameter that a route's query may have; `values`: all that it may be, none for anything.
-struct QueryParameter {
+// One parameter of a route; `values`: all that it may be, none for anything.
+struct Parameter {
     std::string_view name;
     std::vector<std::string_view> values;
 };
 
-std::vector<QueryParameter> query_parameters(std::string_view query);
+std::vector<Parameter> query_parameters(std::string_view query);
 
-// Whether the Origin of a request is the host it was sent to.
-bool same_origin(std::string_view origin, std::string_view host);
+// The parameter that a part of a pattern is. Nothing: the part is fixed.
+std::optional<Parameter> path_parameter(std::string_view part);
 
 // The path's parts as the pattern names them. Nothing: it does not match.
 std::optional<std::map<std::string, std::string>> match_pattern(std::string_view pattern,
                                                                 std::string_view path);
 
-// The OpenAPI 3.1 document of these routes.
-std::string openapi_document(const std::vector<Route>& routes);
+// The OpenAPI 3.1 document of these routes. `cookie`: the name of the session's.
+std::string openapi_document(const std::vector<Route>& routes, std::string_view cookie);
 
 }  // namespace berth::http

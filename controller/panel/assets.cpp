@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/http/negotiation.h"
 #include "controller/http/router.h"
 #include "shared/base/text.h"
 #include "shared/os/file.h"
@@ -39,7 +40,7 @@ std::string_view content_type(std::string_view path) {
 
 // Whether the panel itself shows this address, so that it is index.html.
 bool is_page(std::string_view path) {
-    const bool slash = path.size() > 1 && path.back() == '/';
+    const bool slash = path.size() > 2 && path.back() == '/';  // "//" is not "/"
     const auto plain = path.substr(0, path.size() - (slash ? 1 : 0));
     const auto& pages = panel_pages();
     return std::any_of(pages.begin(), pages.end(), [plain](std::string_view page) {
@@ -49,7 +50,7 @@ bool is_page(std::string_view path) {
 
 // Whether a browser wants a page to show, and not a program an answer.
 bool wants_page(const http::Request& request) {
-    return request.header("accept").value_or("").find("text/html") != std::string_view::npos;
+    return http::accepts_media(request.header("accept").value_or(""), "text/html");
 }
 
 // Names of files in /assets carry a hash of their content.
@@ -79,6 +80,47 @@ std::string inflate_gzip(std::string_view compressed) {
     return text;
 }
 
+std::string deflate_gzip(std::string_view text) {
+    z_stream stream{};
+    constexpr int kGzip = 16 + MAX_WBITS;
+    constexpr int kMemory = 8;
+    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, kGzip, kMemory, Z_DEFAULT_STRATEGY) !=
+        Z_OK) {
+        return {};
+    }
+    std::string input(text);
+    std::string output(deflateBound(&stream, static_cast<uLong>(input.size())), '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(input.data());  // NOLINT: zlib's bytes
+    stream.avail_in = static_cast<uInt>(input.size());
+    stream.next_out = reinterpret_cast<Bytef*>(output.data());  // NOLINT: zlib's bytes
+    stream.avail_out = static_cast<uInt>(output.size());
+    (void)deflate(&stream, Z_FINISH);  // the bound makes it fit
+    output.resize(stream.total_out);
+    (void)deflateEnd(&stream);
+    return output;
+}
+
+constexpr std::string_view kIndex = "/index.html";
+
+// The page with its own addresses, which begin with a slash, below `prefix`.
+std::string below(std::string page, const std::string& prefix) {
+    for (const std::string_view attribute :
+         {"href=\"/", "src=\"/", "name=\"berth-base\" content=\""}) {
+        for (std::size_t at = page.find(attribute); at != std::string::npos;
+             at = page.find(attribute, at + attribute.size())) {
+            const bool slash = attribute.back() == '/';
+            page.insert(at + attribute.size() - (slash ? 1 : 0), prefix);
+            at += prefix.size();
+        }
+    }
+    return page;
+}
+
+// Another tag for another form: `"abc"` with `-gz` is `"abc-gz"`.
+std::string etag_with(std::string_view etag, std::string_view suffix) {
+    return std::string(etag.substr(0, etag.size() - 1)) + std::string(suffix) + '"';
+}
+
 // Only parts that cannot lead out of the folder.
 bool is_plain_path(std::string_view path) {
     const auto parts = split(path.substr(1), '/');
@@ -90,16 +132,28 @@ bool is_plain_path(std::string_view path) {
 
 }  // namespace
 
-Assets::Assets(std::string folder) : folder_(std::move(folder)) {
-    for (const EmbeddedFile& file : embedded_files()) {
-        files_.emplace(file.path, &file);
+Assets::Assets(std::string folder, std::string prefix)
+    : folder_(std::move(folder)), prefix_(std::move(prefix)) {
+    for (const EmbeddedFile& embedded : embedded_files()) {
+        File file;
+        file.etag = embedded.etag;
+        file.gzip = http::Body::of_static(embedded.gzip);
+        if (embedded.path == kIndex && !prefix_.empty()) {
+            std::string page = below(inflate_gzip(embedded.gzip), prefix_);
+            std::string suffix = "-below" + prefix_;
+            std::replace(suffix.begin(), suffix.end(), '/', '.');
+            file.etag = etag_with(embedded.etag, suffix);
+            file.gzip = http::Body::of(deflate_gzip(page));
+            file.plain = http::Body::of(std::move(page));
+        }
+        file.gzip_etag = etag_with(file.etag, "-gz");
+        files_.emplace(embedded.path, std::move(file));
     }
 }
 
 http::Response Assets::answer(const http::Request& request) const {
-    constexpr const char* kIndex = "/index.html";
     if (is_page(request.path)) {
-        return file(request, kIndex);
+        return file(request, std::string(kIndex));
     }
     const auto path = http::percent_decode(request.path);
     http::Response found = path && !path->empty() && path->front() == '/'
@@ -109,10 +163,15 @@ http::Response Assets::answer(const http::Request& request) const {
         http::Request afresh = request;
         std::erase_if(afresh.headers,
                       [](const auto& field) { return field.first == "if-none-match"; });
-        found = file(afresh, kIndex);
+        found = file(afresh, std::string(kIndex));
         found.status = 404;
     }
     return found;
+}
+
+bool Assets::has(const std::string& path) const {
+    const auto plain = http::percent_decode(path);
+    return is_page(path) || !folder_.empty() || (plain && files_.count(*plain) != 0);
 }
 
 http::Response Assets::file(const http::Request& request, const std::string& path) const {
@@ -124,20 +183,23 @@ http::Response Assets::embedded(const http::Request& request, const std::string&
     if (found == files_.end()) {
         return http::problem(404, "there is nothing at this address");
     }
-    const EmbeddedFile& file = *found->second;
+    const File& file = found->second;
+    const bool gzip = http::accepts_gzip(request.header("accept-encoding").value_or(""));
+    const std::string& etag = gzip ? file.gzip_etag : file.etag;
     http::Response response;
-    response.with("ETag", std::string(file.etag)).with("Cache-Control", std::string(caching(path)));
+    response.with("ETag", etag).with("Cache-Control", std::string(caching(path)));
     response.with("Vary", "Accept-Encoding");
-    if (request.header("if-none-match").value_or("") == file.etag) {
+    if (http::names_etag(request.header("if-none-match").value_or(""), etag)) {
         response.status = 304;
         return response;
     }
     response.with("Content-Type", std::string(content_type(path)));
-    if (request.header("accept-encoding").value_or("").find("gzip") != std::string_view::npos) {
+    if (gzip) {
         response.with("Content-Encoding", "gzip");
-        response.body = http::Body::of_static(file.gzip);
+        response.body = file.gzip;
     } else {
-        response.body = http::Body::of(inflate_gzip(file.gzip));
+        response.body = file.plain.bytes().empty() ? http::Body::of(inflate_gzip(file.gzip.bytes()))
+                                                   : file.plain;
     }
     return response;
 }
@@ -153,7 +215,8 @@ http::Response Assets::from_folder(const std::string& path) const {
     http::Response response;
     response.with("Content-Type", std::string(content_type(path)));
     response.with("Cache-Control", "no-cache");
-    response.body = http::Body::of(std::move(*content));
+    response.body =
+        http::Body::of(path == kIndex ? below(std::move(*content), prefix_) : std::move(*content));
     return response;
 }
 

@@ -29,11 +29,17 @@ const std::vector<std::string_view>& panel_pages();
 class Assets {
 public:
     // `folder`: serves this folder instead of the embedded files, for development; "" for none.
-    explicit Assets(std::string folder);
+    // `prefix`: the path that browsers find the panel below, "" for none. It is written into
+    // index.html, whose addresses are whole paths: base-uri is 'none', so that <base> is not.
+    Assets(std::string folder, std::string prefix);
 
     // The addresses of the panel's own pages answer index.html. What is not there is a 404, whose
     // text, for a browser that asks for a page, is the panel: it says so and knows the way back.
     [[nodiscard]] http::Response answer(const http::Request& request) const;
+
+    // Whether there is a page or a file at this path, as it was sent; of a folder every path is
+    // one.
+    [[nodiscard]] bool has(const std::string& path) const;
 
     // Whether answer() may block.
     [[nodiscard]] bool reads_folder() const { return !folder_.empty(); }
@@ -44,8 +50,17 @@ private:
                                           const std::string& path) const;
     [[nodiscard]] http::Response from_folder(const std::string& path) const;
 
+    // A file in both forms that it is sent in.
+    struct File {
+        std::string etag;  // of the content, quoted; that of the compressed form is another
+        std::string gzip_etag;
+        http::Body gzip;
+        http::Body plain;  // empty: inflated when it is asked for
+    };
+
     std::string folder_;
-    std::map<std::string_view, const EmbeddedFile*> files_;
+    std::string prefix_;
+    std::map<std::string_view, File> files_;
 };
 
 }  // namespace berth::panel

@@ -18,6 +18,14 @@ const Option kTimeout{
     "DURATION",
     "how long to wait for the outcome; else as long as the apps' own limits allow"};
 const Option kVerbose{"--verbose", "-v", "", "name each app, however many there are"};
+const Option kUrl{"--url",
+                  "",
+                  "URL",
+                  "what browsers use to reach the panel through a proxy; kept, `none` forgets"};
+const Option kTrustedProxy{"--trusted-proxy",
+                           "",
+                           "ADDRESS",
+                           "who may say for whom it asks; kept, with --url this machine"};
 const Option kIfNeeded{"--if-needed", "", "", "what is so already is no failure"};
 
 std::vector<Command> make_commands() {
@@ -27,6 +35,8 @@ std::vector<Command> make_commands() {
          "start a controller and the default agent on this machine",
          {{"--listen", "", "HOST:PORT", "where the panel listens, 127.0.0.1:6880"},
           {"--allow-remote", "", "", "listen where other machines reach it; there is no TLS yet"},
+          kUrl,
+          kTrustedProxy,
           {"--detach", "-d", "", "go on in the background"}},
          0,
          0,
@@ -281,6 +291,8 @@ std::vector<Command> make_commands() {
          "run the controller alone in the foreground",
          {{"--listen", "", "HOST:PORT", "where the panel listens, 127.0.0.1:6880"},
           {"--allow-remote", "", "", "listen where other machines reach it; there is no TLS yet"},
+          kUrl,
+          kTrustedProxy,
           {"--panel-dir", "", "DIR", "serve the panel from a folder, to work on it"}},
          0,
          0,

@@ -161,6 +161,13 @@ Accepted accept_unix(const UniqueFd& listening) {
     return accept_from(listening, nullptr, nullptr);
 }
 
+void reset_when_closed(const UniqueFd& socket) {
+    const struct linger linger { 1, 0 };
+
+    // Of a socket that has gone nobody sees how it ends.
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 void shut_down_sending(const UniqueFd& socket) {
     (void)::shutdown(socket.get(), SHUT_WR);  // fails when the peer has gone
 }

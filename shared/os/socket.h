@@ -46,6 +46,9 @@ Accepted accept_unix(const UniqueFd& listening);
 // Tells the peer that nothing more is sent.
 void shut_down_sending(const UniqueFd& socket);
 
+// Lets the peer see its end as a failure, and not as the end of what was sent.
+void reset_when_closed(const UniqueFd& socket);
+
 // A blocking connection, for tests and for asking ourselves.
 Result<UniqueFd> connect_tcp(const TcpAddress& address);
 

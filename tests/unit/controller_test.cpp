@@ -25,7 +25,9 @@ TEST_CASE("every route refuses whom it does not name, and all responses carry th
             std::string address = path.key;
             for (auto open = address.find('{'); open != std::string::npos;
                  open = address.find('{')) {
-                address.replace(open, address.find('}') - open + 1, "nothing");
+                const auto size = address.find('}') - open + 1;
+                const bool verb = address.substr(open, size) == "{verb}";
+                address.replace(open, size, verb ? "stop" : "nothing");
             }
             std::string method = operation.key;
             std::transform(method.begin(), method.end(), method.begin(), [](char c) {
@@ -100,7 +102,9 @@ TEST_CASE("no route passes over what it does not know") {
             std::string address = path.key;
             for (auto open = address.find('{'); open != std::string::npos;
                  open = address.find('{')) {
-                address.replace(open, address.find('}') - open + 1, "nothing");
+                const auto size = address.find('}') - open + 1;
+                const bool verb = address.substr(open, size) == "{verb}";
+                address.replace(open, size, verb ? "stop" : "nothing");
             }
             std::string method = operation.key;
             std::transform(method.begin(), method.end(), method.begin(), [](char c) {

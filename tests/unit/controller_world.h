@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -119,10 +120,15 @@ private:
 };
 
 struct World {
-    explicit World(bool with_users = true) {
+    using Change = std::function<void(Options& options)>;
+
+    explicit World(bool with_users = true, const Change& change = {}) {
         controller::Options options;
         options.home = folder.path;
         options.listen = "127.0.0.1:0";
+        if (change) {
+            change(options);
+        }
         auto made = Controller::create(options);
         REQUIRE(made);
         it = std::move(*made);

@@ -80,8 +80,14 @@ TEST_CASE("requests are refused or taken by the letter") {
         {"GET / HTTP/1.1 x\r\nHost: a\r\n\r\n", 400},
         {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
         {"GET / http/1.1\r\nHost: a\r\n\r\n", 505},
-        {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+        {"GET HTTP://a HTTP/1.0\r\n\r\n", 0},
+        {"GET http://a/ HTTP/1.1\r\n\r\n", 400},
+        {"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET a/b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501},
         {"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0},
         {"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501},
         {"\x16\x03\x01\x02", 400},
         {" GET / HTTP/1.1\r\n\r\n", 400},
@@ -90,7 +96,9 @@ TEST_CASE("requests are refused or taken by the letter") {
         {"GET /?a=1&b=2&%61=3 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
         // the host
         {"GET / HTTP/1.1\r\n\r\n", 400},
+        {"GET / HTTP/1.0\r\n\r\n", 0},
         {get("Host: b\r\n"), 400},
+        {"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400},
         // sizes
         {post("Content-Length: 1048576\r\n"), -1},
         {post("Content-Length: 1048577\r\n"), 413},
@@ -155,6 +163,28 @@ TEST_CASE("a request is read with its parts") {
     CHECK_FALSE(next.keep_alive);
     CHECK(next.body.empty());
     CHECK_FALSE(reader.began());
+}
+
+TEST_CASE("an authority in the target stands for the Host") {
+    RequestReader reader;
+    reader.feed(
+        "GET http://Other:81/a?b=c HTTP/1.1\r\nHost: h\r\n\r\nGET https://x?y=z HTTP/1.1\r\nHost: "
+        "h\r\n\r\n");
+    const auto request = reader.take();
+    CHECK(request.header("host") == "Other:81");
+    CHECK(request.path == "/a");
+    CHECK(request.parameter("b") == "c");
+    const auto next = reader.take();
+    CHECK(next.header("host") == "x");
+    CHECK(next.path == "/");
+    CHECK(next.parameter("y") == "z");
+}
+
+TEST_CASE("HTTP/1.0 knows no continuation") {
+    RequestReader reader;
+    reader.feed("POST / HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    CHECK(reader.progress() == Progress::Body);
+    CHECK_FALSE(reader.expects_continue());
 }
 
 TEST_CASE("requests that come at once are taken one after the other") {

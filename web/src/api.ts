@@ -3,9 +3,10 @@ import type {
     AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Logs, Mailbox, Messages, Metrics, ServerFrame, Session,
     TraceEntry, VerbName,
 } from "./types";
+import { base } from "./base";
 import { parseReadable } from "./readable";
 
-const BASE = "/api/v1";
+const BASE = `${base}/api/v1`;
 
 /** A problem document (RFC 9457), or the lack of an answer (status 0). */
 export class Problem extends Error {

@@ -1,6 +1,7 @@
 // What happens around the views: who is signed in, and the live link that lasts as long as that.
 import { signal } from "@preact/signals";
 import { api, Problem, setCsrf, setSignedOutHandler } from "./api";
+import { withoutBase } from "./base";
 import { LiveLink } from "./live";
 import { notices, notify, toasts, unread } from "./notify";
 import { navigate, route } from "./router";
@@ -40,7 +41,7 @@ export function signedOut(keepPlace: boolean): void {
     if (page === "setup") return;
     if (setupRequired.peek()) navigate("/setup", true);
     else if (page !== "login") {
-        const here = location.pathname + location.search;
+        const here = withoutBase(location.pathname) + location.search;
         navigate(here === "/" || !keepPlace ? "/login" : `/login?next=${encodeURIComponent(here)}`, true);
     }
 }

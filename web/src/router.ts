@@ -1,5 +1,6 @@
 // History routes. The filter of a list is part of its address, so that a link shows what its sender saw.
 import { computed, signal } from "@preact/signals";
+import { href, withoutBase } from "./base";
 import pages from "./pages.json";
 import type { AppKey } from "./types";
 
@@ -43,19 +44,21 @@ function decodePart(part: string): string {
     }
 }
 
-const here = signal({ path: location.pathname, search: location.search, hash: location.hash });
+const present = () => ({ path: withoutBase(location.pathname), search: location.search, hash: location.hash });
+const here = signal(present());
 
 export const route = computed(() => parseRoute(here.value.path));
 export const fragment = computed(() => new URLSearchParams(here.value.hash.slice(1)));
 export const query = computed(() => new URLSearchParams(here.value.search));
 
 function sync(): void {
-    here.value = { path: location.pathname, search: location.search, hash: location.hash };
+    here.value = present();
 }
 
+/** `to`: without the base. */
 export function navigate(to: string, replace = false): void {
     const before = location.pathname;
-    history[replace ? "replaceState" : "pushState"](null, "", to);
+    history[replace ? "replaceState" : "pushState"](null, "", href(to));
     sync();
     if (location.pathname !== before) scrollTo(0, 0);
 }
@@ -68,12 +71,17 @@ export function setQuery(changes: Record<string, string>): void {
         else next.delete(name);
     }
     const text = next.toString();
-    navigate(location.pathname + (text ? `?${text}` : ""), true);
+    navigate(here.peek().path + (text ? `?${text}` : ""), true);
+}
+
+/** The page of an app, for navigate(). */
+export function appPage(key: AppKey): string {
+    const slash = key.indexOf("/");
+    return `/apps/${encodeURIComponent(key.slice(0, slash))}/${encodeURIComponent(key.slice(slash + 1))}`;
 }
 
 export function appHref(key: AppKey): string {
-    const slash = key.indexOf("/");
-    return `/apps/${encodeURIComponent(key.slice(0, slash))}/${encodeURIComponent(key.slice(slash + 1))}`;
+    return href(appPage(key));
 }
 
 /** Plain clicks on links of our own stay in the page; everything else is the browser's. */
@@ -82,9 +90,10 @@ function onClick(event: MouseEvent): void {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download")) return;
-    if (link.pathname.startsWith("/api/")) return;
+    const path = withoutBase(link.pathname);
+    if (path.startsWith("/api/")) return;
     event.preventDefault();
-    navigate(link.pathname + link.search + link.hash);
+    navigate(path + link.search + link.hash);
 }
 
 export function startRouter(): void {

@@ -1,3 +1,4 @@
+import { href } from "../base";
 import { ago, count } from "../format";
 import { fleet, now } from "../state";
 import type { Agent } from "../types";
@@ -34,10 +35,10 @@ function AgentCard({ agent }: { agent: Agent }) {
                 <div><dt>Since</dt><dd class="num">{ago(agent.since, now.value)}</dd></div>
                 {facts.map(([name, value]) => value && <div key={name}><dt>{name}</dt><dd class="mono"><Text>{value}</Text></dd></div>)}
             </dl>
-            <a class="agent-traffic" href={`/agents/${encodeURIComponent(agent.name)}/traffic`}>
+            <a class="agent-traffic" href={href(`/agents/${encodeURIComponent(agent.name)}/traffic`)}>
                 Traffic<Icon name="right" />
             </a>
-            <a class="agent-apps" href={`/?agent=${encodeURIComponent(agent.name)}`}>
+            <a class="agent-apps" href={href(`/?agent=${encodeURIComponent(agent.name)}`)}>
                 {count(agent.apps, "app")}<Icon name="right" />
             </a>
         </li>

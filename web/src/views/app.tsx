@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { act, blocked, VERBS } from "../actions";
 import { api } from "../api";
+import { href } from "../base";
 import { ago, bytes, duration, percent, until } from "../format";
 import { fleet, mayAct, now } from "../state";
 import type { App, AppKey, Explanation } from "../types";
@@ -89,7 +90,7 @@ function Notes({ app }: { app: App }) {
                 <div class="note note-warn" role="status">
                     <Icon name="warn" />
                     <span>
-                        Agent <a href="/agents">{app.agent}</a> is {agent?.state ?? "away"}, last
+                        Agent <a href={href("/agents")}>{app.agent}</a> is {agent?.state ?? "away"}, last
                         seen {ago(agent?.last_seen ?? null, now.value)}. This is what it said last
                         {lost ? "; the app keeps running without it." : app.active ? "." : ": the app did not run then."}
                     </span>
@@ -151,8 +152,8 @@ export function AppView({ app: key }: { app: AppKey }) {
         <div class="page app-page">
             <div class="app-head">
                 <nav class="crumbs" aria-label="Where you are">
-                    <a href="/">Apps</a><Icon name="right" />
-                    <a href={`/?agent=${encodeURIComponent(app.agent)}`}>{app.agent}</a>
+                    <a href={href("/")}>Apps</a><Icon name="right" />
+                    <a href={href(`/?agent=${encodeURIComponent(app.agent)}`)}>{app.agent}</a>
                 </nav>
                 <h1><Text>{app.name}</Text>{app.tags.map((tag) => <span key={tag} class="tag"><Text>{tag}</Text></span>)}</h1>
                 {app.comment && <p class="muted comment-text"><Text>{app.comment}</Text></p>}

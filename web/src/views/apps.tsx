@@ -1,5 +1,6 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { href } from "../base";
 import { arrange, matchesButState, readFilter, type ListFilter } from "../filter";
 import { count } from "../format";
 import { navigate, query, setQuery } from "../router";
@@ -111,9 +112,9 @@ function Summary() {
     return (
         <span class="muted summary">
             {running} of {apps.length} running
-            {bad > 0 && <>, <a href="/?state=backoff,failed">{bad} in trouble</a></>}
+            {bad > 0 && <>, <a href={href("/?state=backoff,failed")}>{bad} in trouble</a></>}
             {stale > 0 && `, ${stale} last known`}
-            {agents > 0 && <>, <a href="/agents">{count(agents, "agent")} in trouble</a></>}
+            {agents > 0 && <>, <a href={href("/agents")}>{count(agents, "agent")} in trouble</a></>}
         </span>
     );
 }

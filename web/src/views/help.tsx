@@ -1,3 +1,4 @@
+import { href } from "../base";
 import { KEYS } from "../keys";
 import { overlay } from "../panel";
 import { session } from "../state";
@@ -22,7 +23,7 @@ export function HelpDialog() {
             </dl>
             <p class="muted">
                 Berth {session.value?.version}. Everything here is in the <code>berth</code> command and
-                the <a href="/api/v1/openapi.json" target="_blank">HTTP API</a> too, under the same names.
+                the <a href={href("/api/v1/openapi.json")} target="_blank">HTTP API</a> too, under the same names.
             </p>
         </Dialog>
     );

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { api, Problem } from "../api";
+import { href } from "../base";
 import { signedIn } from "../panel";
 import { setupRequired } from "../state";
 import { Button } from "../ui/controls";
@@ -40,7 +41,7 @@ export function LogInView() {
                 <Logo />
                 <h1 id="gate-title">Log in to Berth</h1>
                 {setupRequired.value && (
-                    <p class="gate-note">This controller has no user yet. <a href="/setup">Set it up first</a>.</p>
+                    <p class="gate-note">This controller has no user yet. <a href={href("/setup")}>Set it up first</a>.</p>
                 )}
                 <label for="username">User name</label>
                 <input id="username" name="username" autocomplete="username" autocapitalize="none" required autofocus />

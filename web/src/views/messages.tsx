@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { question } from "../actions";
 import { api, Problem } from "../api";
+import { href } from "../base";
 import { ago, bytes, count, fullTime, rate, since } from "../format";
 import { notify } from "../notify";
 import { jsonText } from "../readable";
@@ -171,7 +172,7 @@ export function MessagesPanel({ app, app_key }: { app: App; app_key: AppKey }) {
         <section class="card messages" aria-label="Mailbox">
             <div class="mail-head">
                 <h2>Messages</h2>
-                <a href={`/agents/${encodeURIComponent(app.agent)}/traffic?app=${encodeURIComponent(app.id)}`}>Its traffic</a>
+                <a href={href(`/agents/${encodeURIComponent(app.agent)}/traffic?app=${encodeURIComponent(app.id)}`)}>Its traffic</a>
                 {mayAct.value && messages.length > 0 && (
                     <Button icon="trash" disabled={app.stale} onClick={() => ask(
                         `Remove all messages of ${app.name}?`,

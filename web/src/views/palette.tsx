@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { act, blocked, VERBS } from "../actions";
 import { score } from "../fuzzy";
 import { logOut, overlay } from "../panel";
-import { appHref, navigate, route } from "../router";
+import { appPage, navigate, route } from "../router";
 import { fleet, mayAct } from "../state";
 import { theme } from "../theme";
 import { keyOf, type App } from "../types";
@@ -47,7 +47,7 @@ function appEntries(app: App, current: boolean): Entry[] {
     const where = app.name === app.id ? app.agent : `${app.id} · ${app.agent}`;
     const open: Entry = {
         label: app.name, hint: `${where} · ${app.state}`, icon: "right", bonus: current ? 0 : 3,
-        acts: false, id: app.id, run: () => navigate(appHref(key)),
+        acts: false, id: app.id, run: () => navigate(appPage(key)),
     };
     const verbs = mayAct.value && !app.stale ? VERBS.filter((verb) => verb.allowed(app) && !blocked(verb, key)) : [];
     return [open, ...verbs.map((verb): Entry => ({

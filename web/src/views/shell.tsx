@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { question } from "../actions";
+import { href } from "../base";
 import { duration } from "../format";
 import { dismiss, toasts, unread } from "../notify";
 import { live, logOut, overlay } from "../panel";
@@ -23,9 +24,9 @@ import { TrafficView } from "./traffic";
 /** A link that recovers at once is not worth a banner that flashes. */
 const PATIENCE_MS = 1000;
 
-function NavLink({ href, label, icon, on }: { href: string; label: string; icon: "apps" | "agents"; on: boolean }) {
+function NavLink({ to, label, icon, on }: { to: string; label: string; icon: "apps" | "agents"; on: boolean }) {
     return (
-        <a href={href} class="nav-link" aria-current={on ? "page" : undefined}>
+        <a href={href(to)} class="nav-link" aria-current={on ? "page" : undefined}>
             <Icon name={icon} />
             <span>{label}</span>
         </a>
@@ -48,10 +49,10 @@ function TopBar() {
     const icon = theme.value === "auto" ? "auto" : theme.value === "dark" ? "moon" : "sun";
     return (
         <header class="top-bar">
-            <a href="/" class="brand" aria-label="Berth, to the apps"><Logo /><span>Berth</span></a>
+            <a href={href("/")} class="brand" aria-label="Berth, to the apps"><Logo /><span>Berth</span></a>
             <nav aria-label="Pages">
-                <NavLink href="/" label="Apps" icon="apps" on={page === "apps" || page === "app"} />
-                <NavLink href="/agents" label="Agents" icon="agents" on={page === "agents" || page === "traffic"} />
+                <NavLink to="/" label="Apps" icon="apps" on={page === "apps" || page === "app"} />
+                <NavLink to="/agents" label="Agents" icon="agents" on={page === "agents" || page === "traffic"} />
             </nav>
             <button type="button" class="palette-button" onClick={() => (overlay.value = "palette")}
                 aria-keyshortcuts="Control+K Meta+K" title="Command palette">

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { api } from "../api";
+import { href } from "../base";
 import { bytes, clockTime, count, latency, rate, since } from "../format";
 import { appHref, query, setQuery } from "../router";
 import { now } from "../state";
@@ -97,7 +98,7 @@ export function TrafficView({ agent }: { agent: string }) {
     }, [agent, app, turn]);
     return (
         <div class="page">
-            <nav class="crumbs" aria-label="Where you are"><a href="/agents">Agents</a><Icon name="right" /><span>{agent}</span></nav>
+            <nav class="crumbs" aria-label="Where you are"><a href={href("/agents")}>Agents</a><Icon name="right" /><span>{agent}</span></nav>
             <div class="page-head">
                 <h1>Traffic</h1>
                 <span class="muted">{mailboxes && count(mailboxes.length, "mailbox", "mailboxes")}</span>

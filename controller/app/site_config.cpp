@@ -1,0 +1,104 @@
+#include "controller/app/site_config.h"
+
+#include <algorithm>
+
+#include "shared/base/text.h"
+#include "shared/config/controller_config.h"
+#include "shared/config/toml_edit.h"
+#include "shared/os/file.h"
+
+namespace berth::controller {
+
+namespace {
+
+const std::vector<std::string> kThisMachine = {"127.0.0.1", "::1"};
+
+Result<http::Site> site_of(const config::ControllerConfig& config) {
+    http::Site site;
+    for (const std::string& text : config.urls) {
+        BERTH_TRY(auto url, http::PublicUrl::parse(text));
+        site.urls.push_back(std::move(url));
+        if (site.urls.back().prefix != site.urls.front().prefix) {
+            return fail(ErrorCode::InvalidArgument,
+                        "the addresses of the panel must have the same path: " +
+                            site.urls.front().text() + " and " + site.urls.back().text());
+        }
+    }
+    site.prefix = site.urls.empty() ? "" : site.urls.front().prefix;
+    for (const std::string& text : config.trusted_proxies) {
+        const auto network = os::IpNetwork::parse(text);
+        if (!network) {
+            return fail(ErrorCode::InvalidArgument,
+                        "trusted_proxies: \"" + printable(text) +
+                            "\" is no address like 127.0.0.1 or network like 10.0.0.0/8");
+        }
+        site.trusted_proxies.push_back(*network);
+    }
+    return site;
+}
+
+// What a flag sets a list to.
+std::vector<std::string> meant(const std::vector<std::string>& given) {
+    return given == std::vector<std::string>{"none"} ? std::vector<std::string>() : given;
+}
+
+}  // namespace
+
+Result<http::Site> load_site(const Paths& paths, const Options& options) {
+    const std::string file = paths.config();
+    const auto read = os::read_file(file);
+    if (!read && read.error().code != ErrorCode::NotFound) {
+        return fail(read.error());
+    }
+    const std::string before = read ? *read : "";
+    BERTH_TRY(auto config, config::parse_controller_config(file, before));
+    std::string text = before;
+    if (!options.urls.empty()) {
+        config.urls = meant(options.urls);
+        text = config::with_list(text, "http", "url", config.urls);
+    }
+    std::vector<std::string> proxies = options.trusted_proxies;
+    if (proxies.empty() && !options.urls.empty() && config.trusted_proxies.empty()) {
+        proxies = config.urls.empty() ? proxies : kThisMachine;  // the proxy runs beside us
+    }
+    if (!proxies.empty()) {
+        config.trusted_proxies = meant(proxies);
+        text = config::with_list(text, "http", "trusted_proxies", config.trusted_proxies);
+    }
+    auto site = site_of(config);
+    if (!site && text == before) {
+        return fail(site.error().code, "\"" + file + "\": " + site.error().message);
+    }
+    if (!site || text == before) {
+        return site;
+    }
+    // What was written is what will be read, or the file has a form that is not understood here.
+    const auto again = config::parse_controller_config(file, text);
+    if (!again || again->urls != config.urls || again->trusted_proxies != config.trusted_proxies) {
+        return fail(
+            ErrorCode::InvalidArgument,
+            "\"" + file + "\" cannot be changed; write url and trusted_proxies into its [http]");
+    }
+    BERTH_CHECK(os::replace_file(file, text, 0644));
+    return site;
+}
+
+Result<void> add_hosts(http::Site& site, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+        auto host = http::Host::parse(name);
+        if (!host) {  // an IPv6 address that is not in brackets
+            host = http::Host::parse('[' + name + ']');
+        }
+        if (!host) {
+            return fail(ErrorCode::InvalidArgument, "\"" + printable(name) + "\" names no host");
+        }
+        if (std::none_of(site.hosts.begin(), site.hosts.end(), [&host](const auto& known) {
+                return known.name == host->name;
+            })) {
+            site.hosts.push_back(std::move(*host));
+        }
+    }
+    return {};
+}
+
+}  // namespace berth::controller

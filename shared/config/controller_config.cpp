@@ -1,0 +1,39 @@
+#include "shared/config/controller_config.h"
+
+#include "shared/base/text.h"
+#include "shared/config/node.h"
+#include "shared/config/table_reader.h"
+#include "shared/config/values.h"
+
+namespace berth::config {
+
+Result<ControllerConfig> parse_controller_config(const std::string& file, std::string_view text) {
+    Report report(file);
+    ControllerConfig config;
+    const ParsedTree tree = parse_toml(text);
+    if (!tree) {
+        report.problem(tree.error().at, tree.error().reason);
+    } else {
+        TableReader root(report, *tree, "");
+        root.read_table("http", [&](TableReader& table) {
+            const TreeNode* const url = tree->find("http")->find("url");
+            if (url != nullptr && url->kind != NodeKind::List) {
+                table.read("url", config.urls.emplace_back(), Filled{});
+            } else {
+                table.read_list("url", config.urls, Filled{});
+            }
+            table.read_list("trusted_proxies", config.trusted_proxies, Filled{});
+        });
+        root.finish();
+    }
+    std::vector<std::string> lines = report.problems();
+    for (std::string& line : report.warnings()) {
+        lines.push_back(std::move(line));
+    }
+    if (!lines.empty()) {
+        return fail(ErrorCode::InvalidArgument, join(lines, "\n"));
+    }
+    return config;
+}
+
+}  // namespace berth::config

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace berth::config {
+
+// controller.toml in a controller's folder. The file may be missing.
+//
+//   [http]
+//   url = "https://panel.example.org/berth/"   # or a list: what browsers use to reach the panel
+//   trusted_proxies = ["127.0.0.1", "::1"]     # who may say who is behind them; or 10.0.0.0/8
+struct ControllerConfig {
+    std::vector<std::string> urls;
+    std::vector<std::string> trusted_proxies;
+};
+
+// Errors read like those of descriptors; all of them, one a line.
+Result<ControllerConfig> parse_controller_config(const std::string& file, std::string_view text);
+
+}  // namespace berth::config
