@@ -47,13 +47,15 @@ export class Harness {
     }
 
     async open() {
-        this.browser = await chromium.launch({ executablePath: process.env.BERTH_CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
+        this.browser = await chromium.launch({ executablePath: process.env.BERTH_CHROMIUM ?? "/usr/bin/chromium", args: [...ARGS, ...(this.args ?? [])] });
         this.context = await this.newContext({});
         this.page = await this.context.newPage();
     }
 
     async newContext(options) {
-        const context = await this.browser.newContext({ viewport: DESKTOP, colorScheme: "light", ...options });
+        const context = await this.browser.newContext({
+            viewport: DESKTOP, colorScheme: "light", ignoreHTTPSErrors: this.ignoreHTTPSErrors ?? false, ...options,
+        });
         context.setDefaultTimeout(10_000);
         await context.exposeBinding("reportViolation", (_, text) => this.violations.push(text));
         await context.addInitScript(() => {
