@@ -31,6 +31,18 @@ std::string policy_text(const ExplainFacts& facts) {
     return "when it ends it is restarted (restart.policy is always)";
 }
 
+// The same for an end that nobody sees, as when the keeper is killed; "" where it is a failure as
+// any other.
+std::string unknown_text(const ExplainFacts& facts) {
+    if (facts.unknown) {
+        return "; an end that nobody sees counts as a " +
+               std::string(kUnknownEndNames.name(*facts.unknown)) + " (restart.unknown)";
+    }
+    return facts.kind == AppKind::OneShot && facts.policy != RestartPolicy::Never
+               ? "; should nobody see its end it is not run again by itself (restart.unknown)"
+               : "";
+}
+
 // What follows once nothing of the present run is left.
 std::string outlook_text(const ExplainFacts& facts) {
     using enum supervisor::Machine::Outlook;
@@ -64,7 +76,7 @@ std::string next_of(const ExplainFacts& facts) {
             return status.check.empty() ? "it counts as running when it has lived a moment longer"
                                         : "it counts as running once its ready check succeeds";
         case AppState::Running:
-            return policy_text(facts);
+            return policy_text(facts) + unknown_text(facts);
         case AppState::Stopping:
             return outlook_text(facts);
         case AppState::Stopped:

@@ -15,7 +15,8 @@ struct ExplainFacts {
     AppStatus status;
     AppKind kind = AppKind::Service;
     RestartPolicy policy = RestartPolicy::OnFailure;
-    std::string zone;  // of its schedule
+    std::optional<UnknownEnd> unknown;  // restart.unknown
+    std::string zone;                   // of its schedule
     supervisor::Machine::Outlook outlook = supervisor::Machine::Outlook::StaysDown;
     std::vector<std::string> awaited;  // "db is starting: tcp …: connection refused"
     std::vector<wire::LogLine> last_lines;

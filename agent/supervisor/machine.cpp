@@ -424,7 +424,8 @@ void Machine::decide(Effects& effects) {
             ? " after " + short_duration(run_time(*finished_ - *started_, longest))
             : "";
     const std::string how =
-        problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran : problem_;
+        problem_.empty() ? (exit_ ? berth::describe(*exit_) : "ended") + ran + unknown_end_text()
+                         : problem_;
     if (stays_ended()) {
         return set_state(State::Exited, how, effects);
     }
@@ -433,7 +434,7 @@ void Machine::decide(Effects& effects) {
 
 void Machine::retry_or_give_up(const std::string& how, Effects& effects) {
     const RestartSpec& restart = spec_->restart;
-    if (restart.policy == RestartPolicy::Never || hopeless_) {
+    if (restart.policy == RestartPolicy::Never || hopeless_ || perhaps_done()) {
         return set_state(State::Failed, how, effects);
     }
     if (missing_) {
@@ -462,6 +463,24 @@ bool Machine::ended_well() const {
     return problem_.empty() && is_success(spec_->restart, exit_);
 }
 
+// A oneshot whose end nobody saw: it may have done its work, so it is not run again by itself.
+bool Machine::perhaps_done() const {
+    return problem_.empty() && exit_ && exit_->kind == ExitKind::Unknown &&
+           spec_->kind == AppKind::OneShot && !spec_->restart.unknown;
+}
+
+// What an end that nobody saw counts as, where that is not what is usual; "" of other ends.
+std::string Machine::unknown_end_text() const {
+    if (perhaps_done()) {
+        return "; a oneshot whose end nobody saw is not run again by itself";
+    }
+    if (!exit_ || exit_->kind != ExitKind::Unknown || !spec_->restart.unknown) {
+        return {};
+    }
+    return "; restart.unknown counts that as a " +
+           std::string(kUnknownEndNames.name(*spec_->restart.unknown));
+}
+
 // It has ended well, and its policy is content with that.
 bool Machine::stays_ended() const {
     return ended_well() &&
@@ -480,8 +499,9 @@ Machine::Outlook Machine::outlook() const {
     if (stays_ended()) {
         return Outlook::HasEnded;
     }
-    return spec_->restart.policy == RestartPolicy::Never || hopeless_ ? Outlook::GivesUp
-                                                                      : Outlook::IsRetried;
+    return spec_->restart.policy == RestartPolicy::Never || hopeless_ || perhaps_done()
+               ? Outlook::GivesUp
+               : Outlook::IsRetried;
 }
 
 // --- the agent, or the backend, was away

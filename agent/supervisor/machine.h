@@ -180,6 +180,8 @@ private:
     void decide(Effects& effects);
     void retry_or_give_up(const std::string& how, Effects& effects);
     [[nodiscard]] bool stays_ended() const;
+    [[nodiscard]] bool perhaps_done() const;
+    [[nodiscard]] std::string unknown_end_text() const;
 
     [[nodiscard]] bool knows(const Input& found) const;
     void take(const Input& found);

@@ -7,8 +7,11 @@
 namespace berth::supervisor {
 
 bool is_success(const RestartSpec& restart, const std::optional<ExitStatus>& exit) {
-    if (!exit || exit->kind == ExitKind::Unknown) {
+    if (!exit) {
         return false;
+    }
+    if (exit->kind == ExitKind::Unknown) {
+        return restart.unknown == UnknownEnd::Success;
     }
     const auto& good = restart.success_codes;
     return std::find(good.begin(), good.end(), spmi_exit_code(exit)) != good.end();

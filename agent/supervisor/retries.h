@@ -9,7 +9,8 @@
 
 namespace berth::supervisor {
 
-// Whether the descriptor calls this end a good one. An unknown one never is.
+// Whether the descriptor calls this end a good one. One that nobody saw is when restart.unknown
+// says so.
 bool is_success(const RestartSpec& restart, const std::optional<ExitStatus>& exit);
 
 // How often one app was started again by itself: what the next delay and the end of all tries are

@@ -129,6 +129,7 @@ void read_restart(TableReader& table, RestartSpec& restart) {
     table.read("max_restarts", restart.max_restarts, Whole{0, 1'000'000});
     table.read("window", restart.window, DurationText{std::chrono::seconds(1)});
     table.read_list("success_codes", restart.success_codes, ExitCode{});
+    table.read("unknown", restart.unknown, OneOf{kUnknownEndNames});
     if (restart.backoff.max_delay < restart.backoff.delay) {
         table.problem("max_delay", "shorter than restart.delay; it must be at least as long");
     }

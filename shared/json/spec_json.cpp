@@ -60,7 +60,11 @@ void write_restart(JsonWriter& json, const RestartSpec& restart) {
     for (const int code : restart.success_codes) {
         code < 0 ? json.value(signal_name(-code)) : json.value(code);
     }
-    json.end_array().end_object();
+    json.end_array();
+    if (restart.unknown) {
+        json.field("unknown", kUnknownEndNames.name(*restart.unknown));
+    }
+    json.end_object();
 }
 
 void write_stop(JsonWriter& json, const StopSpec& stop) {

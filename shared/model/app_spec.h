@@ -23,6 +23,10 @@ enum class RestartPolicy : std::uint8_t { Never, OnFailure, Always };
 inline constexpr auto kRestartPolicyNames =
     enum_names<RestartPolicy>("never", "on-failure", "always");
 
+// What an end that nobody saw counts as: the keeper was killed, and the app ended before the next.
+enum class UnknownEnd : std::uint8_t { Success, Failure };
+inline constexpr auto kUnknownEndNames = enum_names<UnknownEnd>("success", "failure");
+
 enum class BackendType : std::uint8_t { Native, Screen, Slurm };
 inline constexpr auto kBackendTypeNames = enum_names<BackendType>("native", "screen", "slurm");
 
@@ -41,6 +45,9 @@ struct RestartSpec {
     std::uint32_t max_restarts = 0;  // in `window`; 0: no limit
     Duration window = std::chrono::minutes(10);
     std::vector<int> success_codes = {0};  // or minus the number of a signal
+    // Unset: of a service a failure; a oneshot has failed then, and is not run again by itself, as
+    // it may have done its work.
+    std::optional<UnknownEnd> unknown;
 
     friend bool operator==(const RestartSpec&, const RestartSpec&) = default;
 };

@@ -355,3 +355,32 @@ def test_a_run_folder_that_is_removed_starts_nothing_twice(home):
     wait_for(lambda: not alive(keeper) and not home.processes_of("a"), "it ends in order")
     home.up()
     assert len(home.processes_of("a")) <= 1
+
+
+@pytest.mark.parametrize("unknown", ["", "success", "failure"])
+def test_a_oneshot_whose_end_nobody_saw(home, unknown):
+    """Its keeper is killed, it ends well, and the next keeper finds it gone."""
+    count, go = home.path / "count", home.path / "go"
+    line = f"echo run >> {count}; while [ ! -e {go} ]; do sleep 0.05; done"
+    more = f'unknown = "{unknown}"\n' if unknown else ""
+    home.load("job.toml", f'[app]\nid = "job"\ntype = "oneshot"\nshell = true\ncommand = "{line}"\n'
+              f'[restart]\ndelay = "10ms"\nmax_delay = "10ms"\n{more}')
+    home.berth("start", "--no-wait", "job", check=0)
+    wait_for(count.exists, "its begin")
+    said = home.berth("explain", "job", check=0).out
+    assert ("restart.unknown" in said) and ("not run again by itself" in said) == (not unknown), said
+    pid, agent = home.app("job")["pid"], home.pid_of("agent")
+    os.kill(agent, signal.SIGSTOP)
+    home.kill("keeper")
+    go.touch()
+    wait_for(lambda: berthlib.reap() or not alive(pid), "its end")
+    os.kill(agent, signal.SIGCONT)
+    wanted = {"": "failed", "success": "exited", "failure": "exited"}[unknown]
+    wait_for(lambda: home.state("job") == wanted, "what comes of it")
+    assert count.read_text().count("run") == (2 if unknown == "failure" else 1)
+    assert home.runs("job")[1] is None
+    reason = home.berth("explain", "job", check=0).out
+    if unknown == "failure":
+        assert "exited 0" in reason
+    else:
+        assert "unknown" in reason and ("is not run again" in reason) == (not unknown), reason

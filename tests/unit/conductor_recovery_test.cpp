@@ -99,6 +99,36 @@ TEST_CASE("a run of which the backend knows nothing has ended, nobody knows how"
     CHECK(world.status("web").exit->kind == ExitKind::Unknown);
 }
 
+TEST_CASE("a oneshot whose end nobody saw is not run again, and what requires it does not start") {
+    World world;
+    world.load("job", "type = \"oneshot\"\n");
+    world.load("web", "requires = [\"job\"]\n");
+    REQUIRE(world.start("web"));
+    world.exec("job");
+    world.backend.runs.clear();
+    world.restart_agent();
+    world.advance(minutes(5));
+    CHECK(world.state("job") == AppState::Failed);
+    CHECK(world.state("web") == AppState::Waiting);
+    CHECK(world.backend.starts == std::vector<RunName>{{"job", 1}});
+    REQUIRE(world.start("job"));
+    world.exec("job");
+    world.end("job");
+    CHECK(world.backend.starts.back() == RunName{"web", 1});
+}
+
+TEST_CASE("a oneshot whose unseen end counts as a success is done") {
+    World world;
+    world.load("job", "type = \"oneshot\"\n[restart]\nunknown = \"success\"\n");
+    world.load("web", "requires = [\"job\"]\n");
+    REQUIRE(world.start("web"));
+    world.exec("job");
+    world.backend.runs.clear();
+    world.restart_agent();
+    CHECK(world.state("job") == AppState::Exited);
+    CHECK(world.backend.starts.back() == RunName{"web", 1});
+}
+
 TEST_CASE("a run that the store does not know of is ended and forgotten") {
     World world;
     backend::RunFact stray;

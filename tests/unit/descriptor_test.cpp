@@ -52,7 +52,9 @@ TEST_CASE("berth.toml with every key of the contract is read") {
     CHECK(spec.env_file == ".env");
     CHECK(spec.umask == 022U);
     CHECK(spec.requires_apps == std::vector<berth::Requirement>{{"db", std::nullopt}});
-    CHECK(spec.restart == berth::RestartSpec{});
+    berth::RestartSpec restart;
+    restart.unknown = berth::UnknownEnd::Success;
+    CHECK(spec.restart == restart);
     CHECK(spec.stop == berth::StopSpec{});
     CHECK(spec.ready.log == "listening on .*");
     CHECK(spec.health.http == "http://127.0.0.1:8000/health");

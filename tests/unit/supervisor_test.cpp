@@ -104,6 +104,8 @@ TEST_CASE("a start runs, and its end asks the policy") {
         {OnFailure, oneshot, code(1), Then::Backoff},
         {Always, oneshot, code(0), Then::Exited},
         {Always, oneshot, killed_by(SIGKILL), Then::Backoff},
+        {Never, oneshot, {ExitKind::Unknown, 0, false}, Then::Failed},
+        {OnFailure, oneshot, {ExitKind::Unknown, 0, false}, Then::Failed},
     };
     for (const Row& row : rows) {
         INFO(kRestartPolicyNames.name(row.policy)
@@ -169,6 +171,51 @@ TEST_CASE("exit codes that the descriptor calls good are good") {
     lab.ended(code(75));
     CHECK(lab.state() == State::Exited);
     CHECK(lab.no_pending_deadline());
+}
+
+TEST_CASE("restart.unknown says what an end that nobody saw counts as") {
+    using enum RestartPolicy;
+    const ExitStatus unseen{ExitKind::Unknown, 0, false};
+    for (const AppKind kind : {AppKind::Service, AppKind::OneShot}) {
+        for (const RestartPolicy policy : {Never, OnFailure, Always}) {
+            for (const UnknownEnd counts : {UnknownEnd::Success, UnknownEnd::Failure}) {
+                INFO(kAppKindNames.name(kind) << " " << kRestartPolicyNames.name(policy) << " "
+                                              << kUnknownEndNames.name(counts));
+                AppSpec spec = spec_with(policy, kind);
+                spec.restart.unknown = counts;
+                Lab lab(spec);
+                lab.start();
+                lab.spawned();
+                lab.advance(seconds(3));
+                lab.ended(unseen);
+                // As an end with 0, or with 1, but for what its reason says.
+                Lab as_seen(spec_with(policy, kind));
+                as_seen.start();
+                as_seen.spawned();
+                as_seen.advance(seconds(3));
+                as_seen.ended(code(counts == UnknownEnd::Success ? 0 : 1));
+                CHECK(lab.state() == as_seen.state());
+                CHECK(lab.machine.reason().find("restart.unknown counts that as a " +
+                                                std::string(kUnknownEndNames.name(counts))) !=
+                      std::string::npos);
+            }
+        }
+    }
+}
+
+TEST_CASE("a oneshot whose end nobody saw says that it is not run again, and can be started") {
+    Lab lab(spec_with(RestartPolicy::OnFailure, AppKind::OneShot));
+    lab.start();
+    lab.spawned();
+    lab.advance(seconds(3));
+    lab.ended({ExitKind::Unknown, 0, false});
+    CHECK(lab.machine.reason() ==
+          "ended, its exit status is unknown after 3.0 s; a oneshot whose end nobody saw is not "
+          "run again by itself");
+    CHECK(lab.start().spawn);
+    lab.spawned();
+    lab.ended(code(1));
+    CHECK(lab.state() == State::Backoff);  // that end was seen
 }
 
 TEST_CASE("backoff grows to its cap, moves by its jitter and begins anew after a good run") {

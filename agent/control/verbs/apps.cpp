@@ -97,6 +97,7 @@ void explain_now(Context& context, const Client& client, const wire::Request& re
        wire::to_value(control::explain({context.apps.status(*app),
                                         spec.kind,
                                         spec.restart.policy,
+                                        spec.restart.unknown,
                                         spec.schedule.timezone,
                                         app->machine.outlook(),
                                         context.apps.awaited(*app),
