@@ -23,7 +23,7 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 48> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 50> kRuns = {{
     {"notify", run_notify},
     {"poll", run_poll},
     {"outbox", run_outbox},
@@ -61,6 +61,8 @@ constexpr std::array<std::pair<std::string_view, Run>, 48> kRuns = {{
     {"agent peers", run_agent_keys},
     {"controller run", run_controller},
     {"controller add-user", run_controller},
+    {"controller change-password", run_controller},
+    {"controller reset-password", run_controller},
     {"controller add-agent", run_controller},
     {"controller remove-agent", run_controller},
     {"controller public-key", run_controller},

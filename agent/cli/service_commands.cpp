@@ -89,6 +89,23 @@ Result<void> offer_on_stdin(const std::string& line) {
     return {};
 }
 
+// Asks for a password, twice, and before for the present one when `present`; what was typed is then
+// on stdin, a line each.
+Result<void> ask_password(const std::string& user, bool present) {
+    std::string lines;
+    if (present) {
+        BERTH_TRY(lines, read_password("Present password of " + user + ": "));
+        lines += '\n';
+    }
+    BERTH_TRY(const std::string password,
+              read_password((present ? "New password: " : "Password for " + user + ": ")));
+    BERTH_TRY(const std::string again, read_password("Again: "));
+    if (again != password) {
+        return fail(ErrorCode::InvalidArgument, "the two passwords differ");
+    }
+    return offer_on_stdin(lines + password);
+}
+
 }  // namespace
 
 int run_controller(Session& session) {
@@ -108,17 +125,11 @@ int run_controller(Session& session) {
     if (arguments.has("--allow-remote")) {
         words.emplace_back("--allow-remote");
     }
-    if (verb == "add-user" && ::isatty(STDIN_FILENO) != 0) {
-        const auto password = read_password("Password for " + arguments.words.front() + ": ");
-        const auto again = password ? read_password("Again: ") : password;
-        if (!again) {
-            return report(again.error());
-        }
-        if (*again != *password) {
-            return report({ErrorCode::InvalidArgument, "the two passwords differ", 0});
-        }
-        if (auto offered = offer_on_stdin(*password); !offered) {
-            return report(offered.error());
+    const bool changes = verb == "change-password";
+    if ((changes || verb == "add-user" || verb == "reset-password") &&
+        ::isatty(STDIN_FILENO) != 0) {
+        if (auto asked = ask_password(arguments.words.front(), changes); !asked) {
+            return report(asked.error());
         }
     }
     return exec_controller(session, std::move(words));

@@ -1,6 +1,7 @@
 #include "controller/api/services.h"
 #include "shared/base/text.h"
 #include "shared/json/json_writer.h"
+#include "shared/log/log.h"
 
 namespace berth::api {
 
@@ -10,6 +11,8 @@ using http::Access;
 using http::Exchange;
 using http::Method;
 using http::Where;
+
+constexpr Duration kKnownFor = std::chrono::hours(400 * 24);  // browsers keep none for longer
 
 std::string session_json(const auth::Identity& identity) {
     json::JsonWriter json;
@@ -31,9 +34,12 @@ void get_session(const Services& services, const Exchange& exchange) {
 http::Response opened_response(const Services& services,
                                const Exchange& exchange,
                                const auth::Opened& opened) {
+    const http::Cookies& cookies = services.cookies;
     http::Response response = http::json_response(session_json(opened.identity));
     response.with("Set-Cookie",
-                  services.cookies.set(exchange.request, http::kSessionCookie, opened.token));
+                  cookies.set(exchange.request, http::kKnownCookie, opened.devices, kKnownFor));
+    // The last one, for programs that look at one only.
+    response.with("Set-Cookie", cookies.set(exchange.request, http::kSessionCookie, opened.token));
     return response;
 }
 
@@ -56,14 +62,27 @@ void open_session(const Services& services, Exchange exchange, bool is_setup) {
             return exchange.responder.send(http::problem_of(value->error()));
         }
     }
-    const auth::Auth::Credentials credentials{*user, *password, exchange.request.address};
+    const auth::Auth::Credentials credentials{
+        *user,
+        *password,
+        exchange.request.address,
+        std::string(services.cookies.read(exchange.request, http::kKnownCookie))};
     Duration retry_after = Duration::zero();
     const auto opened = is_setup ? services.auth.set_up(*token, credentials, retry_after)
                                  : services.auth.log_in(credentials, retry_after);
     const std::string verb = is_setup ? "set up" : "log in";
     // What was typed as a name may be a password: only real names are written down.
     const std::string target = is_valid_id(*user) ? *user : "-";
-    audit(services, exchange, verb, target, opened ? "done" : "refused: " + opened.error().message);
+    // Of tries that are turned away unseen nothing is known, and there may be any number of them.
+    if (opened || opened.error().code != ErrorCode::Exhausted) {
+        audit(services,
+              exchange,
+              verb,
+              target,
+              opened ? "done" : "refused: " + opened.error().message);
+    } else {
+        log::warning("log-ins are slowed down after failures", {{"address", credentials.address}});
+    }
     if (!opened) {
         return exchange.responder.send(refused_response(opened.error(), retry_after));
     }
@@ -83,6 +102,28 @@ void delete_session(const Services& services, const Exchange& exchange) {
     http::Response response = http::no_content();
     response.with("Set-Cookie", services.cookies.forget(exchange.request, http::kSessionCookie));
     exchange.responder.send(std::move(response));
+}
+
+void change_password(const Services& services, const Exchange& exchange) {
+    const auto present = exchange.body().get<std::string>("present");
+    const auto password = exchange.body().get<std::string>("password");
+    for (const auto* const value : {&present, &password}) {
+        if (!*value) {
+            return exchange.responder.send(http::problem_of(value->error()));
+        }
+    }
+    Duration retry_after = Duration::zero();
+    const auto done =
+        services.auth.change_own_password(*exchange.who, *present, *password, retry_after);
+    if (done || done.error().code != ErrorCode::Exhausted) {
+        audit(services,
+              exchange,
+              "change own password",
+              exchange.who->user,
+              done ? "done" : "refused: " + done.error().message);
+    }
+    exchange.responder.send(done ? http::no_content()
+                                 : refused_response(done.error(), retry_after));
 }
 
 }  // namespace
@@ -108,6 +149,12 @@ std::vector<http::Route> session_routes(const Services& services) {
          Where::Worker,
          [&services](const Exchange& exchange) { delete_session(services, exchange); },
          {"Log out", "", "", "", 204}},
+        {Method::Post,
+         "/api/v1/session/password",
+         Access::Viewer,
+         Where::Worker,
+         [&services](const Exchange& exchange) { change_password(services, exchange); },
+         {"Change the own password; the user's other sessions end", "", "PasswordChange", "", 204}},
         {Method::Post,
          "/api/v1/setup",
          Access::Public,

@@ -7,6 +7,7 @@
 
 #include "controller/api/services.h"
 #include "controller/auth/auth.h"
+#include "controller/auth/password_text.h"
 #include "controller/store/store.h"
 #include "shared/base/text.h"
 #include "shared/bus/context.h"
@@ -44,18 +45,47 @@ void write_audit(store::Store& store, const std::string& verb, const std::string
     }
 }
 
+// All of stdin that a command may want; what is more than any password is no password.
+std::string input() {
+    constexpr std::size_t kMost = 4096;
+    std::string text(kMost, '\0');
+    std::cin.read(text.data(), kMost);
+    text.resize(static_cast<std::size_t>(std::cin.gcount()));
+    return text;
+}
+
 Result<void> add_user(store::Store& store, const Options& options) {
     const auto role = store::kRoleNames.value(options.role);
     if (!role) {
         return fail(ErrorCode::InvalidArgument, "--role is viewer, operator or admin");
     }
-    std::string password;
-    if (!std::getline(std::cin, password)) {
-        return fail(ErrorCode::InvalidArgument, "the password is read from the input, one line");
-    }
+    BERTH_TRY(const std::string password, auth::password_of_line(input()));
     BERTH_TRY(const auto auth, auth::Auth::create(store));
     BERTH_CHECK(auth->add_user(options.argument, password, *role));
     write_audit(store, "add user as " + options.role, options.argument);
+    return {};
+}
+
+Result<void> reset_password(store::Store& store, const Options& options) {
+    BERTH_TRY(const std::string password, auth::password_of_line(input()));
+    BERTH_TRY(const auto auth, auth::Auth::create(store));
+    BERTH_CHECK(auth->change_user(options.argument, std::nullopt, password));
+    write_audit(store, "reset password", options.argument);
+    return {};
+}
+
+Result<void> change_password(store::Store& store, const Options& options) {
+    const std::string text = input();
+    const std::size_t end = text.find('\n');
+    if (end == std::string::npos) {
+        return fail(ErrorCode::InvalidArgument,
+                    "the present password and the new one are read from the input, two lines");
+    }
+    BERTH_TRY(const std::string present, auth::password_of_line(text.substr(0, end)));
+    BERTH_TRY(const std::string password, auth::password_of_line(text.substr(end + 1)));
+    BERTH_TRY(const auto auth, auth::Auth::create(store));
+    BERTH_CHECK(auth->change_password(options.argument, present, password));
+    write_audit(store, "change own password", options.argument);
     return {};
 }
 
@@ -81,6 +111,10 @@ Result<void> run_command(const Options& options) {
     BERTH_TRY(const auto store, store::Store::open(paths.database));
     if (options.command == "add-user") {
         BERTH_CHECK(add_user(*store, options));
+    } else if (options.command == "reset-password") {
+        BERTH_CHECK(reset_password(*store, options));
+    } else if (options.command == "change-password") {
+        BERTH_CHECK(change_password(*store, options));
     } else if (options.command == "add-agent") {
         BERTH_CHECK(add_agent(*store, options));
     } else {

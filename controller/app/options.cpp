@@ -10,8 +10,8 @@ namespace berth::controller {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kCommands = {
-    "add-user", "add-agent", "remove-agent", "public-key"};
+constexpr std::array<std::string_view, 6> kCommands = {
+    "add-user", "change-password", "reset-password", "add-agent", "remove-agent", "public-key"};
 
 // Where the value of a flag goes; null: no such flag.
 std::string* value_of(Options& options, const std::string& flag) {

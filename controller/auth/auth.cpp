@@ -1,11 +1,14 @@
 #include "controller/auth/auth.h"
 
 #include <algorithm>
+#include <set>
 
 #include "controller/auth/password.h"
+#include "controller/auth/password_text.h"
 #include "controller/auth/secrets.h"
 #include "shared/base/text.h"
 #include "shared/log/log.h"
+#include "shared/os/ip_network.h"
 
 namespace berth::auth {
 
@@ -28,6 +31,8 @@ Duration since_boot(WallTime time, const Now& now) {
 
 Result<std::unique_ptr<Auth>> Auth::create(store::Store& store, Clock clock) {
     std::unique_ptr<Auth> auth(new Auth(store, std::move(clock)));
+    BERTH_TRY(auto device_key, store.device_key(random_token()));
+    auth->devices_ = std::make_unique<Devices>(std::move(device_key));
     BERTH_CHECK(auth->reload());
     BERTH_TRY(auto sessions, store.sessions());
     const Now now = auth->clock_();
@@ -54,14 +59,18 @@ bool Auth::is_over(const Session& session, const Now& now) {
 Result<void> Auth::reload() {
     std::unique_lock changing(changes_);
     BERTH_TRY(const auto users, store_.users());
-    const bool ended = state_.with([&users](State& state) {
+    BERTH_TRY(const auto sessions, store_.sessions());
+    std::set<std::string> stored;
+    for (const store::SessionRow& session : sessions) {
+        stored.insert(session.token_hash);
+    }
+    const bool ended = state_.with([&](State& state) {
         state.users.clear();
         for (const store::UserRow& user : users) {
             state.users.emplace(user.name, user.role);
         }
-        return std::erase_if(state.sessions, [&state](const auto& entry) {
-                   return state.users.count(entry.second.row.user) == 0;
-               }) > 0;
+        return std::erase_if(state.sessions,
+                             [&](const auto& entry) { return stored.count(entry.first) == 0; }) > 0;
     });
     changing.unlock();
     if (ended) {
@@ -180,9 +189,10 @@ void Auth::log_out(const std::string& session) {
     tell_ended();
 }
 
-void Auth::drop_sessions_of(State& state, const std::string& user) {
-    std::erase_if(state.sessions,
-                  [&user](const auto& entry) { return entry.second.row.user == user; });
+void Auth::drop_sessions_of(State& state, const std::string& user, const std::string& keep) {
+    std::erase_if(state.sessions, [&](const auto& entry) {
+        return entry.second.row.user == user && entry.first != keep;
+    });
 }
 
 void Auth::tell_ended() {
@@ -193,41 +203,53 @@ void Auth::tell_ended() {
 
 // --- logging in
 
-Duration Auth::throttled(const Credentials& credentials) {
-    const MonoTime now = clock_().mono;
-    return state_.with([&](const State& state) {
-        return std::max(state.by_account.wait(credentials.user, now),
-                        state.by_address.wait(credentials.address, now));
-    });
+LoginBrake::Try Auth::try_of(const Credentials& credentials) const {
+    const auto address = os::IpAddress::parse(credentials.address);
+    return {credentials.user,
+            address ? address->owner() : credentials.address,
+            devices_->find(credentials.devices, credentials.user).value_or("")};
 }
 
-void Auth::note_failure(const Credentials& credentials) {
+// The try is counted before its work, so that tries in parallel do not all go for free.
+Result<void> Auth::begin_try(const LoginBrake::Try& tried, Duration& retry_after) {
     const MonoTime now = clock_().mono;
-    state_.with([&](State& state) {
-        state.by_account.failed(credentials.user, now);
-        state.by_address.failed(credentials.address, now);
+    retry_after = state_.with([&](State& state) {
+        const Duration wait = state.brake.wait(tried, now);
+        if (wait == Duration::zero()) {
+            state.brake.failed(tried, now);
+        }
+        return wait;
     });
-}
-
-Result<Opened> Auth::log_in(const Credentials& credentials, Duration& retry_after) {
-    retry_after = throttled(credentials);
     if (retry_after > Duration::zero()) {
         return fail(ErrorCode::Exhausted, "too many failed tries, wait a little");
     }
+    return {};
+}
+
+// As it was typed, and then in the form that passwords are kept in: those of earlier versions are
+// kept as they were typed.
+static bool is_password(const std::string& hash, const std::string& typed) {
+    if (verify_password(hash, typed)) {
+        return true;
+    }
+    const auto text = composed(typed);
+    return text && *text != typed && verify_password(hash, *text);
+}
+
+Result<Opened> Auth::log_in(const Credentials& credentials, Duration& retry_after) {
+    const LoginBrake::Try tried = try_of(credentials);
+    BERTH_CHECK(begin_try(tried, retry_after));
     std::optional<store::UserRow> user;
     if (is_valid_id(credentials.user) && credentials.password.size() <= kMaxPassword) {
         BERTH_TRY(user, store_.user(credentials.user));
     }
-    // The wait is counted before the work, so that tries in parallel do not all go for free.
-    note_failure(credentials);
-    if (!verify_password(user ? user->hash : "", credentials.password)) {
+    if (!is_password(user ? user->hash : "", credentials.password)) {
         return fail(ErrorCode::Unauthenticated, "the name or the password is wrong");
     }
-    state_.with([&](State& state) {
-        state.by_account.succeeded(credentials.user);
-        state.by_address.succeeded(credentials.address);
-    });
-    return open_session(*user, credentials.address);
+    state_.with([&](State& state) { state.brake.succeeded(tried); });
+    BERTH_TRY(auto opened, open_session(*user, credentials.address));
+    opened.devices = devices_->with(credentials.devices, user->name);
+    return opened;
 }
 
 Result<std::optional<std::string>> Auth::make_setup_token() {
@@ -242,24 +264,31 @@ Result<std::optional<std::string>> Auth::make_setup_token() {
 Result<Opened> Auth::set_up(const std::string& token,
                             const Credentials& credentials,
                             Duration& retry_after) {
-    retry_after = throttled(credentials);
-    if (retry_after > Duration::zero()) {
-        return fail(ErrorCode::Exhausted, "too many failed tries, wait a little");
-    }
+    const LoginBrake::Try tried{"", try_of(credentials).address, ""};
+    BERTH_CHECK(begin_try(tried, retry_after));
     const std::string hash = token_hash(token);
     BERTH_TRY(const std::string expected, store_.setup_token_hash());
     if (!setup_required() || expected.empty() || !same_secret(expected, hash)) {
-        note_failure(credentials);
         return fail(ErrorCode::PermissionDenied,
                     "this setup link is not valid, or was used already");
     }
+    state_.with([&](State& state) { state.brake.succeeded(tried); });
     BERTH_TRY(const store::UserRow user,
               make_user(credentials.user, credentials.password, Role::Admin));
     BERTH_CHECK(store_.add_first_user(user, hash));
-    return open_session(user, credentials.address);
+    BERTH_TRY(auto opened, open_session(user, credentials.address));
+    opened.devices = devices_->with(credentials.devices, user.name);
+    return opened;
 }
 
 // --- users
+
+// The hash of a password that `name` may have.
+static Result<std::string> hash_of(const std::string& name, const std::string& typed) {
+    const std::string password = composed(typed).value_or(typed);
+    BERTH_CHECK(check_password(name, password));
+    return hash_password(password);
+}
 
 Result<store::UserRow> Auth::make_user(const std::string& name,
                                        const std::string& password,
@@ -267,8 +296,7 @@ Result<store::UserRow> Auth::make_user(const std::string& name,
     if (!is_valid_id(name)) {
         return fail(ErrorCode::InvalidArgument, "a user's name is " + std::string(kIdRule));
     }
-    BERTH_CHECK(check_password(name, password));
-    BERTH_TRY(std::string hash, hash_password(password));
+    BERTH_TRY(std::string hash, hash_of(name, password));
     return store::UserRow{name, std::move(hash), role, clock_().wall};
 }
 
@@ -297,8 +325,7 @@ Result<void> Auth::change_user(const std::string& name,
                                const Who& by) {
     std::optional<std::string> hash;
     if (password) {
-        BERTH_CHECK(check_password(name, *password));
-        BERTH_TRY(hash, hash_password(*password));
+        BERTH_TRY(hash, hash_of(name, *password));
     }
     {
         const std::lock_guard changing(changes_);
@@ -308,11 +335,47 @@ Result<void> Auth::change_user(const std::string& name,
             if (role) {
                 state.users[name] = *role;
             }
-            drop_sessions_of(state, name);
+            drop_sessions_of(state, name, "");
         });
     }
     tell_ended();
     return {};
+}
+
+Result<void> Auth::replace_password(const std::string& name,
+                                    const std::string& present,
+                                    const std::string& password,
+                                    const std::string& keep) {
+    BERTH_TRY(const auto user, store_.user(name));
+    if (!is_password(user ? user->hash : "", present)) {
+        return fail(ErrorCode::PermissionDenied, "the present password is wrong");
+    }
+    BERTH_TRY(const std::string hash, hash_of(name, password));
+    {
+        const std::lock_guard changing(changes_);
+        BERTH_CHECK(store_.set_password(name, user->hash, hash, keep));
+        state_.with([&](State& state) { drop_sessions_of(state, name, keep); });
+    }
+    tell_ended();
+    return {};
+}
+
+Result<void> Auth::change_own_password(const Identity& who,
+                                       const std::string& present,
+                                       const std::string& password,
+                                       Duration& retry_after) {
+    // Of its own, so that nobody but who has this session is slowed down by its guesses.
+    const LoginBrake::Try tried{who.user, "", who.session};
+    BERTH_CHECK(begin_try(tried, retry_after));
+    BERTH_CHECK(replace_password(who.user, present, password, who.session));
+    state_.with([&](State& state) { state.brake.succeeded(tried); });
+    return {};
+}
+
+Result<void> Auth::change_password(const std::string& name,
+                                   const std::string& present,
+                                   const std::string& password) {
+    return replace_password(name, present, password, "");
 }
 
 Result<void> Auth::remove_user(const std::string& name, const Who& by) {
@@ -322,7 +385,7 @@ Result<void> Auth::remove_user(const std::string& name, const Who& by) {
         BERTH_CHECK(store_.remove_user(name));
         state_.with([&](State& state) {
             state.users.erase(name);
-            drop_sessions_of(state, name);
+            drop_sessions_of(state, name, "");
         });
     }
     tell_ended();

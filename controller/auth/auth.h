@@ -7,7 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "controller/auth/throttle.h"
+#include "controller/auth/devices.h"
+#include "controller/auth/login_brake.h"
 #include "controller/store/store.h"
 #include "shared/base/guarded.h"
 #include "shared/base/result.h"
@@ -31,10 +32,12 @@ struct Identity {
 struct Opened {
     std::string token;
     Identity identity;
+    std::string devices;  // the cookie by which the browser will be known
 };
 
 // Users and sessions. A session ends 60 minutes after it was used last and 12 hours after it began,
-// at log out, and when its user's password or role changes. What reads sessions takes a lock for
+// at log out, and when its user's password or role changes (but the one that its own password was
+// changed from). What reads sessions takes a lock for
 // microseconds, from any thread; what changes users or sessions hashes and writes, in worker
 // threads. Each change is one transaction of the store and then, before the next change, the same
 // in memory: a log-in that overtakes a change of its user gets what the change has made of it.
@@ -64,11 +67,29 @@ public:
         std::string user;
         std::string password;
         std::string address;  // where the request came from
+        std::string devices;  // the cookie of known browsers, "" for none
     };
 
     // Opens a session. Unauthenticated: wrong name or password. Exhausted: too many tries, and
     // `retry_after` says how long to wait.
     Result<Opened> log_in(const Credentials& credentials, Duration& retry_after);
+
+    // Whether somebody has logged in with the browser that has this cookie.
+    [[nodiscard]] bool knows_browser(std::string_view devices) const {
+        return devices_->knows_any(devices);
+    }
+
+    // Who asks changes the own password; all other sessions of that user end. PermissionDenied:
+    // `present` is not the password. Exhausted: as at log_in().
+    Result<void> change_own_password(const Identity& who,
+                                     const std::string& present,
+                                     const std::string& password,
+                                     Duration& retry_after);
+
+    // The same from the command line, where all sessions end.
+    Result<void> change_password(const std::string& name,
+                                 const std::string& present,
+                                 const std::string& password);
 
     // Ends one session.
     void log_out(const std::string& session);
@@ -94,7 +115,7 @@ public:
                              const Who& by = {});
     Result<void> remove_user(const std::string& name, const Who& by = {});
 
-    // Reads the users again, after another process has changed them.
+    // Reads users and sessions again, after another process has changed them.
     Result<void> reload();
 
     // Called, in the thread that ended them, when sessions end by log out or by a change of users.
@@ -114,8 +135,7 @@ private:
     struct State {
         std::map<std::string, Role> users;
         std::map<std::string, Session> sessions;  // by token hash
-        Throttle by_account;
-        Throttle by_address{{.free_tries = 20}};  // many people may share one
+        LoginBrake brake;
     };
 
     Auth(store::Store& store, Clock clock) : store_(store), clock_(std::move(clock)) {}
@@ -125,9 +145,13 @@ private:
                                      Role role) const;
     Result<Opened> open_session(const store::UserRow& user, const std::string& address);
     [[nodiscard]] Result<void> check_admin(const Who& by) const;
-    Duration throttled(const Credentials& credentials);
-    void note_failure(const Credentials& credentials);
-    static void drop_sessions_of(State& state, const std::string& user);
+    Result<void> begin_try(const LoginBrake::Try& tried, Duration& retry_after);
+    [[nodiscard]] LoginBrake::Try try_of(const Credentials& credentials) const;
+    Result<void> replace_password(const std::string& name,
+                                  const std::string& present,
+                                  const std::string& password,
+                                  const std::string& keep);
+    static void drop_sessions_of(State& state, const std::string& user, const std::string& keep);
     void tell_ended();
     std::optional<Identity> use(State& state, const std::string& hash);
     void store_uses();
@@ -135,6 +159,7 @@ private:
 
     store::Store& store_;
     Clock clock_;
+    std::unique_ptr<Devices> devices_;
     std::function<void()> sessions_ended_;
 
     // Held over a change in the store and the same change in state_, so that they come in one

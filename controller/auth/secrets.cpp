@@ -13,6 +13,15 @@ namespace berth::auth {
 namespace {
 
 constexpr std::size_t kHashBytes = 32;
+constexpr std::size_t kSignatureBytes = 24;
+
+std::string base64(const std::vector<unsigned char>& raw) {
+    constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+    std::string text(sodium_base64_encoded_len(raw.size(), kVariant), '\0');
+    (void)sodium_bin2base64(text.data(), text.size(), raw.data(), raw.size(), kVariant);
+    text.resize(text.find('\0'));
+    return text;
+}
 
 }  // namespace
 
@@ -20,11 +29,19 @@ std::string random_token(std::size_t bytes) {
     ENSURE(sodium_init() >= 0, "the system has a source of randomness");
     std::vector<unsigned char> raw(bytes);
     randombytes_buf(raw.data(), raw.size());
-    constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
-    std::string text(sodium_base64_encoded_len(bytes, kVariant), '\0');
-    (void)sodium_bin2base64(text.data(), text.size(), raw.data(), raw.size(), kVariant);
-    text.resize(text.find('\0'));
-    return text;
+    return base64(raw);
+}
+
+std::string signature(std::string_view text, std::string_view key) {
+    std::vector<unsigned char> hash(kSignatureBytes);
+    const std::vector<unsigned char> bytes(text.begin(), text.end());
+    const std::vector<unsigned char> secret(key.begin(), key.end());
+    ENSURE(
+        crypto_generichash(
+            hash.data(), hash.size(), bytes.data(), bytes.size(), secret.data(), secret.size()) ==
+            0,
+        "the sizes are allowed ones");
+    return base64(hash);
 }
 
 std::string token_hash(std::string_view token) {

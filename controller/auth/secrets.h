@@ -12,6 +12,9 @@ std::string random_token(std::size_t bytes = 32);
 // needed.
 std::string token_hash(std::string_view token);
 
+// What only who has `key` can make for `text`: keyed BLAKE2b, in URL-safe base64.
+std::string signature(std::string_view text, std::string_view key);
+
 // Whether both are the same, in a time that tells nothing but the lengths.
 bool same_secret(std::string_view a, std::string_view b);
 

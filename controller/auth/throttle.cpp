@@ -4,8 +4,6 @@
 
 namespace berth::auth {
 
-namespace {}  // namespace
-
 Duration Throttle::wait(const std::string& key, MonoTime now) const {
     const auto found = entries_.find(key);
     if (found == entries_.end() || found->second.free_at <= now) {
@@ -14,7 +12,14 @@ Duration Throttle::wait(const std::string& key, MonoTime now) const {
     return found->second.free_at - now;
 }
 
-void Throttle::failed(const std::string& key, MonoTime now) {
+std::uint32_t Throttle::failures(const std::string& key, MonoTime now) const {
+    const auto found = entries_.find(key);
+    return found == entries_.end() || found->second.last + policy_.forget_after < now
+               ? 0
+               : found->second.failures;
+}
+
+void Throttle::failed(const std::string& key, MonoTime now, std::uint32_t free_tries) {
     if (entries_.count(key) == 0 && entries_.size() >= policy_.max_entries) {
         make_room(now);
     }
@@ -25,8 +30,8 @@ void Throttle::failed(const std::string& key, MonoTime now) {
     entry.last = now;
     ++entry.failures;
     Duration delay = Duration::zero();
-    if (entry.failures > policy_.free_tries) {
-        const auto doublings = std::min<std::uint32_t>(entry.failures - policy_.free_tries - 1, 20);
+    if (entry.failures > free_tries) {
+        const auto doublings = std::min<std::uint32_t>(entry.failures - free_tries - 1, 20);
         delay = std::min<Duration>(policy_.first_wait * (1U << doublings), policy_.longest_wait);
     }
     entry.free_at = now + delay;

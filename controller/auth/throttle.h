@@ -8,9 +8,8 @@
 namespace berth::auth {
 
 // Slows down who guesses: after some free tries each failure doubles the wait until the next, up to
-// a minute, for an account or an address, whatever the key names. Never a lock-out for ever, so
-// nobody can shut another out for longer than that. Success forgets. Bounded: the entries that were
-// quiet longest go first. One thread at a time.
+// a minute, for whatever the key names. Never a lock-out for ever. Success forgets. Bounded: the
+// entries that were quiet longest go first. One thread at a time.
 class Throttle {
 public:
     struct Policy {
@@ -28,7 +27,13 @@ public:
     // How long `key` has to wait before its next try; zero: it may try.
     [[nodiscard]] Duration wait(const std::string& key, MonoTime now) const;
 
-    void failed(const std::string& key, MonoTime now);
+    // `free_tries`: other than the policy's, for this key now.
+    void failed(const std::string& key, MonoTime now) { failed(key, now, policy_.free_tries); }
+
+    void failed(const std::string& key, MonoTime now, std::uint32_t free_tries);
+
+    // How many failures of this key are not forgotten.
+    [[nodiscard]] std::uint32_t failures(const std::string& key, MonoTime now) const;
 
     void succeeded(const std::string& key) { entries_.erase(key); }
 

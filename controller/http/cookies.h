@@ -44,4 +44,7 @@ private:
 // The cookie that holds the token of a session.
 inline constexpr std::string_view kSessionCookie = "session";
 
+// The cookie by which a browser is known that somebody has logged in with.
+inline constexpr std::string_view kKnownCookie = "known";
+
 }  // namespace berth::http

@@ -13,6 +13,8 @@ namespace berth::http {
 
 namespace {
 
+constexpr std::size_t kMostStrangers = 16;  // at 30 ms for a password: a wait of a quarter second
+
 bool allows(Access access, const std::optional<auth::Identity>& who) {
     switch (access) {
         case Access::Public:
@@ -375,14 +377,28 @@ Response Router::no_route(const Request& request, const std::string& allowed, bo
     return problem(404, "there is nothing at this address");
 }
 
+bool Router::is_stranger(const Exchange& exchange) const {
+    return !exchange.who &&
+           !auth_.knows_browser(options_.cookies.read(exchange.request, kKnownCookie));
+}
+
 void Router::run(const Route& route, Exchange exchange) const {
     if (route.where == Where::Loop) {
         return route.handler(std::move(exchange));
     }
     const Responder responder = exchange.responder;
+    std::shared_ptr<void> place;
+    if (is_stranger(exchange)) {
+        if (strangers_->fetch_add(1) >= kMostStrangers) {
+            strangers_->fetch_sub(1);
+            Response busy = problem(429, "too many strangers ask at once, try again in a moment");
+            return responder.send(std::move(busy.with("Retry-After", "1")));
+        }
+        place = std::shared_ptr<void>(nullptr, [all = strangers_](void*) { all->fetch_sub(1); });
+    }
     auto shared = std::make_shared<Exchange>(std::move(exchange));
     // It may have waited behind others: who has lost the session or the role meanwhile is refused.
-    const auto job = [this, &route, shared] {
+    const auto job = [this, &route, shared, place] {
         if (route.access != Access::Public && !auth_.still_holds(*shared->who)) {
             return shared->responder.send(problem(401, "log in first"));
         }

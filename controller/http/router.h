@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,7 +80,8 @@ struct RouterOptions {
 
 // The one table of routes, and the checks before each: the Host, where a change comes from, the
 // session, the CSRF token, the role, and that nothing is asked for which the route does not know.
-// What no route matches is refused. Http loop thread.
+// What no route matches is refused. Of the workers, strangers get a few at a time: those who are
+// signed in, or come with a browser that is known, never wait behind a crowd. Http loop thread.
 class Router {
 public:
     Router(auth::Auth& auth,
@@ -112,12 +115,17 @@ private:
                                                        const Request& request) const;
     [[nodiscard]] Result<void> take_body(const Route& route, Exchange& exchange) const;
     void run(const Route& route, Exchange exchange) const;
+    [[nodiscard]] bool is_stranger(const Exchange& exchange) const;
 
     auth::Auth& auth_;
     loop::WorkerPool& workers_;
     RouterOptions options_;
     std::vector<Route> routes_;
     std::map<std::string, std::vector<std::string>, std::less<>> members_;  // of request schemas
+
+    // How many requests of strangers wait for a worker or have one. Shared with those requests.
+    std::shared_ptr<std::atomic<std::size_t>> strangers_ =
+        std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 // One parameter of a route; `values`: all that it may be, none for anything.

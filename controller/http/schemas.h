@@ -199,7 +199,9 @@ inline constexpr std::string_view kSchemas = R"json({
  "name":{"type":"string"},"password":{"type":"string","minLength":8},
  "role":{"$ref":"#/components/schemas/Role"}}},
 "UserChange":{"type":"object","properties":{"password":{"type":"string","minLength":8},
- "role":{"$ref":"#/components/schemas/Role"}}}
+ "role":{"$ref":"#/components/schemas/Role"}}},
+"PasswordChange":{"type":"object","required":["present","password"],"properties":{
+ "present":{"type":"string"},"password":{"type":"string","minLength":8}}}
 })json";
 
 }  // namespace berth::http

@@ -29,6 +29,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql",
 };
 constexpr const char* kSetupKey = "setup_token_hash";
+constexpr const char* kDeviceKey = "device_key";
 
 UserRow user_of(const db::Rows& row) {
     UserRow user;
@@ -152,6 +153,22 @@ Result<void> Store::change_user(const std::string& name,
     });
 }
 
+Result<void> Store::set_password(const std::string& name,
+                                 const std::string& before,
+                                 const std::string& hash,
+                                 const std::string& keep) {
+    return guarded<void>("set a password", [&](Impl& impl) -> Result<void> {
+        db::Transaction transaction(*impl.db);
+        if (impl.db->run("UPDATE user SET hash = ? WHERE name = ? AND hash = ?",
+                         {hash, name, before}) == 0) {
+            return fail(ErrorCode::Unauthenticated,
+                        "\"" + name + "\" has another password by now, or is gone");
+        }
+        (void)impl.db->run("DELETE FROM session WHERE user = ? AND token_hash != ?", {name, keep});
+        return transaction.commit();
+    });
+}
+
 Result<void> Store::remove_user(const std::string& name) {
     return guarded<void>("remove a user", [&](Impl& impl) -> Result<void> {
         db::Transaction transaction(*impl.db);
@@ -230,6 +247,14 @@ Result<void> Store::set_setup_token_hash(const std::string& hash) {
             (void)impl.db->run("INSERT INTO meta VALUES (?, ?)", {kSetupKey, hash});
         }
         return {};
+    });
+}
+
+Result<std::string> Store::device_key(const std::string& offered) {
+    return guarded<std::string>("read the key of known browsers", [&](Impl& impl) {
+        (void)impl.db->run("INSERT OR IGNORE INTO meta VALUES (?, ?)", {kDeviceKey, offered});
+        db::Rows row = impl.db->query("SELECT value FROM meta WHERE key = ?", {kDeviceKey});
+        return row.next() ? row.text(0) : std::string();
     });
 }
 

@@ -72,6 +72,13 @@ public:
                              const std::optional<Role>& role,
                              const std::optional<std::string>& hash);
 
+    // Gives a user the hash of another password in the place of `before`, and removes the user's
+    // sessions but `keep`. Unauthenticated: the user has another password by now, or is gone.
+    Result<void> set_password(const std::string& name,
+                              const std::string& before,
+                              const std::string& hash,
+                              const std::string& keep);
+
     // Its sessions go with it.
     Result<void> remove_user(const std::string& name);
 
@@ -90,6 +97,9 @@ public:
     // Adds the first user and uses the setup token up, both or none. PermissionDenied: it is not
     // the token, or there are users.
     Result<void> add_first_user(const UserRow& user, const std::string& setup_token_hash);
+
+    // The key that known browsers are told by. The first one that is offered is kept.
+    Result<std::string> device_key(const std::string& offered);
 
     Result<std::vector<AgentRow>> agents();
     Result<void> add_agent(const AgentRow& agent);

@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "controller/auth/common_passwords.h"
+#include "controller/auth/devices.h"
 #include "controller/auth/password.h"
+#include "controller/auth/password_text.h"
 #include "controller/auth/secrets.h"
 #include "controller/auth/throttle.h"
 
@@ -34,8 +37,10 @@ struct World {
     }
 
     berth::Result<berth::auth::Opened> log_in(const std::string& user,
-                                              const std::string& password) {
-        return auth->log_in({user, password, "10.0.0.1"}, retry_after);
+                                              const std::string& password,
+                                              const std::string& address = "10.0.0.1",
+                                              const std::string& devices = "") {
+        return auth->log_in({user, password, address, devices}, retry_after);
     }
 
     Duration retry_after = Duration::zero();
@@ -59,6 +64,117 @@ TEST_CASE("passwords that everybody tries are refused") {
     CHECK(check_password("ann", kGood));
     CHECK(check_password("ann", std::string(64, 'a') + "b"));
     CHECK_FALSE(check_password("ann", std::string(300, 'a') + "b"));
+    // Of the list of common ones, from its beginning to its end, and those it is too old for.
+    for (const char* common :
+         {"password1", "sunshine", "trustno1", "liverpool", "ZAQ12WSX", "Summer2026"}) {
+        CAPTURE(common);
+        const auto checked = check_password("ann", common);
+        REQUIRE_FALSE(checked);
+        CHECK(checked.error().message.find("everybody tries") != std::string::npos);
+    }
+}
+
+TEST_CASE("the commonest passwords are built in") {
+    using berth::auth::is_common_password;
+    for (const char* common : {"123456", "password", "12345678", "zxcvbnm", "sss"}) {
+        CAPTURE(common);
+        CHECK(is_common_password(common));
+    }
+    CHECK_FALSE(is_common_password(""));
+    CHECK_FALSE(is_common_password("#!comment: this list has been compiled"));
+}
+
+TEST_CASE("a password is text without control characters, and has eight characters, not bytes") {
+    using berth::auth::check_password;
+    CHECK(check_password("ann", "äöüäöüäß"));
+    CHECK_FALSE(check_password("ann", "äöüä"));  // eight bytes
+    for (const std::string& bad : {std::string("correct horse\r"),
+                                   std::string("correct\nhorse"),
+                                   std::string("correct\thorse"),
+                                   std::string("correct\0horse", 13),
+                                   std::string("correct horse\xFF"),
+                                   std::string("correct horse\xC3"),
+                                   std::string("correct \xED\xA0\x80 horse")}) {
+        CAPTURE(bad);
+        CHECK_FALSE(check_password("ann", bad));
+    }
+}
+
+TEST_CASE("a password that is piped in is one line") {
+    using berth::auth::password_of_line;
+    CHECK(password_of_line("a b \n") == "a b ");
+    CHECK(password_of_line("a") == "a");
+    for (const char* bad : {"", "\n", "a\r\n", "a\r", "a\nb", "a\nb\n", "a\n\n"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(password_of_line(bad));
+    }
+}
+
+TEST_CASE("a password is the same however a system composes its characters") {
+    World world;
+    const std::string one = "caf\u00E9 con leche";
+    const std::string two = "cafe\u0301 con leche";
+    REQUIRE(world.auth->add_user("ann", two, Role::Admin));
+    CHECK(world.log_in("ann", one));
+    CHECK(world.log_in("ann", two));
+    CHECK_FALSE(world.log_in("ann", "cafe con leche"));
+    // One that an earlier version has stored as it was typed.
+    REQUIRE(world.store->add_user(
+        {"bob", *berth::auth::hash_password(two), Role::Viewer, world.now.wall}));
+    world.auth = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+    CHECK(world.log_in("bob", two));
+    CHECK_FALSE(world.log_in("bob", "caf\xE9 con leche"));
+}
+
+TEST_CASE("everybody changes the own password, and all other sessions end") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Viewer));
+    const auto here = world.log_in("ann", kGood);
+    const auto there = world.log_in("ann", kGood);
+    REQUIRE(here);
+    REQUIRE(there);
+    int ended = 0;
+    world.auth->on_sessions_ended([&ended] { ++ended; });
+    const auto change = [&](const std::string& present, const std::string& password) {
+        return world.auth->change_own_password(
+            here->identity, present, password, world.retry_after);
+    };
+    const auto wrong = change("not the present one", "another good one");
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().code == ErrorCode::PermissionDenied);
+    const auto bad = change(kGood, "12345678");
+    REQUIRE_FALSE(bad);
+    CHECK(bad.error().code == ErrorCode::InvalidArgument);
+    CHECK(world.auth->identify(there->token));
+    CHECK(ended == 0);
+    REQUIRE(change(kGood, "another good one"));
+    CHECK(ended == 1);
+    CHECK(world.auth->identify(here->token));
+    CHECK_FALSE(world.auth->identify(there->token));
+    CHECK(world.store->sessions()->size() == 1);
+    CHECK_FALSE(world.log_in("ann", kGood));
+    CHECK(world.log_in("ann", "another good one"));
+    // Who sits at a session that was left open does not get to guess for long.
+    for (int i = 0; i < 5; ++i) {
+        CHECK_FALSE(change("a guess of mine", "another good one"));
+    }
+    const auto slowed = change("another good one", "a third good one");
+    REQUIRE_FALSE(slowed);
+    CHECK(slowed.error().code == ErrorCode::Exhausted);
+    CHECK(world.retry_after > 0s);
+    CHECK(world.log_in("ann", "another good one"));
+}
+
+TEST_CASE("sessions that another process has ended are over after a reload") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    const auto opened = world.log_in("ann", kGood);
+    REQUIRE(opened);
+    const auto other = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+    REQUIRE(other->change_password("ann", kGood, "another good one"));
+    CHECK(world.auth->identify(opened->token));
+    REQUIRE(world.auth->reload());
+    CHECK_FALSE(world.auth->identify(opened->token));
 }
 
 TEST_CASE("a hash is of one password") {
@@ -275,6 +391,108 @@ TEST_CASE("wrong names and wrong passwords look the same and are slowed down") {
     CHECK(world.log_in("ann", kGood));
 }
 
+TEST_CASE("guesses shut nobody out but who guesses") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    REQUIRE(world.auth->add_user("eve", kGood, Role::Viewer));
+    const auto guess = [&](const std::string& user, const std::string& address) {
+        const auto opened = world.log_in(user, "a wrong guess", address);
+        return !opened && opened.error().code == ErrorCode::Exhausted ? 429 : 401;
+    };
+    const auto slowed = [&](const std::string& user, const std::string& address) {
+        for (int i = 0; i < 8; ++i) {
+            if (guess(user, address) == 429) {
+                return true;
+            }
+        }
+        return false;
+    };
+    const auto known = world.log_in("ann", kGood, "10.0.0.1");
+    REQUIRE(known);
+
+    SECTION("for three minutes the owner gets in from elsewhere, and in a browser that is known") {
+        for (int second = 0; second < 180; ++second) {
+            (void)guess("ann", "10.0.0.1");
+            if (second % 5 == 0) {
+                CHECK(world.log_in("ann", kGood, "10.0.0.2"));
+                CHECK(world.log_in("ann", kGood, "10.0.0.1", known->devices));
+            }
+            world.pass(1s);
+        }
+        CHECK_FALSE(
+            world.log_in("ann", kGood, "10.0.0.1"));  // whom it cannot tell from who guesses
+    }
+    SECTION("others at the address get in") {
+        REQUIRE(slowed("ann", "10.0.0.1"));
+        CHECK(world.log_in("eve", kGood, "10.0.0.1"));
+    }
+    SECTION("logging in to the own account frees no guesses at others") {
+        REQUIRE(slowed("ann", "10.0.0.1"));
+        const auto own = world.log_in("eve", kGood, "10.0.0.1");
+        REQUIRE(own);
+        CHECK(guess("ann", "10.0.0.1") == 429);
+        CHECK_FALSE(world.log_in("ann", "a wrong guess", "10.0.0.1", own->devices));
+        CHECK(world.retry_after > 0s);  // that browser is known for eve alone
+    }
+    SECTION("a known browser is slowed down by its own guesses") {
+        for (int i = 0; i < 6; ++i) {
+            CHECK_FALSE(world.log_in("ann", "a wrong guess", "10.0.0.9", known->devices));
+        }
+        CHECK(world.retry_after > 0s);
+        CHECK(world.log_in("ann", kGood, "10.0.0.9"));
+    }
+    SECTION("who tries many accounts has one free try at each") {
+        for (int i = 0; i < 21; ++i) {
+            CHECK(guess("user" + std::to_string(i), "10.0.0.1") == 401);
+        }
+        CHECK(guess("ann", "10.0.0.1") == 401);
+        CHECK(guess("ann", "10.0.0.1") == 401);
+        CHECK(guess("ann", "10.0.0.1") == 429);
+        CHECK(world.log_in("eve", kGood, "10.0.0.1"));
+    }
+    SECTION("an account that is guessed at from everywhere, too") {
+        for (int i = 0; i < 51; ++i) {
+            CHECK(guess("ann", "10.1.0." + std::to_string(i)) == 401);
+        }
+        CHECK(guess("ann", "10.2.0.1") == 401);
+        CHECK(guess("ann", "10.2.0.1") == 401);
+        CHECK(guess("ann", "10.2.0.1") == 429);
+        CHECK(world.log_in("ann", kGood, "10.3.0.1"));
+    }
+    SECTION("the addresses of one IPv6 network are one") {
+        for (int i = 0; i < 8; ++i) {
+            (void)guess("ann", "2001:db8::" + std::to_string(i));
+        }
+        CHECK(guess("ann", "2001:db8::ffff") == 429);
+        CHECK(guess("ann", "2001:db8:0:1::1") == 401);
+    }
+}
+
+TEST_CASE("a known browser shows what only this controller can have given it") {
+    const berth::auth::Devices devices("a key of this controller");
+    std::string cookie = devices.with("", "ann");
+    CHECK(devices.find(cookie, "ann"));
+    CHECK_FALSE(devices.find(cookie, "eve"));
+    CHECK(devices.knows_any(cookie));
+    CHECK_FALSE(devices.knows_any(""));
+    CHECK_FALSE(berth::auth::Devices("another key").knows_any(cookie));
+    std::string forged = cookie;
+    forged.replace(0, 3, "eve");
+    CHECK_FALSE(devices.knows_any(forged));
+    // The number stays, others come beside it, and the sixth drives the oldest out.
+    const auto number = devices.find(cookie, "ann");
+    for (const char* user : {"b", "c", "d", "e"}) {
+        cookie = devices.with(cookie, user);
+    }
+    CHECK(devices.find(cookie, "ann") == number);
+    cookie = devices.with(cookie, "ann");
+    CHECK(devices.find(cookie, "ann") == number);
+    cookie = devices.with(cookie, "f");
+    CHECK(devices.find(cookie, "ann") == number);
+    CHECK_FALSE(devices.find(cookie, "b"));
+    CHECK(cookie.size() < 1024);
+}
+
 TEST_CASE("the first admin is made once, with the token") {
     World world;
     CHECK(world.auth->setup_required());
@@ -282,7 +500,7 @@ TEST_CASE("the first admin is made once, with the token") {
     REQUIRE(token);
     const auto set_up =
         [&](const std::string& with, const std::string& user, const std::string& password) {
-            return world.auth->set_up(with, {user, password, "10.0.0.1"}, world.retry_after);
+            return world.auth->set_up(with, {user, password, "10.0.0.1", ""}, world.retry_after);
         };
     CHECK_FALSE(set_up("wrong", "ann", kGood));
     CHECK_FALSE(set_up("", "ann", kGood));

@@ -39,8 +39,9 @@ struct Reply {
     std::string head;
     std::string body;
 
+    // The last one of this name.
     [[nodiscard]] std::string header(const std::string& name) const {
-        const auto at = head.find("\r\n" + name + ": ");
+        const auto at = head.rfind("\r\n" + name + ": ");
         if (at == std::string::npos) {
             return {};
         }

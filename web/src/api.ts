@@ -100,6 +100,8 @@ export const api = {
     session: () => request<Session>("GET", "/session"),
     logIn: (username: string, password: string) => request<Session>("POST", "/session", { username, password }),
     logOut: () => request<void>("DELETE", "/session"),
+    changePassword: (present: string, password: string) =>
+        request<void>("POST", "/session/password", { present, password }),
     setUp: (token: string, username: string, password: string) =>
         request<Session>("POST", "/setup", { token, username, password }),
     details: (key: AppKey) => request<AppDetails>("GET", appPath(key)),

@@ -8,7 +8,7 @@ import { navigate, route } from "./router";
 import { fleet, selection, session, setupRequired } from "./state";
 import type { Session } from "./types";
 
-export type Overlay = "none" | "palette" | "help" | "notices";
+export type Overlay = "none" | "palette" | "help" | "notices" | "password";
 export const overlay = signal<Overlay>("none");
 
 export const live = new LiveLink(fleet, () => void checkSession());

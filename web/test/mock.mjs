@@ -150,6 +150,21 @@ class Mock {
         if (request.method !== "GET" && request.headers["x-csrf-token"] !== session.csrf) {
             return problem(response, 403, "Forbidden", "The CSRF token is missing or wrong.");
         }
+        if (path === "/session/password") {
+            const { present, password } = await bodyOf(request);
+            if (this.users.get(session.name) !== present) return problem(response, 403, "This is not allowed", "the present password is wrong");
+            if ([...password].length < 8) return problem(response, 400, "The request is wrong", "a password has at least 8 characters");
+            if (password === "password1") {
+                return problem(response, 400, "The request is wrong", "this password is one of the first that everybody tries; choose another");
+            }
+            this.users.set(session.name, password);
+            for (const other of [...this.sessions.values()]) {
+                if (other.name !== session.name || other.id === session.id) continue;
+                this.sessions.delete(other.id);
+                this.live.end(other);
+            }
+            return response.writeHead(204).end();
+        }
         if (path === "/agents") return json(response, { agents: this.fleet.agents });
         if (path === "/apps") return json(response, { apps: [...this.fleet.apps.values()] });
         if (path === "/apps/actions") {

@@ -38,6 +38,7 @@ function pageEntries(): Entry[] {
         })),
         { label: "Keyboard help", hint: "help", icon: "help", bonus: 0, acts: false, run: () => (overlay.value = "help") },
         { label: "Notifications", hint: "page", icon: "bell", bonus: 0, acts: false, run: () => (overlay.value = "notices") },
+        { label: "Change password", hint: "session", icon: "key", bonus: 0, acts: false, run: () => (overlay.value = "password") },
         { label: "Log out", hint: "session", icon: "out", bonus: 0, acts: true, run: () => void logOut() },
     ];
 }

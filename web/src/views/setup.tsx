@@ -6,7 +6,7 @@ import { Button, Command } from "../ui/controls";
 import { Logo } from "../ui/icons";
 import { FormError, whyNot } from "./login";
 
-const MIN_PASSWORD = 8;
+export const MIN_PASSWORD = 8;
 
 /** In the fragment, because that part of an address reaches no server log and no Referer header. */
 function tokenFromAddress(): string {
@@ -22,7 +22,7 @@ export function SetUpView() {
         event.preventDefault();
         const form = new FormData(event.currentTarget as HTMLFormElement);
         const text = (name: string) => String(form.get(name) ?? "");
-        if (text("password").length < MIN_PASSWORD) {
+        if ([...text("password")].length < MIN_PASSWORD) {
             setError(`The password needs at least ${MIN_PASSWORD} characters.`);
             return;
         }

@@ -18,6 +18,7 @@ import { HelpDialog } from "./help";
 import { LogInView } from "./login";
 import { NoticeList } from "./notices";
 import { Palette } from "./palette";
+import { PasswordDialog } from "./password";
 import { SetUpView } from "./setup";
 import { TrafficView } from "./traffic";
 
@@ -68,9 +69,10 @@ function TopBar() {
             <span class="help-button">
                 <IconButton icon="help" label="Keyboard help" onClick={() => (overlay.value = "help")} />
             </span>
-            <span class="user" title={`Signed in as ${session.value?.user.name}, ${session.value?.user.role}`}>
+            <button type="button" class="user" title={`Signed in as ${session.value?.user.name}, ${session.value?.user.role}`}
+                aria-label={`${session.value?.user.name}: change password`} onClick={() => (overlay.value = "password")}>
                 {session.value?.user.name}
-            </span>
+            </button>
             <IconButton icon="out" label="Log out" onClick={() => void logOut()} />
         </header>
     );
@@ -165,6 +167,7 @@ export function Panel() {
             <main id="main" tabIndex={-1}><Page /></main>
             {overlay.value === "palette" && <Palette />}
             {overlay.value === "help" && <HelpDialog />}
+            {overlay.value === "password" && <PasswordDialog />}
             {overlay.value === "notices" && <NoticeList />}
             <Confirm />
             <Toasts />
