@@ -186,7 +186,8 @@ Result<void> Controller::listen() {
                                   http_poster_,
                                   front,
                                   [this](http::Request request, http::Responder responder) {
-                                      router_->dispatch(std::move(request), std::move(responder));
+                                      return router_->dispatch(std::move(request),
+                                                               std::move(responder));
                                   }));
     url_ = "http://" + front_->address().text();
     return {};

@@ -152,7 +152,8 @@ void Connection::begin_handling() {
             }
         });
     });
-    environment_.handle(std::move(request), std::move(responder));
+    const bool known = environment_.handle(std::move(request), std::move(responder));
+    environment_.ranked(*this, known ? Rank::Known : Rank::Stranger);
 }
 
 void Connection::respond(Response response) {

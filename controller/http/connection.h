@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "controller/http/places.h"
 #include "controller/http/request_reader.h"
 #include "controller/http/responder.h"
 #include "controller/http/response.h"
@@ -35,7 +36,8 @@ public:
         loop::PosterPtr poster;
         Deadlines deadlines;
         RequestLimits limits;
-        std::function<void(Request request, Responder responder)> handle;
+        std::function<bool(Request request, Responder responder)> handle;  // see Front::Handle
+        std::function<void(Connection& connection, Rank rank)> ranked;
         std::function<void(Connection& connection)> closed;
     };
 
@@ -49,9 +51,6 @@ public:
     void close();
 
     [[nodiscard]] const std::string& address() const { return address_; }
-
-    // Whether it has ever sent a whole request; until then it is a stranger.
-    [[nodiscard]] bool proved() const { return proved_; }
 
     // Whether it only waits for a request.
     [[nodiscard]] bool idle() const { return state_ == State::Reading; }

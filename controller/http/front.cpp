@@ -1,7 +1,6 @@
 #include "controller/http/front.h"
 
-#include <algorithm>
-#include <vector>
+#include "shared/os/ip_network.h"
 
 namespace berth::http {
 
@@ -22,7 +21,9 @@ Front::Front(loop::EventLoop& loop,
                    options.deadlines,
                    options.limits,
                    std::move(handle),
-                   [this](Connection& connection) { closed(connection); }} {}
+                   [this](Connection& connection, Rank rank) { places_.rank(connection, rank); },
+                   [this](Connection& connection) { places_.remove(connection); }},
+      places_(options.max_half_open) {}
 
 Front::~Front() {
     stop();
@@ -43,65 +44,27 @@ Result<std::unique_ptr<Front>> Front::create(loop::EventLoop& loop,
 }
 
 void Front::add(os::Accepted accepted) {
-    if (connections_.size() >= options_.max_connections && !make_room()) {
-        return;  // all of them are being served: the new one is closed
+    const auto address = os::IpAddress::parse(accepted.address);
+    const std::string owner = address ? address->owner() : accepted.address;
+    if (Connection* const surplus = places_.surplus_of(owner)) {
+        surplus->close();
     }
-    if (too_many_strangers(accepted.address)) {
-        return;
+    if (places_.size() >= options_.max_connections) {
+        Connection* const least = places_.least();
+        if (least == nullptr) {
+            return;  // all of them are being answered: the new one is closed
+        }
+        least->close();
     }
-    ++per_address_[accepted.address];
     const auto connection =
         std::make_shared<Connection>(environment_, std::move(accepted.socket), accepted.address);
-    connections_.emplace(connection.get(), connection);
+    places_.add(connection, owner);
     connection->start();
-}
-
-// They are counted only when there may be too many.
-bool Front::too_many_strangers(const std::string& address) const {
-    const auto of_address = per_address_.find(address);
-    if (of_address == per_address_.end() || of_address->second < options_.max_strangers) {
-        return false;
-    }
-    const auto strangers =
-        std::count_if(connections_.begin(), connections_.end(), [&address](const auto& entry) {
-            return !entry.second->proved() && entry.second->address() == address;
-        });
-    return static_cast<std::size_t>(strangers) >= options_.max_strangers;
-}
-
-bool Front::make_room() {
-    Connection* victim = nullptr;
-    for (const auto& [key, connection] : connections_) {
-        if (!connection->idle()) {
-            continue;
-        }
-        victim = key;
-        if (!connection->proved()) {
-            break;
-        }
-    }
-    if (victim == nullptr) {
-        return false;
-    }
-    victim->close();
-    return true;
-}
-
-void Front::closed(Connection& connection) {
-    const auto of_address = per_address_.find(connection.address());
-    if (of_address != per_address_.end() && --of_address->second == 0) {
-        per_address_.erase(of_address);
-    }
-    connections_.erase(&connection);
 }
 
 void Front::stop() {
     acceptor_.reset();
-    std::vector<std::shared_ptr<Connection>> all;
-    for (const auto& [key, connection] : connections_) {
-        all.push_back(connection);
-    }
-    for (const auto& connection : all) {
+    for (const auto& connection : places_.all()) {
         connection->close();
     }
 }

@@ -159,25 +159,33 @@ Router::Router(auth::Auth& auth,
     });
 }
 
-void Router::dispatch(Request request, Responder responder) const {
+bool Router::dispatch(Request request, Responder responder) const {
     if (!find_origin(request, options_.site)) {
-        return responder.send(
+        responder.send(
             problem(400, "the Host " + quoted(request.host) + " is no host: NAME, or NAME:PORT"));
+        return false;
     }
     std::optional<Response> refused = refuse_host(request);
     if (!refused) {
         refused = take_prefix(request);
     }
     if (refused) {
-        return responder.send(std::move(*refused));
+        responder.send(std::move(*refused));
+        return false;
     }
     const auto who = auth_.identify(options_.cookies.read(request, kSessionCookie));
+    const bool known = who || auth_.knows_browser(options_.cookies.read(request, kKnownCookie));
+    answer(std::move(request), who, known, std::move(responder));
+    return known;
+}
+
+void Router::answer(Request request, const Who& who, bool known, Responder responder) const {
     std::string allowed;
     const auto found = match(request, allowed);
     if (!found) {
         return responder.send(no_route(request, allowed, who.has_value()));
     }
-    refused = refuse_foreign(request);
+    std::optional<Response> refused = refuse_foreign(request);
     if (!refused) {
         refused = refuse_access(*found->route, request, who);
     }
@@ -191,7 +199,7 @@ void Router::dispatch(Request request, Responder responder) const {
     if (const auto taken = take_body(*found->route, exchange); !taken) {
         return exchange.responder.send(problem_of(taken.error()));
     }
-    run(*found->route, std::move(exchange));
+    run(*found->route, std::move(exchange), known);
 }
 
 // A page of somebody else whose name was pointed at this machine must not be talked to.
@@ -377,18 +385,13 @@ Response Router::no_route(const Request& request, const std::string& allowed, bo
     return problem(404, "there is nothing at this address");
 }
 
-bool Router::is_stranger(const Exchange& exchange) const {
-    return !exchange.who &&
-           !auth_.knows_browser(options_.cookies.read(exchange.request, kKnownCookie));
-}
-
-void Router::run(const Route& route, Exchange exchange) const {
+void Router::run(const Route& route, Exchange exchange, bool known) const {
     if (route.where == Where::Loop) {
         return route.handler(std::move(exchange));
     }
     const Responder responder = exchange.responder;
     std::shared_ptr<void> place;
-    if (is_stranger(exchange)) {
+    if (!known) {
         if (strangers_->fetch_add(1) >= kMostStrangers) {
             strangers_->fetch_sub(1);
             Response busy = problem(429, "too many strangers ask at once, try again in a moment");

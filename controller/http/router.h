@@ -89,7 +89,8 @@ public:
            RouterOptions options,
            std::vector<Route> routes);
 
-    void dispatch(Request request, Responder responder) const;
+    // True: it came from who is signed in, or with a browser that is known.
+    bool dispatch(Request request, Responder responder) const;
 
     [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 
@@ -114,8 +115,8 @@ private:
     [[nodiscard]] std::optional<Response> refuse_query(const Route& route,
                                                        const Request& request) const;
     [[nodiscard]] Result<void> take_body(const Route& route, Exchange& exchange) const;
-    void run(const Route& route, Exchange exchange) const;
-    [[nodiscard]] bool is_stranger(const Exchange& exchange) const;
+    void answer(Request request, const Who& who, bool known, Responder responder) const;
+    void run(const Route& route, Exchange exchange, bool known) const;
 
     auth::Auth& auth_;
     loop::WorkerPool& workers_;
