@@ -12,7 +12,8 @@ namespace berth::relay {
 // in which it ended.
 class Connection : public Link, private ZmtpReader::Sink {
 public:
-    Connection(LocalEndpoint& endpoint, os::UniqueFd socket);
+    // `number`: in the order in which they come.
+    Connection(LocalEndpoint& endpoint, os::UniqueFd socket, std::uint64_t number);
     ~Connection() override;
 
     void send(std::span<const std::string_view> parts) override;
@@ -26,6 +27,8 @@ public:
     void flush();
 
     [[nodiscard]] int fd() const { return socket_.get(); }
+
+    [[nodiscard]] std::uint64_t number() const { return number_; }
 
     [[nodiscard]] bool ended() const { return ended_; }
 
@@ -45,8 +48,11 @@ private:
     void too_large(std::string_view header) override;
     void ping(std::string_view context) override;
 
+    void hold_if_deaf();
+
     LocalEndpoint& endpoint_;
     os::UniqueFd socket_;
+    std::uint64_t number_;
     Session* session_;
     ZmtpReader reader_;
     std::string pending_;  // read, not whole yet
@@ -55,6 +61,7 @@ private:
     bool dirty_ = false;
     bool ended_ = false;
     bool blocked_ = false;  // the socket takes no more until it is writable
+    bool known_ = false;    // has said hello
     bool held_ = false;     // nothing is read until the peer has read
     bool deaf_ = false;     // the peer takes nothing any more; what it has sent is read to its end
     loop::Interest interest_ = loop::Interest::Read;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/relay/connection.h"
+#include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 #include "shared/os/unix_socket.h"
@@ -18,6 +19,8 @@ constexpr int kBacklog = 512;
 constexpr Duration kGreetingTime = std::chrono::seconds(3);
 constexpr std::size_t kHoldAbove = 1U << 20U;  // stop reading a peer that does not read
 constexpr std::size_t kDrainBelow = 64U << 10U;
+constexpr std::size_t kHoldStrangerAbove = 64U << 10U;  // the same before its hello
+constexpr std::size_t kMostStrangers = 256;
 constexpr std::size_t kKeepBuffer = 2U << 20U;
 constexpr ZmtpLimits kStrangersLimits = {4096, 4096, 8192, 2};
 
@@ -41,8 +44,7 @@ LocalEndpoint::LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd l
       relay_(relay),
       buffer_(std::make_unique<char[]>(kReadSize)),
       acceptor_(loop, std::move(listening), os::accept_unix, [this](os::Accepted accepted) {
-          const int fd = accepted.socket.get();
-          connections_[fd] = std::make_unique<Connection>(*this, std::move(accepted.socket));
+          add(std::move(accepted.socket));
       }) {
     hook_ = loop_.before_sleep([this] {
         flush();
@@ -61,7 +63,21 @@ LocalEndpoint::~LocalEndpoint() {
     bury();
 }
 
+void LocalEndpoint::add(os::UniqueFd socket) {
+    if (strangers_.size() >= kMostStrangers) {
+        if (told_.due()) {
+            log::warning("too many clients have not said hello: the oldest is turned away");
+        }
+        strangers_.begin()->second->close();
+    }
+    const int fd = socket.get();
+    auto connection = std::make_unique<Connection>(*this, std::move(socket), next_++);
+    strangers_.emplace(connection->number(), connection.get());
+    connections_[fd] = std::move(connection);
+}
+
 void LocalEndpoint::end(Connection& connection) {
+    strangers_.erase(connection.number());
     relay_.disconnected(connection.session());
     dead_.push_back(connection.fd());
 }
@@ -85,8 +101,11 @@ void LocalEndpoint::flush() {
 
 // --- a connection
 
-Connection::Connection(LocalEndpoint& endpoint, os::UniqueFd socket)
-    : endpoint_(endpoint), socket_(std::move(socket)), session_(&endpoint.relay_.connected(*this)) {
+Connection::Connection(LocalEndpoint& endpoint, os::UniqueFd socket, std::uint64_t number)
+    : endpoint_(endpoint),
+      socket_(std::move(socket)),
+      number_(number),
+      session_(&endpoint.relay_.connected(*this)) {
     reader_.set_limits(kStrangersLimits);
     watch_ = endpoint_.loop_.watch(socket_.get(), interest_, [this](bool readable, bool writable) {
         on_ready(readable, writable);
@@ -149,11 +168,15 @@ void Connection::ready() {
 
 bool Connection::message(std::span<const std::string_view> parts) {
     endpoint_.relay_.received(*session_, parts);
-    if (backlog() > kHoldAbove) {
+    hold_if_deaf();
+    return !ended_ && !held_;
+}
+
+void Connection::hold_if_deaf() {
+    if (!held_ && backlog() > (known_ ? kHoldAbove : kHoldStrangerAbove)) {
         held_ = true;  // what is pending is read on when the peer has read
         update_interest();
     }
-    return !ended_ && !held_;
 }
 
 void Connection::too_large(std::string_view header) {
@@ -163,10 +186,13 @@ void Connection::too_large(std::string_view header) {
 void Connection::ping(std::string_view context) {
     append_pong(out_, context);
     mark_dirty();
+    hold_if_deaf();
 }
 
 void Connection::authenticated(const ZmtpLimits& limits) {
     reader_.set_limits(limits);
+    known_ = true;
+    endpoint_.strangers_.erase(number_);
 }
 
 void Connection::send(std::span<const std::string_view> parts) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -18,7 +20,9 @@ class Connection;
 // The unix socket that apps connect to. Relay thread.
 //
 // A connection costs a few hundred bytes until it has said hello; half-greeted ones are closed
-// after some seconds. Who does not read what it is sent is not read from either, until it has.
+// after some seconds, and of those that have not said hello the oldest makes room when there are
+// too many: the socket is open to everybody on this machine. Who does not read what it is sent, be
+// it the answers to its own pings, is not read from either, until it has.
 class LocalEndpoint {
 public:
     static Result<std::unique_ptr<LocalEndpoint>> create(loop::EventLoop& loop,
@@ -35,6 +39,7 @@ private:
     friend class Connection;
 
     LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd listening);
+    void add(os::UniqueFd socket);
     void end(Connection& connection);
     void bury();
 
@@ -42,8 +47,11 @@ private:
     Relay& relay_;
     std::unique_ptr<char[]> buffer_;  // what a read of any connection fills
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;
+    std::map<std::uint64_t, Connection*> strangers_;  // have not said hello, the oldest first
+    std::uint64_t next_ = 0;
     std::vector<Connection*> dirty_;  // have something to send
     std::vector<int> dead_;           // to be destroyed at the end of the turn
+    log::Seldom told_;
     loop::Registration hook_;
     loop::Acceptor acceptor_;
 };

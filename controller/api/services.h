@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controller/api/operations.h"
+#include "controller/api/refusals.h"
 #include "controller/auth/auth.h"
 #include "controller/fleet/fleet.h"
 #include "controller/http/router.h"
@@ -30,6 +31,7 @@ struct Services {
     const panel::Assets& assets;
     const http::Cookies& cookies;
     Operations& operations;
+    Refusals& refusals;
     std::function<void()> agents_changed;  // the store's agents are others now; from worker threads
     std::function<void()> set_up;          // the setup link was used; from worker threads
 };

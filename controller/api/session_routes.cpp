@@ -74,12 +74,18 @@ void open_session(const Services& services, Exchange exchange, bool is_setup) {
     // What was typed as a name may be a password: only real names are written down.
     const std::string target = is_valid_id(*user) ? *user : "-";
     // Of tries that are turned away unseen nothing is known, and there may be any number of them.
-    if (opened || opened.error().code != ErrorCode::Exhausted) {
-        audit(services,
-              exchange,
-              verb,
-              target,
-              opened ? "done" : "refused: " + opened.error().message);
+    if (opened) {
+        audit(services, exchange, verb, target, "done");
+    } else if (opened.error().code != ErrorCode::Exhausted) {
+        if (const auto others = services.refusals.admit(read_clocks().mono)) {
+            audit(services,
+                  exchange,
+                  verb,
+                  target,
+                  "refused: " + opened.error().message +
+                      (*others > 0 ? "; " + std::to_string(*others) + " more were refused before"
+                                   : ""));
+        }
     } else {
         log::warning("log-ins are slowed down after failures", {{"address", credentials.address}});
     }

@@ -150,6 +150,7 @@ void Controller::wire_up() {
                                                               *assets_,
                                                               *cookies_,
                                                               operations_,
+                                                              refusals_,
                                                               [this] { reload_agents(); },
                                                               [this] { remove_setup_link(); }});
 }

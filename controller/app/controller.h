@@ -79,6 +79,7 @@ private:
     std::unique_ptr<loop::WorkerPool> workers_;
     std::unique_ptr<panel::Assets> assets_;
     api::Operations operations_;
+    api::Refusals refusals_;
     std::mutex agents_;  // held by the worker that reads the list of agents and hands it over
     std::unique_ptr<fleet::Fleet> fleet_;
     std::unique_ptr<fleet::MailRouter> mail_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr Duration kStoreUseEvery = std::chrono::minutes(5);
 constexpr std::size_t kMaxSessions = 10'000;
+constexpr std::size_t kMaxSessionsOfUser = 100;
 
 // Of a session that an earlier controller has stored only the wall clock tells how old it is.
 bool is_over(const store::SessionRow& session, WallTime now) {
@@ -123,6 +124,26 @@ bool Auth::still_holds(const Identity& who) const {
     });
 }
 
+// The session that was used longest ago, when there are as many as may be: of one user, or with ""
+// of all. Who opens more ends the own ones.
+std::optional<std::string> Auth::surplus_of(const State& state, const std::string& user) {
+    const std::string* oldest = nullptr;
+    Duration used = Duration::max();
+    std::size_t count = 0;
+    for (const auto& [hash, session] : state.sessions) {
+        if (!user.empty() && session.row.user != user) {
+            continue;
+        }
+        ++count;
+        if (session.last_used < used) {
+            used = session.last_used;
+            oldest = &hash;
+        }
+    }
+    const bool full = count >= (user.empty() ? kMaxSessions : kMaxSessionsOfUser);
+    return full ? std::optional(*oldest) : std::nullopt;
+}
+
 Result<Opened> Auth::open_session(const store::UserRow& user, const std::string& address) {
     const Now now = clock_();
     Opened opened;
@@ -135,20 +156,18 @@ Result<Opened> Auth::open_session(const store::UserRow& user, const std::string&
     std::vector<std::string> over;
     state_.with([&](State& state) {
         state.users[user.name] = opened.identity.role;  // another process may have added the user
-        for (const auto& [hash, session] : state.sessions) {
-            if (is_over(session, now)) {
-                over.push_back(hash);
+        std::erase_if(state.sessions, [&](const auto& entry) {
+            const bool ended = is_over(entry.second, now);
+            if (ended) {
+                over.push_back(entry.first);
             }
-        }
-        if (state.sessions.size() - over.size() >= kMaxSessions) {
-            const auto oldest = std::min_element(
-                state.sessions.begin(), state.sessions.end(), [](const auto& a, const auto& b) {
-                    return a.second.last_used < b.second.last_used;
-                });
-            over.push_back(oldest->first);
-        }
-        for (const std::string& hash : over) {
-            state.sessions.erase(hash);
+            return ended;
+        });
+        for (const auto& oldest : {surplus_of(state, user.name), surplus_of(state, "")}) {
+            if (oldest) {
+                state.sessions.erase(*oldest);
+                over.push_back(*oldest);
+            }
         }
         state.sessions.insert_or_assign(row.token_hash, Session{row, now.boot, now.boot, now.boot});
     });

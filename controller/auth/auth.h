@@ -37,10 +37,11 @@ struct Opened {
 
 // Users and sessions. A session ends 60 minutes after it was used last and 12 hours after it began,
 // at log out, and when its user's password or role changes (but the one that its own password was
-// changed from). What reads sessions takes a lock for
-// microseconds, from any thread; what changes users or sessions hashes and writes, in worker
-// threads. Each change is one transaction of the store and then, before the next change, the same
-// in memory: a log-in that overtakes a change of its user gets what the change has made of it.
+// changed from), and when its user opens more than a hundred: then the one that was used longest
+// ago. What reads sessions takes a lock for microseconds, from any thread; what changes users or
+// sessions hashes and writes, in worker threads. Each change is one transaction of the store and
+// then, before the next change, the same in memory: a log-in that overtakes a change of its user
+// gets what the change has made of it.
 class Auth {
 public:
     static constexpr Duration kIdle = std::chrono::minutes(60);
@@ -152,6 +153,8 @@ private:
                                   const std::string& password,
                                   const std::string& keep);
     static void drop_sessions_of(State& state, const std::string& user, const std::string& keep);
+    [[nodiscard]] static std::optional<std::string> surplus_of(const State& state,
+                                                               const std::string& user);
     void tell_ended();
     std::optional<Identity> use(State& state, const std::string& hash);
     void store_uses();

@@ -16,6 +16,7 @@ constexpr Duration kClocksDiffer = std::chrono::seconds(1);  // less is the way 
 constexpr Duration kLook = std::chrono::milliseconds(400);
 constexpr Duration kMaxRetry = std::chrono::seconds(2);
 constexpr std::size_t kMaxPending = 4096;
+constexpr std::size_t kMaxApps = 20'000;  // of one agent: what it says more of is not shown
 
 Error away() {
     return {ErrorCode::Unavailable, "the agent does not answer", 0};
@@ -269,6 +270,11 @@ void AgentLink::update(const wire::Value& app, std::set<std::string>& changed) {
     if (!status) {
         log::warning("an agent reports an app that is not understood",
                      {{"agent", info_ ? info_->name : ""}, {"error", status.error().message}});
+        return;
+    }
+    if (apps_.size() >= kMaxApps && apps_.count(status->id) == 0) {
+        log::warning("an agent has more apps than are shown",
+                     {{"agent", info_ ? info_->name : ""}, {"shown", std::to_string(kMaxApps)}});
         return;
     }
     changed.insert(status->id);

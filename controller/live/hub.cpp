@@ -10,6 +10,7 @@ namespace berth::live {
 namespace {
 
 constexpr std::size_t kMaxViewers = 1000;
+constexpr std::size_t kMaxViewersOfUser = 100;
 constexpr std::size_t kMaxFollows = 20;
 constexpr std::uint64_t kMaxTail = 5000;
 constexpr std::size_t kLogMark = 512U << 10U;  // above it, log lines are dropped and counted
@@ -121,22 +122,29 @@ void Hub::accept(const http::Exchange& exchange) {
     if (auto refused = refuse_handshake(exchange.request)) {
         return exchange.responder.send(std::move(*refused));
     }
-    if (viewers_.size() >= kMaxViewers) {
-        return exchange.responder.send(http::problem(503, "too many panels are open"));
+    const std::string& user = exchange.who->user;
+    const auto own = std::count_if(viewers_.begin(), viewers_.end(), [&user](const auto& entry) {
+        return entry.second->user() == user;
+    });
+    if (viewers_.size() >= kMaxViewers || static_cast<std::size_t>(own) >= kMaxViewersOfUser) {
+        return exchange.responder.send(
+            http::problem(503,
+                          "too many panels are open: at most " + std::to_string(kMaxViewersOfUser) +
+                              " of a user and " + std::to_string(kMaxViewers) + " of all"));
     }
     http::Response response;
     response.status = 101;
     const auto key = exchange.request.header("sec-websocket-key").value_or("");
     response.with("Sec-WebSocket-Accept", accept_key(key));
-    response.upgrade = [this, session = exchange.who->session](os::UniqueFd socket,
-                                                               std::string rest) {
-        open(session, std::move(socket), std::move(rest));
+    const Viewer::Owner owner{user, exchange.who->session};
+    response.upgrade = [this, owner](os::UniqueFd socket, std::string rest) {
+        open(owner, std::move(socket), std::move(rest));
     };
     exchange.responder.send(std::move(response));
 }
 
-void Hub::open(const std::string& session, os::UniqueFd socket, std::string rest) {
-    const auto viewer = std::make_shared<Viewer>(loop_, next_++, session, events_);
+void Hub::open(const Viewer::Owner& owner, os::UniqueFd socket, std::string rest) {
+    const auto viewer = std::make_shared<Viewer>(loop_, next_++, owner, events_);
     viewers_.emplace(viewer->id(), viewer);
     if (!snapshot_) {
         snapshot_ = text_frame(snapshot_text(sequence_, *shown_));
@@ -144,7 +152,7 @@ void Hub::open(const std::string& session, os::UniqueFd socket, std::string rest
     viewer->send(text_frame(hello_text(sequence_)));
     viewer->send(snapshot_, snapshot_->size());
     viewer->start(std::move(socket), std::move(rest));
-    if (!auth_.keep_alive(session)) {  // it has ended since the handshake was checked
+    if (!auth_.keep_alive(owner.session)) {  // it has ended since the handshake was checked
         viewer->dismiss("the session has ended");
     }
 }

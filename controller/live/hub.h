@@ -52,7 +52,7 @@ public:
     [[nodiscard]] std::size_t viewers() const { return viewers_.size(); }
 
 private:
-    void open(const std::string& session, os::UniqueFd socket, std::string rest);
+    void open(const Viewer::Owner& owner, os::UniqueFd socket, std::string rest);
     void flush();
     void ping();
     void on_message(Viewer& viewer, std::string_view text);

@@ -7,6 +7,7 @@
 
 #include "shared/base/ensure.h"
 #include "shared/os/fd.h"
+#include "shared/os/socket.h"
 
 namespace berth::live {
 
@@ -14,6 +15,8 @@ namespace {
 
 constexpr std::size_t kQueueBound = 1U << 20U;
 constexpr std::size_t kMaxMessage = 4096;
+constexpr std::size_t kMostOfTurn = 64U << 10U;  // bytes read before others have their turn
+constexpr std::size_t kMostSaid = 100;           // messages in a second
 constexpr Duration kGoodbye = std::chrono::seconds(2);
 constexpr unsigned kTryAgainLater = 1013;
 
@@ -38,7 +41,11 @@ struct Viewer::Callbacks {
     static ssize_t send(
         wslay_event_context*, const std::uint8_t* data, std::size_t size, int, void* user) {
         auto& self = *static_cast<Viewer*>(user);
-        self.push(std::make_shared<const std::string>(data, data + size));
+        if (self.queued_ + size > self.room_) {
+            self.behind_ = true;
+        } else {
+            self.push(std::make_shared<const std::string>(data, data + size));
+        }
         return static_cast<ssize_t>(size);
     }
 
@@ -50,6 +57,9 @@ struct Viewer::Callbacks {
             self.ending_ = true;
         } else if (!self.ending_ &&
                    (message->opcode == WSLAY_TEXT_FRAME || message->opcode == WSLAY_BINARY_FRAME)) {
+            if (!self.may_say_more()) {
+                return self.dismiss("too many messages");
+            }
             const std::string text(message->msg, message->msg + message->msg_length);
             self.events_.message(self, text);  // of binary ones too: it says what it reads
         }
@@ -60,10 +70,10 @@ void Viewer::ContextFree::operator()(wslay_event_context* context) const {
     wslay_event_context_free(context);
 }
 
-Viewer::Viewer(loop::EventLoop& loop, Id id, std::string session, const Events& events)
+Viewer::Viewer(loop::EventLoop& loop, Id id, Owner owner, const Events& events)
     : loop_(loop),
       id_(id),
-      session_(std::move(session)),
+      owner_(std::move(owner)),
       events_(events),
       room_(kQueueBound),
       last_heard_(loop.now().mono) {
@@ -104,7 +114,12 @@ void Viewer::ready(bool readable, bool writable) {
 // False: the connection is over.
 bool Viewer::read() {
     std::array<char, 8192> buffer;
+    std::size_t taken = 0;
     while (socket_.valid()) {
+        if (taken >= kMostOfTurn) {
+            rest_ = loop_.after(Duration::zero(), [this] { ready(true, false); });
+            return true;
+        }
         const os::IoOutcome outcome = os::read_some(socket_.get(), buffer.data(), buffer.size());
         if (outcome.status == os::IoStatus::WouldBlock) {
             return true;
@@ -113,10 +128,22 @@ bool Viewer::read() {
             return false;
         }
         last_heard_ = loop_.now().mono;
-        input_.append(buffer.data(), outcome.bytes);
-        parse();
+        taken += outcome.bytes;
+        if (!ending_) {  // else what it says is of no interest any more
+            input_.append(buffer.data(), outcome.bytes);
+            parse();
+        }
     }
     return true;
+}
+
+bool Viewer::may_say_more() {
+    const MonoTime now = loop_.now().mono;
+    if (now - counted_since_ > std::chrono::seconds(1)) {
+        counted_since_ = now;
+        said_ = 0;
+    }
+    return ++said_ <= kMostSaid;
 }
 
 void Viewer::parse() {
@@ -127,6 +154,9 @@ void Viewer::parse() {
     }
     (void)wslay_event_send(context_.get());  // into our queue, which cannot fail
     input_.clear();                          // wslay takes all, unless it has stopped reading
+    if (behind_) {
+        dismiss("too slow");
+    }
     if (ending_ && !deadline_.active()) {
         deadline_ = loop_.after(kGoodbye, [this] { close(); });
     }
@@ -190,8 +220,10 @@ void Viewer::write() {
             written_ = 0;
         }
     }
-    if (ending_ && queue_.empty() && socket_.valid()) {
-        close();
+    if (ending_ && !finished_ && queue_.empty() && socket_.valid()) {
+        // Closing at once with unread bytes would make the system throw the goodbye away with them.
+        finished_ = true;
+        os::shut_down_sending(socket_);
     }
 }
 
@@ -202,6 +234,7 @@ void Viewer::close() {
     const auto self = shared_from_this();
     ending_ = true;
     watch_.reset();
+    rest_.reset();
     deadline_.reset();
     socket_.reset();
     events_.closed(*this);

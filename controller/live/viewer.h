@@ -17,7 +17,9 @@ struct wslay_event_context;
 namespace berth::live {
 
 // One open panel: a WebSocket. Writes what is queued as fast as it reads; one that falls behind by
-// more than its bound is told so and closed. Http loop thread; owned by the hub.
+// more than its bound, be it with what it was sent or with the answers to its own pings, is told so
+// and closed; and so is one that says more than a hundred things a second. Http loop thread; owned
+// by the hub.
 class Viewer : public std::enable_shared_from_this<Viewer> {
 public:
     using Id = fleet::FollowerId;
@@ -27,7 +29,13 @@ public:
         std::function<void(Viewer& viewer)> closed;
     };
 
-    Viewer(loop::EventLoop& loop, Id id, std::string session, const Events& events);
+    // Whose panel it is.
+    struct Owner {
+        std::string user;
+        std::string session;
+    };
+
+    Viewer(loop::EventLoop& loop, Id id, Owner owner, const Events& events);
     ~Viewer();
     Viewer(const Viewer&) = delete;
     Viewer& operator=(const Viewer&) = delete;
@@ -45,7 +53,9 @@ public:
 
     [[nodiscard]] Id id() const { return id_; }
 
-    [[nodiscard]] const std::string& session() const { return session_; }
+    [[nodiscard]] const std::string& user() const { return owner_.user; }
+
+    [[nodiscard]] const std::string& session() const { return owner_.session; }
 
     [[nodiscard]] std::size_t queued() const { return queued_; }
 
@@ -65,10 +75,11 @@ private:
     void write();
     void parse();
     void push(const Frame& frame);
+    bool may_say_more();
 
     loop::EventLoop& loop_;
     Id id_;
-    std::string session_;
+    Owner owner_;
     const Events& events_;
     os::UniqueFd socket_;
     std::unique_ptr<wslay_event_context, ContextFree> context_;
@@ -78,8 +89,13 @@ private:
     std::size_t queued_ = 0;   // bytes
     std::size_t room_ = 0;
     bool writable_ = true;
-    bool ending_ = false;  // closes when the queue is empty
+    bool ending_ = false;    // says nothing more when the queue is empty
+    bool finished_ = false;  // all is said: waits for the peer's end, which has a deadline
+    bool behind_ = false;    // more answers to its pings wait than fit
     MonoTime last_heard_;
+    MonoTime counted_since_;  // what it says is counted, each second anew
+    std::size_t said_ = 0;
+    loop::Registration rest_;  // there is more to read, after the others have had their turn
     loop::Registration watch_;
     loop::Registration deadline_;
 };

@@ -27,8 +27,16 @@ CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql",
+    // The audit log keeps its last million entries: only what is older may go.
+    R"sql(
+DROP TRIGGER audit_no_delete;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit WHEN OLD.id > (SELECT max(id) FROM audit) - 1000000
+    BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+)sql",
 };
 constexpr const char* kSetupKey = "setup_token_hash";
+constexpr std::uint64_t kKeptAudit = 1'000'000;  // entries, as the trigger has it
+constexpr std::uint64_t kPruneEvery = 1000;      // entries
 constexpr const char* kDeviceKey = "device_key";
 
 UserRow user_of(const db::Rows& row) {
@@ -295,6 +303,11 @@ Result<void> Store::add_audit(const AuditRow& row) {
             "INSERT INTO audit (time, actor, address, verb, target, result) VALUES (?, ?, ?, ?, ?, "
             "?)",
             {row.time, row.actor, row.address, row.verb, row.target, row.result});
+        db::Rows last = impl.db->query("SELECT max(id) FROM audit");
+        const std::uint64_t id = last.next() ? last.count(0) : 0;
+        if (id > kKeptAudit && id % kPruneEvery == 0) {
+            (void)impl.db->run("DELETE FROM audit WHERE id <= ?", {id - kKeptAudit});
+        }
         return {};
     });
 }

@@ -105,6 +105,7 @@ public:
     Result<void> add_agent(const AgentRow& agent);
     Result<void> remove_agent(const std::string& name);
 
+    // Of the audit log the last million entries are kept; those cannot be changed or removed.
     Result<void> add_audit(const AuditRow& row);
 
     // The newest first, at most `limit`, older than row `before` (0: from the newest).

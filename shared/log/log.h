@@ -19,8 +19,16 @@ struct Field {
 void set_level(Level level);
 
 // Writes one line to stderr in one write(2): `TIME level=info msg="text" key=value`. A broken
-// stderr is ignored: a log that nobody can read must not stop a supervisor.
+// stderr is ignored: a log that nobody can read must not stop a supervisor. A value is cut at a
+// kilobyte, a line that comes again and again is written once a minute with `repeated=COUNT` (see
+// Repeats), and a file that has grown large is put aside (see LogFile). Any thread.
 void write(Level level, std::string_view text, std::initializer_list<Field> fields = {});
+
+// Whether lines are held back; they are told of at the latest when the process exits. Any thread.
+bool holds_repeats();
+
+// Writes what was held back for a minute. Cheap when nothing is due; any thread.
+void tell_repeats();
 
 // For a warning whose cause comes again and again: due at first, and then every ten seconds at
 // most. Any thread.

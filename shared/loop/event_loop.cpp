@@ -8,6 +8,7 @@
 #include <climits>
 
 #include "shared/base/ensure.h"
+#include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 
@@ -18,6 +19,7 @@ namespace {
 constexpr std::uint64_t kWakeKey = 0;
 constexpr Duration kHoldUp = std::chrono::milliseconds(500);  // a timer as late as this: one
 constexpr Duration kTakeIn = std::chrono::milliseconds(100);
+constexpr Duration kRepeatsLook = std::chrono::seconds(10);
 
 std::uint32_t epoll_events(Interest interest) {
     switch (interest) {
@@ -265,6 +267,10 @@ int EventLoop::timeout_ms(Duration limit, bool more) const {
 
 bool EventLoop::turn(Duration limit) {
     const bool more = run_hooks();
+    if (log::holds_repeats()) {  // they are told of though nothing else happens
+        log::tell_repeats();
+        limit = std::min<Duration>(limit, kRepeatsLook);
+    }
     {
         const std::lock_guard lock(posted_mutex_);
         if (stopping_) {

@@ -333,3 +333,34 @@ TEST_CASE("an agent that lets nobody in is refused") {
     CHECK(world.link.state() == LinkState::Refused);
     CHECK(world.link.error() == "this key is not allowed here");
 }
+
+TEST_CASE("an agent has as many apps as are shown, and as many requests under way as fit") {
+    LinkWorld world;
+    world.agent.snapshot(1, {app("x")});
+    std::uint64_t sequence = 1;
+    for (int batch = 0; batch < 3; ++batch) {
+        std::vector<AppStatus> statuses;
+        for (int i = 0; i < 8000; ++i) {
+            statuses.push_back(app("app" + std::to_string(batch * 8000 + i)));
+        }
+        world.agent.delta(++sequence, statuses);
+    }
+    CHECK(world.link.apps().size() == 20'000);
+    world.agent.delta(++sequence, {app("x", AppState::Running), app("one-more")});
+    CHECK(world.link.apps().at("x").state == AppState::Running);  // those that are shown go on
+    CHECK(world.link.apps().count("one-more") == 0);
+    world.agent.delta(++sequence, {app("one-more")}, {"app0"});
+    world.agent.delta(++sequence, {app("one-more")});
+    CHECK(world.link.apps().count("one-more") == 1);
+
+    std::optional<Error> refused;
+    for (int i = 0; i < 4097; ++i) {
+        world.link.request("list", Value::Map{}, 60s, [&refused](Result<Value> answer) {
+            if (!answer) {
+                refused = answer.error();
+            }
+        });
+        CHECK(refused.has_value() == (i == 4096));
+    }
+    CHECK(refused->code == ErrorCode::Exhausted);
+}

@@ -165,6 +165,27 @@ TEST_CASE("everybody changes the own password, and all other sessions end") {
     CHECK(world.log_in("ann", "another good one"));
 }
 
+TEST_CASE("who opens more than a hundred sessions ends the own ones, and nobody else's") {
+    World world;
+    REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
+    REQUIRE(world.auth->add_user("eve", kGood, Role::Viewer));
+    const auto ann = world.log_in("ann", kGood);
+    REQUIRE(ann);
+    std::vector<std::string> tokens;
+    for (int i = 0; i < 102; ++i) {
+        world.pass(1s);
+        const auto opened = world.log_in("eve", kGood);
+        REQUIRE(opened);
+        tokens.push_back(opened->token);
+    }
+    CHECK_FALSE(world.auth->identify(tokens[0]));
+    CHECK_FALSE(world.auth->identify(tokens[1]));
+    CHECK(world.auth->identify(tokens[2]));
+    CHECK(world.auth->identify(tokens[101]));
+    CHECK(world.auth->identify(ann->token));
+    CHECK(world.store->sessions()->size() == 101);
+}
+
 TEST_CASE("sessions that another process has ended are over after a reload") {
     World world;
     REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));

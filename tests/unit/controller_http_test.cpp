@@ -292,3 +292,27 @@ TEST_CASE("two panels on one host leave each other's sessions be") {
     CHECK(other.ask("DELETE", "/api/v1/session").status == 204);
     CHECK(browser.ask("GET", "/api/v1/session").status == 200);
 }
+
+TEST_CASE("the last thousand operations are remembered") {
+    api::Operations operations;
+    const std::string first = operations.begin("a/b", "stop");
+    const std::string second = operations.begin("a/b", "stop");
+    for (int i = 0; i < 999; ++i) {
+        (void)operations.begin("a/b", "start");
+    }
+    CHECK_FALSE(operations.find(first));
+    CHECK(operations.find(second));
+    operations.end(first, api::OperationState::Done, "");
+    CHECK_FALSE(operations.find(first));
+}
+
+TEST_CASE("of refused log-ins thirty a minute are written, and the others counted") {
+    api::Refusals refusals;
+    MonoTime now{std::chrono::hours(1)};
+    for (int i = 0; i < 1000; ++i) {
+        CHECK(refusals.admit(now).has_value() == (i < 30));
+    }
+    now += std::chrono::seconds(61);
+    CHECK(refusals.admit(now) == 970U);
+    CHECK(refusals.admit(now) == 0U);
+}
