@@ -1,7 +1,9 @@
 #include "agent/checks/probe.h"
 
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <vector>
 
 #include "shared/base/text.h"
 #include "shared/os/fd.h"
@@ -12,6 +14,7 @@ namespace berth::checks {
 
 namespace {
 
+constexpr const char* kThisMachine = "localhost";
 constexpr std::uint16_t kHttpPort = 80;
 constexpr std::size_t kMaxStatusLine = 4096;
 
@@ -30,7 +33,7 @@ os::TcpAddress split_address(std::string_view text, std::uint16_t default_port) 
     if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
         text = text.substr(1, text.size() - 2);
     }
-    address.host = text.empty() ? "127.0.0.1" : std::string(text);
+    address.host = text.empty() ? kThisMachine : std::string(text);
     return address;
 }
 
@@ -53,6 +56,11 @@ public:
         timeout_ = context_.loop.after(timeout, [this, timeout] {
             finish(Verdict::Bad, "no answer within " + short_duration(timeout));
         });
+        if (address.host == kThisMachine) {
+            // Both families: many servers listen to one of them alone.
+            others_ = {{"::1", address.port}};
+            return connect({"127.0.0.1", address.port});
+        }
         if (os::parse_tcp_address(address.text())) {
             return connect(address);
         }
@@ -69,8 +77,8 @@ private:
         if (!socket) {
             // Not from within begin(): its caller does not hold us yet.
             const int error = socket.error().os_errno;
-            timeout_ = context_.loop.after(Duration::zero(), [this, error] {
-                finish(verdict_of(error), os::error_text(error));
+            soon_ = context_.loop.after(Duration::zero(), [this, error] {
+                failed(verdict_of(error), os::error_text(error));
             });
             return;
         }
@@ -81,14 +89,14 @@ private:
 
     void connected() {
         if (const int error = os::connect_error(socket_); error != 0) {
-            return finish(Verdict::Bad, os::error_text(error));
+            return failed(Verdict::Bad, os::error_text(error));
         }
         if (words_.empty()) {
             return finish(Verdict::Good, "connected");
         }
         // A fresh socket takes a few hundred bytes at once.
         if (os::send_some(socket_.get(), words_).bytes != words_.size()) {
-            return finish(Verdict::Bad, "the connection broke");
+            return failed(Verdict::Bad, "the connection broke");
         }
         watch_.reset();  // one descriptor, one watch
         watch_ = context_.loop.watch(
@@ -104,9 +112,12 @@ private:
         if (outcome.status == os::IoStatus::Done) {
             answer_.append(buffer.data(), outcome.bytes);
         }
+        drop_interim();
         const std::size_t end = answer_.find('\n');
         const bool over = outcome.status != os::IoStatus::Done || answer_.size() > kMaxStatusLine;
-        if (end == std::string::npos && !over) {
+        const bool interim =
+            answer_.starts_with("HTTP/1.1 1") && !answer_.starts_with("HTTP/1.1 101");
+        if ((end == std::string::npos || interim) && !over) {
             return;
         }
         // "HTTP/1.1 200 OK"
@@ -116,15 +127,47 @@ private:
             (void)std::from_chars(answer_.data() + space + 1, answer_.data() + end, status);
         }
         if (status < 100 || status > 599) {
-            return finish(Verdict::Bad, "what came back is not HTTP");
+            return failed(Verdict::Bad, "what came back is not HTTP");
         }
-        finish(status >= 200 && status < 400 ? Verdict::Good : Verdict::Bad,
-               "answered " + std::to_string(status));
+        const std::string text = "answered " + std::to_string(status);
+        status >= 200 && status < 400 ? finish(Verdict::Good, text) : failed(Verdict::Bad, text);
+    }
+
+    // Whole answers that only say that another one comes (RFC 9110, 15.2), as 103 Early Hints.
+    void drop_interim() {
+        while (answer_.starts_with("HTTP/1.1 1") && !answer_.starts_with("HTTP/1.1 101")) {
+            const std::size_t end = answer_.find("\r\n\r\n");
+            if (end == std::string::npos) {
+                return;  // what of it is there is looked at as it is, should no more come
+            }
+            answer_.erase(0, end + 4);
+        }
+    }
+
+    // At this address; there may be another.
+    void failed(Verdict verdict, const std::string& outcome) {
+        if (others_.empty() || verdict == Verdict::Unknown) {
+            const bool same = first_failure_.empty() || first_failure_ == outcome ||
+                              outcome == os::error_text(EADDRNOTAVAIL) ||
+                              outcome == os::error_text(EAFNOSUPPORT) ||
+                              outcome == os::error_text(ENETUNREACH);  // no IPv6 here
+            return finish(verdict,
+                          first_failure_.empty() ? outcome
+                          : same                 ? first_failure_
+                                                 : first_failure_ + ", at [::1] " + outcome);
+        }
+        first_failure_ = outcome;
+        const os::TcpAddress next = others_.front();
+        others_.erase(others_.begin());
+        watch_.reset();
+        answer_.clear();
+        connect(next);
     }
 
     void finish(Verdict verdict, const std::string& outcome) {
         watch_.reset();
         timeout_.reset();
+        soon_.reset();
         const ProbeDone done = std::move(done_);  // it may destroy us
         done({verdict, what_ + ": " + outcome});
     }
@@ -137,6 +180,9 @@ private:
     os::UniqueFd socket_;
     loop::Registration watch_;
     loop::Registration timeout_;
+    loop::Registration soon_;
+    std::vector<os::TcpAddress> others_;  // to be tried when this one fails
+    std::string first_failure_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

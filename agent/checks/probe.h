@@ -39,13 +39,15 @@ struct ProbeContext {
     Resolver& resolver;
 };
 
-// Good: a connection can be made. `address` is HOST:PORT, or :PORT for this machine.
+// Good: a connection can be made. `address` is HOST:PORT, or :PORT for this machine, which is
+// 127.0.0.1 or ::1, as is localhost.
 std::unique_ptr<Probe> probe_tcp(ProbeContext context,
                                  const std::string& address,
                                  Duration timeout,
                                  ProbeDone done);
 
-// Good: a GET is answered with a status from 200 to 399. The body is not read.
+// Good: a GET is answered with a status from 200 to 399, after any number of answers 1xx. The body
+// is not read.
 std::unique_ptr<Probe> probe_http(ProbeContext context,
                                   const std::string& url,
                                   Duration timeout,

@@ -29,11 +29,34 @@ def events(home, app):
             if json.loads(line)["app"] == app]
 
 
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def python(home, name, code):
     return f"/usr/bin/python3 -u {home.write(name, code)}"
 
 
+SIX = "time.sleep(0.3); s = socket.create_server(('::1', PORT), family=socket.AF_INET6)"
+ANSWERS = """
+while True:
+    c, _ = s.accept()
+    c.recv(9999)
+    for part in PARTS:
+        c.sendall(part)
+        time.sleep(0.02)
+    c.close()"""
+INTERIM = "[b'HTTP/1.1 103 Early Hints\\r\\nLink: </x>\\r\\n\\r', b'\\nHTTP/1.1 100 Contin', b'ue\\r\\n\\r\\nHTTP/1.1 204 No Content\\r\\n\\r\\n']"
 READY_CASES = {
+    "tcp, IPv6 alone": (SIX, 'tcp = ":PORT"'),
+    "tcp at localhost, IPv6 alone": (SIX, 'tcp = "localhost:PORT"'),
+    "http at localhost, IPv6 alone, interim answers": (SIX + ANSWERS.replace("PARTS", INTERIM), 'http = "http://localhost:PORT/"'),
+    "http, interim answers": (SIX.replace("'::1'", "'127.0.0.1'").replace(", family=socket.AF_INET6", "") +
+                              ANSWERS.replace("PARTS", INTERIM), 'http = "http://127.0.0.1:PORT/"'),
     "log": ("print('starting'); time.sleep(0.3); print('listening on 1', flush=True)", 'log = "listening on \\\\d"'),
     "tcp": ("time.sleep(0.3); s = socket.create_server(('127.0.0.1', PORT))", 'tcp = ":PORT"'),
     "http": ("time.sleep(0.3); import http.server as h; h.HTTPServer(('127.0.0.1', PORT), "
@@ -46,6 +69,8 @@ READY_CASES = {
 
 @pytest.mark.parametrize("kind", READY_CASES)
 def test_start_waits_until_the_app_is_ready(home, kind):
+    if "IPv6" in kind and not has_ipv6():
+        pytest.skip("there is no IPv6 on this machine")
     port = str(free_port())
     code, check = READY_CASES[kind]
     script = home.write("app.py", "import os, socket, sys, time\n" + code.replace("PORT", port) + "\ntime.sleep(1000)\n")
@@ -75,6 +100,18 @@ def test_one_that_never_gets_ready_is_ended_and_says_what_was_seen(home, kind):
     result = home.berth("start", "app")
     assert result.code == 1 and "not ready after 600 ms" in result.err and seen in result.err, result.err
     assert home.state("app") == "failed"
+
+
+@pytest.mark.parametrize("parts, said", [
+    ("[b'HTTP/1.1 100 Continue\\r\\n\\r\\n']", "answered 100"), ("[b'HTTP/1.1 101 Switching Protocols\\r\\n\\r\\n']", "answered 101"),
+    ("[b'HTTP/1.1 103 Early Hints\\r\\n\\r\\nHTTP/1.1 503 No\\r\\n\\r\\n']", "answered 503"), ("[b'HTTP/1.1 1']", "not HTTP")])
+def test_an_interim_answer_alone_is_no_good_one(home, parts, said):
+    port = free_port()
+    code = f"import socket, time\ns = socket.create_server(('127.0.0.1', {port}))" + ANSWERS.replace("PARTS", parts)
+    home.load("app.toml", f'[app]\nid = "app"\ncommand = "{python(home, "app.py", code)}"\n[ready]\nhttp = "http://127.0.0.1:{port}/"\n'
+              'timeout = "1500ms"\n[restart]\npolicy = "never"\n')
+    result = home.berth("start", "app")
+    assert result.code == 1 and said in result.err, result.err
 
 
 def test_a_ready_check_is_taken_up_again_by_the_next_agent(home):
