@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "shared/base/text.h"
+#include "shared/bus/key_text.h"
 #include "shared/config/agent_config.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
@@ -109,7 +110,9 @@ Result<void> Agent::prepare() {
                                   [this] { loop_.post([this] { loop_.stop(); }); },
                                   [this] { door_->on_keeper_problem(); }}));
     native_->tell(apps_->facts());
-    BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {home, options_.name, config.ipc}));
+    config::AgentConfig::Ipc ipc = config.ipc;
+    ipc.allow = keys_in("ipc.allow", config.ipc.allow);
+    BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {home, options_.name, std::move(ipc)}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
     janitor_->look_through();
     BERTH_CHECK(listen(config));  // what is wrong is said before the keeper counts on us
@@ -134,7 +137,7 @@ Result<void> Agent::listen(const config::AgentConfig& config) {
     door.home = home;
     door.local_path = home + "/run/control.sock";
     door.listen = config.listen;
-    door.allowed = config.allow;
+    door.allowed = keys_in("control.allow", config.allow);
     BERTH_TRY(door.keys, bus::load_or_make_keys(home + "/keys", "agent"));
     BERTH_TRY(door_,
               control::Door::create(context_,
@@ -147,6 +150,23 @@ Result<void> Agent::listen(const config::AgentConfig& config) {
                                      }}));
     write_address();
     return {};
+}
+
+// The keys of agent.toml in the form that libzmq takes. One that is none is warned of: it lets
+// nobody in.
+std::vector<std::string> Agent::keys_in(const std::string& where,
+                                        const std::vector<std::string>& texts) {
+    std::vector<std::string> keys;
+    for (const std::string& text : texts) {
+        if (const auto key = bus::parse_key(text)) {
+            keys.push_back(*key);
+        } else {
+            config_warnings_.push_back(options_.home + "/agent.toml: " + where + ": \"" + text +
+                                       "\" is no key, which is " + std::string(bus::kKeyRule));
+            log::warning("agent.toml", {{"warning", config_warnings_.back()}});
+        }
+    }
+    return keys;
 }
 
 void Agent::on_happened() {

@@ -62,6 +62,8 @@ private:
     void on_fact(const keeperlink::Message& fact);
     void on_happened();
     void write_address() const;
+    std::vector<std::string> keys_in(const std::string& where,
+                                     const std::vector<std::string>& texts);
     [[nodiscard]] AgentInfo info() const;
 
     loop::EventLoop& loop_;

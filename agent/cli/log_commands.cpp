@@ -1,12 +1,18 @@
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <queue>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
 
 #include "agent/cli/commands.h"
 #include "agent/cli/durations.h"
+#include "agent/cli/instance.h"
 #include "agent/cli/terminal.h"
+#include "agent/cli/terminal_modes.h"
 #include "shared/base/text.h"
 #include "shared/os/fd.h"
 #include "shared/wire/line_joiner.h"
@@ -19,6 +25,7 @@ using wire::Value;
 namespace {
 
 constexpr std::int64_t kFollowWaitMs = 25'000;
+constexpr Duration kNextAgent = std::chrono::seconds(30);  // to begin
 
 // One app whose log is read on and on by long polls.
 struct Follow {
@@ -26,6 +33,7 @@ struct Follow {
     Client* client = nullptr;
     wire::LogPosition position;
     std::optional<wire::LineJoiner> joiner;  // of text, unless the agent gives whole lines
+    bool over = false;                       // what comes yet is not wanted
 };
 
 struct LogView {
@@ -36,9 +44,13 @@ struct LogView {
     bool whole = false;   // the agent gives whole lines
     wire::LineJoiner::Show show = wire::LineJoiner::Show::Whole;
     Value::Map filters;
+    TerminalModes* modes = nullptr;  // gets to know what is printed; null: nobody does
 };
 
 void print_text(const LogView& view, const std::string& text) {
+    if (view.modes != nullptr) {
+        view.modes->take(text);
+    }
     view.raw ? print_bytes(text) : print(text);
 }
 
@@ -85,6 +97,9 @@ void follow_on(const LogView& view, Follow& follow, std::optional<Error>& failur
                             {"position", wire::to_value(follow.position)},
                             {"wait_ms", kFollowWaitMs}});
     follow.client->send("logs", std::move(args), [&view, &follow, &failure](Result<Value> info) {
+        if (follow.over) {
+            return;
+        }
         if (!info) {
             failure = info.error();
             return;
@@ -98,6 +113,35 @@ void follow_on(const LogView& view, Follow& follow, std::optional<Error>& failur
         follow_on(view, follow, failure);
     });
 }
+
+// Tells when an agent of this home ends: nobody answers then what it was asked.
+class AgentEnd {
+public:
+    // `ended` once.
+    static std::unique_ptr<AgentEnd> watch(Session& session,
+                                           const std::string& agent,
+                                           std::function<void()> ended) {
+        auto watched = std::make_unique<AgentEnd>();
+        auto end = watch_end(agent_service(session.agent_home(agent)));
+        if (!end) {
+            return watched;  // of another machine: its controller says so
+        }
+        watched->end_ = std::move(*end);
+        watched->watch_ =
+            session.loop->watch(watched->end_.get(),
+                                loop::Interest::Read,
+                                [watched = watched.get(), ended = std::move(ended)](bool, bool) {
+                                    const auto told = ended;
+                                    watched->watch_.reset();
+                                    told();
+                                });
+        return watched;
+    }
+
+private:
+    os::UniqueFd end_;
+    loop::Registration watch_;
+};
 
 Result<LogView> view_of(const Session& session, std::size_t apps) {
     LogView view;
@@ -191,8 +235,37 @@ int run_logs(Session& session) {
         return kDone;
     }
     std::optional<Error> failure;
-    for (Follow& follow : follows) {
-        follow_on(*view, follow, failure);
+    std::map<std::string, std::unique_ptr<AgentEnd>> ends;  // by agent
+    const std::function<void(const std::string&)> follow_agent = [&](const std::string& agent) {
+        const auto client = session.client(agent);
+        // Its answer says that the one to be watched is there.
+        const auto hello = client ? (*client)->ask("hello", Value::Map{}, kNextAgent)
+                                  : Result<Value>(fail(client.error()));
+        if (!hello) {
+            failure = hello.error();
+            return;
+        }
+        auto end = AgentEnd::watch(session, agent, [&, agent] {
+            // Not within a call of the client that goes.
+            session.loop->post([&, agent] {
+                session.forget_client(agent);
+                follow_agent(agent);
+            });
+        });
+        ends[agent] = std::move(end);
+        for (Follow& follow : follows) {
+            if (follow.app.agent == agent) {
+                follow.client = *client;
+                follow_on(*view, follow, failure);
+            }
+        }
+    };
+    std::set<std::string> agents;
+    for (const Follow& follow : follows) {
+        agents.insert(follow.app.agent);
+    }
+    for (const std::string& agent : agents) {
+        follow_agent(agent);
     }
     while (!failure && !output_is_broken() && session.loop->turn(std::chrono::seconds(60))) {
     }
@@ -349,21 +422,159 @@ int send_piped_input(const AppStatus& app, Client& client) {
 
 }  // namespace
 
+namespace {
+
+// Tells when the app that somebody is connected to has ended, by the agent's events.
+class EndWatch {
+public:
+    EndWatch(const AppStatus& app, Client& client) : app_(app), client_(client) {}
+
+    // From what happens now on.
+    Result<void> begin() {
+        BERTH_TRY(const Value info, client_.ask("events", Value::Map{{"limit", std::uint64_t{1}}}));
+        last_ = info["last"].as_uint();
+        wait();
+        return {};
+    }
+
+    // It is down; what its state is, and why.
+    [[nodiscard]] const std::optional<std::string>& ended() const { return ended_; }
+
+private:
+    void wait() {
+        client_.send(
+            "events",
+            Value::Map{
+                {"after", last_}, {"limit", std::uint64_t{1000}}, {"wait_ms", kFollowWaitMs}},
+            [this](const Result<Value>& info) {
+                if (!info) {
+                    return;  // who follows the log tells of it
+                }
+                for (const Value& event : (*info)["events"].as_array()) {
+                    look_at(event);
+                }
+                last_ = (*info)["last"].as_uint();
+                wait();
+            });
+    }
+
+    void look_at(const Value& event) {
+        const auto state = kAppStateNames.value(event["state"].as_string());
+        if (event["app"].as_string() != app_.id || !state) {
+            return;
+        }
+        const std::string text = event["state"].as_string() + ": " + event["text"].as_string();
+        if (*state == AppState::Exited || *state == AppState::Failed ||
+            *state == AppState::Stopped) {
+            ended_ = text;
+        } else if (*state == AppState::Backoff) {
+            print_error(app_.id + " is " + text + "\r");  // the terminal may be raw
+        }
+    }
+
+    const AppStatus& app_;
+    Client& client_;
+    std::uint64_t last_ = 0;
+    std::optional<std::string> ended_;
+};
+
+// The app's window is that of the terminal, now and whenever that changes.
+void fit_window(const AppStatus& app, Client& client) {
+    const auto [rows, columns] = terminal_size();
+    client.send(
+        "resize", Value::Map{{"id", app.id}, {"rows", rows}, {"columns", columns}}, [](auto&&) {});
+}
+
+// What it wrote last, up to its end.
+void print_rest(const LogView& view, Follow& follow) {
+    follow.over = true;
+    for (bool more = true; more;) {
+        const auto info = follow.client->ask(
+            "logs",
+            Value::Map{{"id", follow.app.id}, {"position", wire::to_value(follow.position)}});
+        if (!info) {
+            break;  // the agent has gone too: there is no more
+        }
+        const wire::LogBatch batch = wire::to_log_batch(*info);
+        print_lines(view, follow, batch.lines);
+        more = !batch.lines.empty() && follow.position < batch.next;
+        follow.position = batch.next;
+    }
+    print_end(view, follow);
+}
+
+// How being connected came to its end.
+struct Leaving {
+    std::optional<Error> failure;
+    std::optional<std::string> ended;  // the app has
+    int signal = 0;                    // that is to end this process
+};
+
+// While somebody at a terminal is connected. The terminal is as it was before when this is left.
+Leaving stay_connected(Session& session, const LogView& view, Follow& follow) {
+    Leaving leaving;
+    auto signals = os::make_signalfd({SIGWINCH, SIGINT, SIGTERM, SIGHUP, SIGQUIT});
+    if (!signals) {
+        return {signals.error(), {}, 0};
+    }
+    const AppStatus& app = follow.app;
+    const RawTerminal terminal(app.tty ? RawTerminal::Mode::Raw : RawTerminal::Mode::Lines);
+    const auto watch = session.loop->watch(signals->get(), loop::Interest::Read, [&](bool, bool) {
+        while (const auto signal = os::next_signal(signals->get())) {
+            if (signal->number != SIGWINCH) {
+                leaving.signal = signal->number;
+            } else if (app.tty) {
+                fit_window(app, *follow.client);
+            }
+        }
+    });
+    const auto agent_end = AgentEnd::watch(session, app.agent, [&leaving] {
+        leaving.failure =
+            Error{ErrorCode::Unavailable, "the agent has ended; the app may go on", 0};
+    });
+    EndWatch end(app, *follow.client);
+    if (auto begun = end.begin(); !begun) {
+        return {begun.error(), {}, 0};
+    }
+    if (app.tty) {
+        fit_window(app, *follow.client);
+    }
+    Keyboard keyboard(session, app, *follow.client, leaving.failure);
+    keyboard.begin();
+    follow_on(view, follow, leaving.failure);
+    while (!leaving.failure && !end.ended() && leaving.signal == 0 && !keyboard.left() &&
+           session.loop->turn(std::chrono::seconds(60))) {
+    }
+    if (end.ended()) {
+        print_rest(view, follow);
+        leaving.failure.reset();  // of input that it did not take any more
+    }
+    leaving.ended = end.ended();
+    print_bytes(view.modes->undo());
+    (void)std::fflush(stdout);
+    return leaving;
+}
+
+}  // namespace
+
 int run_connect(Session& session) {
     const auto app = one_app(session, session.arguments.words.front());
     const auto client = app ? session.client(app->agent) : Result<Client*>(fail(app.error()));
     if (!client) {
         return report(client.error());
     }
+    TerminalModes modes;
     LogView view;
     view.raw = app->tty;  // a terminal program draws
     view.show = wire::LineJoiner::Show::Soon;
+    view.modes = &modes;
     Follow follow{*app, *client, {}, {}};
     session.arguments.options["--lines"] = "1000";
     if (auto printed = print_past(session, view, follow); !printed) {
         return report(printed.error());
     }
     if (!is_active(app->state)) {
+        print_bytes(modes.undo());
         print_error(app->id + " is " + std::string(kAppStateNames.name(app->state)) +
                     ", this is what it wrote last");
         return kDone;
@@ -371,21 +582,16 @@ int run_connect(Session& session) {
     if (::isatty(STDIN_FILENO) == 0) {
         return send_piped_input(*app, **client);
     }
-    const RawTerminal terminal(app->tty ? RawTerminal::Mode::Raw : RawTerminal::Mode::Lines);
-    if (app->tty) {
-        const auto [rows, columns] = terminal_size();
-        (*client)->send("resize",
-                        Value::Map{{"id", app->id}, {"rows", rows}, {"columns", columns}},
-                        [](auto&&) {});
-    }
     print_error("connected to " + app->id + "; Ctrl-P Ctrl-Q leaves");
-    std::optional<Error> failure;
-    Keyboard keyboard(session, *app, **client, failure);
-    keyboard.begin();
-    follow_on(view, follow, failure);
-    while (!failure && !keyboard.left() && session.loop->turn(std::chrono::seconds(60))) {
+    Leaving leaving = stay_connected(session, view, follow);
+    if (leaving.signal != 0) {
+        end_by_signal(leaving.signal);
     }
-    return failure ? report(*failure) : kDone;
+    if (leaving.ended) {
+        print_error(app->id + " is " + *leaving.ended);
+        return kDone;
+    }
+    return leaving.failure ? report(*leaving.failure) : kDone;
 }
 
 }  // namespace berth::cli

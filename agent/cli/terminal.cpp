@@ -1,5 +1,6 @@
 #include "agent/cli/terminal.h"
 
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -30,6 +31,16 @@ RawTerminal::~RawTerminal() {
     if (changed_) {
         (void)::tcsetattr(STDIN_FILENO, TCSANOW, &saved_);
     }
+}
+
+void end_by_signal(int number) {
+    sigset_t only{};
+    (void)::sigemptyset(&only);
+    (void)::sigaddset(&only, number);
+    (void)::signal(number, SIG_DFL);
+    (void)::raise(number);
+    (void)::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);  // and here it comes
+    ::_exit(128 + number);
 }
 
 std::pair<std::uint32_t, std::uint32_t> terminal_size() {

@@ -25,6 +25,10 @@ private:
     bool changed_ = false;
 };
 
+// Ends this process as the signal does that it was told with, so that a shell's script ends with
+// it.
+[[noreturn]] void end_by_signal(int number);
+
 // Rows and columns; 24 and 80 when unknown.
 std::pair<std::uint32_t, std::uint32_t> terminal_size();
 

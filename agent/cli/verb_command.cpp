@@ -5,6 +5,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/durations.h"
+#include "agent/cli/terminal.h"
 #include "shared/base/text.h"
 #include "shared/os/fd.h"
 #include "shared/wire/status.h"
@@ -48,13 +49,7 @@ public:
     // Ends this process as Ctrl-C does, so that a shell's script ends with it.
     [[noreturn]] void end() {
         watch_.reset();
-        sigset_t only{};
-        (void)::sigemptyset(&only);
-        (void)::sigaddset(&only, SIGINT);
-        (void)::signal(SIGINT, SIG_DFL);
-        (void)::raise(SIGINT);
-        (void)::pthread_sigmask(SIG_UNBLOCK, &only, nullptr);  // and here it comes
-        ::_exit(128 + SIGINT);
+        end_by_signal(SIGINT);
     }
 
 private:

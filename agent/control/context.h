@@ -41,6 +41,8 @@ struct Context {
     Waits waits;
     Subscriptions subscriptions;
     std::string tcp_endpoint = {};  // where it listens, with the real port; "" when it does not
+    std::string public_key = {};    // its own
+    std::function<Result<void>(const std::string& endpoint)> listen = {};  // see Door::listen_on()
 
     // All that is shown of an app, its mailbox included.
     [[nodiscard]] AppStatus status_of(const apps::App& app) const;

@@ -6,6 +6,7 @@
 
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
+#include "shared/bus/key_text.h"
 #include "shared/log/log.h"
 #include "shared/wire/mail.h"
 
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::size_t kMostEarly = 1000;             // requests before open()
 constexpr std::size_t kMostEarlyBytes = 64U << 20U;  // of them together
+
+constexpr const char* kListen = "control_listen";  // in the settings
 
 // Where a request may come from.
 enum class From : std::uint8_t {
@@ -75,8 +78,10 @@ static_assert(each_once(), "a name means one verb");
 
 }  // namespace
 
-Door::Door(const Parts& parts, Waits waits, const DoorOptions& options, Owner owner)
-    : context_{parts.loop,
+Door::Door(
+    bus::Context& bus, const Parts& parts, Waits waits, const DoorOptions& options, Owner owner)
+    : bus_(bus),
+      context_{parts.loop,
                parts.apps,
                parts.store,
                parts.relay,
@@ -89,6 +94,8 @@ Door::Door(const Parts& parts, Waits waits, const DoorOptions& options, Owner ow
                    parts.loop,
                    parts.apps,
                    [this](const std::vector<std::string>& ids) { return context_.statuses(ids); })},
+      keys_(options.keys),
+      configured_(!options.listen.empty()),
       seen_(parts.apps.stream().last()),
       configured_keys_(options.allowed.begin(), options.allowed.end()) {}
 
@@ -97,39 +104,80 @@ Result<std::unique_ptr<Door>> Door::create(bus::Context& context,
                                            const DoorOptions& options,
                                            Owner owner) {
     BERTH_TRY(Waits waits, Waits::create(parts.loop));
-    std::unique_ptr<Door> door(new Door(parts, std::move(waits), options, std::move(owner)));
-    BERTH_CHECK(door->listen(context, options));
+    std::unique_ptr<Door> door(
+        new Door(context, parts, std::move(waits), options, std::move(owner)));
+    BERTH_CHECK(door->listen(options));
     return door;
 }
 
-Result<void> Door::listen(bus::Context& context, const DoorOptions& options) {
-    const auto make_router = [&](std::unique_ptr<bus::Router>& router) -> Result<void> {
-        BERTH_TRY(
-            router,
-            bus::Router::create(context,
-                                context_.loop,
-                                {wire::kMaxMailFrame, 1000},
-                                [this, &router](const bus::Peer& peer, std::string_view frame) {
-                                    received(*router, peer, frame);
-                                }));
-        return {};
-    };
-    if (!options.listen.empty()) {
+Result<void> Door::make_router(std::unique_ptr<bus::Router>& router) {
+    BERTH_TRY(router,
+              bus::Router::create(bus_,
+                                  context_.loop,
+                                  {wire::kMaxMailFrame, 1000},
+                                  [this, &router](const bus::Peer& peer, std::string_view frame) {
+                                      received(*router, peer, frame);
+                                  }));
+    return {};
+}
+
+Result<void> Door::open_tcp(const std::string& endpoint) {
+    if (!authenticator_) {
         BERTH_TRY(authenticator_,
                   bus::Authenticator::create(
-                      context,
+                      bus_,
                       context_.loop,
                       [this](const std::string& key) { return allowed(key); },
                       [](const std::string& key, const std::string& address) {
                           log::warning("refused a controller whose key is not allowed here",
-                                       {{"key", key}, {"address", address}});
+                                       {{"key", bus::shown_key(key)}, {"address", address}});
                       }));
-        BERTH_CHECK(make_router(remote_));
-        BERTH_TRY(context_.tcp_endpoint, remote_->bind_curve(options.listen, options.keys));
+    }
+    BERTH_CHECK(make_router(remote_));
+    auto bound = remote_->bind_curve(endpoint, keys_);
+    if (!bound) {
+        remote_.reset();
+        return fail(bound.error());
+    }
+    context_.tcp_endpoint = std::move(*bound);
+    listens_on_ = endpoint;
+    return {};
+}
+
+Result<void> Door::listen(const DoorOptions& options) {
+    context_.public_key = options.keys.public_key;
+    context_.listen = [this](const std::string& endpoint) { return listen_on(endpoint); };
+    if (configured_) {
+        BERTH_CHECK(open_tcp(options.listen));
+    } else if (const auto kept = context_.store.settings().value(kListen); !kept.empty()) {
+        // Said by `berth agent authorize --listen`. It is no reason not to begin.
+        if (auto opened = open_tcp(kept); !opened) {
+            log::error("controllers on other machines cannot reach this agent",
+                       {{"error", opened.error().message}});
+        }
     }
     // Last, for who finds this socket takes the agent for one that has begun.
     BERTH_CHECK(make_router(local_));
     return local_->bind_local(options.local_path);
+}
+
+Result<void> Door::listen_on(const std::string& endpoint) {
+    if (endpoint == listens_on_ || endpoint == context_.tcp_endpoint) {
+        return {};
+    }
+    if (configured_) {
+        return fail(ErrorCode::WrongState,
+                    "it listens at " + context_.tcp_endpoint +
+                        ", as [control] listen in agent.toml says; change it there");
+    }
+    if (remote_) {
+        return fail(ErrorCode::WrongState,
+                    "it listens at " + context_.tcp_endpoint +
+                        " already; another place is for [control] listen in agent.toml");
+    }
+    BERTH_CHECK(open_tcp(endpoint));
+    context_.store.settings().set_value(kListen, endpoint);
+    return {};
 }
 
 bool Door::allowed(const std::string& key) const {

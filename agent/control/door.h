@@ -47,6 +47,10 @@ public:
     // Where it listens over TCP, with the real port; "" when it does not.
     [[nodiscard]] const std::string& tcp_endpoint() const { return context_.tcp_endpoint; }
 
+    // Listens over TCP from now on, and again after a restart. Errors: it listens elsewhere
+    // already; the address cannot be had.
+    Result<void> listen_on(const std::string& endpoint);
+
     // Answers from now on; what has been asked before waits until then.
     void open();
 
@@ -58,14 +62,24 @@ private:
         std::string frame;
     };
 
-    Door(const Parts& parts, Waits waits, const DoorOptions& options, Owner owner);
+    Door(bus::Context& bus,
+         const Parts& parts,
+         Waits waits,
+         const DoorOptions& options,
+         Owner owner);
 
-    Result<void> listen(bus::Context& context, const DoorOptions& options);
+    Result<void> listen(const DoorOptions& options);
+    Result<void> make_router(std::unique_ptr<bus::Router>& router);
+    Result<void> open_tcp(const std::string& endpoint);
     void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
     void answer(bus::Router& router, const bus::Peer& peer, std::string_view frame);
     [[nodiscard]] bool allowed(const std::string& key) const;
 
+    bus::Context& bus_;
     Context context_;
+    bus::KeyPair keys_;
+    std::string listens_on_;   // as it was asked for; "" when it does not listen over TCP
+    bool configured_ = false;  // that is in agent.toml
     events::Cursor seen_;
     bool open_ = false;
     std::vector<Early> early_;

@@ -2,7 +2,7 @@
 
 #include "controller/api/services.h"
 #include "shared/base/text.h"
-#include "shared/bus/context.h"
+#include "shared/bus/key_text.h"
 #include "shared/json/json_writer.h"
 #include "shared/wire/status.h"
 
@@ -17,12 +17,23 @@ using http::Where;
 
 constexpr Duration kEventsDeadline = std::chrono::seconds(5);
 
+// The view with the time at which its agent was heard of last, which is no change that makes a new
+// one.
+fleet::AgentView seen_now(const fleet::AgentView& view) {
+    fleet::AgentView now = view;
+    if (const std::int64_t last = view.heard ? view.heard->load() : 0; last != 0) {
+        now.last_seen = WallTime(Duration(last));
+    }
+    return now;
+}
+
 void list_agents(const Services& services, const Exchange& exchange) {
     const auto view = services.fleet.view();
     json::JsonWriter json;
     json.begin_object().key("agents").begin_array();
     for (const auto& [name, agent] : view->agents) {
-        json.raw(agent->json);
+        write_agent(json.begin_object(), seen_now(*agent));
+        json.end_object();
     }
     exchange.responder.send(http::json_response(json.end_array().end_object().take()));
 }
@@ -30,9 +41,12 @@ void list_agents(const Services& services, const Exchange& exchange) {
 void get_agent(const Services& services, const Exchange& exchange) {
     const auto view = services.fleet.view();
     const auto found = view->agents.find(exchange.param("agent"));
-    exchange.responder.send(found == view->agents.end()
-                                ? http::problem(404, "no agent has this name")
-                                : http::json_response(found->second->json));
+    if (found == view->agents.end()) {
+        return exchange.responder.send(http::problem(404, "no agent has this name"));
+    }
+    json::JsonWriter json;
+    write_agent(json.begin_object(), seen_now(*found->second));
+    exchange.responder.send(http::json_response(json.end_object().take()));
 }
 
 Result<store::AgentRow> read_agent(const Services& services, const json::JsonValue& body) {
@@ -41,9 +55,11 @@ Result<store::AgentRow> read_agent(const Services& services, const json::JsonVal
     BERTH_TRY(agent.endpoint, body.get<std::string>("endpoint"));
     BERTH_TRY(agent.public_key, body.get<std::string>("public_key"));
     BERTH_CHECK(check_agent(agent));
-    if (services.fleet.view()->agents.count(agent.name) != 0) {
-        return fail(ErrorCode::AlreadyExists, "an agent is named \"" + agent.name + "\" already");
-    }
+    const auto view = services.fleet.view();
+    const auto known = view->agents.find(agent.name);
+    BERTH_TRY(const auto others, services.store.agents());
+    BERTH_CHECK(
+        check_new_agent(agent, known != view->agents.end() && known->second->local, others));
     return agent;
 }
 
@@ -179,9 +195,34 @@ void get_events(const Services& services, const Exchange& exchange) {
 
 }  // namespace
 
-Result<void> check_agent(const store::AgentRow& agent) {
+Result<void> check_new_agent(const store::AgentRow& agent,
+                             bool is_local,
+                             const std::vector<store::AgentRow>& others) {
+    if (is_local) {
+        return fail(ErrorCode::AlreadyExists,
+                    "an agent of this machine is named \"" + agent.name +
+                        "\"; give the other one another name here, its own need not change");
+    }
+    for (const store::AgentRow& other : others) {
+        if (other.name == agent.name) {
+            return fail(ErrorCode::AlreadyExists,
+                        "an agent is named \"" + agent.name + "\" already, at " + other.endpoint +
+                            "; remove that one first, or take another name");
+        }
+        if (other.public_key == agent.public_key) {
+            return fail(ErrorCode::AlreadyExists,
+                        "the agent with this key is there already, as \"" + other.name + "\"");
+        }
+    }
+    return {};
+}
+
+Result<void> check_agent(store::AgentRow& agent) {
     if (!is_valid_id(agent.name)) {
         return fail(ErrorCode::InvalidArgument, "an agent's name is " + std::string(kIdRule));
+    }
+    if (agent.endpoint.find("://") == std::string::npos) {
+        agent.endpoint.insert(0, "tcp://");
     }
     const bool tcp = agent.endpoint.rfind("tcp://", 0) == 0 && agent.endpoint.size() <= 300;
     const std::size_t colon = agent.endpoint.rfind(':');
@@ -191,9 +232,11 @@ Result<void> check_agent(const store::AgentRow& agent) {
         port.find_first_not_of("0123456789") != std::string_view::npos) {
         return fail(ErrorCode::InvalidArgument, "an endpoint is tcp://HOST:PORT");
     }
-    if (!bus::is_key(agent.public_key)) {
-        return fail(ErrorCode::InvalidArgument, "a public key is 40 characters of Z85");
+    const auto key = bus::parse_key(agent.public_key);
+    if (!key) {
+        return fail(ErrorCode::InvalidArgument, "a public key is " + std::string(bus::kKeyRule));
     }
+    agent.public_key = *key;
     return {};
 }
 

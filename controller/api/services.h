@@ -50,8 +50,15 @@ std::vector<http::Route> panel_routes(const Services& services);
 // All of them, and the document that describes them.
 std::vector<http::Route> all_routes(const Services& services);
 
-// Whether a remote agent may be stored so. Error: what is wrong.
-Result<void> check_agent(const store::AgentRow& agent);
+// Whether a remote agent may be stored so; puts its endpoint and key into the form that is stored.
+// Error: what is wrong.
+Result<void> check_agent(store::AgentRow& agent);
+
+// Whether it may be added beside those that are there. `is_local`: an agent of this machine has its
+// name. Error: AlreadyExists.
+Result<void> check_new_agent(const store::AgentRow& agent,
+                             bool is_local,
+                             const std::vector<store::AgentRow>& others);
 
 // "agent" and "id" of the path, checked to be ids. Error: InvalidArgument.
 struct AppAddress {

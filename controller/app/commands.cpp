@@ -6,11 +6,13 @@
 #include <iostream>
 
 #include "controller/api/services.h"
+#include "controller/app/first_contact.h"
 #include "controller/auth/auth.h"
 #include "controller/auth/password_text.h"
 #include "controller/store/store.h"
 #include "shared/base/text.h"
 #include "shared/bus/context.h"
+#include "shared/bus/key_text.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/process.h"
@@ -89,12 +91,37 @@ Result<void> change_password(store::Store& store, const Options& options) {
     return {};
 }
 
-Result<void> add_agent(store::Store& store, const Options& options) {
-    const store::AgentRow agent{options.argument, options.endpoint, options.key};
+Result<void> add_agent(store::Store& store, const Options& options, const Paths& paths) {
+    store::AgentRow agent{options.argument, options.endpoint, options.key};
     BERTH_CHECK(api::check_agent(agent));
-    (void)store.remove_agent(agent.name);  // said again, the new words hold
-    BERTH_CHECK(store.add_agent(agent));
-    write_audit(store, "add agent", agent.name);
+    const auto seconds = parse_integer<std::int64_t>(options.timeout);
+    if (!seconds || *seconds < 1 || *seconds > 86'400) {
+        return fail(ErrorCode::InvalidArgument, "--timeout is a number of seconds");
+    }
+    BERTH_TRY(auto others, store.agents());
+    // Said again it is no other one: it is waited for.
+    const auto erased = std::erase_if(others, [&agent](const store::AgentRow& other) {
+        return other.name == agent.name && other.endpoint == agent.endpoint &&
+               other.public_key == agent.public_key;
+    });
+    BERTH_CHECK(
+        api::check_new_agent(agent, os::is_folder(paths.agents + "/" + agent.name), others));
+    if (erased == 0) {
+        BERTH_CHECK(store.add_agent(agent));
+        write_audit(store, "add agent", agent.name);
+    }
+    tell_running(paths);
+    if (options.no_wait) {
+        return {};
+    }
+    BERTH_TRY(const auto keys, bus::load_or_make_keys(paths.keys, "controller"));
+    BERTH_CHECK(wait_for_contact({agent.name, agent.endpoint, agent.public_key, false},
+                                 keys,
+                                 std::chrono::seconds(*seconds)));
+    if (!os::is_locked(paths.lock())) {
+        (void)std::fprintf(stderr,
+                           "berth-controller: no controller runs here now; berth up starts it\n");
+    }
     return {};
 }
 
@@ -105,7 +132,7 @@ Result<void> run_command(const Options& options) {
     BERTH_CHECK(os::make_folders(paths.run));
     if (options.command == "public-key") {
         BERTH_TRY(const auto keys, bus::load_or_make_keys(paths.keys, "controller"));
-        (void)std::printf("%s\n", keys.public_key.c_str());
+        (void)std::printf("%s\n", bus::shown_key(keys.public_key).c_str());
         return {};
     }
     BERTH_TRY(const auto store, store::Store::open(paths.database));
@@ -116,7 +143,7 @@ Result<void> run_command(const Options& options) {
     } else if (options.command == "change-password") {
         BERTH_CHECK(change_password(*store, options));
     } else if (options.command == "add-agent") {
-        BERTH_CHECK(add_agent(*store, options));
+        return add_agent(*store, options, paths);
     } else {
         BERTH_CHECK(store->remove_agent(options.argument));
         write_audit(*store, "remove agent", options.argument);

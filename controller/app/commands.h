@@ -26,6 +26,11 @@ struct Paths {
 
     [[nodiscard]] std::string lock() const { return run + "/controller.lock"; }
 
+    [[nodiscard]] std::string control() const { return run + "/control.sock"; }
+
+    // The names of the remote agents, one a line.
+    [[nodiscard]] std::string remote_agents() const { return run + "/remote-agents"; }
+
     [[nodiscard]] std::string pid() const { return run + "/controller.pid"; }
 
     [[nodiscard]] std::string address() const { return run + "/address"; }

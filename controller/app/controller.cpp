@@ -56,8 +56,10 @@ Controller::~Controller() {
     hub_.reset();
     follows_.reset();
     mail_.reset();
-    fleet_.reset();
+    fleet_.reset();  // which answers what is under way
+    local_door_.reset();
     if (lock_.valid()) {
+        (void)::unlink(paths_.remote_agents().c_str());
         (void)::unlink(paths_.pid().c_str());  // the lock is what counts
         (void)::unlink(paths_.address().c_str());
     }
@@ -97,7 +99,10 @@ Result<void> Controller::make_parts() {
         *fleet_loop_,
         keys_.public_key,
         fleet::zmq_connector(context_, *fleet_loop_, keys_, wire::kMaxMailFrame));
-    fleet_->on_members([this](const auto& targets) { mail_->set(targets); });
+    fleet_->on_members([this](const auto& targets) {
+        mail_->set(targets);
+        write_remote_agents(targets);
+    });
     follows_ = std::make_unique<fleet::LogFollows>(
         *fleet_loop_,
         [this](const std::string& agent,
@@ -226,6 +231,7 @@ void Controller::run() {
         }
     }
     fleet_->start(remote);
+    open_local_door();
     signal_watch_ = fleet_loop_->watch(
         signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signal(); });
     http_thread_ = std::thread([this] { http_loop_->run(); });
@@ -238,6 +244,50 @@ void Controller::run() {
     });
     http_thread_.join();
     log::info("the controller has ended");
+}
+
+// Without it the panel and the API work; only the command line does not reach other machines.
+void Controller::open_local_door() {
+    auto door = LocalDoor::open(
+        context_,
+        *fleet_loop_,
+        *fleet_,
+        paths_.control(),
+        [this](const std::string& actor, const std::string& verb, const std::string& target) {
+            store::AuditRow row;
+            row.time = fleet_loop_->now().wall;
+            row.actor = actor.empty() ? "command line" : actor;
+            row.address = "local";
+            row.verb = verb;
+            row.target = target;
+            row.result = "asked";
+            (void)workers_->post(loop::WorkerPool::Lane::Short, [this, row = std::move(row)] {
+                if (const auto done = store_->add_audit(row); !done) {
+                    log::error("the audit log was not written", {{"error", done.error().message}});
+                }
+            });
+        });
+    if (!door) {
+        return log::error("the command line does not reach other machines' agents",
+                          {{"error", door.error().message}});
+    }
+    local_door_ = std::move(*door);
+}
+
+// For the command line, which so need not ask when there are none.
+void Controller::write_remote_agents(const std::vector<fleet::AgentTarget>& targets) {
+    std::string names;
+    for (const fleet::AgentTarget& target : targets) {
+        names += target.local ? "" : target.name + "\n";
+    }
+    if (names == remote_names_) {
+        return;
+    }
+    remote_names_ = names;
+    if (const auto written = os::replace_file(paths_.remote_agents(), names, 0644); !written) {
+        log::warning("the command line does not know which agents are on other machines",
+                     {{"error", written.error().message}});
+    }
 }
 
 void Controller::stop() {

@@ -7,6 +7,7 @@
 
 #include "controller/api/services.h"
 #include "controller/app/commands.h"
+#include "controller/app/local_door.h"
 #include "controller/app/options.h"
 #include "controller/fleet/log_follow.h"
 #include "controller/fleet/mail_router.h"
@@ -58,6 +59,8 @@ private:
     void reload();
     void reload_agents();
     void remove_setup_link();
+    void open_local_door();
+    void write_remote_agents(const std::vector<fleet::AgentTarget>& targets);
     live::LogSource log_source();
 
     Options options_;
@@ -82,6 +85,8 @@ private:
     api::Refusals refusals_;
     std::mutex agents_;  // held by the worker that reads the list of agents and hands it over
     std::unique_ptr<fleet::Fleet> fleet_;
+    std::unique_ptr<LocalDoor> local_door_;
+    std::string remote_names_;  // as they were written down last
     std::unique_ptr<fleet::MailRouter> mail_;
     std::unique_ptr<fleet::LogFollows> follows_;
     std::unique_ptr<live::Hub> hub_;

@@ -52,5 +52,10 @@ int main(int argc, char** argv) {
         return serve(*options);
     }
     const auto done = berth::controller::run_command(*options);
-    return done ? 0 : failure(done.error());
+    if (!done) {
+        (void)failure(done.error());
+        const bool away = done.error().code == berth::ErrorCode::Unavailable;
+        return away ? 4 : 1;  // as of the command `berth`
+    }
+    return 0;
 }

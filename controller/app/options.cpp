@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 6> kCommands = {
 
 // Where the value of a flag goes; null: no such flag.
 std::string* value_of(Options& options, const std::string& flag) {
-    const std::array<std::pair<std::string_view, std::string*>, 7> flags = {{
+    const std::array<std::pair<std::string_view, std::string*>, 8> flags = {{
         {"--home", &options.home},
         {"--listen", &options.listen},
         {"--panel-dir", &options.panel_dir},
@@ -23,6 +23,7 @@ std::string* value_of(Options& options, const std::string& flag) {
         {"--role", &options.role},
         {"--endpoint", &options.endpoint},
         {"--key", &options.key},
+        {"--timeout", &options.timeout},
     }};
     const auto* const found = std::find_if(
         flags.begin(), flags.end(), [&](const auto& entry) { return entry.first == flag; });
@@ -50,6 +51,10 @@ Result<void> take_flag(Options& options,
     }
     if (flag == "--allow-remote") {
         options.allow_remote = true;
+        return {};
+    }
+    if (flag == "--no-wait") {
+        options.no_wait = true;
         return {};
     }
     if (flag == "--quiet") {

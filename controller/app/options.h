@@ -24,6 +24,8 @@ struct Options {
     std::string role = "viewer";
     std::string endpoint;
     std::string key;
+    std::string timeout = "20";  // seconds that add-agent waits for the first contact
+    bool no_wait = false;
     bool help = false;
 };
 
@@ -34,7 +36,8 @@ inline constexpr const char* kUsage =
     "       berth-controller add-user NAME [--role viewer|operator|admin] [--home DIR]\n"
     "       berth-controller change-password NAME [--home DIR]\n"
     "       berth-controller reset-password NAME [--home DIR]\n"
-    "       berth-controller add-agent NAME --endpoint tcp://HOST:PORT --key KEY [--home DIR]\n"
+    "       berth-controller add-agent NAME --endpoint tcp://HOST:PORT --key KEY\n"
+    "                        [--timeout SECONDS | --no-wait] [--home DIR]\n"
     "       berth-controller remove-agent NAME [--home DIR]\n"
     "       berth-controller public-key [--home DIR]\n"
     "\n"

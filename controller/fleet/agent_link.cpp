@@ -1,6 +1,7 @@
 #include "controller/fleet/agent_link.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "shared/log/log.h"
 #include "shared/wire/status.h"
@@ -38,6 +39,7 @@ AgentLink::AgentLink(loop::EventLoop& loop, Connect connect, Listener listener)
         since_ += by;
         if (last_seen_) {
             *last_seen_ += by;
+            heard_at_->store(last_seen_->time_since_epoch().count());
         }
         listener_.state_changed();
     });
@@ -84,11 +86,14 @@ void AgentLink::check() {
         return connect();
     }
     if (now >= last_frame_ + kSilence) {
-        if (state_ != LinkState::Refused) {
-            set_state(LinkState::Unreachable,
-                      info_ ? "the agent has stopped answering" : "the agent does not answer");
+        if (state_ != LinkState::Refused || transport_->is_refused()) {
+            const std::string problem = transport_->problem();
+            const std::string silence =
+                info_ ? "the agent has stopped answering" : "the agent does not answer";
+            set_state(transport_->is_refused() ? LinkState::Refused : LinkState::Unreachable,
+                      problem.empty() ? silence : problem);
         }
-        if (!heard_ && now < last_frame_ + kTry) {
+        if (!heard_ && now < last_frame_ + kTry && !transport_->is_refused()) {
             return say_subscribe(now);
         }
         drop_transport();
@@ -130,6 +135,7 @@ void AgentLink::received(std::string_view frame) {
     last_frame_ = loop_.now().mono;
     heard_ = true;
     last_seen_ = loop_.now().wall;
+    heard_at_->store(last_seen_->time_since_epoch().count());
     if (!answer) {
         return set_state(LinkState::Refused, answer.error().message);
     }
@@ -283,8 +289,11 @@ void AgentLink::update(const wire::Value& app, std::set<std::string>& changed) {
 }
 
 void AgentLink::set_state(LinkState state, std::string error) {
-    error_ = std::move(error);
+    const bool news = std::exchange(error_, std::move(error)) != error_;
     if (state_ == state) {
+        if (news && state != LinkState::Connected) {
+            listener_.state_changed();  // another reason
+        }
         return;
     }
     state_ = state;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -37,6 +38,12 @@ public:
 
     // False: not connected yet, or its queue is full.
     virtual bool send(std::string_view frame) = 0;
+
+    // Why it does not come about, as far as that is known; "": nothing is.
+    [[nodiscard]] virtual std::string problem() const { return {}; }
+
+    // Whether it is of no use any more and only a new one can be.
+    [[nodiscard]] virtual bool is_refused() const { return false; }
 };
 
 using Received = std::function<void(std::string_view frame)>;
@@ -78,6 +85,11 @@ public:
     // When the last frame came; nothing before the first one.
     [[nodiscard]] const std::optional<WallTime>& last_seen() const { return last_seen_; }
 
+    // The same in ns, 0 before; for other threads, and for as long as they like.
+    [[nodiscard]] std::shared_ptr<const std::atomic<std::int64_t>> heard() const {
+        return heard_at_;
+    }
+
     // Why it is not connected; empty when it is.
     [[nodiscard]] const std::string& error() const { return error_; }
 
@@ -117,6 +129,8 @@ private:
     LinkState state_ = LinkState::Connecting;
     WallTime since_;
     std::optional<WallTime> last_seen_;
+    std::shared_ptr<std::atomic<std::int64_t>> heard_at_ =
+        std::make_shared<std::atomic<std::int64_t>>(0);
     loop::Registration clock_hook_;
     MonoTime last_frame_;     // or the begin of the present try
     MonoTime last_push_;      // or snapshot

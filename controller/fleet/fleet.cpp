@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "shared/base/text.h"
+#include "shared/bus/key_text.h"
 #include "shared/bus/socket.h"
 #include "shared/json/app_json.h"
 #include "shared/log/log.h"
@@ -19,11 +20,56 @@ constexpr Duration kPublishDelay = std::chrono::milliseconds(20);
 
 class ZmqTransport : public Transport {
 public:
-    explicit ZmqTransport(std::unique_ptr<bus::Dealer> dealer) : dealer_(std::move(dealer)) {}
+    static Result<std::unique_ptr<Transport>> create(bus::Context& context,
+                                                     loop::EventLoop& loop,
+                                                     const bus::SocketLimits& limits,
+                                                     bus::Dealer::Target to,
+                                                     Received received) {
+        auto transport = std::make_unique<ZmqTransport>();
+        if (!to.server_key.empty()) {
+            transport->endpoint_ = to.endpoint;
+            transport->own_key_ = to.own.public_key;
+            to.told = [self = transport.get()](bus::Dealer::Way way) { self->way_ = way; };
+        }
+        BERTH_TRY(transport->dealer_,
+                  bus::Dealer::create(context, loop, limits, to, std::move(received)));
+        return std::unique_ptr<Transport>(std::move(transport));
+    }
 
     bool send(std::string_view frame) override { return dealer_->send(frame); }
 
+    [[nodiscard]] std::string problem() const override {
+        using enum bus::Dealer::Way;
+        if (!way_) {
+            return endpoint_.empty() ? "" : "nobody answers at " + endpoint_;
+        }
+        switch (*way_) {
+            case NoSuchHost:
+                return "there is no host of the name in " + endpoint_;
+            case NobodyThere:
+                return "nobody listens at " + endpoint_;
+            case Silent:
+                return "what listens at " + endpoint_ + " says nothing, so it is no agent";
+            case OtherKey:
+                return "who listens at " + endpoint_ +
+                       " hangs up: its key is another than the one given (`berth agent peers` "
+                       "there tells it), or it is no agent";
+            case NotLetIn:
+                return "it does not let this controller in; on its machine: berth agent "
+                       "authorize " +
+                       bus::shown_key(own_key_);
+            case Open:
+                break;
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool is_refused() const override { return way_ == bus::Dealer::Way::NotLetIn; }
+
 private:
+    std::string endpoint_;  // of one with CURVE
+    std::string own_key_;
+    std::optional<bus::Dealer::Way> way_;
     std::unique_ptr<bus::Dealer> dealer_;
 };
 
@@ -101,11 +147,17 @@ void Fleet::look_who_runs() {
 
 void Fleet::reconcile() {
     std::map<std::string, AgentTarget> wanted;
-    for (const AgentTarget& target : remote_) {
-        wanted.emplace(target.name, target);
-    }
     for (const AgentTarget& target : local_) {
         wanted.emplace(target.name, target);
+    }
+    for (const AgentTarget& target : remote_) {
+        if (!wanted.emplace(target.name, target).second) {
+            log::warning(
+                "an agent of this machine has the name of a remote one, which is not "
+                "shown; `berth controller remove-agent` forgets it, add-agent gives it "
+                "another name",
+                {{"agent", target.name}, {"remote", target.endpoint}});
+        }
     }
     std::vector<std::string> gone;
     for (const auto& [name, member] : members_) {
@@ -233,13 +285,11 @@ std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) co
     view->state = member.link->state();
     view->since = member.link->since();
     view->last_seen = member.link->last_seen();
+    view->heard = member.link->heard();
     view->error = member.link->error();
     if (member.stopped) {
         view->state = LinkState::Stopped;
         view->error = "it does not run; \"berth agent run --name " + view->name + "\" starts it";
-    }
-    if (!view->local && view->state == LinkState::Unreachable && !member.link->info()) {
-        view->error += "; over TCP, one that does not let this controller's key in looks the same";
     }
     view->info = member.link->info();
     if (view->error.empty() && view->info) {
@@ -274,13 +324,12 @@ Fleet::Connector zmq_connector(bus::Context& context,
                                std::size_t max_frame) {
     return [&context, &loop, max_frame, keys = std::move(keys)](
                const AgentTarget& target, Received received) -> Result<std::unique_ptr<Transport>> {
-        bus::Dealer::Target to{target.endpoint, target.server_key, {}};
+        bus::Dealer::Target to{target.endpoint, target.server_key, {}, {}};
         if (!target.server_key.empty()) {
             to.own = keys;
         }
         const bus::SocketLimits limits{static_cast<std::int64_t>(max_frame), 1000};
-        BERTH_TRY(auto dealer, bus::Dealer::create(context, loop, limits, to, std::move(received)));
-        return std::unique_ptr<Transport>(std::make_unique<ZmqTransport>(std::move(dealer)));
+        return ZmqTransport::create(context, loop, limits, std::move(to), std::move(received));
     };
 }
 

@@ -26,9 +26,9 @@ struct AgentTarget {
 };
 
 // All agents: those whose folders lie in HOME/agents, found by looking there once a second when the
-// folder has changed, and the remote ones that are told with set_remote(). A remote
-// one hides a local one of the same name: somebody has said how to reach it. Fleet loop thread, but
-// view().
+// folder has changed, and the remote ones that are told with set_remote(). A local
+// one hides a remote one of the same name: it came later, as no remote one may be added by its
+// name. Fleet loop thread, but view().
 class Fleet {
 public:
     // How an agent is reached: ZeroMQ, or a test's own.

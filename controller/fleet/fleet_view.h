@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,7 +20,9 @@ struct AgentView {
     bool local = true;
     LinkState state = LinkState::Connecting;
     WallTime since;
-    std::optional<WallTime> last_seen;
+    std::optional<WallTime> last_seen;  // when this view was made
+    std::shared_ptr<const std::atomic<std::int64_t>>
+        heard;  // the same as it is now, in ns; 0: never
     std::string error;
     std::optional<AgentInfo> info;
     std::size_t apps = 0;

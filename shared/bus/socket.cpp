@@ -1,5 +1,11 @@
 #include "shared/bus/socket.h"
 
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <utility>
+
 #include <zmq.hpp>
 
 #include "shared/base/ensure.h"
@@ -69,8 +75,12 @@ struct SocketImpl {
         return true;
     }
 
+    // Tells how the connections of this socket fare. To be called before connect().
+    void watch_way(Context& context, std::function<void(Dealer::Way)> told);
+
     loop::EventLoop& loop;
     zmq::socket_t socket;
+    std::unique_ptr<SocketImpl> monitor;
     std::function<void(std::vector<zmq::message_t>&)> received;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     loop::Registration watch;
@@ -78,6 +88,55 @@ struct SocketImpl {
 };
 
 namespace {
+
+constexpr int kWatchedEvents =
+    ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED |
+    ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+
+// Makes ways of the events of ZeroMQ's monitor.
+class WayReader {
+public:
+    // Nothing: it says nothing new.
+    std::optional<Dealer::Way> read(std::uint16_t event) {
+        using enum Dealer::Way;
+        switch (event) {
+            case ZMQ_EVENT_CONNECT_DELAYED:
+            case ZMQ_EVENT_CLOSED:
+                resolved_ = true;
+                return std::nullopt;
+            case ZMQ_EVENT_CONNECT_RETRIED: {
+                const bool resolved = std::exchange(resolved_, false);
+                // After a connection that there was, this is the first try of the next one.
+                return std::exchange(met_, false) ? std::nullopt
+                       : resolved                 ? set(NobodyThere)
+                                                  : set(NoSuchHost);
+            }
+            case ZMQ_EVENT_CONNECTED:
+                met_ = true;
+                return way_ == OtherKey ? std::nullopt : set(Silent);  // it will hang up again
+            case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                return set(OtherKey);
+            case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+                return set(NotLetIn);
+            case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+                return set(Open);
+            default:
+                return std::nullopt;
+        }
+    }
+
+private:
+    std::optional<Dealer::Way> set(Dealer::Way way) {
+        way_ = way;
+        return way;
+    }
+
+    std::optional<Dealer::Way> way_;
+    bool resolved_ = false;  // its name meant an address since the last try
+    bool met_ = false;       // somebody took the connection since then
+};
 
 std::string key_of(zmq::message_t& message) {
     try {
@@ -88,6 +147,28 @@ std::string key_of(zmq::message_t& message) {
 }
 
 }  // namespace
+
+void SocketImpl::watch_way(Context& context, std::function<void(Dealer::Way)> told) {
+    // Never one that was there before: libzmq lets go of a name later than of its socket.
+    static std::atomic<std::uint64_t> last{0};
+    const std::string address = "inproc://way-" + std::to_string(++last);
+    if (zmq_socket_monitor(socket.handle(), address.c_str(), kWatchedEvents) != 0) {
+        throw zmq::error_t();
+    }
+    monitor = std::make_unique<SocketImpl>(context, zmq::socket_type::pair, loop);
+    monitor->socket.set(zmq::sockopt::linger, 0);
+    monitor->attach(
+        [told = std::move(told), reader = WayReader()](std::vector<zmq::message_t>& parts) mutable {
+            std::uint16_t event = 0;
+            if (!parts.empty() && parts[0].size() >= sizeof event) {
+                std::memcpy(&event, parts[0].data(), sizeof event);
+            }
+            if (const auto way = reader.read(event)) {
+                told(*way);
+            }
+        });
+    monitor->socket.connect(address);
+}
 
 Router::Router(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
 
@@ -215,6 +296,9 @@ Result<std::unique_ptr<Dealer>> Dealer::create(Context& context,
                 received(parts[0].to_string_view());
             }
         });
+        if (target.told) {
+            impl->watch_way(context, target.told);
+        }
         impl->socket.connect(target.endpoint);
         return std::unique_ptr<Dealer>(new Dealer(std::move(impl)));
     } catch (const zmq::error_t& error) {

@@ -71,10 +71,22 @@ class Dealer {
 public:
     using Received = std::function<void(std::string_view frame)>;
 
+    // How far the way to a server over TCP has come. ZeroMQ tries again by itself, except after
+    // NotLetIn.
+    enum class Way : std::uint8_t {
+        NoSuchHost,   // its name means nothing
+        NobodyThere,  // nobody listens at that port, or nobody leads there
+        Silent,       // somebody took the connection, and has said nothing yet
+        OtherKey,     // they hang up on us: their key is another than `server_key`
+        NotLetIn,     // they do not allow our key
+        Open,
+    };
+
     struct Target {
-        std::string endpoint;    // ipc://… or tcp://…
-        std::string server_key;  // for CURVE; "" on ipc
-        KeyPair own;             // for CURVE
+        std::string endpoint;                // ipc://… or tcp://…
+        std::string server_key;              // for CURVE; "" on ipc
+        KeyPair own;                         // for CURVE
+        std::function<void(Way)> told = {};  // of CURVE: at each step; null: nobody wants to know
     };
 
     static Result<std::unique_ptr<Dealer>> create(Context& context,

@@ -43,7 +43,10 @@
 //                                                notes: {id: what there is to say besides}
 //   metrics   id, since_ns (an hour ago)      -> time, cpu_percent, rss_bytes, …: a list each
 //   scale     id, count, actor                -> changed (ids)
-//   authorize key, name / revoke key / peers  -> keys; only over the local socket
+//   authorize key, name, listen (tcp://HOST:PORT, for good) -> endpoint, public_key; only over the
+//             local socket, as revoke
+//   revoke    key                             -> (nothing)
+//   peers                                     -> peers (key, name), endpoint, public_key
 //   upgrade   folder                          -> (nothing); only over the local socket
 //   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as app
 //             ("": as nobody)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-import zmq
+import zmq.utils.z85
 
 from berthlib import alive, wait_for
 from relaylib import Apps, Wire, pack
@@ -19,7 +19,7 @@ SDK = pathlib.Path(__file__).resolve().parents[2] / "agent/sdk/python"
 def remote(home):
     own = zmq.curve_keypair()
     (home.agent_home / "agent.toml").write_text(
-        f'[ipc]\nlisten = "tcp://127.0.0.1:0"\nallow = ["{own[0].decode()}"]\n')
+        f'[ipc]\nlisten = "tcp://127.0.0.1:0"\nallow = ["{zmq.utils.z85.decode(own[0]).hex()}"]\n')
     home.down()
     home.up()
     apps = Apps(home)
@@ -65,7 +65,7 @@ def test_the_python_client_over_tcp(remote):
         import berth_ipc  # pylint: disable=import-outside-toplevel,import-error
     finally:
         sys.path.pop(0)
-    keys = (remote.server, *remote.own)
+    keys = (zmq.utils.z85.decode(remote.server).hex(), remote.own[0].decode(), zmq.utils.z85.decode(remote.own[1]).hex())
     with berth_ipc.connect("a", remote.secret("a"), remote.tcp, keys=keys) as far:
         got = []
         far.listen(got.append)

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include "shared/bus/context.h"
+#include "shared/bus/key_text.h"
 #include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
 #include "tests/unit/temp_folder.h"
@@ -238,4 +240,58 @@ TEST_CASE("keys are made once, kept private and refused when they are not") {
     CHECK_FALSE(is_key(""));
     CHECK_FALSE(is_key(std::string(40, ' ')));
     CHECK_FALSE(is_key(std::string(41, 'a')));
+}
+
+TEST_CASE("keys are read as hexadecimal digits and as Z85, and shown as digits") {
+    const TempFolder folder;
+    const std::string key = keys(folder, "a").public_key;
+    const std::string shown = shown_key(key);
+    CHECK(shown.size() == 64);
+    CHECK(shown.find_first_not_of("0123456789abcdef") == std::string::npos);
+    CHECK(parse_key(shown) == key);
+    CHECK(parse_key(key) == key);
+    CHECK(parse_key(" " + shown + "\n") == key);
+    std::string upper = shown;
+    for (char& c : upper) {
+        c = c >= 'a' ? static_cast<char>(c - 32) : c;
+    }
+    CHECK(parse_key(upper) == key);
+    for (const std::string& wrong : {std::string(),
+                                     shown.substr(1),
+                                     shown + "0",
+                                     std::string(64, 'g'),
+                                     std::string(39, 'a')}) {
+        CHECK_FALSE(parse_key(wrong));
+    }
+    CHECK(shown_key("no key") == "no key");
+}
+
+TEST_CASE("a dealer is told what is in its way") {
+    const TempFolder folder;
+    const KeyPair server = keys(folder, "server");
+    const KeyPair friendly = keys(folder, "friend");
+    const KeyPair stranger = keys(folder, "stranger");
+    Bed bed;
+    bed.allow({friendly.public_key});
+    const auto endpoint = bed.router->bind_curve("tcp://127.0.0.1:*", server);
+    REQUIRE(endpoint);
+    using Way = Dealer::Way;
+    const auto finds = [&](const std::string& at, const std::string& key, const KeyPair& own) {
+        std::optional<Way> last;
+        int times = 0;
+        const auto dealer = bed.dial({at, key, own, [&](Way way) {
+                                          times += way != Way::Silent && way == last ? 1 : 0;
+                                          last = way != Way::Silent ? std::optional(way) : last;
+                                      }});
+        const auto settled = [&] {  // what is tried again is told again
+            return last == Way::Open || last == Way::NotLetIn || times >= 2;
+        };
+        CHECK(bed.until(settled));
+        return last;
+    };
+    CHECK(finds(*endpoint, server.public_key, friendly) == Way::Open);
+    CHECK(finds(*endpoint, server.public_key, stranger) == Way::NotLetIn);
+    CHECK(finds(*endpoint, stranger.public_key, friendly) == Way::OtherKey);
+    CHECK(finds("tcp://127.0.0.1:1", server.public_key, friendly) == Way::NobodyThere);
+    CHECK(finds("tcp://no-such-host.invalid:1", server.public_key, friendly) == Way::NoSuchHost);
 }

@@ -1,23 +1,32 @@
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
-#include "shared/bus/socket.h"
+#include "shared/bus/key_text.h"
 
 namespace berth::control::verbs {
 
 using wire::Value;
 
 void authorize(Context& context, const Client& client, const wire::Request& request) {
-    const std::string key = request.args["key"].as_string();
-    if (!bus::is_key(key)) {
-        return refuse(
-            client, request, {ErrorCode::InvalidArgument, "a key is 40 characters of Z85", 0});
+    const auto key = bus::parse_key(request.args["key"].as_string());
+    if (!key) {
+        return refuse(client,
+                      request,
+                      {ErrorCode::InvalidArgument, "a key is " + std::string(bus::kKeyRule), 0});
     }
-    context.store.settings().add_peer({key, request.args["name"].as_string()});
-    ok(client, request);
+    if (const std::string endpoint = request.args["listen"].as_string(); !endpoint.empty()) {
+        if (const auto opened = context.listen(endpoint); !opened) {
+            return refuse(client, request, opened.error());
+        }
+    }
+    context.store.settings().add_peer({*key, request.args["name"].as_string()});
+    ok(client,
+       request,
+       Value::Map{{"endpoint", context.tcp_endpoint}, {"public_key", context.public_key}});
 }
 
 void revoke(Context& context, const Client& client, const wire::Request& request) {
-    const std::string key = request.args["key"].as_string();
+    const std::string given = request.args["key"].as_string();
+    const std::string key = bus::parse_key(given).value_or(given);
     if (!context.store.settings().remove_peer(key)) {
         return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
     }
@@ -34,7 +43,9 @@ void peers(Context& context, const Client& client, const wire::Request& request)
     }
     ok(client,
        request,
-       Value::Map{{"peers", std::move(peers)}, {"endpoint", context.tcp_endpoint}});
+       Value::Map{{"peers", std::move(peers)},
+                  {"endpoint", context.tcp_endpoint},
+                  {"public_key", context.public_key}});
 }
 
 void shutdown(Context& context, const Client& client, const wire::Request& request) {

@@ -25,7 +25,7 @@ export interface Options {
     endpoint?: string;
     /** How long a call may take unless it says otherwise; default 30 s. */
     timeoutMs?: number;
-    /** For tcp:// with CURVE: keys as 40 characters of Z85. */
+    /** For tcp:// with CURVE: keys in 64 hexadecimal digits, as `berth agent peers` shows them, or in 40 characters of Z85. */
     curve?: { serverKey: string; publicKey: string; secretKey: string };
     /** Told of what no call can tell: a handler that threw, a payload that is no msgpack. Default console.error. */
     onError?: (error: unknown) => void;

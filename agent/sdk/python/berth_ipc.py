@@ -469,6 +469,12 @@ def _pyzmq():
     return zmq
 
 
+def _curve_key(key):
+    """The key as libzmq takes it: 32 bytes, or 40 characters of Z85."""
+    text = key if isinstance(key, str) else key.decode()
+    return bytes.fromhex(text) if len(text) == 64 else text.encode()
+
+
 class _ZmqTransport:
     """The same through pyzmq, which CURVE needs. A ZeroMQ socket is for one thread at a time, and its
     descriptor only says "look again": whoever has used it wakes the reader when something is left."""
@@ -486,7 +492,7 @@ class _ZmqTransport:
         self.sock.sndhwm = self.sock.rcvhwm = 0
         if keys:
             self.sock.curve_serverkey, self.sock.curve_publickey, self.sock.curve_secretkey = (
-                key.encode() if isinstance(key, str) else key for key in keys)
+                _curve_key(key) for key in keys)
             self.sock.heartbeat_ivl, self.sock.heartbeat_timeout = 2000, 6000
         self.monitor = self.sock.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
@@ -1368,7 +1374,8 @@ class Client(_Verbs):
 
 def connect(app=None, secret=None, endpoint=None, timeout=30.0, keys=None):
     """A Client. It connects at its first call. `timeout`: seconds that a call may take unless it says
-    otherwise. `keys`: for tcp:// with CURVE, (the agent's public key, own public key, own secret key)."""
+    otherwise. `keys`: for tcp:// with CURVE, (the agent's public key, own public key, own secret key), each in 64
+    hexadecimal digits, as `berth agent peers` shows it, or in 40 characters of Z85."""
     return Client(app, secret, endpoint, timeout, keys)
 
 

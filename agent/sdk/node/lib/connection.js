@@ -132,6 +132,20 @@ class Connection {
     }
 }
 
+/** A key as libzmq takes it, in Z85 (ZeroMQ's RFC 32); 64 hexadecimal digits are how Berth shows it. */
+function z85(key) {
+    if (!/^[0-9a-f]{64}$/i.test(key)) return key;
+    const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+    const bytes = Buffer.from(key, "hex");
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 4) {
+        let value = bytes.readUInt32BE(at), five = "";
+        for (let i = 0; i < 5; i++, value = Math.floor(value / 85)) five = digits[value % 85] + five;
+        text += five;
+    }
+    return text;
+}
+
 /** The same through the package `zeromq`, which CURVE needs. */
 class CurveConnection {
     constructor(endpoint, on, curve, zeromq) {
@@ -144,7 +158,7 @@ class CurveConnection {
         this.socket = new zeromq.Dealer({
             immediate: true, linger: 0, sendHighWaterMark: 0, receiveHighWaterMark: 0,
             reconnectInterval: 50, reconnectMaxInterval: 1000, heartbeatInterval: 10_000, heartbeatTimeout: 30_000,
-            curveServerKey: curve.serverKey, curvePublicKey: curve.publicKey, curveSecretKey: curve.secretKey,
+            curveServerKey: z85(curve.serverKey), curvePublicKey: z85(curve.publicKey), curveSecretKey: z85(curve.secretKey),
         });
         const events = this.socket.events;
         events.on("handshake", () => on.ready());
