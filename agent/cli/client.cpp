@@ -18,7 +18,8 @@ namespace {
 
 constexpr Duration kRestartWait = std::chrono::seconds(10);
 constexpr Duration kSendWait = std::chrono::seconds(5);
-constexpr Duration kStoppedWait = std::chrono::seconds(1);  // one that is held still for longer
+constexpr Duration kStoppedWait = std::chrono::seconds(1);    // one that is held still for longer
+constexpr Duration kPassedOnWait = std::chrono::seconds(60);  // by the controller
 constexpr Duration kLook = std::chrono::milliseconds(200);
 constexpr Duration kOnTheWay = std::chrono::milliseconds(20);  // between two threads of ours
 
@@ -50,7 +51,7 @@ public:
 
     std::optional<std::string> over() {
         const MonoTime now = MonoClock::now();
-        if (now < next_look_) {
+        if (agent_home_.empty() || now < next_look_) {  // one of another machine is not seen
             return std::nullopt;
         }
         next_look_ = now + kLook;
@@ -77,18 +78,46 @@ Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
         if (auto lost = without_folder(agent_home)) {
             return fail(ErrorCode::Unavailable, std::move(*lost));
         }
+        const std::string name = agent_home.substr(agent_home.rfind('/') + 1);
         return fail(ErrorCode::Unavailable,
-                    "no agent runs at " + agent_home + "; start one with: berth up --detach");
+                    "no agent runs at " + agent_home + "; start one with: " +
+                        (name == "default" ? "berth up --detach"
+                                           : "berth agent run --name " + name + " --detach"));
     }
-    std::unique_ptr<Client> client(new Client(loop, agent_home));
-    Client* const self = client.get();
-    BERTH_TRY(client->dealer_,
+    std::unique_ptr<Client> client(
+        new Client(loop, agent_home, "the agent at " + agent_home, agent_service(agent_home)));
+    BERTH_CHECK(client->dial(context, path));
+    return client;
+}
+
+Result<std::unique_ptr<Client>> Client::connect_through(loop::EventLoop& loop,
+                                                        bus::Context& context,
+                                                        const std::string& home,
+                                                        const std::string& agent) {
+    const Service controller = controller_service(home);
+    const std::string path = controller_socket(home);
+    if (!running_pid(controller) || !answers(path)) {
+        return fail(ErrorCode::Unavailable,
+                    "no controller runs at " + home + "; start one with: berth up --detach");
+    }
+    std::unique_ptr<Client> client(new Client(loop, "", "the controller at " + home, controller));
+    client->through_ = agent;
+    BERTH_CHECK(client->dial(context, path));
+    return client;
+}
+
+Result<void> Client::dial(bus::Context& context, const std::string& path) {
+    BERTH_TRY(dealer_,
               bus::Dealer::create(context,
-                                  loop,
+                                  loop_,
                                   {wire::kMaxControlFrame, 1000},
                                   {"ipc://" + path, {}, {}},
-                                  [self](std::string_view frame) { self->received(frame); }));
-    return client;
+                                  [this](std::string_view frame) { received(frame); }));
+    return {};
+}
+
+bool Client::lives() const {
+    return agent_home_.empty() ? os::is_locked(service_.lock) : home_lives(agent_home_);
 }
 
 void Client::received(std::string_view frame) {
@@ -109,20 +138,31 @@ void Client::received(std::string_view frame) {
     }
 }
 
-void Client::send(const std::string& verb, wire::Value args, Answered answered) {
+void Client::send(const std::string& verb,
+                  wire::Value args,
+                  Answered answered,
+                  std::optional<Duration> timeout) {
     const std::uint64_t id = next_++;
-    const std::string frame = wire::encode_request({id, verb, std::move(args)});
+    const bool own = through_.empty();
+    std::string frame;
+    if (own) {
+        frame = wire::encode_request({id, verb, std::move(args)});
+    } else {
+        wire::Value::Map passed{{"agent", through_}, {"verb", verb}, {"args", std::move(args)}};
+        const Duration patience = timeout.value_or(kPassedOnWait);
+        passed.emplace_back("timeout_ms",
+                            static_cast<std::uint64_t>(patience / std::chrono::milliseconds(1)));
+        frame = wire::encode_request({id, "ask", std::move(passed)});
+    }
     // Connecting happens behind our back; until it has, there is nobody to send to.
-    const MonoTime give_up =
-        MonoClock::now() + (home_lives(agent_home_) ? kRestartWait : kSendWait);
+    const MonoTime give_up = MonoClock::now() + (lives() ? kRestartWait : kSendWait);
     Patience patience(agent_home_);
     while (!dealer_->send(frame)) {
         if (auto why = patience.over()) {
             return answered(fail(ErrorCode::Unavailable, std::move(*why)));
         }
         if (MonoClock::now() > give_up || !loop_.turn(std::chrono::milliseconds(2))) {
-            return answered(
-                fail(ErrorCode::Unavailable, "the agent at " + agent_home_ + " does not answer"));
+            return answered(fail(ErrorCode::Unavailable, who_ + " does not answer"));
         }
     }
     pending_[id] = std::move(answered);
@@ -135,15 +175,18 @@ Result<wire::Value> Client::ask(const std::string& verb,
     std::optional<Result<wire::Value>> result;
     const std::uint64_t id = next_;
     lost_ = false;
-    send(verb, std::move(args), [&result](Result<wire::Value> answer) {
-        result = std::move(answer);
-    });
-    const MonoTime give_up = MonoClock::now() + timeout;
+    send(
+        verb,
+        std::move(args),
+        [&result](Result<wire::Value> answer) { result = std::move(answer); },
+        timeout);
+    const MonoTime give_up =
+        MonoClock::now() + timeout + (through_.empty() ? Duration::zero() : kOnTheWay);
     Patience patience(agent_home_);
     std::optional<std::string> why;
     // Its end is an event; one that cannot be watched is found out by `timeout`.
-    const auto end = result ? std::nullopt : watch_end(agent_service(agent_home_));
-    bool ended = !result && !end && !running_pid(agent_service(agent_home_));
+    const auto end = result ? std::nullopt : watch_end(service_);
+    bool ended = !result && !end && !running_pid(service_);
     const auto watch =
         end ? loop_.watch(end->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
             : loop::Registration();
@@ -162,11 +205,9 @@ Result<wire::Value> Client::ask(const std::string& verb,
         pending_.erase(id);
         if (ended) {
             lost_ = true;
-            return fail(ErrorCode::Unavailable,
-                        "the agent at " + agent_home_ + " ended before it answered");
+            return fail(ErrorCode::Unavailable, who_ + " ended before it answered");
         }
-        return fail(ErrorCode::TimedOut,
-                    why.value_or("the agent at " + agent_home_ + " has not answered in time"));
+        return fail(ErrorCode::TimedOut, why.value_or(who_ + " has not answered in time"));
     }
     return std::move(*result);
 }

@@ -151,7 +151,11 @@ Words arguments_of(const Command& command, const Words& given) {
 // The agents below the home, and what else the controller there shows.
 Words agent_names(const Session& session) {
     const auto folders = os::list_folder(session.home + "/agents");
-    return folders ? *folders : Words();
+    Words names = folders ? *folders : Words();
+    for (const std::string& name : session.remote_agents()) {
+        names.push_back(name);
+    }
+    return names;
 }
 
 Words ids_of(Session& session, std::string_view typed) {

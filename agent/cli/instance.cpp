@@ -26,6 +26,14 @@ Service controller_service(const std::string& home) {
     return {home + "/controller/run/controller.lock", home + "/controller/run/controller.pid"};
 }
 
+std::string controller_socket(const std::string& home) {
+    return home + "/controller/run/control.sock";
+}
+
+std::string remote_agents_file(const std::string& home) {
+    return home + "/controller/run/remote-agents";
+}
+
 Service up_service(const std::string& home) {
     return {home + "/up.lock", home + "/up.pid"};
 }

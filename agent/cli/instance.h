@@ -19,6 +19,11 @@ struct Service {
 Service keeper_service(const std::string& agent_home);
 Service agent_service(const std::string& agent_home);
 Service controller_service(const std::string& home);
+// Where the controller of a home answers the command line, and where it writes down the names of
+// the agents of other machines.
+std::string controller_socket(const std::string& home);
+std::string remote_agents_file(const std::string& home);
+
 Service up_service(const std::string& home);
 
 // The pid of the process that holds the lock now. Nothing: nobody does.

@@ -4,9 +4,11 @@
 #include <vector>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/durations.h"
 #include "agent/cli/instance.h"
 #include "agent/cli/terminal.h"
 #include "shared/base/text.h"
+#include "shared/bus/key_text.h"
 #include "shared/os/cgroup.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -19,43 +21,93 @@ namespace berth::cli {
 
 using wire::Value;
 
-int run_agent_keys(Session& session) {
-    const std::string verb(session.arguments.command->name.substr(6));
-    Value::Map args;
-    if (verb != "peers") {
-        args = {{"key", session.arguments.words.front()},
-                {"name", session.arguments.get("--name")}};
-    }
-    const auto client = session.client(session.agent);
-    const auto info = client ? (*client)->ask(verb, args) : Result<Value>(fail(client.error()));
-    if (!info) {
-        return report(info.error());
-    }
-    const auto key = os::read_file(session.agent_home(session.agent) + "/keys/agent.pub");
-    if (verb != "peers") {
-        print(verb == "authorize" ? "authorized\n" : "revoked\n");
-        return kDone;
-    }
+namespace {
+
+// "10.0.0.5:6883" too.
+std::string as_endpoint(const std::string& text) {
+    return text.empty() || text.find("://") != std::string::npos ? text : "tcp://" + text;
+}
+
+// Where others reach what listens there: one that listens everywhere by the name of its machine.
+std::string reached_at(const std::string& endpoint) {
+    const std::size_t colon = endpoint.rfind(':');
+    const std::string host = endpoint.substr(0, colon);
+    const bool everywhere = host == "tcp://0.0.0.0" || host == "tcp://*" || host == "tcp://[::]";
+    return everywhere ? "tcp://" + os::host_name() + endpoint.substr(colon) : endpoint;
+}
+
+// A name for it at the controller: each machine's first agent is called default.
+std::string suggested_name(const std::string& agent) {
+    std::string host = os::host_name();
+    host.resize(std::min(host.find('.'), host.size()));
+    return agent == "default" && is_valid_id(host) ? host : agent;
+}
+
+// What makes the agent known to a controller, to be pasted there.
+std::string add_agent_line(const std::string& agent, const Value& info) {
+    return "berth controller add-agent " + suggested_name(agent) + " --endpoint " +
+           reached_at(info["endpoint"].as_string()) + " --key " +
+           bus::shown_key(info["public_key"].as_string());
+}
+
+int show_peers(const Session& session, const Value& info) {
+    const std::string key = bus::shown_key(info["public_key"].as_string());
+    const std::string endpoint = info["endpoint"].as_string();
     if (session.style.json) {
         json::JsonWriter json;
-        json.begin_object().field("endpoint", (*info)["endpoint"].as_string());
-        json.field("public_key", std::string(key ? trim(*key) : "")).key("peers").begin_array();
-        for (const Value& peer : (*info)["peers"].as_array()) {
+        json.begin_object().field("endpoint", endpoint);
+        json.field("public_key", key).key("peers").begin_array();
+        for (const Value& peer : info["peers"].as_array()) {
             json.begin_object()
                 .field("name", peer["name"].as_string())
-                .field("key", peer["key"].as_string())
+                .field("key", bus::shown_key(peer["key"].as_string()))
                 .end_object();
         }
         json.end_array().end_object();
         print(json.take() + "\n");
         return kDone;
     }
-    const std::string endpoint = (*info)["endpoint"].as_string();
     print("endpoint: " +
-          (endpoint.empty() ? "none; set [control] listen in agent.toml" : endpoint) + "\n");
-    print("public key: " + std::string(key ? trim(*key) : "") + "\n");
-    for (const Value& peer : (*info)["peers"].as_array()) {
-        print("allowed: " + peer["key"].as_string() + " " + peer["name"].as_string() + "\n");
+          (endpoint.empty() ? "none; authorize KEY --listen HOST:PORT, or [control] listen in "
+                              "agent.toml"
+                            : endpoint) +
+          "\n");
+    print("public key: " + key + "\n");
+    for (const Value& peer : info["peers"].as_array()) {
+        print("allowed: " + bus::shown_key(peer["key"].as_string()) + " " +
+              peer["name"].as_string() + "\n");
+    }
+    if (!endpoint.empty()) {
+        print("at the controller: " + add_agent_line(session.agent, info) + "\n");
+    }
+    return kDone;
+}
+
+}  // namespace
+
+int run_agent_keys(Session& session) {
+    const std::string verb(session.arguments.command->name.substr(6));
+    Value::Map args;
+    if (verb != "peers") {
+        args = {{"key", session.arguments.words.front()},
+                {"name", session.arguments.get("--name")},
+                {"listen", as_endpoint(session.arguments.get("--listen"))}};
+    }
+    const auto client = session.client(session.agent);
+    const auto info = client ? (*client)->ask(verb, args) : Result<Value>(fail(client.error()));
+    if (!info) {
+        return report(info.error());
+    }
+    if (verb == "peers") {
+        return show_peers(session, *info);
+    }
+    print(verb == "authorize" ? "authorized\n" : "revoked\n");
+    if (verb == "authorize" && (*info)["endpoint"].as_string().empty()) {
+        print_error(
+            "it listens to this machine alone; --listen HOST:PORT opens it to the "
+            "controller's");
+    } else if (verb == "authorize") {
+        print("at the controller: " + add_agent_line(session.agent, *info) + "\n");
     }
     return kDone;
 }
@@ -122,8 +174,23 @@ int run_controller(Session& session) {
             words.insert(words.end(), {option, arguments.get(option)});
         }
     }
-    if (arguments.has("--allow-remote")) {
-        words.emplace_back("--allow-remote");
+    for (const char* option : {"--allow-remote", "--no-wait"}) {
+        if (arguments.has(option)) {
+            words.emplace_back(option);
+        }
+    }
+    if (arguments.has("--timeout")) {
+        const auto limit = parse_duration(arguments.get("--timeout"));
+        if (!limit) {
+            return report(limit.error());
+        }
+        const auto seconds = std::chrono::ceil<std::chrono::seconds>(*limit).count();
+        words.insert(words.end(), {"--timeout", std::to_string(seconds)});
+    }
+    if (verb == "public-key" && ::isatty(STDERR_FILENO) != 0) {
+        print_error(
+            "let it in on the agent's machine: berth agent authorize KEY --listen "
+            "0.0.0.0:6883");
     }
     const bool changes = verb == "change-password";
     if ((changes || verb == "add-user" || verb == "reset-password") &&
@@ -136,6 +203,8 @@ int run_controller(Session& session) {
 }
 
 namespace {
+
+constexpr Duration kControllerAnswer = std::chrono::seconds(3);
 
 // Of many things that are to be seen to, the first.
 std::string first_of(std::vector<std::string> notes) {
@@ -169,6 +238,25 @@ void check_home(const std::string& home, const Check& check) {
     check(tried.has_value(),
           there ? "home is writable" : "home can be made in " + folder,
           tried ? "" : tried.error().message);
+}
+
+// The agents of other machines, as the controller sees them.
+template <class Check>
+void check_remote_agents(Session& session, const Check& check) {
+    const auto client = Client::connect_through(*session.loop, session.context, session.home, "");
+    const auto info = client ? (*client)->ask("agents", Value::Map{}, kControllerAnswer)
+                             : Result<Value>(fail(client.error()));
+    if (!info) {
+        return check(false, "the controller answers", info.error().message);
+    }
+    for (const Value& agent : (*info)["agents"].as_array()) {
+        if (!agent["local"].as_bool()) {
+            check(agent["state"].as_string() == "connected",
+                  "agent " + agent["name"].as_string() + " at " + agent["endpoint"].as_string() +
+                      " is " + agent["state"].as_string(),
+                  agent["error"].as_string());
+        }
+    }
 }
 
 }  // namespace
@@ -230,9 +318,11 @@ int run_doctor(Session& session) {
                   "not enforced; a service unit needs Delegate=yes");
         }
     }
-    check(running_pid(controller_service(session.home)).has_value(),
-          "a controller runs",
-          "start one with: berth up --detach");
+    const bool controller = running_pid(controller_service(session.home)).has_value();
+    check(controller, "a controller runs", "start one with: berth up --detach");
+    if (controller) {
+        check_remote_agents(session, check);
+    }
     return all_good ? kDone : kFailed;
 }
 

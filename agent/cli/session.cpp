@@ -67,10 +67,51 @@ std::string default_home() {
 
 Result<Client*> Session::client(const std::string& agent_name) {
     auto& slot = clients_[agent_name];
-    if (!slot) {
-        BERTH_TRY(slot, Client::connect(*loop, context, agent_home(agent_name)));
+    if (slot) {
+        return slot.get();
     }
+    if (is_remote(agent_name)) {
+        BERTH_TRY(slot, Client::connect_through(*loop, context, home, agent_name));
+        return slot.get();
+    }
+    if (!os::is_folder(agent_home(agent_name)) && agent_name != "default") {
+        const auto folders = os::list_folder(home + "/agents");
+        std::vector<std::string> names = folders ? *folders : std::vector<std::string>();
+        for (const std::string& name : remote_agents()) {
+            names.push_back(name);
+        }
+        const bool controller = running_pid(controller_service(home)).has_value();
+        return fail(ErrorCode::Unavailable,
+                    "no agent is called \"" + agent_name + "\" here" +
+                        (names.empty() ? "" : "; there are " + some_of(names)) +
+                        (controller ? ""
+                                    : "; those of other machines are known while a controller "
+                                      "runs here: berth up --detach"));
+    }
+    BERTH_TRY(slot, Client::connect(*loop, context, agent_home(agent_name)));
     return slot.get();
+}
+
+std::vector<std::string> Session::remote_agents() const {
+    std::vector<std::string> names;
+    const auto text = os::read_file(remote_agents_file(home));
+    if (!text || !running_pid(controller_service(home))) {
+        return names;
+    }
+    for (const std::string_view name : split(*text, '\n')) {
+        if (!name.empty()) {
+            names.emplace_back(name);
+        }
+    }
+    return names;
+}
+
+bool Session::is_remote(const std::string& agent_name) const {
+    if (os::is_folder(agent_home(agent_name))) {
+        return false;
+    }
+    const auto names = remote_agents();
+    return std::find(names.begin(), names.end(), agent_name) != names.end();
 }
 
 Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::string& log_file) {
@@ -194,6 +235,9 @@ Result<Listing> list_apps(Session& session,
              one ? std::vector<std::string>{session.agent} : session.running_agents()) {
             asked[name] = {};
         }
+        for (const std::string& name : one ? std::vector<std::string>() : session.remote_agents()) {
+            asked[name] = {};
+        }
         if (asked.empty()) {
             asked[session.agent] = {};  // says that nothing runs
         }
@@ -206,7 +250,8 @@ Result<Listing> list_apps(Session& session,
                 exit_code_of(answer.error()) != kUnreachable) {
                 return fail(answer.error());
             }
-            listing.silent.push_back(answer.error());
+            const std::string of = session.is_remote(name) ? "agent " + name + ": " : "";
+            listing.silent.push_back({answer.error().code, of + answer.error().message, 0});
             continue;
         }
         const wire::Value& info = *answer;

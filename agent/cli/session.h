@@ -46,7 +46,16 @@ struct Session {
         return home + "/agents/" + name;
     }
 
+    // Of an agent of this home, or of another machine when a controller of this home runs that
+    // knows it. Error: Unavailable, with the agents that there are.
     Result<Client*> client(const std::string& agent_name);
+
+    // Agents of other machines, by the names that the controller of this home has for them; empty
+    // also when none runs.
+    [[nodiscard]] std::vector<std::string> remote_agents() const;
+
+    // It is one of those, and none of this home.
+    [[nodiscard]] bool is_remote(const std::string& agent_name) const;
 
     // The connection is of no use any more: the next one is made anew.
     void forget_client(const std::string& agent_name) { clients_.erase(agent_name); }

@@ -437,6 +437,12 @@ int run_agent_run(Session& session) {
                        "\"" + name + "\" cannot name an agent: " + std::string(kIdRule),
                        0});
     }
+    if (session.is_remote(name)) {
+        return report({ErrorCode::AlreadyExists,
+                       "the controller of this home calls an agent of another machine \"" + name +
+                           "\"; give this one another name",
+                       0});
+    }
     const std::string agent_home = session.agent_home(name);
     if (auto made = os::make_folders(agent_home + "/run"); !made) {
         return report(made.error());
@@ -467,6 +473,12 @@ int run_agent_run(Session& session) {
 }
 
 int run_agent_stop(Session& session) {
+    if (session.is_remote(session.agent)) {
+        return report({ErrorCode::WrongState,
+                       "agent " + session.agent +
+                           " is on another machine; it is ended there: berth agent stop",
+                       0});
+    }
     const bool keep = session.arguments.has("--keep-apps");
     if (auto left = leave(session, session.agent, keep); !left) {
         return report(left.error());

@@ -10,6 +10,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/completion.h"
 #include "agent/cli/durations.h"
+#include "agent/cli/terminal_modes.h"
 #include "shared/time/backoff.h"
 #include "shared/wire/line_joiner.h"
 
@@ -292,4 +293,35 @@ TEST_CASE("of many names some are said") {
     CHECK(some_of({"a", "b", "c"}) == "a, b, c");
     CHECK(some_of({"a", "b", "c", "d"}, 3) == "a, b, c, d");  // "and 1 more" is no shorter
     CHECK(some_of({"a", "b", "c", "d", "e"}, 3) == "a, b, c and 2 more");
+}
+
+// --- what a program does to a terminal
+
+TEST_CASE("a terminal is put right after what was written to it, and left alone otherwise") {
+    const auto after = [](const std::vector<std::string>& pieces) {
+        TerminalModes modes;
+        for (const std::string& piece : pieces) {
+            modes.take(piece);
+        }
+        return modes.undo();
+    };
+    CHECK(after({"hello\r\n\x1b[2J\x1b[H"}).empty());
+    CHECK(after({"\x1b[?1049h"}) == "\x1b[?1049l");
+    CHECK(after({"\x1b[?1049h", "\x1b[?1049l"}).empty());
+    CHECK(after({"\x1b", "[", "?", "10", "49", "h"}) == "\x1b[?1049l");
+    CHECK(after({"\x1b[?25l"}) == "\x1b[?25h");
+    CHECK(after({"\x1b[?25l\x1b[?25h"}).empty());
+    CHECK(after({"\x1b[?1000;1006h\x1b[?2004h"}) == "\x1b[?1000l\x1b[?1006l\x1b[?2004l");
+    CHECK(after({"\x1b[?7l"}) == "\x1b[?7h");
+    CHECK(after({"\x1b="}) == "\x1b>");
+    CHECK(after({"\x1b=\x1b>"}).empty());
+    CHECK(after({"\x1b[31mred"}) == "\x1b[0m");
+    CHECK(after({"\x1b[31mred\x1b[0m"}).empty());
+    // The other screen goes last, so that the modes of the first are what they were.
+    CHECK(after({"\x1b[?1049h\x1b[?1000h\x1b[?25l"}) == "\x1b[?1000l\x1b[?25h\x1b[?1049l");
+    CHECK(after({"\x1b[?1049h\x1b"
+                 "c"})
+              .empty());  // it has put it right itself
+    CHECK(after({"\x1b[?" + std::string(100'000, '1') + "h"}).empty());
+    CHECK(after({"\x1b[?;;h\x1b[?h\x1b[\x1b[?1004h"}) == "\x1b[?1004l");
 }
