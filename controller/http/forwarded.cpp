@@ -1,6 +1,7 @@
 #include "controller/http/forwarded.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "shared/base/text.h"
@@ -115,13 +116,16 @@ bool is_ours(const Origin& origin, const Request& request, const Site& site) {
 
 bool find_origin(Request& request, const Site& site) {
     request.host = request.header("host").value_or("");
+    std::optional<bool> secure;
     if (site.trusts(request.address)) {
         Chain chain = read_x_forwarded(request);
         if (chain.addresses.empty() && chain.proto.empty() && chain.host.empty()) {
             chain = read_forwarded(request);
         }
         request.address = client_of(chain, request.address, site);
-        request.secure = to_lower(chain.proto) == "https";
+        if (!chain.proto.empty()) {
+            secure = to_lower(chain.proto) == "https";
+        }
         if (!chain.host.empty()) {
             request.host = chain.host;
         }
@@ -135,8 +139,10 @@ bool find_origin(Request& request, const Site& site) {
     }
     request.host = host->text();
     const auto origin = Origin::parse(request.header("origin").value_or(""));
-    request.secure = request.secure || site.is_secure(*host) ||
-                     (origin && origin->secure && is_ours(*origin, request, site));
+    if (origin && is_ours(*origin, request, site)) {
+        secure = origin->secure;  // the browser knows best
+    }
+    request.secure = secure.value_or(site.is_secure(*host));
     return true;
 }
 

@@ -274,6 +274,25 @@ TEST_CASE("an origin is ours by the host that was asked, or by what is configure
     CHECK_FALSE(ours("a", "http://a.evil.example"));
 }
 
+TEST_CASE("whether a browser speaks TLS is known by its origin, its proxy, or what is configured") {
+    const Site site = site_with({"https://panel.example.org/", "http://panel.lan/"}, {"10.0.0.1"});
+    const auto secure = [&](std::vector<std::pair<std::string, std::string>> headers) {
+        Request request = request_of(std::move(headers));
+        REQUIRE(find_origin(request, site));
+        return request.secure;
+    };
+    CHECK(secure({{"host", "panel.example.org"}}));
+    CHECK_FALSE(secure({{"host", "panel.lan"}}));
+    CHECK_FALSE(secure({{"host", "127.0.0.1:6880"}}));
+    CHECK_FALSE(secure({{"host", "panel.example.org"}, {"x-forwarded-proto", "http"}}));
+    CHECK(secure({{"host", "panel.lan"}, {"x-forwarded-proto", "https"}}));
+    CHECK(secure({{"host", "127.0.0.1:6880"}, {"origin", "https://panel.example.org"}}));
+    CHECK_FALSE(secure({{"host", "127.0.0.1:6880"}, {"origin", "https://evil.example"}}));
+    CHECK_FALSE(secure({{"host", "panel.example.org"},
+                        {"origin", "http://panel.example.org"},
+                        {"x-forwarded-proto", "https"}}));
+}
+
 TEST_CASE("cookies are of one controller, and safer over TLS") {
     const Cookies cookies("12ab", "");
     Request plain = request_of({{"cookie", "berth_session_ffff=other; berth_session_12ab=mine"}});
