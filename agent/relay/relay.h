@@ -49,6 +49,7 @@ struct RelayLimits {
     std::size_t stored_keys = 1'000'000;  // of all, on the disk
     Duration known_for = std::chrono::minutes(15);
     std::size_t pending_requests = 10'000;
+    std::size_t waiting_polls = 1000;      // of one mailbox
     std::size_t backlog = 1U << 20U;       // above it, no more is pushed until the peer has read
     std::size_t max_backlog = 32U << 20U;  // above it, a peer that gets events is disconnected
 };

@@ -146,6 +146,13 @@ void Relay::on_poll(Session& session, const RequestHeader& request, Parts payloa
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "poll takes no payload");
     }
+    const std::uint64_t wait = std::min(request.args.wait_ms.value_or(0), kLongestWaitMs);
+    if (wait > 0 && session.box->waiters.size() >= limits_.waiting_polls) {
+        return refuse(session,
+                      request.id,
+                      Code::Full,
+                      "too many polls wait for messages of this mailbox already");
+    }
     auto waiter = std::make_shared<Waiter>();
     waiter->session = session.number;
     waiter->request = request.id;
@@ -156,7 +163,6 @@ void Relay::on_poll(Session& session, const RequestHeader& request, Parts payloa
     if (waiter->max > 0 && box.waiters.empty() && serve(box, *waiter)) {
         return;
     }
-    const std::uint64_t wait = std::min(request.args.wait_ms.value_or(0), kLongestWaitMs);
     if (waiter->max > 0 && wait > 0) {
         return wait_for_messages(box, std::move(waiter), wait);
     }

@@ -144,6 +144,18 @@ def test_input_logs_and_explanation(up):
     assert status == 200 and detail["spec"] and detail["history"]
 
 
+def test_a_download_by_http_1_0_is_whole_and_ends_with_its_connection(up):
+    host, port = up.panel.host.split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        connection.sendall((f"GET /api/v1/agents/default/apps/a/logs/download HTTP/1.0\r\nCookie: {up.panel.cookie}\r\n\r\n").encode())
+        data = b""
+        while piece := connection.recv(65536):
+            data += piece
+    head, body = data.split(b"\r\n\r\n", 1)
+    assert b" 200 " in head and b"chunked" not in head.lower()
+    assert body.decode() == up.panel.ask("GET", "/agents/default/apps/a/logs/download")[1]
+
+
 def test_why_what_happened_and_what_would(up):
     ask = up.panel.ask
     up.load("dies.toml", '[app]\nid = "dies"\nshell = true\ncommand = "echo ouch >&2; exit 9"\n[restart]\npolicy = "never"\n')

@@ -241,6 +241,18 @@ def test_who_says_nothing_makes_room_for_apps(home):
             connection.close()
 
 
+def test_an_app_has_a_thousand_polls_that_wait(home):
+    apps = Apps(home)
+    apps.install("app")
+    wire = apps.wire("app")
+    for _ in range(1000):
+        wire.send("poll", wait_ms=60_000)
+    refused = wire.ask("poll", wait_ms=60_000)
+    assert refused.code != 0 and "too many polls" in refused.info["error"]
+    assert wire.ask("poll").code == 0  # one that does not wait is served
+    apps.close()
+
+
 # --- own logs
 
 

@@ -134,7 +134,7 @@ def test_log_in_live_input_download_and_health_through_a_proxy(case):
     assert browser.ask("GET", script.removeprefix(site.prefix))[0] == 200
 
     browser.log_in()
-    name = next(iter(browser.cookies))
+    name = next(name for name in browser.cookies if "_session_" in name)
     assert name.startswith("__Secure-" if site.prefix else "__Host-")
     assert "; Secure" in browser.last_cookie and f"; Path={site.prefix}/;" in browser.last_cookie
 
@@ -160,15 +160,17 @@ def test_log_in_live_input_download_and_health_through_a_proxy(case):
 @through(CASES)
 def test_the_audit_log_has_who_is_behind_the_proxy(case):
     site, proxy = case
-    browser = Browser(proxy.port, site.prefix, source="127.0.0.77")
+    here = f"127.1.{proxy.port // 256}.{proxy.port % 256}"
+    there = here.replace("127.1.", "127.2.")
+    browser = Browser(proxy.port, site.prefix, source=here)
     browser.log_in()
     # What a client says itself is before what the proxy adds, and is not believed.
-    liar = Browser(proxy.port, site.prefix, source="127.0.0.78")
+    liar = Browser(proxy.port, site.prefix, source=there)
     liar.ask("GET", "/healthz", headers={"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"})
     liar.ask("POST", "/api/v1/session", {"username": "admin", "password": "not this one"},
              {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"})
     entries = json.loads(browser.ask("GET", "/api/v1/audit?limit=3")[2])["entries"]
-    assert [entry["address"] for entry in entries[:2]] == ["127.0.0.78", "127.0.0.77"]
+    assert [entry["address"] for entry in entries[:2]] == [there, here]
 
 
 @through([case for case in CASES if case.id in ("nginx-below", "nginx-below-cut", "haproxy-root", "haproxy-below", "caddy-below-cut")])
