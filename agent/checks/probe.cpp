@@ -127,7 +127,9 @@ private:
             (void)std::from_chars(answer_.data() + space + 1, answer_.data() + end, status);
         }
         if (status < 100 || status > 599) {
-            return failed(Verdict::Bad, "what came back is not HTTP");
+            return failed(Verdict::Bad,
+                          interim_.empty() ? "what came back is not HTTP"
+                                           : "answered " + interim_ + " and nothing after that");
         }
         const std::string text = "answered " + std::to_string(status);
         status >= 200 && status < 400 ? finish(Verdict::Good, text) : failed(Verdict::Bad, text);
@@ -140,6 +142,7 @@ private:
             if (end == std::string::npos) {
                 return;  // what of it is there is looked at as it is, should no more come
             }
+            interim_ = answer_.substr(9, 3);
             answer_.erase(0, end + 4);
         }
     }
@@ -161,6 +164,7 @@ private:
         others_.erase(others_.begin());
         watch_.reset();
         answer_.clear();
+        interim_.clear();
         connect(next);
     }
 
@@ -177,6 +181,7 @@ private:
     std::string words_;
     ProbeDone done_;
     std::string answer_;
+    std::string interim_;  // the status of the last one before it
     os::UniqueFd socket_;
     loop::Registration watch_;
     loop::Registration timeout_;

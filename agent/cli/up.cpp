@@ -339,7 +339,9 @@ Result<void> leave(Session& session, const std::string& name, bool keep_apps) {
     if (refused) {
         return fail(*refused);
     }
-    if (!gone || !wait_for_end(*session.loop, until, kDownWait)) {
+    // The agent ends a moment after its keeper: until then its relay answers apps.
+    if (!gone || !wait_for_end(*session.loop, until, kDownWait) ||
+        !wait_for_end(*session.loop, agent_service(agent_home), kDownWait)) {
         return fail(ErrorCode::WrongState, "the agent is still stopping; see berth list");
     }
     return {};
