@@ -14,6 +14,16 @@ SLOW = float(os.environ.get("BERTH_SLOW", "1"))  # how much slower than usual th
 BIN = pathlib.Path(os.environ.get("BERTH_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/dev/bin"))
 
 
+CAPABILITIES = {"chown": 0, "setgid": 6, "setuid": 7, "net_admin": 12, "sys_admin": 21, "sys_nice": 23}  # capabilities(7)
+
+
+def may(*names):
+    """Whether this process has these capabilities: root of a container may lack some."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        effective = int(next(line.split()[1] for line in file if line.startswith("CapEff:")), 16)
+    return all(effective >> CAPABILITIES[name] & 1 for name in names)
+
+
 def become_subreaper():
     """Orphans of what a test kills come to us, whatever process 1 of this machine does with them."""
     ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)

@@ -10,7 +10,7 @@ import msgpack
 import pytest
 import zmq
 
-from berthlib import Home, alive, wait_for
+from berthlib import Home, alive, may, wait_for
 
 BROKEN = sorted((pathlib.Path(__file__).resolve().parents[1] / "unit/descriptors/broken").glob("*.*"))
 BROKEN = [p for p in BROKEN if p.suffix in (".toml", ".yaml", ".yml", ".json")]
@@ -323,7 +323,7 @@ def test_paths_that_a_descriptor_names_may_lie_outside(home):
     assert "leads out of its folder" in home.berth("start", "a-web").err
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(not may("chown"), reason="needs a root that may give files away")
 def test_root_is_warned_of_what_others_can_write(home):
     path = home.write("a.toml", '[app]\nid = "a"\ncommand = "true"\n')
     assert "decides" not in home.berth("load", path, check=0).err
