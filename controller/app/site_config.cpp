@@ -11,8 +11,6 @@ namespace berth::controller {
 
 namespace {
 
-const std::vector<std::string> kThisMachine = {"127.0.0.1", "::1"};
-
 Result<http::Site> site_of(const config::ControllerConfig& config) {
     http::Site site;
     for (const std::string& text : config.urls) {
@@ -59,7 +57,8 @@ Result<http::Site> load_site(const Paths& paths, const Options& options) {
     }
     std::vector<std::string> proxies = options.trusted_proxies;
     if (proxies.empty() && !options.urls.empty() && config.trusted_proxies.empty()) {
-        proxies = config.urls.empty() ? proxies : kThisMachine;  // the proxy runs beside us
+        // The proxy runs beside us.
+        proxies = config.urls.empty() ? proxies : std::vector<std::string>{"127.0.0.1", "::1"};
     }
     if (!proxies.empty()) {
         config.trusted_proxies = meant(proxies);

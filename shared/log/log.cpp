@@ -22,12 +22,12 @@ constexpr std::uint64_t kLargestFile = 8U << 20U;
 constexpr Duration kLook = std::chrono::seconds(1);
 constexpr std::size_t kLongestValue = 1024;
 
-std::atomic<Level> threshold{
-    Level::Info};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): a process has one stderr
+std::atomic<Level> threshold{Level::Info};
+std::atomic<bool> holding{false};
+std::atomic<std::int64_t> next_look_ns{0};
 
-std::atomic<bool> holding{false};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
-std::atomic<std::int64_t> next_look_ns{
-    0};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 // What a process remembers of its log: one, because its stderr is.
 struct State {
@@ -37,8 +37,9 @@ struct State {
 
 // Never destroyed: threads may log while the process exits.
 Guarded<State>& state() {
-    static auto& one = *new Guarded<State>;  // NOLINT(cppcoreguidelines-owning-memory)
-    return one;
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory,cppcoreguidelines-avoid-non-const-global-variables)
+    static auto* const one = new Guarded<State>;
+    return *one;
 }
 
 std::string_view level_name(Level level) {

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from berthlib import wait_for
+from berthlib import Home, wait_for
 from test_controller import PASSWORD, Panel, Up
 
 OTHER = "another good one"
@@ -44,6 +44,28 @@ class Browser(Panel):
 
 def controller(up, *words, stdin):
     return up.berth("controller", *words, stdin=stdin if isinstance(stdin, bytes) else stdin.encode())
+
+
+def test_the_address_of_the_panel_is_kept_until_it_is_forgotten(tmp_path):
+    home = Home(tmp_path / "home")
+    url = "https://panel.example.org/berth/"
+    try:
+        out = home.berth("up", "--detach", "--listen", "127.0.0.1:0", "--url", url, check=0).out
+        assert f"panel: {url}\n" in out and f"{url}setup#token=" in out and "its proxy asks: http://127.0.0.1:" in out
+        again = home.berth("up", "--url", url)
+        assert again.code == 1 and "berth down first" in again.err
+        home.berth("down", check=0)
+        assert f"panel: {url}\n" in home.berth("up", "--detach", "--listen", "127.0.0.1:0", check=0).out
+        home.berth("down", check=0)
+        for bad, why in (("panel.example.org", "https://"), ("https://panel.example.org/api/", "choose another path")):
+            refused = home.berth("up", "--detach", "--listen", "127.0.0.1:0", "--url", bad)
+            log = home.path / "up.log"
+            assert refused.code == 1 and why in refused.err + (log.read_text() if log.exists() else "")
+        out = home.berth("up", "--detach", "--listen", "127.0.0.1:0", "--url", "none", check=0).out
+        assert "panel: http://127.0.0.1:" in out and "example.org" not in out
+    finally:
+        home.berth("down", timeout=120)
+        home.destroy()
 
 
 def test_the_panel_of_everybody_changes_the_own_password_and_ends_the_other_sessions(up):
