@@ -6,7 +6,7 @@ namespace {
 
 constexpr Duration kWindow = std::chrono::minutes(1);
 constexpr Duration kSweep = std::chrono::seconds(1);
-constexpr std::uint64_t kLinesOfText = 30;
+constexpr std::uint64_t kLinesOfText = 100;
 constexpr std::size_t kMostEntries = 256;  // of each table
 
 }  // namespace

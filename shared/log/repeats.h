@@ -14,7 +14,7 @@ namespace berth::log {
 
 // Keeps lines that come again and again from filling a disk, whoever makes them come. A line that
 // was written is written again once a minute at most, with how often it came meanwhile; of lines
-// that have their text in common and differ in their fields, thirty a minute are written and the
+// that have their text in common and differ in their fields, a hundred a minute are written and the
 // others counted with the last of them. What is remembered has a bound: the oldest goes first, so
 // that a line may be written too often, and none is lost uncounted. One thread at a time.
 class Repeats {
