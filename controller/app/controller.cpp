@@ -188,13 +188,14 @@ Result<void> Controller::listen() {
     router_ =
         std::make_unique<http::Router>(*auth_, *workers_, router, api::all_routes(*services_));
     BERTH_TRY(front_,
-              http::Front::create(*http_loop_,
-                                  http_poster_,
-                                  front,
-                                  [this](http::Request request, http::Responder responder) {
-                                      return router_->dispatch(std::move(request),
-                                                               std::move(responder));
-                                  }));
+              http::Front::create(
+                  *http_loop_,
+                  http_poster_,
+                  front,
+                  [this](http::Request request, http::Responder responder) {
+                      return router_->dispatch(std::move(request), std::move(responder));
+                  },
+                  [this](const http::Request& head) { return router_->knows(head); }));
     url_ = "http://" + front_->address().text();
     return {};
 }

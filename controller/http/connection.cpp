@@ -90,7 +90,8 @@ bool Connection::read() {
         return state_ == State::Lingering;
     }
     reader_.feed({buffer.data(), outcome.bytes});
-    return true;
+    environment_.holds(*this, reader_.buffered());  // which may have closed it
+    return state_ == State::Reading;
 }
 
 // Looks how far the reader is. True: the state has changed.
@@ -111,6 +112,9 @@ bool Connection::on_progress() {
         if (!in_body_) {
             in_body_ = true;
             set_deadline(environment_.deadlines.body);
+            if (environment_.knows(reader_.head())) {
+                environment_.ranked(*this, Rank::Known);
+            }
         }
         if (reader_.expects_continue() && !continued_) {
             continued_ = true;
@@ -129,6 +133,7 @@ bool Connection::on_progress() {
 
 void Connection::begin_handling() {
     Request request = reader_.take();
+    environment_.holds(*this, reader_.buffered());
     request.address = address_;
     proved_ = true;
     began_ = false;

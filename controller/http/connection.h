@@ -37,7 +37,9 @@ public:
         Deadlines deadlines;
         RequestLimits limits;
         std::function<bool(Request request, Responder responder)> handle;  // see Front::Handle
+        std::function<bool(const Request& head)> knows;  // whether that will be true of it
         std::function<void(Connection& connection, Rank rank)> ranked;
+        std::function<void(Connection& connection, std::size_t bytes)> holds;
         std::function<void(Connection& connection)> closed;
     };
 

@@ -13,7 +13,8 @@ constexpr int kBacklog = 1024;
 Front::Front(loop::EventLoop& loop,
              loop::PosterPtr poster,
              const FrontOptions& options,
-             Handle handle)
+             Handle handle,
+             Knows knows)
     : loop_(loop),
       options_(options),
       environment_{loop,
@@ -21,7 +22,9 @@ Front::Front(loop::EventLoop& loop,
                    options.deadlines,
                    options.limits,
                    std::move(handle),
+                   std::move(knows),
                    [this](Connection& connection, Rank rank) { places_.rank(connection, rank); },
+                   [this](Connection& connection, std::size_t bytes) { held(connection, bytes); },
                    [this](Connection& connection) { places_.remove(connection); }},
       places_(options.max_half_open) {}
 
@@ -32,8 +35,10 @@ Front::~Front() {
 Result<std::unique_ptr<Front>> Front::create(loop::EventLoop& loop,
                                              loop::PosterPtr poster,
                                              const FrontOptions& options,
-                                             Handle handle) {
-    std::unique_ptr<Front> front(new Front(loop, std::move(poster), options, std::move(handle)));
+                                             Handle handle,
+                                             Knows knows) {
+    std::unique_ptr<Front> front(
+        new Front(loop, std::move(poster), options, std::move(handle), std::move(knows)));
     BERTH_TRY(os::UniqueFd listening, os::listen_tcp(options.listen, kBacklog));
     BERTH_TRY(front->options_.listen.port, os::bound_port(listening));
     front->acceptor_ = std::make_unique<loop::Acceptor>(
@@ -60,6 +65,17 @@ void Front::add(os::Accepted accepted) {
         std::make_shared<Connection>(environment_, std::move(accepted.socket), accepted.address);
     places_.add(connection, owner);
     connection->start();
+}
+
+void Front::held(Connection& connection, std::size_t bytes) {
+    places_.holds(connection, bytes);
+    while (places_.bytes() > options_.max_bytes) {
+        Connection* const heaviest = places_.heaviest();
+        if (heaviest == nullptr) {
+            return;
+        }
+        heaviest->close();
+    }
 }
 
 void Front::stop() {

@@ -15,23 +15,29 @@ struct FrontOptions {
     Deadlines deadlines;
     RequestLimits limits;
     std::size_t max_connections = 4096;
-    std::size_t max_half_open = 1024;  // of one address, that have not sent a whole request yet
+    std::size_t max_bytes = 64U << 20U;  // of requests that are not whole yet, of all together
+    std::size_t max_half_open = 1024;    // of one address, that have not sent a whole request yet
 };
 
 // Accepts connections and keeps them, without a thread for any of them: thousands that send half a
 // request, or do not read their answer, cost memory only. When all places are taken, or an address
-// has its share of half-open ones, the connection that has shown least makes room (see Places): so
-// a crowd, even of one's own address, keeps nobody out. Http loop thread. Destroyed after the loop
+// has its share of half-open ones, the connection that has shown least makes room (see Places), and
+// when what they have begun to send is too much, the one that holds most: so a crowd, even of one's
+// own address, keeps nobody out. Http loop thread. Destroyed after the loop
 // has ended.
 class Front {
 public:
     // True: it came from who is signed in, or with a browser that is known.
     using Handle = std::function<bool(Request request, Responder responder)>;
 
+    // Whether Handle will say so of the request whose head this is.
+    using Knows = std::function<bool(const Request& head)>;
+
     static Result<std::unique_ptr<Front>> create(loop::EventLoop& loop,
                                                  loop::PosterPtr poster,
                                                  const FrontOptions& options,
-                                                 Handle handle);
+                                                 Handle handle,
+                                                 Knows knows);
     ~Front();
     Front(const Front&) = delete;
     Front& operator=(const Front&) = delete;
@@ -48,9 +54,11 @@ private:
     Front(loop::EventLoop& loop,
           loop::PosterPtr poster,
           const FrontOptions& options,
-          Handle handle);
+          Handle handle,
+          Knows knows);
 
     void add(os::Accepted accepted);
+    void held(Connection& connection, std::size_t bytes);
     loop::EventLoop& loop_;
     FrontOptions options_;
     Connection::Environment environment_;

@@ -8,7 +8,7 @@ namespace berth::http {
 
 void Places::add(std::shared_ptr<Connection> connection, const std::string& owner) {
     Connection* const key = connection.get();
-    const Place place{std::move(connection), owner, Rank::HalfOpen, next_++};
+    const Place place{std::move(connection), owner, Rank::HalfOpen, next_++, 0};
     order_of(Rank::HalfOpen).emplace(place.number, key);
     half_open_[owner].emplace(place.number, key);
     places_.emplace(key, place);
@@ -37,9 +37,37 @@ void Places::rank(Connection& connection, Rank rank) {
     order_of(rank).emplace(found->second.number, &connection);
 }
 
+void Places::holds(Connection& connection, std::size_t bytes) {
+    const auto found = places_.find(&connection);
+    if (found != places_.end()) {
+        bytes_ = bytes_ - found->second.bytes + bytes;
+        found->second.bytes = bytes;
+    }
+}
+
+Connection* Places::heaviest() const {
+    constexpr std::size_t kToSpeakOf = 4096;
+    for (const Order& order : orders_) {
+        Connection* heaviest = nullptr;
+        std::size_t most = kToSpeakOf;
+        for (const auto& [number, connection] : order) {
+            const std::size_t bytes = places_.at(connection).bytes;
+            if (bytes >= most) {
+                most = bytes;
+                heaviest = connection;
+            }
+        }
+        if (heaviest != nullptr) {
+            return heaviest;
+        }
+    }
+    return nullptr;
+}
+
 void Places::remove(Connection& connection) {
     const auto found = places_.find(&connection);
     if (found != places_.end()) {
+        bytes_ -= found->second.bytes;
         leave(found->second);
         places_.erase(found);
     }

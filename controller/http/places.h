@@ -30,6 +30,9 @@ public:
 
     void rank(Connection& connection, Rank rank);
 
+    // How many bytes of requests that are not whole a connection holds now.
+    void holds(Connection& connection, std::size_t bytes);
+
     void remove(Connection& connection);
 
     // Who has to go before another one of this owner comes; null: there is room. Nobody has more
@@ -40,7 +43,13 @@ public:
     // answered.
     [[nodiscard]] Connection* least() const;
 
+    // Who has to go when all together hold more bytes than they may: of the lowest rank that holds
+    // any to speak of, the one that holds most. Null: nobody.
+    [[nodiscard]] Connection* heaviest() const;
+
     [[nodiscard]] std::size_t size() const { return places_.size(); }
+
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
     [[nodiscard]] std::vector<std::shared_ptr<Connection>> all() const;
 
@@ -52,6 +61,7 @@ private:
         std::string owner;
         Rank rank = Rank::HalfOpen;
         std::uint64_t number = 0;
+        std::size_t bytes = 0;
     };
 
     [[nodiscard]] Order& order_of(Rank rank) { return orders_[static_cast<std::size_t>(rank)]; }
@@ -60,6 +70,7 @@ private:
 
     std::size_t of_one_address_;
     std::uint64_t next_ = 0;
+    std::size_t bytes_ = 0;
     std::unordered_map<Connection*, Place> places_;
     std::array<Order, 3> orders_;
     std::unordered_map<std::string, Order> half_open_;  // by owner

@@ -5,6 +5,7 @@
 #include <Poco/Net/HTTPRequest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "shared/base/text.h"
 
@@ -66,8 +67,10 @@ void RequestReader::advance() {
         }
     }
     if (progress_ == Progress::Body && buffer_.size() >= length_) {
-        request_.body = buffer_.substr(0, length_);
-        buffer_.erase(0, length_);
+        // What is left is little; the room of a large body is not kept for it.
+        std::string rest = buffer_.substr(length_);
+        buffer_.resize(length_);
+        request_.body = std::exchange(buffer_, std::move(rest));
         progress_ = Progress::Complete;
     }
 }

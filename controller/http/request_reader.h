@@ -48,6 +48,12 @@ public:
 
     [[nodiscard]] const Rejection& rejection() const { return rejection_; }
 
+    // The request while its body comes: all but that is there.
+    [[nodiscard]] const Request& head() const { return request_; }
+
+    // How much memory is held for what waits for the rest of its request.
+    [[nodiscard]] std::size_t buffered() const { return buffer_.capacity(); }
+
     // The complete request; starts on the next one with what has come of it already.
     Request take();
 

@@ -174,9 +174,18 @@ bool Router::dispatch(Request request, Responder responder) const {
         return false;
     }
     const auto who = auth_.identify(options_.cookies.read(request, kSessionCookie));
-    const bool known = who || auth_.knows_browser(options_.cookies.read(request, kKnownCookie));
+    const bool known = who || is_known_browser(request);
     answer(std::move(request), who, known, std::move(responder));
     return known;
+}
+
+bool Router::is_known_browser(const Request& request) const {
+    return auth_.knows_browser(options_.cookies.read(request, kKnownCookie));
+}
+
+bool Router::knows(Request head) const {
+    return find_origin(head, options_.site) &&
+           (auth_.identify(options_.cookies.read(head, kSessionCookie)) || is_known_browser(head));
 }
 
 void Router::answer(Request request, const Who& who, bool known, Responder responder) const {

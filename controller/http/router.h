@@ -92,6 +92,9 @@ public:
     // True: it came from who is signed in, or with a browser that is known.
     bool dispatch(Request request, Responder responder) const;
 
+    // Whether it comes from who is signed in, or with a browser that is known.
+    [[nodiscard]] bool knows(Request head) const;
+
     [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 
 private:
@@ -115,6 +118,7 @@ private:
     [[nodiscard]] std::optional<Response> refuse_query(const Route& route,
                                                        const Request& request) const;
     [[nodiscard]] Result<void> take_body(const Route& route, Exchange& exchange) const;
+    [[nodiscard]] bool is_known_browser(const Request& request) const;
     void answer(Request request, const Who& who, bool known, Responder responder) const;
     void run(const Route& route, Exchange exchange, bool known) const;
 

@@ -54,6 +54,32 @@ def controller_pid(up):
     return int((up.path / "controller/run/controller.pid").read_text())
 
 
+def test_bodies_that_never_end_are_not_kept(up):
+    """Each may be a megabyte; all of them together are less than a hundred, and the signed-in still send theirs."""
+    pid = controller_pid(up)
+    before = resident(pid)
+    host, port = up.panel.host.split(":")
+    crowd = []
+    try:
+        for number in range(400):
+            connection = socket.create_connection((host, int(port)), timeout=10 * SLOW, source_address=(f"127.0.5.{1 + number % 50}", 0))
+            crowd.append(connection)
+            try:
+                connection.sendall(f"POST /api/v1/session HTTP/1.1\r\nHost: {up.panel.host}\r\nContent-Length: 1048576\r\n\r\n".encode()
+                                   + b"x" * (MIB - 1))
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it had to make room
+            if number % 50 == 49:
+                status, reply = up.panel.ask("POST", "/apps/actions", {"verb": "x" * 900_000, "apps": []})
+                assert status == 400 and "no verb" in reply["detail"]
+        grown = resident(pid) - before
+        print(f"the controller grew by {grown >> 10} KiB")
+        assert grown < 120 * MIB
+    finally:
+        for connection in crowd:
+            connection.close()
+
+
 def websocket(up):
     host, port = up.panel.host.split(":")
     connection = socket.create_connection((host, int(port)), timeout=10 * SLOW)
