@@ -45,23 +45,26 @@ void Places::holds(Connection& connection, std::size_t bytes) {
     }
 }
 
-Connection* Places::heaviest() const {
-    constexpr std::size_t kToSpeakOf = 4096;
-    for (const Order& order : orders_) {
-        Connection* heaviest = nullptr;
-        std::size_t most = kToSpeakOf;
-        for (const auto& [number, connection] : order) {
-            const std::size_t bytes = places_.at(connection).bytes;
-            if (bytes >= most) {
-                most = bytes;
-                heaviest = connection;
-            }
-        }
-        if (heaviest != nullptr) {
-            return heaviest;
+std::vector<std::shared_ptr<Connection>> Places::heaviest(std::size_t bytes) const {
+    std::vector<const Place*> holders;
+    for (const auto& [key, place] : places_) {
+        if (place.bytes > 0) {
+            holders.push_back(&place);
         }
     }
-    return nullptr;
+    std::sort(holders.begin(), holders.end(), [](const Place* a, const Place* b) {
+        return a->rank != b->rank ? a->rank < b->rank : a->bytes > b->bytes;
+    });
+    std::vector<std::shared_ptr<Connection>> heaviest;
+    std::size_t given_back = 0;
+    for (const Place* const holder : holders) {
+        if (given_back >= bytes) {
+            break;
+        }
+        given_back += holder->bytes;
+        heaviest.push_back(holder->connection);
+    }
+    return heaviest;
 }
 
 void Places::remove(Connection& connection) {

@@ -43,9 +43,9 @@ public:
     // answered.
     [[nodiscard]] Connection* least() const;
 
-    // Who has to go when all together hold more bytes than they may: of the lowest rank that holds
-    // any to speak of, the one that holds most. Null: nobody.
-    [[nodiscard]] Connection* heaviest() const;
+    // Who has to go when all together hold more than they may, so that `bytes` are given back: of
+    // the lowest rank those that hold most, then of the next.
+    [[nodiscard]] std::vector<std::shared_ptr<Connection>> heaviest(std::size_t bytes) const;
 
     [[nodiscard]] std::size_t size() const { return places_.size(); }
 
