@@ -8,9 +8,10 @@ import threading
 import time
 
 import pytest
+import zmq
 
 from berthlib import SLOW, Home, alive, wait_for
-from relaylib import Apps, pack
+from relaylib import Apps, pack, unpack
 from test_controller import Panel, Up
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
@@ -313,6 +314,24 @@ def test_of_what_one_sends_twenty_thousand_keys_are_known(home):
         pass
     assert [again("key 19999"), again("first")] == [0, 1]
     apps.close()
+
+
+def test_four_thousand_wait_for_events_and_the_next_is_answered_at_once(home):
+    control = zmq.Context()
+    socket_ = control.socket(zmq.DEALER)
+    socket_.linger = 0
+    socket_.connect(f"ipc://{home.agent_home}/run/control.sock")
+    try:
+        for number in range(1, 4097):
+            socket_.send(pack([1, number, "events", {"after": 1 << 40, "wait_ms": 60_000}]))
+        assert not socket_.poll(500)  # all of them wait
+        socket_.send(pack([1, 9999, "events", {"after": 1 << 40, "wait_ms": 60_000}]))
+        assert socket_.poll(10_000 * SLOW)
+        reply = unpack(socket_.recv())
+        assert reply[1] == 9999 and reply[3]["events"] == []
+    finally:
+        socket_.close()
+        control.term()
 
 
 # --- own logs
