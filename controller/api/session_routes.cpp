@@ -66,7 +66,8 @@ void open_session(const Services& services, Exchange exchange, bool is_setup) {
         *user,
         *password,
         exchange.request.address,
-        std::string(services.cookies.read(exchange.request, http::kKnownCookie))};
+        std::string(services.cookies.read(exchange.request, http::kKnownCookie)),
+        exchange.who};
     Duration retry_after = Duration::zero();
     const auto opened = is_setup ? services.auth.set_up(*token, credentials, retry_after)
                                  : services.auth.log_in(credentials, retry_after);

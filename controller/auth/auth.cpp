@@ -224,9 +224,11 @@ void Auth::tell_ended() {
 
 LoginBrake::Try Auth::try_of(const Credentials& credentials) const {
     const auto address = os::IpAddress::parse(credentials.address);
-    return {credentials.user,
-            address ? address->owner() : credentials.address,
-            devices_->find(credentials.devices, credentials.user).value_or("")};
+    std::string device = devices_->find(credentials.devices, credentials.user).value_or("");
+    if (device.empty() && credentials.who && credentials.who->user == credentials.user) {
+        device = credentials.who->session;
+    }
+    return {credentials.user, address ? address->owner() : credentials.address, std::move(device)};
 }
 
 // The try is counted before its work, so that tries in parallel do not all go for free.

@@ -67,8 +67,9 @@ public:
     struct Credentials {
         std::string user;
         std::string password;
-        std::string address;  // where the request came from
-        std::string devices;  // the cookie of known browsers, "" for none
+        std::string address;               // where the request came from
+        std::string devices;               // the cookie of known browsers, "" for none
+        std::optional<Identity> who = {};  // who is signed in there already
     };
 
     // Opens a session. Unauthenticated: wrong name or password. Exhausted: too many tries, and

@@ -18,14 +18,9 @@ const Option kTimeout{
     "DURATION",
     "how long to wait for the outcome; else as long as the apps' own limits allow"};
 const Option kVerbose{"--verbose", "-v", "", "name each app, however many there are"};
-const Option kUrl{"--url",
-                  "",
-                  "URL",
-                  "what browsers use to reach the panel through a proxy; kept, `none` forgets"};
-const Option kTrustedProxy{"--trusted-proxy",
-                           "",
-                           "ADDRESS",
-                           "who may say for whom it asks; kept, with --url this machine"};
+const Option kUrl{"--url", "", "URL", "what browsers call it, behind a proxy; kept"};
+const Option kTrustedProxy{
+    "--trusted-proxy", "", "ADDRESS", "whose word on who is behind it counts; kept"};
 const Option kIfNeeded{"--if-needed", "", "", "what is so already is no failure"};
 
 std::vector<Command> make_commands() {

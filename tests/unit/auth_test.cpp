@@ -446,6 +446,15 @@ TEST_CASE("guesses shut nobody out but who guesses") {
         CHECK_FALSE(
             world.log_in("ann", kGood, "10.0.0.1"));  // whom it cannot tell from who guesses
     }
+    SECTION("and where the owner is signed in already") {
+        REQUIRE(slowed("ann", "10.0.0.1"));
+        CHECK(
+            world.auth->log_in({"ann", kGood, "10.0.0.1", "", known->identity}, world.retry_after));
+        const auto own = world.log_in("eve", kGood, "10.0.0.1");
+        REQUIRE(own);
+        CHECK_FALSE(
+            world.auth->log_in({"ann", kGood, "10.0.0.1", "", own->identity}, world.retry_after));
+    }
     SECTION("others at the address get in") {
         REQUIRE(slowed("ann", "10.0.0.1"));
         CHECK(world.log_in("eve", kGood, "10.0.0.1"));
