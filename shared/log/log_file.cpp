@@ -15,6 +15,8 @@ namespace berth::log {
 namespace {
 
 constexpr std::string_view kSuffix = ".log";
+constexpr std::string_view kAside = ".1";
+constexpr std::string_view kDeleted = " (deleted)";  // as /proc says it
 
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -34,7 +36,13 @@ void LogFile::begin() {
     std::array<char, PATH_MAX> target{};
     const std::string link = "/proc/self/fd/" + std::to_string(fd_);
     const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
-    const std::string_view path(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    std::string_view path(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    // Who started this process may have held what was put aside, or removed, meanwhile.
+    for (const std::string_view former : {kDeleted, kAside}) {
+        if (path.size() > former.size() && path.substr(path.size() - former.size()) == former) {
+            path.remove_suffix(former.size());
+        }
+    }
     if (path.size() > kSuffix.size() && path.substr(path.size() - kSuffix.size()) == kSuffix) {
         path_ = path;
     }
@@ -53,10 +61,14 @@ void LogFile::look_after() {
     if (path_.empty() || ::fstat(fd_, &ours) != 0) {
         return;
     }
-    const bool is_there = ::stat(path_.c_str(), &there) == 0;
-    if (is_there ? !same_file(ours, there) : ours.st_nlink == 0) {
-        reopen();  // another process has begun a new one, or it was removed
-    } else if (is_there && static_cast<std::uint64_t>(ours.st_size) >= largest_) {
+    bool is_there = ::stat(path_.c_str(), &there) == 0;
+    if (!is_there && ours.st_nlink > 0) {
+        begin();  // its folder may have another name now
+        is_there = !path_.empty() && ::stat(path_.c_str(), &there) == 0;
+    }
+    if (!is_there || !same_file(ours, there)) {
+        reopen();  // another process has begun a new one, or it was moved or removed
+    } else if (static_cast<std::uint64_t>(ours.st_size) >= largest_) {
         rotate();
     }
 }
@@ -94,7 +106,7 @@ void LogFile::rotate() const {
     if (::flock(lock, LOCK_EX | LOCK_NB) == 0 && ::fstat(lock, &locked) == 0 &&
         ::stat(path_.c_str(), &there) == 0 && same_file(locked, there) &&
         static_cast<std::uint64_t>(locked.st_size) >= largest_) {
-        (void)::rename(path_.c_str(), (path_ + ".1").c_str());
+        (void)::rename(path_.c_str(), (path_ + std::string(kAside)).c_str());
         reopen();
     }
     (void)::close(lock);

@@ -140,6 +140,34 @@ TEST_CASE("a log that is large is put aside, and all who write to it go on in th
     say(two, two_fd, "too ");
     CHECK(content(path) == "fresh too ");
 
+    // A process that was started with what another had put aside, or removed, goes on in the new
+    // one.
+    for (const bool removed : {false, true}) {
+        const auto inherited = open(path);
+        const std::string was = path + (removed ? ".2" : ".1");
+        REQUIRE(::rename(path.c_str(), was.c_str()) == 0);
+        if (removed) {
+            REQUIRE(::rename(was.c_str(), (path + ".1").c_str()) == 0);
+            REQUIRE(::unlink((path + ".1").c_str()) == 0);
+        }
+        say(one, one_fd, "new ");
+        LogFile late(inherited.get(), 100);
+        say(late, inherited, "late ");
+        CHECK(content(path) == "new late ");
+    }
+
+    // A folder that has another name now.
+    const std::string other_folder = folder.path() + "/moved";
+    REQUIRE(berth::os::make_folders(folder.path() + "/home"));
+    const auto moving = open(folder.path() + "/home/up.log");
+    LogFile moved(moving.get(), 100);
+    say(moved, moving, "before ");
+    REQUIRE(::rename((folder.path() + "/home").c_str(), other_folder.c_str()) == 0);
+    say(moved, moving, std::string(100, 'x'));
+    say(moved, moving, "after");
+    CHECK(content(other_folder + "/up.log") == "after");
+    CHECK(content(other_folder + "/up.log.1").size() == 107);
+
     // What is nobody's log by its name, or is not appended to, stays as it is.
     const std::string other = folder.path() + "/out.txt";
     const auto other_fd = open(other);
