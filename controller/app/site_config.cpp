@@ -5,6 +5,7 @@
 #include "shared/base/text.h"
 #include "shared/config/controller_config.h"
 #include "shared/config/toml_edit.h"
+#include "shared/log/log.h"
 #include "shared/os/file.h"
 
 namespace berth::controller {
@@ -50,6 +51,9 @@ Result<http::Site> load_site(const Paths& paths, const Options& options) {
     }
     const std::string before = read ? *read : "";
     BERTH_TRY(auto config, config::parse_controller_config(file, before));
+    for (const std::string& line : config.warnings) {
+        log::warning("controller.toml", {{"warning", line}});
+    }
     std::string text = before;
     if (!options.urls.empty()) {
         config.urls = meant(options.urls);

@@ -26,13 +26,10 @@ Result<ControllerConfig> parse_controller_config(const std::string& file, std::s
         });
         root.finish();
     }
-    std::vector<std::string> lines = report.problems();
-    for (std::string& line : report.warnings()) {
-        lines.push_back(std::move(line));
+    if (report.has_problems()) {
+        return fail(ErrorCode::InvalidArgument, join(report.problems(), "\n"));
     }
-    if (!lines.empty()) {
-        return fail(ErrorCode::InvalidArgument, join(lines, "\n"));
-    }
+    config.warnings = report.warnings();
     return config;
 }
 

@@ -16,6 +16,7 @@ namespace berth::config {
 struct ControllerConfig {
     std::vector<std::string> urls;
     std::vector<std::string> trusted_proxies;
+    std::vector<std::string> warnings;  // keys that nobody reads
 };
 
 // Errors read like those of descriptors; all of them, one a line.
