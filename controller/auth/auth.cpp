@@ -32,8 +32,13 @@ Duration since_boot(WallTime time, const Now& now) {
 
 Result<std::unique_ptr<Auth>> Auth::create(store::Store& store, Clock clock) {
     std::unique_ptr<Auth> auth(new Auth(store, std::move(clock)));
-    BERTH_TRY(auto device_key, store.device_key(random_token()));
-    auth->devices_ = std::make_unique<Devices>(std::move(device_key));
+    const std::string fresh = random_token();
+    const auto device_key = store.device_key(fresh);
+    if (!device_key) {
+        log::warning("browsers will not be known after the next start",
+                     {{"error", device_key.error().message}});
+    }
+    auth->devices_ = std::make_unique<Devices>(device_key.value_or(fresh));
     BERTH_CHECK(auth->reload());
     BERTH_TRY(auto sessions, store.sessions());
     const Now now = auth->clock_();

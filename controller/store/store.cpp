@@ -27,17 +27,36 @@ CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql",
-    // The audit log keeps its last million entries: only what is older may go.
-    R"sql(
-DROP TRIGGER audit_no_delete;
-CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit WHEN OLD.id > (SELECT max(id) FROM audit) - 1000000
-    BEGIN SELECT RAISE(ABORT, 'append-only'); END;
-)sql",
 };
 constexpr const char* kSetupKey = "setup_token_hash";
+
+// The audit log keeps its last million entries: only what is older may go. Set at each open rather
+// than by a migration, which would keep an earlier controller, that is gone back to, from the file.
+constexpr const char* kAuditRule = R"sql(
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit WHEN OLD.id > (SELECT max(id) FROM audit) - 1000000
+    BEGIN SELECT RAISE(ABORT, 'append-only'); END
+)sql";
+
 constexpr std::uint64_t kKeptAudit = 1'000'000;  // entries, as the trigger has it
 constexpr std::uint64_t kPruneEvery = 1000;      // entries
 constexpr const char* kDeviceKey = "device_key";
+
+// Where nothing can be written now, the next open does it.
+void bound_audit(db::Database& database) {
+    bool bounded = false;
+    {
+        db::Rows rule =
+            database.query("SELECT sql FROM sqlite_master WHERE name = 'audit_no_delete'");
+        bounded = rule.next() && rule.text(0).find("WHEN") != std::string::npos;
+    }
+    if (!bounded) {
+        db::Transaction transaction(database);
+        (void)database.run("DROP TRIGGER IF EXISTS audit_no_delete");
+        (void)database.run(kAuditRule);
+        (void)transaction.commit();
+    }
+    (void)database.take_failure();
+}
 
 UserRow user_of(const db::Rows& row) {
     UserRow user;
@@ -98,6 +117,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& file) {
     db::Options options;
     options.file = file;
     BERTH_TRY(auto database, db::Database::open(options, {kMigrations}));
+    bound_audit(*database);
     return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(std::move(database))));
 }
 
@@ -260,9 +280,16 @@ Result<void> Store::set_setup_token_hash(const std::string& hash) {
 
 Result<std::string> Store::device_key(const std::string& offered) {
     return guarded<std::string>("read the key of known browsers", [&](Impl& impl) {
-        (void)impl.db->run("INSERT OR IGNORE INTO meta VALUES (?, ?)", {kDeviceKey, offered});
-        db::Rows row = impl.db->query("SELECT value FROM meta WHERE key = ?", {kDeviceKey});
-        return row.next() ? row.text(0) : std::string();
+        const auto read = [&impl] {
+            db::Rows row = impl.db->query("SELECT value FROM meta WHERE key = ?", {kDeviceKey});
+            return row.next() ? row.text(0) : std::string();
+        };
+        std::string key = read();
+        if (key.empty()) {
+            (void)impl.db->run("INSERT OR IGNORE INTO meta VALUES (?, ?)", {kDeviceKey, offered});
+            key = read();
+        }
+        return key;
     });
 }
 
@@ -303,10 +330,14 @@ Result<void> Store::add_audit(const AuditRow& row) {
             "INSERT INTO audit (time, actor, address, verb, target, result) VALUES (?, ?, ?, ?, ?, "
             "?)",
             {row.time, row.actor, row.address, row.verb, row.target, row.result});
+        if (impl.db->failed()) {
+            return {};  // which guarded() turns into an error
+        }
         db::Rows last = impl.db->query("SELECT max(id) FROM audit");
         const std::uint64_t id = last.next() ? last.count(0) : 0;
         if (id > kKeptAudit && id % kPruneEvery == 0) {
             (void)impl.db->run("DELETE FROM audit WHERE id <= ?", {id - kKeptAudit});
+            (void)impl.db->take_failure();  // the entry is there; the next thousandth tries again
         }
         return {};
     });

@@ -174,6 +174,10 @@ def test_the_audit_log_keeps_its_last_million_entries_and_lets_nobody_take_one_o
                 db.execute(statement)
         before = db.execute("SELECT count(*) FROM audit").fetchone()[0]
         db.execute("UPDATE sqlite_sequence SET seq = 1001999 WHERE name = 'audit'")
+        # As an earlier version has made it, which must be able to read the file again.
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+        db.execute("DROP TRIGGER audit_no_delete")
+        db.execute("CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append-only'); END")
     assert before > 2
     up.berth("controller", "add-user", "millionth", stdin=b"correct horse battery\n", check=0)
     with sqlite3.connect(file, timeout=10) as db:
