@@ -115,6 +115,9 @@ public:
             (*client)->send("shutdown", wire::Value::Map{{"keep_apps", keep_apps}}, [](auto&&) {});
         }
         keep_apps_ = keep_apps;
+        if (keep_apps) {
+            agent_retry_.reset();  // the keeper stays: its end is not to be waited for
+        }
         check_done();
     }
 
@@ -211,9 +214,6 @@ private:
         const std::string agent_home = session_.agent_home("default");
         const bool keeper_gone = keep_apps_ || !running_pid(keeper_service(agent_home));
         if (!keeper_gone || running_pid(agent_service(agent_home))) {
-            if (keep_apps_ && !agent_watch_.active()) {
-                return watch_agent();
-            }
             if (keep_apps_) {
                 // The keeper stays; wait for the agent instead.
                 auto agent = watch_end(agent_service(agent_home));

@@ -199,3 +199,13 @@ def test_top_follows_the_window(home):
         lines = terminal.text().split("\n")
         assert max(map(len, lines)) <= 50 and len(lines) <= 9
         assert terminal.modes() == terminal.before
+
+
+def test_going_down_right_after_coming_up_keeps_the_apps_and_ends(empty_home):
+    home = empty_home
+    for _ in range(5):  # as fast as possible: `up` was still about to look for its keeper
+        home.berth("up", "--detach", "--listen", "127.0.0.1:0", check=0)
+        assert "the apps go on" in home.berth("down", "--keep-apps", check=0, timeout=30).out
+    home.berth("up", "--detach", "--listen", "127.0.0.1:0", check=0)
+    home.berth("down", check=0, timeout=30)
+    assert not home.pid_of("keeper") or not alive(home.pid_of("keeper"))
