@@ -38,6 +38,7 @@ int run_agent_stop(Session& session);
 int run_agent_keys(Session& session);  // authorize, revoke, peers
 int run_controller(Session& session);
 int run_doctor(Session& session);
+int run_service_install(Session& session);
 int run_agent_upgrade(Session& session);
 
 int run_completion(Session& session);

@@ -23,7 +23,7 @@ int run_version(Session& session) {
     return kDone;
 }
 
-constexpr std::array<std::pair<std::string_view, Run>, 50> kRuns = {{
+constexpr std::array<std::pair<std::string_view, Run>, 51> kRuns = {{
     {"notify", run_notify},
     {"poll", run_poll},
     {"outbox", run_outbox},
@@ -67,6 +67,7 @@ constexpr std::array<std::pair<std::string_view, Run>, 50> kRuns = {{
     {"controller remove-agent", run_controller},
     {"controller public-key", run_controller},
     {"home", run_home},
+    {"service install", run_service_install},
     {"doctor", run_doctor},
     {"agent upgrade", run_agent_upgrade},
     {"completion", run_completion},
