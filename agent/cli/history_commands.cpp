@@ -181,7 +181,9 @@ int run_crashes(Session& session) {
 }
 
 int run_check(Session& session) {
+    constexpr std::size_t kMostNamed = 20;
     bool good = true;
+    std::vector<std::string> free;  // ids, of those that nothing stands in the way of
     std::vector<std::string> unmatched;
     json::JsonWriter json;
     json.begin_object();
@@ -202,7 +204,7 @@ int run_check(Session& session) {
                 print_error(id + ": " + text);
             }
             if (texts.empty() && !session.style.json) {
-                print(id + ": nothing stands in its way\n");
+                free.push_back(id);
             }
         }
         const auto missing = (*info)["unmatched"].as_strings();
@@ -211,6 +213,12 @@ int run_check(Session& session) {
     json.end_object();
     if (session.style.json) {
         print_json(json);
+    } else if (session.style.width > 0 && free.size() > kMostNamed) {
+        print(std::to_string(free.size()) + " apps: nothing stands in their way\n");
+    } else {
+        for (const std::string& id : free) {
+            print(id + ": nothing stands in its way\n");
+        }
     }
     for (const std::string& pattern : unmatched) {
         print_error("no app matches \"" + pattern + "\"");

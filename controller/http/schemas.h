@@ -33,7 +33,8 @@ inline constexpr std::string_view kSchemas = R"json({
  "agents":{"type":"array","items":{"$ref":"#/components/schemas/Agent"}}}},
 "NewAgent":{"type":"object","required":["name","endpoint","public_key"],"properties":{
  "name":{"type":"string"},"endpoint":{"type":"string","description":"tcp://HOST:PORT"},
- "public_key":{"type":"string","minLength":40,"maxLength":40}}},
+ "public_key":{"type":"string","minLength":40,"maxLength":64,
+  "description":"64 hexadecimal digits, as berth agent peers shows it, or 40 characters of Z85"}}},
 "App":{"type":"object","required":["id","agent","name","comment","state","active","desired","reason",
  "since","pid","exit_code","signal","started","finished","next_try","restarts","cpu_percent",
  "rss_bytes","processes","command","path","descriptor","backend","backend_id","tty","tags","stale",

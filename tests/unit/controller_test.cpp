@@ -325,6 +325,10 @@ TEST_CASE("remote agents are added and forgotten, and only with good names and k
     CHECK(add("far", "tcp://127.0.0.1:1", "short") == 400);
     CHECK(add("far", "tcp://127.0.0.1:1", key) == 201);
     CHECK(add("far", "tcp://127.0.0.1:1", key) == 409);
+    CHECK(add("other", "tcp://127.0.0.1:2", key) == 409);  // the same agent
+    CHECK(add("digits", "127.0.0.1:2", std::string(64, 'b')) == 201);
+    CHECK(add("wrong", "tcp://127.0.0.1:3", std::string(64, 'x')) == 400);
+    CHECK(world.admin->ask("DELETE", "/api/v1/agents/digits").status == 204);
     Reply shown;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (shown.status != 200 && std::chrono::steady_clock::now() < deadline) {
