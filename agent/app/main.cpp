@@ -54,6 +54,10 @@ int main(int argc, char** argv) {
             (void)std::fputs(kUsage, stdout);
             return 0;
         }
+        if (flag == "--version") {
+            (void)std::puts("berth-agent " BERTH_VERSION);
+            return 0;
+        }
         if (flag == "--check") {
             return 0;  // that it can be run at all is what a keeper wants to know
         }

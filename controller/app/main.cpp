@@ -35,6 +35,10 @@ int serve(const berth::controller::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::string(argv[1]) == "--version") {
+        (void)std::puts("berth-controller " BERTH_VERSION);
+        return 0;
+    }
     const auto options =
         berth::controller::parse_options(std::vector<std::string>(argv + 1, argv + argc));
     if (!options) {

@@ -96,6 +96,8 @@ def test_help_of_a_family_of_commands_and_the_version(empty_home):
     assert version.startswith("berth ")
     for words in (["--version"], ["start", "--version"], ["--version", "--json"]):
         assert version.split()[1] in empty_home.berth(*words, check=0).out
+    for program in ("berth-agent", "berth-controller"):
+        assert empty_home.berth("--version", program=program, check=0).out == f"{program} {version.split()[1]}\n"
 
 
 def complete(home, *words):

@@ -86,6 +86,9 @@ def test_the_whole_way_by_hand(two):
     assert two.here.berth("--json", "list", "--agent", "lab", check=0).json()[0]["agent"] == "lab"
     two.here.berth("stop", "lab/sensor", check=0)
     assert two.there.state("sensor") == "stopped"
+    rows = wait_for(lambda: [(row["verb"], row["target"]) for row in two.here.panel.ask("GET", "/audit")[1]["entries"]
+                             if row["address"] == "local"], "it is in the audit log")
+    assert ("start", "lab/sensor") in rows and ("stop", "lab/sensor") in rows, rows
     # It is kept on both sides.
     two.there.down()
     result = two.here.berth("list")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from berthlib import wait_for
+from berthlib import BIN, wait_for
 from relaylib import Apps
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -147,11 +147,14 @@ def test_what_is_no_module_says_why(home, tmp_path):
     (tmp_path / "text.so").write_text("no library" * 20)
     for name in ("none", "old"):
         compile_module(tmp_path / f"{name}.cpp", tmp_path / f"{name}.so")
-    for name, why in (("none", "BERTH_MODULE is missing"), ("old", "is for version 99"), ("text", "invalid ELF header"), ("gone", "No such file")):
+    for name, why in (("none", "BERTH_MODULE is missing"), ("old", "is for version 99"), ("text", "invalid ELF header")):
         home.load(f"{name}.toml", f'[app]\nid = "{name}"\nargv = ["{tmp_path}/{name}.so"]\nmodule = true\n[restart]\npolicy = "never"\n')
         home.berth("start", name, "--no-wait")
         wait_for(lambda: said(home, why, name), why)  # pylint: disable=cell-var-from-loop
         wait_for(lambda: home.app(name)["exit_code"] == 78, "its end")  # pylint: disable=cell-var-from-loop
+    # One that goes after it was looked at, see test_edges.py.
+    gone = subprocess.run([BIN / "berth-module-host", tmp_path / "gone.so"], capture_output=True, text=True, check=False)
+    assert gone.returncode == 78 and "No such file" in gone.stderr
 
 
 def test_the_example_counts(home, tmp_path):
