@@ -6,6 +6,7 @@
 #include "shared/base/text.h"
 #include "shared/bus/key_text.h"
 #include "shared/config/agent_config.h"
+#include "shared/home/identity.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -44,10 +45,17 @@ void Agent::run() {
 
 bool Agent::close() {
     constexpr Duration kPatience = std::chrono::seconds(1);
+    home_watch_.reset();
     door_.reset();
     relay_.reset();
     janitor_.reset();
-    return pool_.stop_within(kPatience);
+    const bool done = pool_.stop_within(kPatience);
+    // Nobody answers there any more: who starts the next agent waits for its socket.
+    (void)os::remove_tree(places_.at("control.sock"));
+    if (folder_) {
+        folder_->leave(places_);
+    }
+    return done;
 }
 
 Result<void> Agent::prepare() {
@@ -57,19 +65,29 @@ Result<void> Agent::prepare() {
         log::warning("the wall clock was set",
                      {{"by", std::to_string(by / std::chrono::seconds(1)) + " s"}});
     });
-    for (const char* folder : {"/run", "/repos", "/data", "/logs", "/keys"}) {
+    for (const char* folder : {"/repos", "/data", "/logs"}) {
         BERTH_CHECK(os::make_folders(home + folder));
     }
     (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
     BERTH_TRY(signals_, os::make_signalfd({SIGTERM, SIGINT}));
     signals_watch_ =
         loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
-    BERTH_TRY(lock_, os::lock_file(home + "/run/agent.lock"));
-    BERTH_CHECK(os::replace_file(home + "/run/agent.pid", std::to_string(::getpid())));
-    BERTH_TRY(const config::AgentConfig config, read_config(home));
+    BERTH_CHECK(take_home());
+    BERTH_TRY(config::AgentConfig config, read_config(home));
     config_warnings_ = config.warnings;
     for (const std::string& line : config_warnings_) {
         log::warning("agent.toml", {{"warning", line}});
+    }
+    const bool anew = home::is_to_begin_anew(places_);
+    if (anew) {
+        BERTH_CHECK(os::remove_tree(home + "/keys"));
+        log::info(
+            "this home was a copy and begins anew: with keys of its own, and nothing to send");
+    }
+    if (!standby_.empty()) {
+        log::warning(standby_notice_);
+        config.listen.clear();  // the addresses are those of the home that lives
+        config.ipc.listen.clear();
     }
     if (options_.name.empty()) {
         options_.name = config.name.empty() ? home.substr(home.rfind('/') + 1) : config.name;
@@ -79,6 +97,7 @@ Result<void> Agent::prepare() {
                     "\"" + options_.name + "\" cannot name an agent: " + std::string(kIdRule));
     }
     BERTH_TRY(store_, store::Store::open(home + "/agent.db"));
+    store_->settle_in(home);
     BERTH_TRY(const std::string keeper, os::sibling_executable("berth-keeper"));
     keeper_ = std::make_unique<native::KeeperClient>(
         loop_,
@@ -95,7 +114,7 @@ Result<void> Agent::prepare() {
                                          over_ = true;
                                          loop_.stop();
                                      }});
-    native::LaunchContext launch = RelayBridge::launch_context(options_.name, home);
+    native::LaunchContext launch = RelayBridge::launch_context(options_.name, places_);
     launch.inherit_env = config.inherit_env;
     native_ = std::make_unique<native::NativeBackend>(loop_, *keeper_, std::move(launch));
     BERTH_TRY(apps_,
@@ -103,7 +122,7 @@ Result<void> Agent::prepare() {
                                  *store_,
                                  *native_,
                                  pool_,
-                                 {options_.name, home, home + "/metrics.db"},
+                                 {options_.name, home, home + "/metrics.db", standby_},
                                  {[this] { on_happened(); },
                                   [this] { finish(/*end_keeper=*/true); },
                                   // The keeper starts the next one.
@@ -112,14 +131,59 @@ Result<void> Agent::prepare() {
     native_->tell(apps_->facts());
     config::AgentConfig::Ipc ipc = config.ipc;
     ipc.allow = keys_in("ipc.allow", config.ipc.allow);
-    BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {home, options_.name, std::move(ipc)}));
+    BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {places_, options_.name, std::move(ipc), anew}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
     janitor_->look_through();
+    if (anew) {
+        BERTH_CHECK(home::has_begun_anew(places_));
+    }
     BERTH_CHECK(listen(config));  // what is wrong is said before the keeper counts on us
     BERTH_CHECK(connect_keeper());
     hear_keeper();
     door_->open();
     return {};
+}
+
+// A keeper of the version before, which has started us, goes on in the old layout until it is
+// replaced by ours.
+Result<void> Agent::take_home() {
+    places_ = home::places_of(options_.home);
+    BERTH_TRY(lock_, os::lock_file(places_.lock("agent")));
+    places_ = home::places_of(options_.home);  // it may have been moved while we waited
+    if (!places_.old_layout || !os::is_locked(places_.lock("keeper"))) {
+        BERTH_TRY(const home::Being being, home::being_of(places_));
+        mark_ = being.identity.mark;
+        standby_ = home::reason_to_stand_by(being);
+        standby_notice_ = home::standby_notice(being);
+        BERTH_TRY(folder_, home::RuntimeFolder::open(places_, mark_));
+        home_watch_ = std::make_unique<home::HomeWatch>(
+            loop_, places_, home::HomeWatch::Events{[this] { look_after_runtime(); }});
+    }
+    return os::replace_file(places_.pid_file("agent"), std::to_string(::getpid()));
+}
+
+// Somebody removed what is in it, or all of it.
+void Agent::look_after_runtime() {
+    if (over_ || !door_) {
+        return;
+    }
+    auto made = folder_->look_after(places_, mark_);
+    if (made && !os::exists(places_.pid_file("agent"))) {
+        if (auto written = os::replace_file(places_.pid_file("agent"), std::to_string(::getpid()));
+            !written) {
+            made = fail(written.error());
+        }
+        write_address();
+        relay_->write_address();
+    }
+    if (auto again = door_->listen_again(); made && !again) {
+        made = fail(again.error());
+    }
+    relay_->service().listen_again();
+    if (!made) {
+        log::error("what was removed from the runtime folder cannot be made again",
+                   {{"error", made.error().message}});
+    }
 }
 
 // A keeper that does not answer is seen by those who ask us, so it does not hold us up for long.
@@ -135,9 +199,11 @@ Result<void> Agent::listen(const config::AgentConfig& config) {
     const std::string& home = options_.home;
     control::DoorOptions door;
     door.home = home;
-    door.local_path = home + "/run/control.sock";
+    door.runtime = places_.runtime;
+    door.local_path = places_.at("control.sock");
     door.listen = config.listen;
     door.allowed = keys_in("control.allow", config.allow);
+    door.takes_mail = standby_.empty();
     BERTH_TRY(door.keys, bus::load_or_make_keys(home + "/keys", "agent"));
     BERTH_TRY(door_,
               control::Door::create(context_,
@@ -198,8 +264,7 @@ void Agent::write_address() const {
     if (door_->tcp_endpoint().empty()) {
         return;
     }
-    if (auto written =
-            os::replace_file(options_.home + "/run/endpoint", door_->tcp_endpoint() + "\n");
+    if (auto written = os::replace_file(places_.at("endpoint"), door_->tcp_endpoint() + "\n");
         !written) {
         log::warning("cannot write down where this agent listens",
                      {{"error", written.error().message}});
@@ -272,6 +337,9 @@ AgentInfo Agent::info() const {
     info.problem = keeper_->problem();
     info.complaints = apps_->complaints();
     info.complaints.insert(info.complaints.end(), config_warnings_.begin(), config_warnings_.end());
+    if (!standby_notice_.empty()) {
+        info.complaints.insert(info.complaints.begin(), standby_notice_);
+    }
     return info;
 }
 

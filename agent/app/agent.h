@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/app/relay_bridge.h"
@@ -13,6 +14,9 @@
 #include "agent/store/store.h"
 #include "shared/base/result.h"
 #include "shared/bus/context.h"
+#include "shared/home/home_watch.h"
+#include "shared/home/places.h"
+#include "shared/home/runtime_folder.h"
 #include "shared/loop/event_loop.h"
 #include "shared/loop/heap_trimmer.h"
 #include "shared/loop/worker_pool.h"
@@ -61,6 +65,8 @@ private:
     void on_signals();
     void on_fact(const keeperlink::Message& fact);
     void on_happened();
+    Result<void> take_home();
+    void look_after_runtime();
     void write_address() const;
     std::vector<std::string> keys_in(const std::string& where,
                                      const std::vector<std::string>& texts);
@@ -73,6 +79,11 @@ private:
     std::vector<std::string> config_warnings_;
     loop::Registration clock_hook_;
     os::UniqueFd lock_;
+    home::Places places_;
+    std::optional<home::RuntimeFolder> folder_;  // unset: the home has the old layout
+    std::string mark_;
+    std::string standby_;  // why nothing begins by itself here; "": it may
+    std::string standby_notice_;
     bus::Context context_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<native::KeeperClient> keeper_;
@@ -84,6 +95,7 @@ private:
     std::unique_ptr<control::Door> door_;
     std::unique_ptr<logs::LogJanitor> janitor_;
     std::function<void(Result<void>)> upgrade_answered_;
+    std::unique_ptr<home::HomeWatch> home_watch_;
     bool over_ = false;  // all is said and done
     os::UniqueFd signals_;
     loop::Registration signals_watch_;

@@ -4,6 +4,9 @@
 #include <string_view>
 
 #include "agent/app/agent.h"
+#include "shared/bus/context.h"
+#include "shared/db/database.h"
+#include "shared/home/places.h"
 #include "shared/log/log.h"
 #include "shared/os/file.h"
 
@@ -19,6 +22,22 @@ int usage_error(const std::string& what) {
     return 2;
 }
 
+// A line for each file of the home that cannot be used.
+int check_files(const std::string& home) {
+    int broken = 0;
+    const auto look = [&broken](const berth::Result<void>& found) {
+        if (!found) {
+            (void)std::printf("%s\n", found.error().message.c_str());
+            ++broken;
+        }
+    };
+    for (const char* const name : {"/agent.db", "/relay.db", "/metrics.db"}) {
+        look(berth::db::Database::check(home + name));
+    }
+    look(berth::bus::check_keys(home + "/keys", "agent"));
+    return broken == 0 ? 0 : 1;
+}
+
 int run_agent(const berth::app::AgentOptions& options) {
     auto loop = berth::loop::EventLoop::create();
     if (!loop) {
@@ -26,7 +45,7 @@ int run_agent(const berth::app::AgentOptions& options) {
         return 1;
     }
     auto agent = berth::app::Agent::create(**loop, options);
-    const std::string problem = options.home + "/run/agent.problem";
+    const std::string problem = berth::home::places_of(options.home).at("agent.problem");
     if (!agent) {
         berth::log::error("cannot begin", {{"error", agent.error().message}});
         // For those who wait for this agent. Without it they learn of it by waiting longer.
@@ -35,8 +54,6 @@ int run_agent(const berth::app::AgentOptions& options) {
     }
     (void)berth::os::remove_tree(problem);  // of an earlier try; none, mostly
     (*agent)->run();
-    // Nobody answers there any more: who starts the next agent waits for its socket.
-    (void)berth::os::remove_tree(options.home + "/run/control.sock");
     if (!(*agent)->close()) {
         berth::log::warning("a file system does not answer; what reads there is left behind");
         std::_Exit(0);
@@ -48,6 +65,7 @@ int run_agent(const berth::app::AgentOptions& options) {
 
 int main(int argc, char** argv) {
     berth::app::AgentOptions options;
+    bool check = false;
     for (int i = 1; i < argc; ++i) {
         const std::string_view flag = argv[i];
         if (flag == "--help" || flag == "-h") {
@@ -60,6 +78,10 @@ int main(int argc, char** argv) {
         }
         if (flag == "--check") {
             return 0;  // that it can be run at all is what a keeper wants to know
+        }
+        if (flag == "--check-files") {
+            check = true;
+            continue;
         }
         if (flag == "--shutdown") {
             options.shutdown = true;
@@ -82,5 +104,5 @@ int main(int argc, char** argv) {
     if (options.home.empty()) {
         return usage_error("--home is missing");
     }
-    return run_agent(options);
+    return check ? check_files(options.home) : run_agent(options);
 }

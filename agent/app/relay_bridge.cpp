@@ -5,6 +5,7 @@
 #include "agent/app/python_sdk.h"
 #include "agent/app/variables.h"
 #include "agent/relay/secrets.h"
+#include "shared/log/log.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 
@@ -36,14 +37,16 @@ std::string variables_file(const std::string& home, const std::string& app) {
 }  // namespace
 
 native::LaunchContext RelayBridge::launch_context(const std::string& agent,
-                                                  const std::string& home) {
+                                                  const home::Places& places) {
+    const std::string& home = places.home;
     native::LaunchContext context;
     context.agent = agent;
     context.home = home;
+    context.runtime = places.runtime;
     context.python_path = home + "/ipc";
-    context.ipc = [home](const AppSpec& spec) {
+    context.ipc = [home, socket = places.at("app.sock")](const AppSpec& spec) {
         return native::LaunchContext::Variables{
-            {"BERTH_IPC", "ipc://" + home + "/run/app.sock"},
+            {"BERTH_IPC", "ipc://" + socket},
             {"BERTH_IPC_SECRET_FILE", relay::secret_file(home, spec.id)},
             {"BERTH_CONFIG_FILE", variables_file(home, spec.id)},
         };
@@ -64,14 +67,17 @@ native::LaunchContext RelayBridge::launch_context(const std::string& agent,
 Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
                                                         apps::Apps& apps,
                                                         const Options& options) {
+    const std::string& home = options.places.home;
     for (const char* const folder : {"/secrets", "/tmp"}) {
-        BERTH_CHECK(os::make_folders(options.home + folder));
+        BERTH_CHECK(os::make_folders(home + folder));
     }
-    BERTH_CHECK(install_python_sdk(options.home));
-    std::unique_ptr<RelayBridge> bridge(new RelayBridge(loop, apps));
+    BERTH_CHECK(install_python_sdk(home));
+    std::unique_ptr<RelayBridge> bridge(new RelayBridge(loop, apps, options.places));
     RelayBridge& self = *bridge;
     relay::Service::Options service;
-    service.home = options.home;
+    service.home = home;
+    service.begin_anew = options.begin_anew;
+    service.socket = options.places.at("app.sock");
     service.agent = options.agent;
     service.limits.mailbox = {options.ipc.max_messages, options.ipc.max_bytes};
     service.limits.total_bytes = std::max(service.limits.total_bytes, 4 * options.ipc.max_bytes);
@@ -83,7 +89,7 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
     if (!options.ipc.listen.empty()) {
         service.curve.endpoint = options.ipc.listen;
         service.curve.allowed = {options.ipc.allow.begin(), options.ipc.allow.end()};
-        BERTH_TRY(service.curve.keys, bus::load_or_make_keys(options.home + "/keys", "agent"));
+        BERTH_TRY(service.curve.keys, bus::load_or_make_keys(home + "/keys", "agent"));
     }
     BERTH_TRY(self.service_,
               relay::Service::start(
@@ -92,13 +98,22 @@ Result<std::unique_ptr<RelayBridge>> RelayBridge::start(loop::EventLoop& loop,
                   [&self](relay::Verb verb, const auto& app, const auto& actor, const auto& done) {
                       self.control(verb, app, actor, done);
                   }));
-    if (!self.service_->tcp_endpoint().empty()) {
-        BERTH_CHECK(os::replace_file(options.home + "/run/ipc_endpoint",
-                                     self.service_->tcp_endpoint() + "\n"));
-    }
+    self.write_address();
     apps.figures().set_mailbox_of(
         [service = self.service_.get()](const std::string& app) { return service->mailbox(app); });
     return bridge;
+}
+
+void RelayBridge::write_address() const {
+    if (service_->tcp_endpoint().empty()) {
+        return;
+    }
+    if (auto written =
+            os::replace_file(places_.at("ipc_endpoint"), service_->tcp_endpoint() + "\n");
+        !written) {
+        log::warning("cannot write down where the relay listens",
+                     {{"error", written.error().message}});
+    }
 }
 
 relay::AppFacts RelayBridge::facts(const apps::App& app) const {

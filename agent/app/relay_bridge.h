@@ -9,6 +9,7 @@
 #include "agent/relay/service.h"
 #include "shared/base/result.h"
 #include "shared/config/agent_config.h"
+#include "shared/home/places.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::app {
@@ -18,9 +19,10 @@ namespace berth::app {
 class RelayBridge {
 public:
     struct Options {
-        std::string home;
+        home::Places places;
         std::string agent;
         config::AgentConfig::Ipc ipc;
+        bool begin_anew = false;  // the home was a copy and is its own now
     };
 
     static Result<std::unique_ptr<RelayBridge>> start(loop::EventLoop& loop,
@@ -33,7 +35,11 @@ public:
     RelayBridge& operator=(const RelayBridge&) = delete;
 
     // What every start of an app needs of the relay.
-    static native::LaunchContext launch_context(const std::string& agent, const std::string& home);
+    static native::LaunchContext launch_context(const std::string& agent,
+                                                const home::Places& places);
+
+    // Where apps on other machines reach the relay, for those who set them up.
+    void write_address() const;
 
     // Something has happened in this turn, and is stored: reads the stream.
     void on_happened();
@@ -41,8 +47,8 @@ public:
     [[nodiscard]] relay::Service& service() { return *service_; }
 
 private:
-    RelayBridge(loop::EventLoop& loop, apps::Apps& apps)
-        : loop_(loop), apps_(apps), seen_(apps.stream().last()) {}
+    RelayBridge(loop::EventLoop& loop, apps::Apps& apps, home::Places places)
+        : loop_(loop), apps_(apps), places_(std::move(places)), seen_(apps.stream().last()) {}
 
     void control(relay::Verb verb,
                  const std::string& app,
@@ -52,6 +58,7 @@ private:
 
     loop::EventLoop& loop_;
     apps::Apps& apps_;
+    home::Places places_;
     events::Cursor seen_;
     std::unique_ptr<relay::Service> service_;
 };

@@ -76,7 +76,9 @@ Result<void> Apps::build(Owner owner) {
         Catalog::Parts{loop_, table_, *ledger_, backend_, *conductor_, *schedules_, pool_},
         options_.home);
     facts_ = std::make_unique<FactIntake>(
-        loop_, table_, backend_, *ledger_, *care_, *conductor_, [this] { schedules_->look(); });
+        loop_, table_, backend_, *ledger_, *care_, *conductor_, options_.standby, [this] {
+            schedules_->look();
+        });
     facts_->on_problem([this] { owner_.problem_changed(); });
     if (!options_.figures_file.empty()) {
         figures_->keep_in(options_.figures_file);

@@ -33,6 +33,9 @@ public:
         std::string agent;  // its name
         std::string home;
         std::string figures_file;  // a week of figures; empty: they are not kept
+        // This home is a copy of one that lives: nothing starts but what somebody starts here. Why,
+        // in a line; "": it is not.
+        std::string standby = {};
     };
 
     struct Owner {

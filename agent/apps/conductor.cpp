@@ -354,6 +354,21 @@ void Conductor::admit(App& app) {
     waiting_.insert(app.id());
 }
 
+void Conductor::set_aside(App& app, const std::string& why) {
+    supervisor::Machine::Memory memory = app.machine.memory();
+    if (!app.machine.is_down()) {
+        memory.state = State::Stopped;
+        memory.reason = why;
+    }
+    memory.desired = Desired::Stopped;
+    memory.start_after = false;
+    memory.held = true;
+    app.machine.recall(memory, parts_.loop.now());
+    app.noted_state = app.state();
+    arm(app);
+    shown(app.id());
+}
+
 void Conductor::dismiss(const std::string& id, const std::string& text) {
     if (parts_.table.find(id) != nullptr) {
         // Stopped, whatever it was: nobody needs to see to it any more.

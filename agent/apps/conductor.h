@@ -102,6 +102,10 @@ public:
     // A new one in the table: what waited waits on, what was retried is retried.
     void admit(App& app);
 
+    // One that was under way in the home that this one is a copy of: it rests here, and only a
+    // request starts it. What is stored of it stays as it was until then.
+    void set_aside(App& app, const std::string& why);
+
     // One that is taken out of the table: `text` says by whom.
     void dismiss(const std::string& id, const std::string& text);
 

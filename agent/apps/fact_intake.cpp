@@ -51,6 +51,7 @@ FactIntake::FactIntake(loop::EventLoop& loop,
                        Ledger& ledger,
                        RunCare& care,
                        Conductor& conductor,
+                       std::string standby,
                        std::function<void()> begun)
     : loop_(loop),
       table_(table),
@@ -58,6 +59,7 @@ FactIntake::FactIntake(loop::EventLoop& loop,
       ledger_(ledger),
       care_(care),
       conductor_(conductor),
+      standby_(std::move(standby)),
       begun_(std::move(begun)) {}
 
 App* FactIntake::app_of(const RunName& run) {
@@ -180,13 +182,19 @@ void FactIntake::snapshot(std::span<const RunFact> runs, const backend::Session&
         reconcile(fact);
     }
     for (const auto& [id, app] : table_.all()) {
-        if (booted || with_facts.count(id) == 0) {
+        if (!standby_.empty() && !met_before_ && with_facts.count(id) == 0) {
+            conductor_.set_aside(*app, standby_);
+        } else if (booted || with_facts.count(id) == 0) {
             Input input;
             input.event = booted ? Event::Booted : Event::FoundNothing;
             conductor_.feed(*app, std::move(input));
         }
     }
     ledger_.set_meta("boot", session.boot);
+    if (!standby_.empty()) {
+        met_before_ = true;
+        return begun_();  // the first session that may start things is still to come
+    }
     // A session that we began ourselves carries on; one that was begun before us and has not seen
     // an agent yet means a fresh start of this home.
     const std::string last = ledger_.meta("session");

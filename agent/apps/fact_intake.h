@@ -16,13 +16,15 @@ namespace berth::apps {
 // from those of the present run, and brings the two memories together. Owned by Apps. Loop thread.
 class FactIntake final : public backend::Facts {
 public:
-    // `begun`: after the first snapshot, when all that it says is dealt with.
+    // `begun`: after the first snapshot, when all that it says is dealt with. `standby`: why
+    // nothing is to start by itself here; "": it may.
     FactIntake(loop::EventLoop& loop,
                Table& table,
                backend::Backend& backend,
                Ledger& ledger,
                RunCare& care,
                Conductor& conductor,
+               std::string standby,
                std::function<void()> begun);
 
     void snapshot(std::span<const backend::RunFact> runs, const backend::Session& session) override;
@@ -54,6 +56,7 @@ private:
     Ledger& ledger_;
     RunCare& care_;
     Conductor& conductor_;
+    std::string standby_;
     std::function<void()> begun_;
     std::function<void()> on_problem_;
     bool met_before_ = false;

@@ -8,6 +8,8 @@
 #include <cstring>
 
 #include "agent/cli/instance.h"
+#include "shared/base/text.h"
+#include "shared/home/places.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
@@ -40,8 +42,8 @@ bool answers(const std::string& path) {
 
 // A keeper or an agent lives for that home: each starts the other, so in a moment one answers.
 bool home_lives(const std::string& agent_home) {
-    return os::is_locked(agent_home + "/run/keeper.lock") ||
-           os::is_locked(agent_home + "/run/agent.lock");
+    const home::Places places = home::places_of(agent_home);
+    return os::is_locked(places.lock("keeper")) || os::is_locked(places.lock("agent"));
 }
 
 // Says when waiting for an agent is of no use because it is held still.
@@ -55,6 +57,9 @@ public:
             return std::nullopt;
         }
         next_look_ = now + kLook;
+        if (auto problem = os::read_file(home::places_of(agent_home_).at("agent.problem"))) {
+            return "the agent at " + agent_home_ + " cannot begin: " + std::string(trim(*problem));
+        }
         auto why = held_still(agent_home_);
         if (!why) {
             since_ = now;
@@ -73,9 +78,9 @@ private:
 Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
                                                 bus::Context& context,
                                                 const std::string& agent_home) {
-    const std::string path = agent_home + "/run/control.sock";
+    const std::string path = home::places_of(agent_home).at("control.sock");
     if (!answers(path) && !home_lives(agent_home)) {
-        if (auto lost = without_folder(agent_home)) {
+        if (auto lost = without_lock(agent_home)) {
             return fail(ErrorCode::Unavailable, std::move(*lost));
         }
         const std::string name = agent_home.substr(agent_home.rfind('/') + 1);

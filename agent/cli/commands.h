@@ -31,6 +31,11 @@ int run_token(Session& session);
 int run_messages(Session& session);
 int run_trace(Session& session);
 
+// Asks an agent to leave, and waits until it has: it alone, or with its apps in order and its
+// keeper.
+Result<void> end_agent(Session& session, const std::string& name, bool keep_apps);
+
+int run_home(Session& session);
 int run_up(Session& session);
 int run_down(Session& session);
 int run_agent_run(Session& session);

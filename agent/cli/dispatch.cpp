@@ -7,11 +7,6 @@ namespace berth::cli {
 
 namespace {
 
-int run_home(Session& session) {
-    print(session.home + "\n");
-    return kDone;
-}
-
 int run_version(Session& session) {
     if (session.style.json) {
         json::JsonWriter json;

@@ -6,6 +6,7 @@
 
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
+#include "shared/os/start_report.h"
 #include "shared/os/unique_fd.h"
 
 namespace berth::cli {
@@ -33,9 +34,16 @@ std::optional<int> running_pid(const Service& service);
 // Nothing: that is not why.
 std::optional<std::string> held_still(const std::string& agent_home);
 
-// When the run folder of a home was removed while its keeper lives: that it does, and what helps.
+// When the lock of a home was removed while its keeper lives: that it does, and what helps.
 // To be asked when nobody answers.
-std::optional<std::string> without_folder(const std::string& agent_home);
+std::optional<std::string> without_lock(const std::string& agent_home);
+
+// The folders below this home that are homes: of its agents, and of its controller.
+std::vector<std::string> homes_below(const std::string& home);
+
+// Why one of them does nothing by itself, being a copy of a home that lives, and what helps; "":
+// none does.
+std::string standby_notice(const std::string& home);
 
 // Lets a service go on should it be held still, so that it can do what it was asked to.
 void let_go_on(const Service& service);
@@ -53,9 +61,9 @@ bool wait_for_file(loop::EventLoop& loop,
                    Duration limit,
                    const std::function<bool()>& broken);
 
-// The keeper of an agent, started in a session of its own; an agentless one is told to start its
-// agent. Gives whether it was started.
-Result<bool> ensure_agent(const std::string& agent_home,
+// The keeper of an agent, started in a session of its own, which reports how that went; an agentless
+// one is told to start its agent. Nothing: it was there.
+Result<std::optional<os::Starting>> ensure_agent(const std::string& agent_home,
                           const std::string& name,
                           const std::string& log_file);
 

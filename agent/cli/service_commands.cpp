@@ -6,9 +6,12 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/durations.h"
 #include "agent/cli/instance.h"
+#include "agent/cli/repair.h"
 #include "agent/cli/terminal.h"
 #include "shared/base/text.h"
 #include "shared/bus/key_text.h"
+#include "shared/home/identity.h"
+#include "shared/home/marks.h"
 #include "shared/os/cgroup.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -269,6 +272,34 @@ int run_doctor(Session& session) {
         all_good = all_good && good;
     };
     check_home(session.home, check);
+    for (const std::string& one : homes_below(session.home)) {
+        const auto being = home::being_of(home::places_of(one));
+        const std::string why = being ? home::standby_notice(*being) : being.error().message;
+        if (being && being->original) {
+            std::string running;
+            for (const auto& process : home::processes_marked(being->original->mark)) {
+                running += (running.empty() ? "" : ", ") + process.id + " (pid " +
+                           std::to_string(process.pid) + ")";
+            }
+            check(why.empty(), one + " is no copy of a home that lives", why);
+            check(running.empty(),
+                  "nothing runs from " + being->original->path + " any more",
+                  "these do: " + running);
+        }
+    }
+    for (const BrokenFile& file : broken_files(session)) {
+        if (!session.arguments.has("--repair")) {
+            check(false,
+                  file.path + " can be read",
+                  file.problem + "; `berth doctor --repair` puts it aside. Lost with it: " +
+                      file.loss);
+            continue;
+        }
+        const auto aside = put_aside(file);
+        check(aside.has_value(),
+              file.path + " is put aside" + (aside ? " as " + *aside + ". Lost: " + file.loss : ""),
+              aside ? "" : aside.error().message);
+    }
     const auto cgroup = os::Cgroup::create("berth-doctor");
     if (cgroup) {
         (void)cgroup->remove();

@@ -8,9 +8,12 @@
 #include <cstdlib>
 
 #include "agent/cli/instance.h"
+#include "agent/cli/repair.h"
 #include "shared/base/text.h"
+#include "shared/home/places.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/process.h"
 #include "shared/wire/status.h"
 
 namespace berth::cli {
@@ -114,38 +117,71 @@ bool Session::is_remote(const std::string& agent_name) const {
     return std::find(names.begin(), names.end(), agent_name) != names.end();
 }
 
+namespace {
+
+// Ends a keeper that was started for an agent which cannot begin. False: it has apps that run.
+bool give_up(loop::EventLoop& loop, const std::string& folder, pid_t keeper) {
+    constexpr Duration kWait = std::chrono::seconds(1);
+    (void)os::send_signal_to(keeper, SIGUSR2);
+    return wait_for_end(loop, keeper_service(folder), kWait);
+}
+
+}  // namespace
+
 Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::string& log_file) {
     constexpr int kAttempts = 5;
     constexpr Duration kWait = std::chrono::seconds(10);
     const std::string folder = agent_home(agent_name);
-    const std::string problem = folder + "/run/agent.problem";
+    BERTH_CHECK(os::make_folders(folder));
     std::string why;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         if (auto held = held_still(folder)) {
             return fail(ErrorCode::Unavailable, std::move(*held));
         }
-        if (auto lost = without_folder(folder)) {
+        if (auto lost = without_lock(folder)) {
             return fail(ErrorCode::Unavailable, std::move(*lost));
         }
+        home::Places places = home::places_of(folder);
+        if (places.old_layout && !running_pid(keeper_service(folder))) {
+            places = home::new_layout_of(places);  // the keeper that begins now moves it over
+        }
+        const std::string problem = places.at("agent.problem");
         BERTH_CHECK(os::remove_tree(problem));  // of an earlier try
-        BERTH_TRY(const bool fresh, ensure_agent(folder, agent_name, log_file));
+        BERTH_TRY(const auto starting, ensure_agent(folder, agent_name, log_file));
+        std::string refusal;
+        const auto report = starting ? loop->watch(starting->report.get(),
+                                                   loop::Interest::Read,
+                                                   [&](bool, bool) {
+                                                       const auto said =
+                                                           os::read_report(starting->report);
+                                                       refusal = said ? said->why : refusal;
+                                                   })
+                                     : loop::Registration();
         const auto gave_up = [&folder] {
             return !running_pid(keeper_service(folder)) && !running_pid(agent_service(folder));
         };
         // A keeper that is on its way out starts no agent any more: its end ends the wait.
         const auto keeper = watch_end(keeper_service(folder));
-        bool ended = !fresh && !keeper && !running_pid(agent_service(folder));
+        bool ended = !starting && !keeper && !running_pid(agent_service(folder));
         const auto watch = keeper ? loop->watch(keeper->get(),
                                                 loop::Interest::Read,
                                                 [&ended](bool, bool) { ended = true; })
                                   : loop::Registration();
-        (void)wait_for_file(*loop, folder + "/run/control.sock", kWait, [&problem, &ended] {
-            return ended || os::exists(problem);
+        (void)wait_for_file(*loop, places.at("control.sock"), kWait, [&problem, &ended, &refusal] {
+            return ended || !refusal.empty() || os::exists(problem);
         });
-        if (const auto text = os::read_file(problem)) {
+        if (!refusal.empty()) {
             return fail(ErrorCode::Unavailable,
-                        "agent " + agent_name + " cannot begin: " + std::string(trim(*text)) +
-                            "; it tries again until that is mended");
+                        "agent " + agent_name + " cannot begin: " + refusal + repair_hint(refusal));
+        }
+        if (const auto text = os::read_file(problem)) {
+            return fail(
+                ErrorCode::Unavailable,
+                "agent " + agent_name + " cannot begin: " + std::string(trim(*text)) +
+                    repair_hint(*text) +
+                    (starting && give_up(*loop, folder, starting->pid)
+                         ? ""
+                         : "; its apps run on, and it tries again until that is mended"));
         }
         clients_.erase(agent_name);
         const auto reached = client(agent_name);
@@ -181,7 +217,7 @@ std::vector<std::string> Session::running_agents() const {
     std::vector<std::string> names;
     const auto folders = os::list_folder(home + "/agents");
     for (const std::string& name : folders ? *folders : std::vector<std::string>()) {
-        if (os::is_locked(agent_home(name) + "/run/keeper.lock")) {
+        if (os::is_locked(home::places_of(agent_home(name)).lock("keeper"))) {
             names.push_back(name);
         }
     }

@@ -1,14 +1,20 @@
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <functional>
 
 #include "agent/cli/commands.h"
 #include "agent/cli/instance.h"
+#include "agent/cli/repair.h"
 #include "shared/base/text.h"
+#include "shared/home/home_watch.h"
+#include "shared/home/places.h"
+#include "shared/home/runtime_folder.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -20,8 +26,8 @@ namespace berth::cli {
 namespace {
 
 constexpr Duration kReadyWait = std::chrono::seconds(20);
+constexpr Duration kEndWait = std::chrono::seconds(10);
 constexpr Duration kDownWait = std::chrono::minutes(5);
-constexpr const char* kDefaultListen = "127.0.0.1:6880";
 
 std::string read_line(const std::string& path) {
     const auto text = os::read_file(path);
@@ -29,19 +35,23 @@ std::string read_line(const std::string& path) {
 }
 
 std::string address_file(const std::string& home) {
-    return home + "/controller/run/address";
+    return home::places_of(home + "/controller").at("address");
 }
 
 void print_address(const std::string& home) {
     const std::string address = read_line(address_file(home));
-    const std::string url = read_line(home + "/controller/run/url");
+    const home::Places places = home::places_of(home + "/controller");
+    const std::string url = read_line(places.at("url"));
     print("panel: " + (address.empty() ? "not running" : url.empty() ? address : url) + "\n");
     if (!address.empty() && !url.empty()) {
         print("its proxy asks: " + address + "\n");
     }
-    const std::string setup = read_line(home + "/controller/run/setup-link");
+    const std::string setup = read_line(places.at("setup-link"));
     if (!setup.empty()) {
         print("first, make an admin: " + setup + "\n");
+    }
+    if (const std::string notice = standby_notice(home); !notice.empty()) {
+        print_error(notice);
     }
     (void)std::fflush(stdout);
 }
@@ -66,7 +76,7 @@ public:
 
     Result<void> begin() {
         const std::string& home = session_.home;
-        BERTH_CHECK(os::make_folders(home + "/controller/run"));
+        BERTH_CHECK(os::make_folders(home + "/controller"));
         BERTH_TRY(std::optional<os::UniqueFd> lock, os::try_lock_file(up_service(home).lock));
         if (!lock) {
             return fail(ErrorCode::AlreadyExists, "berth is up already for " + home);
@@ -77,20 +87,44 @@ public:
         BERTH_TRY(signals_, os::make_signalfd({SIGINT, SIGTERM, SIGUSR1, SIGCHLD}));
         signals_watch_ =
             loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
-        watch_agent();
+        BERTH_TRY(home_, os::open_file(home, O_PATH | O_DIRECTORY));
+        watch_home();
         return start_controller();
     }
 
-    // Until the panel answers and the agent is there. Error: what did not come up.
+    // Until the panel answers and the agent is there; in this order, so that a panel that cannot be
+    // served leaves nothing behind. Error: what did not come up.
     Result<void> wait_until_ready() {
-        const auto gone = [this] {
-            return stopping_ || (controller_ == 0 && controller_failures_ > 0);
-        };
-        if (!wait_for_file(loop_, address_file(session_.home), kReadyWait, gone)) {
-            return fail(ErrorCode::Unavailable, "the controller did not come up" + hint());
+        const MonoTime give_up = MonoClock::now() + kReadyWait;
+        while (!report_ && controller_ != 0 && !stopping_ && MonoClock::now() < give_up) {
+            (void)loop_.turn(give_up - MonoClock::now());
+        }
+        if (!report_ ? controller_ != 0 : !report_->started) {
+            const std::string why = report_ ? report_->why : "";
+            return fail(ErrorCode::Unavailable,
+                        why.empty()
+                            ? "the controller did not come up" + hint()
+                            : "the controller cannot begin: " + why + repair_hint(why));
         }
         const auto hello = session_.bring_up("default", log_file_);
-        return hello ? Result<void>() : fail(hello.error());
+        if (!hello) {
+            return fail(hello.error());
+        }
+        watch_agent();
+        return {};
+    }
+
+    // After that has failed: what this has begun is ended. An agent that has apps lives on.
+    void take_back() {
+        stopping_ = true;
+        retry_.reset();
+        if (controller_ != 0) {
+            (void)os::send_signal_to(controller_, SIGTERM);
+        }
+        const MonoTime give_up = MonoClock::now() + kEndWait;
+        while (controller_ != 0 && MonoClock::now() < give_up) {
+            (void)loop_.turn(give_up - MonoClock::now());
+        }
     }
 
     // Until a signal ends it.
@@ -110,9 +144,20 @@ public:
                                        controller_service(session_.home)}) {
             let_go_on(service);
         }
+        // An agent that cannot be asked, mostly one that cannot begin, ends nothing: its keeper does.
+        const auto failed = [agent_home, keep_apps](const Result<wire::Value>& answer) {
+            const auto keeper = running_pid(keeper_service(agent_home));
+            if (!answer && !keep_apps && keeper) {
+                log::warning("the agent cannot end the apps, its keeper does",
+                             {{"why", answer.error().message}});
+                (void)os::send_signal_to(*keeper, SIGTERM);
+            }
+        };
         const auto client = session_.client("default");
         if (client) {
-            (*client)->send("shutdown", wire::Value::Map{{"keep_apps", keep_apps}}, [](auto&&) {});
+            (*client)->send("shutdown", wire::Value::Map{{"keep_apps", keep_apps}}, failed);
+        } else {
+            failed(fail(client.error()));
         }
         keep_apps_ = keep_apps;
         if (keep_apps) {
@@ -124,11 +169,39 @@ public:
 private:
     [[nodiscard]] std::string hint() const { return log_file_.empty() ? "" : "; see " + log_file_; }
 
+    // Moved, it is gone on with where it is now: the agent does so by itself, the controller is
+    // started again.
+    void watch_home() {
+        home_watch_ = std::make_unique<home::HomeWatch>(
+            loop_,
+            home::places_of(session_.home + "/controller"),
+            home::HomeWatch::Events{[] {}, [this] { look_where_home_is(); }});
+    }
+
+    void look_where_home_is() {
+        const auto now = os::path_of(home_.get());
+        if (!now || *now == session_.home) {
+            return;
+        }
+        log::warning("the home was moved, going on there", {{"home", *now}});
+        session_.home = *now;
+        log_file_ = log_file_.empty() ? log_file_ : *now + "/up.log";
+        moved_ = loop_.after(Duration::zero(), [this] {  // the watch that tells it goes
+            watch_home();
+            if (controller_ != 0) {
+                (void)os::send_signal_to(controller_, SIGTERM);
+            }
+        });
+    }
+
     Result<void> start_controller() {
         os::HelperSpec spec;
         BERTH_TRY(const std::string program, os::sibling_executable("berth-controller"));
-        const std::string listen = session_.arguments.get("--listen", kDefaultListen);
-        spec.argv = {program, "--home", session_.home, "--listen", listen, "--quiet"};
+        spec.argv = {program, "--home", session_.home, "--quiet"};
+        // The next one finds in controller.toml which port it was.
+        if (session_.arguments.has("--listen") && !std::exchange(told_where_, true)) {
+            spec.argv.insert(spec.argv.end(), {"--listen", session_.arguments.get("--listen")});
+        }
         if (session_.arguments.has("--allow-remote")) {
             spec.argv.emplace_back("--allow-remote");
         }
@@ -139,7 +212,16 @@ private:
         spec.output = log_file_;
         if (!running_pid(controller_service(session_.home))) {
             (void)os::remove_tree(address_file(session_.home));  // of an earlier life
-            BERTH_TRY(controller_, os::start_helper(spec));
+            BERTH_TRY(auto starting, os::start_reporting(std::move(spec)));
+            controller_ = starting.pid;
+            report_fd_ = std::move(starting.report);
+            report_.reset();
+            report_watch_ = loop_.watch(report_fd_.get(), loop::Interest::Read, [this](bool, bool) {
+                if (auto said = os::read_report(report_fd_)) {
+                    report_ = std::move(said);
+                    report_watch_.reset();
+                }
+            });
             controller_started_ = loop_.now().mono;
         }
         return {};
@@ -169,7 +251,13 @@ private:
         check_done();
     }
 
+    // Somebody has removed the home: nothing is to be made in its place.
+    [[nodiscard]] bool home_is_gone() const { return !os::path_of(home_.get()); }
+
     void controller_ended() {
+        if (home_is_gone()) {
+            return stop(/*keep_apps=*/true);
+        }
         const bool quick = loop_.now().mono - controller_started_ < std::chrono::seconds(2);
         controller_failures_ = quick ? controller_failures_ + 1 : 0;
         const Duration delay =
@@ -194,6 +282,9 @@ private:
         if (!living) {
             if (stopping_) {
                 return check_done();
+            }
+            if (home_is_gone()) {
+                return stop(/*keep_apps=*/true);
             }
             if (auto started = ensure_agent(agent_home, "default", log_file_); !started) {
                 log::error("cannot start the agent", {{"error", started.error().message}});
@@ -248,7 +339,11 @@ private:
     loop::EventLoop& loop_;
     std::string log_file_;
     os::UniqueFd lock_;
-    pid_t controller_ = 0;
+    pid_t controller_ = 0;  // 0: none of ours
+    os::UniqueFd report_fd_;
+    std::optional<os::StartReport> report_;  // how its start went; unset: it has not said
+    loop::Registration report_watch_;
+    bool told_where_ = false;  // a controller of this run where to listen
     MonoTime controller_started_;
     std::uint32_t controller_failures_ = 0;
     bool stopping_ = false;
@@ -256,6 +351,9 @@ private:
     bool done_ = false;
     os::UniqueFd signals_;
     os::UniqueFd agent_fd_;
+    os::UniqueFd home_;  // the folder, wherever it is moved to
+    std::unique_ptr<home::HomeWatch> home_watch_;
+    loop::Registration moved_;
     loop::Registration signals_watch_;
     loop::Registration agent_watch_;
     loop::Registration agent_retry_;
@@ -277,11 +375,8 @@ void leave_shell() {
     }
 }
 
-// Runs `berth ARGUMENTS` in the background and waits until `ready` exists.
-int detach(Session& session,
-           std::vector<std::string> arguments,
-           const std::string& log_file,
-           const std::string& ready) {
+// Runs `berth ARGUMENTS` in the background and waits until it says how its start went.
+int detach(Session& session, std::vector<std::string> arguments, const std::string& log_file) {
     os::HelperSpec spec;
     const auto self = os::sibling_executable("berth");
     if (!self) {
@@ -291,36 +386,41 @@ int detach(Session& session,
     spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
     spec.new_session = true;
     spec.output = log_file;
-    (void)os::remove_tree(ready);
     leave_shell();
-    const auto pid = os::start_helper(spec);
-    if (!pid) {
-        return report(pid.error());
+    const auto starting = os::start_reporting(std::move(spec), os::Told::ByEnvironment);
+    if (!starting) {
+        return report(starting.error());
     }
-    auto pidfd = os::open_pidfd(*pid);
-    bool ended = false;
-    const auto watch =
-        pidfd ? session.loop->watch(
-                    pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
-              : loop::Registration();
-    if (!wait_for_file(*session.loop, ready, kReadyWait * 2, [&ended] { return ended; })) {
-        print_error("it did not come up; see " + log_file);
+    std::optional<os::StartReport> said;
+    const auto watch = session.loop->watch(
+        starting->report.get(), loop::Interest::Read, [&starting, &said](bool, bool) {
+            said = os::read_report(starting->report);
+        });
+    const MonoTime give_up = MonoClock::now() + kReadyWait * 2;
+    while (!said && MonoClock::now() < give_up) {
+        (void)session.loop->turn(give_up - MonoClock::now());
+    }
+    if (!said || !said->started) {
+        print_error(said && !said->why.empty() ? said->why
+                                               : "it did not come up; see " + log_file);
         return kFailed;
     }
     return kDone;
 }
 
-// Asks the agent to leave and waits until `until` has ended. Its answer may be lost as it goes, so
-// its end counts, not its word.
-Result<void> leave(Session& session, const std::string& name, bool keep_apps) {
+}  // namespace
+
+// Its answer may be lost as it goes, so its end counts, not its word.
+Result<void> end_agent(Session& session, const std::string& name, bool keep_apps) {
     const std::string agent_home = session.agent_home(name);
-    const Service until = keep_apps ? agent_service(agent_home) : keeper_service(agent_home);
-    const auto ended = watch_end(until);
+    std::array<std::optional<os::UniqueFd>, 2> living = {watch_end(agent_service(agent_home))};
+    if (!keep_apps) {
+        living[1] = watch_end(keeper_service(agent_home));
+    }
     let_go_on(agent_service(agent_home));
     let_go_on(keeper_service(agent_home));
     BERTH_TRY(Client * client, session.client(name));
     std::optional<Error> refused;
-    bool gone = !ended;
     client->send("shutdown",
                  wire::Value::Map{{"keep_apps", keep_apps}},
                  [&refused](Result<wire::Value> answer) {
@@ -328,21 +428,82 @@ Result<void> leave(Session& session, const std::string& name, bool keep_apps) {
                          refused = answer.error();
                      }
                  });
-    const auto watch =
-        ended ? session.loop->watch(
-                    ended->get(), loop::Interest::Read, [&gone](bool, bool) { gone = true; })
-              : loop::Registration();
+    std::array<loop::Registration, 2> watches;
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < living.size(); ++i) {
+        if (living[i]) {
+            ++left;
+            watches[i] = session.loop->watch(
+                living[i]->get(), loop::Interest::Read, [&left, &watch = watches[i]](bool, bool) {
+                    --left;
+                    watch.reset();
+                });
+        }
+    }
     const MonoTime give_up = MonoClock::now() + kDownWait;
-    while (!gone && !refused && MonoClock::now() < give_up) {
+    while (left > 0 && !refused && MonoClock::now() < give_up) {
         (void)session.loop->turn(std::chrono::seconds(1));
     }
     if (refused) {
         return fail(*refused);
     }
-    // The agent ends a moment after its keeper: until then its relay answers apps.
-    if (!gone || !wait_for_end(*session.loop, until, kDownWait) ||
-        !wait_for_end(*session.loop, agent_service(agent_home), kDownWait)) {
+    if (left > 0) {
         return fail(ErrorCode::WrongState, "the agent is still stopping; see berth list");
+    }
+    return {};
+}
+
+namespace {
+
+// An agent that does not answer, mostly one that cannot begin, ends nothing: its keeper does.
+Result<void> end_without_agent(Session& session, const std::string& folder, const Error& why) {
+    const auto keeper = running_pid(keeper_service(folder));
+    if (!keeper) {
+        return {};  // it went on its way
+    }
+    print_error(why.message + "; its keeper ends the apps");
+    (void)os::send_signal_to(*keeper, SIGTERM);
+    let_go_on(keeper_service(folder));
+    if (!wait_for_end(*session.loop, keeper_service(folder), kDownWait)) {
+        return fail(ErrorCode::WrongState, "the keeper is still stopping the apps");
+    }
+    return {};
+}
+
+// What ran in a home that somebody has removed. True: there was some.
+bool end_what_lost_its_home(Session& session) {
+    bool any = false;
+    for (const auto& [folder, who] : {std::pair{session.agent_home("default"), "keeper"},
+                                      std::pair{session.home + "/controller", "controller"}}) {
+        const std::string held =
+            home::held_folder_of(home::places_of(folder).runtime_base, folder);
+        const auto text = os::read_file(held + "/" + who + ".pid");
+        const auto pid = text && !held.empty() ? parse_integer<pid_t>(trim(*text)) : std::nullopt;
+        auto pidfd = pid ? os::open_pidfd(*pid) : Result<os::UniqueFd>(fail(Error()));
+        if (!pidfd || !os::send_signal(*pidfd, SIGTERM)) {
+            continue;
+        }
+        any = true;
+        bool ended = false;
+        const auto watch = session.loop->watch(
+            pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
+        const MonoTime give_up = MonoClock::now() + kDownWait;
+        while (!ended && MonoClock::now() < give_up) {
+            (void)session.loop->turn(give_up - MonoClock::now());
+        }
+    }
+    return any;
+}
+
+// --runtime-dir, or what was said for the home as a whole, for one of the homes below it.
+Result<void> choose_runtime(const Session& session, const std::string& folder) {
+    BERTH_CHECK(os::make_folders(folder));
+    const std::string all = session.home + "/controller";
+    if (session.arguments.has("--runtime-dir")) {
+        return home::choose_runtime_base(folder, session.arguments.get("--runtime-dir"));
+    }
+    if (folder != all && os::exists(all) && !os::exists(folder + "/home.id")) {
+        return home::choose_runtime_base(folder, home::places_of(all).runtime_base);
     }
     return {};
 }
@@ -364,22 +525,29 @@ int run_up(Session& session) {
         print_address(home);
         return kDone;
     }
-    const std::string ready = home + "/up.ready";
+    for (const std::string& folder : {home + "/controller", session.agent_home("default")}) {
+        if (auto chosen = choose_runtime(session, folder); !chosen) {
+            return report(chosen.error());
+        }
+    }
     if (session.arguments.has("--detach")) {
-        const std::string listen = session.arguments.get("--listen", kDefaultListen);
-        std::vector<std::string> words = {"up", "--home", home, "--listen", listen};
+        std::vector<std::string> words = {"up", "--home", home};
+        if (session.arguments.has("--listen")) {
+            words.insert(words.end(), {"--listen", session.arguments.get("--listen")});
+        }
         if (session.arguments.has("--allow-remote")) {
             words.emplace_back("--allow-remote");
         }
         for (std::string& word : controller_options(session)) {
             words.push_back(std::move(word));
         }
-        const int code = detach(session, words, home + "/up.log", ready);
+        const int code = detach(session, words, home + "/up.log");
         if (code == kDone) {
             print_address(home);
         }
         return code;
     }
+    const int report_fd = os::take_report_fd();
     const bool terminal = ::isatty(STDERR_FILENO) != 0;
     Up up(session, terminal ? "" : home + "/up.log");
     auto begun = up.begin();
@@ -387,14 +555,13 @@ int run_up(Session& session) {
         begun = up.wait_until_ready();
     }
     if (!begun) {
-        up.stop(/*keep_apps=*/true);
+        up.take_back();
+        os::report_failed(report_fd, begun.error().message);
         return report(begun.error());
     }
     print_address(home);
-    (void)os::replace_file(ready,
-                           std::to_string(::getpid()));  // who waits for it gives up by himself
+    os::report_started(report_fd);
     up.run();
-    (void)os::remove_tree(ready);
     return kDone;
 }
 
@@ -416,9 +583,16 @@ int run_down(Session& session) {
         (!keep && running_pid(keeper_service(agent_home)))) {
         any = true;
         (void)ensure_agent(agent_home, "default", "/dev/null");
-        if (auto left = leave(session, "default", keep); !left) {
+        auto left = end_agent(session, "default", keep);
+        if (!left && !keep) {
+            left = end_without_agent(session, agent_home, left.error());
+        }
+        if (!left) {
             return report(left.error());
         }
+    }
+    if (!os::is_folder(session.home)) {
+        any = end_what_lost_its_home(session) || any;
     }
     if (const auto controller = running_pid(controller_service(session.home))) {
         any = true;
@@ -446,8 +620,8 @@ int run_agent_run(Session& session) {
                        0});
     }
     const std::string agent_home = session.agent_home(name);
-    if (auto made = os::make_folders(agent_home + "/run"); !made) {
-        return report(made.error());
+    if (auto chosen = choose_runtime(session, agent_home); !chosen) {
+        return report(chosen.error());
     }
     if (session.arguments.has("--detach")) {
         leave_shell();
@@ -482,7 +656,7 @@ int run_agent_stop(Session& session) {
                        0});
     }
     const bool keep = session.arguments.has("--keep-apps");
-    if (auto left = leave(session, session.agent, keep); !left) {
+    if (auto left = end_agent(session, session.agent, keep); !left) {
         return report(left.error());
     }
     print("agent " + session.agent + " has ended" + (keep ? "; its apps go on\n" : "\n"));

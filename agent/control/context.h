@@ -35,6 +35,7 @@ struct Context {
     store::Store& store;
     relay::Service& relay;
     std::string home;
+    std::string runtime;  // folder of its sockets
     Owner owner;
     Actions actions;
     MailGate mail;

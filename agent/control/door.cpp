@@ -86,6 +86,7 @@ Door::Door(
                parts.store,
                parts.relay,
                options.home,
+               options.runtime,
                std::move(owner),
                Actions(parts.loop, parts.apps),
                MailGate(parts.relay),
@@ -97,7 +98,8 @@ Door::Door(
       keys_(options.keys),
       configured_(!options.listen.empty()),
       seen_(parts.apps.stream().last()),
-      configured_keys_(options.allowed.begin(), options.allowed.end()) {}
+      configured_keys_(options.allowed.begin(), options.allowed.end()),
+      takes_mail_(options.takes_mail) {}
 
 Result<std::unique_ptr<Door>> Door::create(bus::Context& context,
                                            const Parts& parts,
@@ -158,7 +160,12 @@ Result<void> Door::listen(const DoorOptions& options) {
     }
     // Last, for who finds this socket takes the agent for one that has begun.
     BERTH_CHECK(make_router(local_));
-    return local_->bind_local(options.local_path);
+    local_path_ = options.local_path;
+    return local_->bind_local(local_path_);
+}
+
+Result<void> Door::listen_again() {
+    return os::exists(local_path_) ? Result<void>() : local_->bind_local(local_path_);
 }
 
 Result<void> Door::listen_on(const std::string& endpoint) {
@@ -216,7 +223,10 @@ void Door::received(bus::Router& router, const bus::Peer& peer, std::string_view
 void Door::answer(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
     const Client client{&router, peer.route, peer.key};
     if (wire::decode_mail(frame) && (client.local() || allowed(peer.key))) {
-        return context_.mail.received(client, frame);
+        if (takes_mail_) {
+            context_.mail.received(client, frame);
+        }
+        return;
     }
     // A key that was taken off the list is refused at its next word, not at its next connection.
     std::uint64_t id = 0;

@@ -15,8 +15,10 @@ namespace berth::control {
 
 struct DoorOptions {
     std::string home;
-    std::string local_path;            // of the unix socket
-    std::string listen;                // tcp://HOST:PORT; empty: none
+    std::string runtime;
+    bool takes_mail = true;  // false: this agent sends no message to others, and takes none
+    std::string local_path;  // of the unix socket
+    std::string listen;      // tcp://HOST:PORT; empty: none
     std::vector<std::string> allowed;  // CURVE keys from agent.toml; those in the store add up
     bus::KeyPair keys;
 };
@@ -54,6 +56,9 @@ public:
     // Answers from now on; what has been asked before waits until then.
     void open();
 
+    // The local socket was removed: it is made again. Who is connected stays so.
+    [[nodiscard]] Result<void> listen_again();
+
 private:
     // What came before open().
     struct Early {
@@ -84,7 +89,9 @@ private:
     bool open_ = false;
     std::vector<Early> early_;
     std::size_t early_bytes_ = 0;
+    std::string local_path_;
     std::set<std::string> configured_keys_;
+    bool takes_mail_;
     std::unique_ptr<bus::Authenticator> authenticator_;
     std::unique_ptr<bus::Router> local_;
     std::unique_ptr<bus::Router> remote_;

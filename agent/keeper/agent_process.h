@@ -60,6 +60,12 @@ public:
     // With what it has started, such as a keeper that waits for our lock.
     void kill() const;
 
+    // How often in a row it ended right after its start.
+    [[nodiscard]] std::uint32_t quick_failures() const { return quick_failures_; }
+
+    // No other is started.
+    void give_up() { retry_.reset(); }
+
     [[nodiscard]] AgentLife life() const { return life_; }
 
     // Of our child; 0: none.

@@ -1,11 +1,13 @@
 #include "agent/keeper/keeper.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "shared/base/overloaded.h"
+#include "shared/home/identity.h"
 #include "shared/log/log.h"
 #include "shared/os/cgroup_limits.h"
 #include "shared/os/fd.h"
@@ -21,14 +23,20 @@ using keeperlink::Message;
 namespace {
 
 constexpr Duration kAgentPatience = std::chrono::seconds(10);
+constexpr std::uint32_t kTriesToEnd = 2;
 constexpr std::size_t kReadBuffer = 256U << 10U;
 
 // Looked at first and reaped by pid after its end is recorded: a keeper that is killed in between
 // has recorded it, or left it to be reaped by the next.
 constexpr int kLookOnly = WEXITED | WNOHANG | WNOWAIT;
 
-Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
-    const std::string path = options.home + "/run/keeper.lock";
+// What is known of runs that have ended when the keeper ends, for the next one.
+std::string ends_file(const std::string& home) {
+    return home + "/keeper.ends";
+}
+
+Result<os::UniqueFd> take_lock(const KeeperOptions& options, const home::Places& places) {
+    const std::string path = places.lock("keeper");
     if (options.agent_fd >= 0) {
         // The old keeper is dead or dying. Whoever waits for its end in vain goes with the agent
         // that started it: each of its successors starts one too.
@@ -37,23 +45,36 @@ Result<os::UniqueFd> take_lock(const KeeperOptions& options) {
         (void)::prctl(PR_SET_PDEATHSIG, 0);
         return lock;
     }
-    // Without records this home begins, or somebody removed its run folder, the lock in it too,
-    // under a keeper that lives: a second one would start all of its apps once more.
-    const bool begins = !os::exists(options.home + "/run/keeper.records");
+    // Without a lock file this home begins, or somebody removed it under a keeper that lives: a
+    // second one would start all of its apps once more.
+    const bool begins = !os::exists(path);
     if (const auto other =
             begins ? os::find_process("berth-keeper", "--home", options.home) : std::nullopt) {
         return fail(ErrorCode::AlreadyExists,
                     "a keeper runs for " + options.home + " already, pid " +
-                        std::to_string(*other) + ", whose run folder was removed");
+                        std::to_string(*other) + ", whose lock was removed");
     }
     BERTH_TRY(std::optional<os::UniqueFd> lock, os::try_lock_file(path));
     if (!lock) {
-        const auto pid = os::read_file(options.home + "/run/keeper.pid");
+        const auto pid = os::read_file(places.pid_file("keeper"));
         return fail(
             ErrorCode::AlreadyExists,
             "a keeper runs for " + options.home + " already" + (pid ? ", pid " + *pid : ""));
     }
     return std::move(*lock);
+}
+
+// The records of this home: those of the keeper before, or what that one left when it ended.
+Result<Records> open_records(const home::Places& places, const std::string& mark) {
+    const std::string path = places.at("keeper.records");
+    const std::string ends = ends_file(places.home);
+    if (!os::exists(path) && os::exists(ends)) {
+        BERTH_TRY(const std::string bytes, os::read_file(ends));
+        BERTH_CHECK(os::replace_file(path, bytes));
+    }
+    BERTH_TRY(Records records, Records::open(path, mark));
+    (void)os::remove_tree(ends);  // known twice until it can be removed: told twice, stored once
+    return records;
 }
 
 Result<struct rlimit> raise_descriptor_limit() {
@@ -86,12 +107,16 @@ void stop_ignoring_signals() {
 Keeper::Keeper(loop::EventLoop& loop,
                const KeeperOptions& options,
                os::UniqueFd lock,
+               home::Places places,
+               home::RuntimeFolder folder,
                Records records)
     : loop_(loop),
       options_(options),
       lock_(std::move(lock)),
+      places_(std::move(places)),
+      folder_(std::move(folder)),
       context_{.loop = loop,
-               .io_folder = options.home + "/run/io",
+               .io_folder = places_.at("io"),
                .logs_folder = options.home + "/logs",
                .home_id = records.home_id(),
                .tell = [this](const Message& message) { send(message); }},
@@ -99,25 +124,39 @@ Keeper::Keeper(loop::EventLoop& loop,
       helpers_(context_, [this](const keeperlink::ExecDone& done) { send(done); }),
       agent_(
           loop, options.agent_command, [this](os::UniqueFd socket) { link_up(std::move(socket)); }),
-      upgrade_(loop, options.home) {}
+      upgrade_(loop, options.home, places_) {}
 
 Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop,
                                                const KeeperOptions& options) {
-    BERTH_CHECK(os::make_folders(options.home + "/run/io"));
+    BERTH_CHECK(os::make_folders(options.home));
+    home::Places places = home::places_of(options.home);
     std::optional<Handover> handover;
     if (options.handover_fd >= 0) {
         BERTH_TRY(handover, take_over(options.handover_fd));
     }
-    BERTH_TRY(os::UniqueFd lock,
-              handover ? Result<os::UniqueFd>(os::UniqueFd(handover->lock)) : take_lock(options));
-    BERTH_TRY(Records records, Records::open(options.home + "/run/keeper.records"));
-    std::unique_ptr<Keeper> keeper(new Keeper(loop, options, std::move(lock), std::move(records)));
+    BERTH_TRY(
+        os::UniqueFd lock,
+        handover ? Result<os::UniqueFd>(os::UniqueFd(handover->lock)) : take_lock(options, places));
+    BERTH_TRY(const home::Being being, home::being_of(places));
+    BERTH_CHECK(home::settle(places, being));
+    const std::string& mark = being.identity.mark;
+    BERTH_TRY(home::RuntimeFolder folder, home::RuntimeFolder::open(places, mark));
+    BERTH_CHECK(os::make_folders(places.at("io")));
+    BERTH_TRY(Records records, open_records(places, mark));
+    std::unique_ptr<Keeper> keeper(
+        new Keeper(loop, options, std::move(lock), places, std::move(folder), std::move(records)));
     BERTH_CHECK(keeper->prepare(handover));
     return keeper;
 }
 
 Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
-    BERTH_CHECK(os::replace_file(options_.home + "/run/keeper.pid", std::to_string(::getpid())));
+    BERTH_CHECK(os::replace_file(places_.pid_file("keeper"), std::to_string(::getpid())));
+    BERTH_TRY(home_, os::open_file(options_.home, O_PATH | O_DIRECTORY));
+    home_watch_ = std::make_unique<home::HomeWatch>(
+        loop_,
+        places_,
+        home::HomeWatch::Events{[this] { look_after_runtime(); },
+                                [this] { look_where_home_is(); }});
     BERTH_TRY(context_.original_nofile, raise_descriptor_limit());
     if (handover) {
         context_.original_nofile = handover->nofile;
@@ -131,7 +170,7 @@ Result<void> Keeper::prepare(const std::optional<Handover>& handover) {
     }
     stop_ignoring_signals();
     (void)::signal(SIGPIPE, SIG_IGN);  // cannot fail for a valid signal
-    BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP}));
+    BERTH_TRY(signals_, os::make_signalfd({SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2}));
     signals_watch_ =
         loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
     auto cgroup = options_.use_cgroup
@@ -169,6 +208,52 @@ void Keeper::run() {
     if (context_.cgroup) {
         (void)context_.cgroup->remove();  // stays when something is left in it
     }
+    home_watch_.reset();
+    save_what_is_not_told();
+}
+
+// No app lives. What the agent could not store goes with the home, and the folder goes.
+void Keeper::save_what_is_not_told() {
+    if (auto saved = runs_.save_ends(ends_file(options_.home)); !saved) {
+        log::error("how apps have ended cannot be written down",
+                   {{"error", saved.error().message}});
+        return;  // the records stay where they are
+    }
+    (void)os::remove_tree(places_.at("keeper.records"));
+    folder_.leave(places_);
+}
+
+// Somebody removed what is in it, or all of it. The apps' FIFOs are open and need no name.
+void Keeper::look_after_runtime() {
+    const auto made = folder_.look_after(places_, context_.home_id);
+    auto written = made ? os::make_folders(context_.io_folder) : Result<void>(fail(made.error()));
+    const auto again = written ? runs_.put_back_records() : Result<bool>(fail(written.error()));
+    if (again && !os::exists(places_.pid_file("keeper"))) {
+        written = os::replace_file(places_.pid_file("keeper"), std::to_string(::getpid()));
+    }
+    if (!again || !written) {
+        log::error(
+            "the runtime folder was removed and cannot be made again",
+            {{"error", (again ? written : Result<void>(fail(again.error()))).error().message}});
+    } else if (*made || *again) {
+        log::warning("the runtime folder was removed, it is made again",
+                     {{"folder", places_.runtime}});
+    }
+}
+
+// When it was moved, this process becomes the keeper of where it is now, as at an upgrade: paths of
+// it are everywhere.
+void Keeper::look_where_home_is() {
+    const auto now = os::path_of(home_.get());
+    if (!now || *now == options_.home || moved_ || upgrade_.agreed()) {
+        return;
+    }
+    log::warning("the home was moved, going on there", {{"home", *now}});
+    moved_ = true;
+    options_.home = *now;
+    upgrade_.move_to(options_.program, *now);
+    become_next();
+    moved_ = false;
 }
 
 void Keeper::link_up(os::UniqueFd socket) {
@@ -222,6 +307,9 @@ void Keeper::on_signals() {
                     agent_.start(/*shutdown=*/false);
                 }
                 break;
+            case SIGUSR2:
+                on_given_up();
+                break;
             default:
                 on_terminate();
         }
@@ -230,13 +318,34 @@ void Keeper::on_signals() {
 
 void Keeper::on_terminate() {
     const bool told = agent_.signal(SIGTERM);
-    if (told && intent_ == Intent::Leave) {
+    if (grace_.active() || (told && intent_ == Intent::Leave)) {
         return;  // it is about to end, as are we
     }
     intent_ = Intent::Terminate;
     if (!told) {
         agent_.start(/*shutdown=*/true);
     }
+}
+
+// Who has started this keeper does not wait for its agent any more. Apps are not left alone.
+void Keeper::on_given_up() {
+    if (runs_.all_gone()) {
+        intent_ = Intent::Leave;
+        agent_.give_up();
+        agent_.kill();
+        end_when_done();
+    }
+}
+
+// It is to end with its apps, and the agent that should see to it cannot begin.
+void Keeper::end_without_agent() {
+    constexpr Duration kGrace = std::chrono::seconds(10);
+    log::error("the agent cannot begin; the apps are ended without it");
+    intent_ = Intent::Leave;
+    agent_.give_up();
+    runs_.end_all(SIGTERM);
+    grace_ = loop_.after(kGrace, [this] { runs_.end_all(SIGKILL); });
+    end_when_done();
 }
 
 // The child that the signal names. The kernel finds it at once, and goes through all children to
@@ -281,6 +390,9 @@ void Keeper::on_agent_end(pid_t pid) {
     if (intent_ == Intent::Run || intent_ == Intent::Terminate) {
         log::warning("the agent has ended, starting it again", {{"pid", std::to_string(pid)}});
         agent_.start_again(terminating());
+        if (terminating() && agent_.quick_failures() >= kTriesToEnd) {
+            end_without_agent();
+        }
     }
 }
 

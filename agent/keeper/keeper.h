@@ -15,6 +15,9 @@
 #include "agent/keeper/run_context.h"
 #include "agent/keeper/runs.h"
 #include "agent/keeper/upgrade.h"
+#include "shared/home/home_watch.h"
+#include "shared/home/places.h"
+#include "shared/home/runtime_folder.h"
 #include "shared/keeperlink/link.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
@@ -29,6 +32,7 @@ struct KeeperOptions {
     std::string program;   // that we were started as, for the next keeper
     std::string name;      // of the agent; empty: not given
     int handover_fd = -1;  // this process was a keeper before
+    int report_fd = -1;    // where to say how the start went, see os/start_report.h
 };
 
 // What this keeper is there for, as it was told last.
@@ -54,7 +58,12 @@ public:
     void run();
 
 private:
-    Keeper(loop::EventLoop& loop, const KeeperOptions& options, os::UniqueFd lock, Records records);
+    Keeper(loop::EventLoop& loop,
+           const KeeperOptions& options,
+           os::UniqueFd lock,
+           home::Places places,
+           home::RuntimeFolder folder,
+           Records records);
 
     Result<void> prepare(const std::optional<Handover>& handover);
     void link_up(os::UniqueFd socket);
@@ -63,6 +72,8 @@ private:
 
     void on_signals();
     void on_terminate();
+    void on_given_up();
+    void end_without_agent();
     void on_child(pid_t pid);
     void on_children();
     void on_child_end(siginfo_t info);
@@ -75,12 +86,19 @@ private:
 
     [[nodiscard]] bool terminating() const { return intent_ == Intent::Terminate; }
 
+    void look_after_runtime();
+    void look_where_home_is();
+    void save_what_is_not_told();
+
     void try_upgrade(const std::string& folder);
     void become_next();
 
     loop::EventLoop& loop_;
     KeeperOptions options_;
     os::UniqueFd lock_;
+    home::Places places_;
+    home::RuntimeFolder folder_;
+    os::UniqueFd home_;  // the folder, wherever it is moved to
     RunContext context_;
     Runs runs_;
     Helpers helpers_;
@@ -90,9 +108,12 @@ private:
     Intent intent_ = Intent::Run;
     Upgrade upgrade_;
     loop::Registration upgrade_timer_;  // for an agent that does not end
+    loop::Registration grace_;          // of the apps, when there is no agent to end them
     bool version_tried_ = false;        // an upgrade because the agent is of another version
     os::UniqueFd signals_;
     loop::Registration signals_watch_;
+    std::unique_ptr<home::HomeWatch> home_watch_;
+    bool moved_ = false;
 };
 
 }  // namespace berth::keeper

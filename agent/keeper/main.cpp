@@ -1,13 +1,17 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "agent/keeper/keeper.h"
+#include "agent/keeper/records.h"
 #include "agent/keeper/upgrade.h"
+#include "shared/home/places.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/start_report.h"
 
 namespace {
 
@@ -25,6 +29,7 @@ constexpr const char* kUsage =
 struct CommandLine {
     berth::keeper::KeeperOptions options;
     bool check = false;
+    bool check_files = false;
     unsigned handover_version = 0;
     unsigned records_version = 0;
 };
@@ -42,9 +47,11 @@ int run_keeper(berth::keeper::KeeperOptions options) {
     }
     auto keeper = berth::keeper::Keeper::create(**loop, options);
     if (!keeper) {
+        berth::os::report_failed(options.report_fd, keeper.error().message);
         berth::log::error("cannot begin", {{"error", keeper.error().message}});
         return 1;
     }
+    berth::os::report_started(options.report_fd);
     (*keeper)->run();
     return 0;
 }
@@ -57,11 +64,16 @@ bool read_command_line(int argc, char** argv, CommandLine& line) {
             line.check = true;
             continue;
         }
+        if (flag == "--check-files") {
+            line.check_files = true;
+            continue;
+        }
         if (flag == "--no-cgroup") {
             line.options.use_cgroup = false;
             continue;
         }
         if (flag != "--home" && flag != "--name" && flag != "--agent-fd" && flag != "--handover" &&
+            flag != "--report-fd" &&
             flag != "--handover-version" && flag != "--records-version") {
             (void)usage_error("unknown argument \"" + std::string(flag) + "\"");
             return false;
@@ -77,6 +89,8 @@ bool read_command_line(int argc, char** argv, CommandLine& line) {
             line.options.name = argv[i];
         } else if (flag == "--agent-fd") {
             line.options.agent_fd = number;
+        } else if (flag == "--report-fd") {
+            line.options.report_fd = number;
         } else if (flag == "--handover") {
             line.options.handover_fd = number;
         } else if (flag == "--handover-version") {
@@ -115,7 +129,15 @@ int main(int argc, char** argv) {
     // The descriptors of a keeper that this one takes over from are told apart by what it hands
     // over.
     if (options.handover_fd < 0) {
-        berth::os::close_others(options.agent_fd);
+        berth::os::close_others(std::max(options.agent_fd, options.report_fd));
+    }
+    if (line.check_files) {
+        const auto sound = berth::keeper::Records::check(
+            berth::home::places_of(options.home).at("keeper.records"));
+        if (!sound) {
+            (void)std::printf("%s\n", sound.error().message.c_str());
+        }
+        return sound ? 0 : 1;
     }
     if (line.check) {
         return berth::keeper::check_upgrade(

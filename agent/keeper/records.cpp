@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -12,6 +11,7 @@
 #include "shared/base/ensure.h"
 #include "shared/base/text.h"
 #include "shared/os/fd.h"
+#include "shared/os/file.h"
 #include "shared/os/os_error.h"
 
 namespace berth::keeper {
@@ -23,6 +23,7 @@ constexpr std::size_t kFileSize = kHeader + Records::kSlots * sizeof(Record);
 constexpr std::string_view kMagic = "BERTHKPR";
 constexpr std::size_t kBootAt = 16;
 constexpr std::size_t kHomeAt = 64;
+constexpr std::size_t kMarkSize = 32;
 
 // Keeps the compiler from moving stores of a record over each other: after kill -9 the kernel has
 // those that were made, in program order.
@@ -45,34 +46,67 @@ bool is_sound(const Record& record) {
            record.cause <= static_cast<std::uint8_t>(keeperlink::EndCause::OverPids);
 }
 
-Result<std::string> random_id() {
-    std::array<char, 16> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-        return fail(os::last_error("getrandom"));
-    }
-    return to_hex({bytes.data(), bytes.size()});
-}
-
-}  // namespace
-
-Result<Records> Records::open(const std::string& path) {
-    BERTH_TRY(const std::string boot, os::boot_id());
-    BERTH_TRY(os::UniqueFd fd, os::open_file(path, O_RDWR | O_CREAT, 0600));
+// A file of records at `path`, with its room reserved.
+Result<os::UniqueFd> reserve(const std::string& path, int flags) {
+    BERTH_TRY(os::UniqueFd fd, os::open_file(path, O_RDWR | O_CREAT | flags, 0600));
     const int allocated = ::posix_fallocate(fd.get(), 0, kFileSize);
     if (allocated != 0) {
         return fail(
             os::error_of(allocated, "reserve " + std::to_string(kFileSize) + " bytes for " + path));
     }
+    return fd;
+}
+
+}  // namespace
+
+Result<Records> Records::open(const std::string& path, const std::string& mark) {
+    ENSURE(mark.size() == kMarkSize, "marks are made by us");
+    BERTH_TRY(const std::string boot, os::boot_id());
+    BERTH_TRY(os::UniqueFd fd, reserve(path, 0));
     void* const base = ::mmap(nullptr, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
     if (base ==
         MAP_FAILED) {  // NOLINT(performance-no-int-to-ptr,cppcoreguidelines-pro-type-cstyle-cast)
         return fail(os::last_error("map " + path));
     }
-    Records records(std::move(fd), static_cast<char*>(base));
-    if (auto ready = records.initialise(boot); !ready) {
+    Records records(path, std::move(fd), static_cast<char*>(base));
+    if (auto ready = records.initialise(boot, mark); !ready) {
         return fail(ready.error().within(path));
     }
     return records;
+}
+
+// The new file is filled before it has the name, and mapped over the old one: who has the address
+// of a record keeps it.
+Result<bool> Records::put_back() {
+    struct stat open {};
+
+    struct stat there {};
+
+    if (::fstat(fd_.get(), &open) == 0 && ::stat(path_.c_str(), &there) == 0 &&
+        open.st_ino == there.st_ino && open.st_dev == there.st_dev) {
+        return false;
+    }
+    const std::string made = path_ + ".new";
+    BERTH_TRY(os::UniqueFd fd, reserve(made, O_TRUNC));
+    for (std::size_t done = 0; done < kFileSize;) {
+        const ssize_t wrote =
+            ::pwrite(fd.get(), base_ + done, kFileSize - done, static_cast<off_t>(done));
+        if (wrote < 0) {
+            return fail(os::last_error("write " + made));
+        }
+        done += static_cast<std::size_t>(wrote);
+    }
+    if (::mmap(base_, kFileSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd.get(), 0) ==
+            MAP_FAILED ||  // NOLINT(performance-no-int-to-ptr,cppcoreguidelines-pro-type-cstyle-cast)
+        ::rename(made.c_str(), path_.c_str()) != 0) {
+        return fail(os::last_error("put back " + path_));
+    }
+    fd_ = std::move(fd);
+    return true;
+}
+
+Result<void> Records::save_to(const std::string& path) const {
+    return os::replace_file(path, {base_, kFileSize});
 }
 
 Result<void> Records::check(const std::string& path) {
@@ -92,7 +126,7 @@ Result<void> Records::check(const std::string& path) {
     return {};
 }
 
-Result<void> Records::initialise(const std::string& boot) {
+Result<void> Records::initialise(const std::string& boot, const std::string& mark) {
     Header header{};
     std::memcpy(&header, base_, sizeof header);
     const bool fresh = header.magic == std::array<char, 8>{};
@@ -101,9 +135,9 @@ Result<void> Records::initialise(const std::string& boot) {
         for (Record* const record : all()) {
             *record = Record{};
         }
-        BERTH_TRY(const std::string home, random_id());
+        made_anew_ = true;
         std::memcpy(base_ + kBootAt, boot.data(), boot.size());
-        std::memcpy(base_ + kHomeAt, home.data(), home.size());
+        std::memcpy(base_ + kHomeAt, mark.data(), mark.size());
         header = {{}, kRecordsVersion, kSlots};
         std::memcpy(header.magic.data(), kMagic.data(), kMagic.size());
         store_barrier();
@@ -135,9 +169,11 @@ Result<void> Records::initialise(const std::string& boot) {
 }
 
 Records::Records(Records&& other) noexcept
-    : fd_(std::move(other.fd_)),
+    : path_(std::move(other.path_)),
+      fd_(std::move(other.fd_)),
       base_(std::exchange(other.base_, nullptr)),
-      search_from_(other.search_from_) {}
+      search_from_(other.search_from_),
+      made_anew_(other.made_anew_) {}
 
 Records::~Records() {
     if (base_ != nullptr) {
@@ -186,7 +222,7 @@ void Records::release(Record& record) {
 }
 
 std::string Records::home_id() const {
-    return {base_ + kHomeAt, 32};
+    return {base_ + kHomeAt, kMarkSize};
 }
 
 std::string Records::marker(const keeperlink::RunName& run) const {

@@ -51,7 +51,7 @@ static_assert(sizeof(Record) == 256);
 //
 //   0     magic "BERTHKPR", version, slots
 //   16    boot id (36 characters): of the boot in which the records were written
-//   64    home id (32 characters): random, marks the processes of this home
+//   64    home id (32 characters): marks the processes of this home
 //   256   slot 0, 1, 2 … of 256 bytes
 //
 // The keeper alone writes it, in one thread.
@@ -59,10 +59,10 @@ class Records {
 public:
     static constexpr std::uint32_t kSlots = 4096;
 
-    // Opens or makes the file. Records that the keeper cannot have written are freed, all of them
-    // when the header is gone. Records of an earlier boot are turned into ended runs of unknown
-    // status: nothing of them can be alive.
-    static Result<Records> open(const std::string& path);
+    // Opens or makes the file; a new one is for the home whose processes carry `mark`. Records that
+    // the keeper cannot have written are freed, all of them when the header is gone. Records of an
+    // earlier boot are turned into ended runs of unknown status: nothing of them can be alive.
+    static Result<Records> open(const std::string& path, const std::string& mark);
 
     // Whether open() would read the file; it is only looked at. One that is missing is fine.
     static Result<void> check(const std::string& path);
@@ -72,6 +72,16 @@ public:
     Records& operator=(Records&&) = delete;
     Records(const Records&) = delete;
     Records& operator=(const Records&) = delete;
+
+    // There was no file, or nothing in it: what lives is not in it.
+    [[nodiscard]] bool made_anew() const { return made_anew_; }
+
+    // Writes the file again when it was removed or another was put in its place. The records stay
+    // where they are. True: it was.
+    Result<bool> put_back();
+
+    // Writes what is known to another file, for a keeper that does not find this one.
+    [[nodiscard]] Result<void> save_to(const std::string& path) const;
 
     // All taken slots.
     [[nodiscard]] std::vector<Record*> all() const;
@@ -86,14 +96,17 @@ public:
     [[nodiscard]] std::string home_id() const;
 
 private:
-    Records(os::UniqueFd fd, char* base) : fd_(std::move(fd)), base_(base) {}
+    Records(std::string path, os::UniqueFd fd, char* base)
+        : path_(std::move(path)), fd_(std::move(fd)), base_(base) {}
 
     [[nodiscard]] Record* slot(std::uint32_t index) const;
-    Result<void> initialise(const std::string& boot);
+    Result<void> initialise(const std::string& boot, const std::string& mark);
 
+    std::string path_;
     os::UniqueFd fd_;
     char* base_ = nullptr;
     std::uint32_t search_from_ = 0;
+    bool made_anew_ = false;
 };
 
 }  // namespace berth::keeper

@@ -1,6 +1,7 @@
 #include "agent/keeper/run_streams.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -35,6 +36,27 @@ Result<os::UniqueFd> open_fifo(const std::string& path, bool make) {
 
     if (fd && (::fstat(fd->get(), &info) != 0 || !S_ISFIFO(info.st_mode))) {
         return fail(ErrorCode::AlreadyExists, path + " is no FIFO");
+    }
+    return fd;
+}
+
+// The FIFO `path` that a process has open at a descriptor, when that name is gone.
+Result<os::UniqueFd> open_at(pid_t pid, int number, const std::string& path) {
+    const std::string link = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(number);
+    std::array<char, PATH_MAX> target{};
+    const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+    const std::string_view name = std::string_view(path).substr(path.rfind("/io/"));
+    // "…/run/io/web.out (deleted)": under a link or an earlier path, but that app's own.
+    if (size < 0 || std::string_view(target.data(), static_cast<std::size_t>(size)).find(name) ==
+                        std::string_view::npos) {
+        return fail(ErrorCode::NotFound, path + " was removed");
+    }
+    BERTH_TRY(os::UniqueFd fd, os::open_file(link, O_RDWR | O_NONBLOCK));
+
+    struct stat info {};
+
+    if (::fstat(fd.get(), &info) != 0 || !S_ISFIFO(info.st_mode)) {
+        return fail(ErrorCode::NotFound, path + " was removed");
     }
     return fd;
 }
@@ -99,11 +121,18 @@ Result<void> RunStreams::open_fifos(bool make) {
 
     struct Part {
         const char* suffix;
+        int number;
         os::UniqueFd& fd;
     };
 
-    for (const Part& part : {Part{".in", input_}, Part{".out", output}, Part{".err", error}}) {
-        BERTH_TRY(part.fd, open_fifo(fifo(part.suffix), make));
+    for (const Part& part :
+         {Part{".in", 0, input_}, Part{".out", 1, output}, Part{".err", 2, error}}) {
+        const std::string path = fifo(part.suffix);
+        auto opened = open_fifo(path, make);
+        if (!opened && !make && opened.error().code == ErrorCode::NotFound) {
+            opened = open_at(record_.pid, part.number, path);
+        }
+        BERTH_TRY(part.fd, std::move(opened));
     }
     output_ = make_pump(std::move(output), Stream::Stdout);
     error_ = make_pump(std::move(error), Stream::Stderr);

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <sys/wait.h>
 
+#include "agent/keeper/recovery.h"
+#include "shared/base/text.h"
+#include "shared/home/marks.h"
 #include "shared/log/log.h"
 
 namespace berth::keeper {
@@ -27,12 +30,39 @@ Runs::Runs(RunContext& context, Records records, std::function<void()> gone)
 // --- from one keeper to the next
 
 void Runs::adopt() {
+    if (records_.made_anew()) {
+        record_what_lives();
+    }
     for (Record* const record : records_.all()) {
         adopt(*record);
     }
     for (const auto& [id, run] : latest_) {
         watch_limits(*run);
     }
+}
+
+// The records were lost, with the runtime folder or at a restart of a machine that did not happen:
+// a process that carries the mark of this home is one of its apps', and must not begin twice.
+void Runs::record_what_lives() {
+    std::map<RunName, std::vector<pid_t>> runs;
+    for (const home::MarkedProcess& process : home::processes_marked(records_.home_id())) {
+        if (is_valid_id(process.id)) {
+            runs[{process.id, process.generation}].push_back(process.pid);
+        }
+    }
+    for (const auto& [name, pids] : runs) {
+        Record* const record = records_.take(name);
+        if (record == nullptr) {
+            return;  // more than this keeper could have begun
+        }
+        recover(*record, pids);
+        log::warning("an app runs of which there is no record, it is taken over",
+                     {{"app", name.id}, {"pid", std::to_string(record->pid)}});
+    }
+}
+
+Result<void> Runs::save_ends(const std::string& file) const {
+    return records_.all().empty() ? Result<void>() : records_.save_to(file);
 }
 
 // A run that a keeper before us has left when it was killed.
@@ -163,6 +193,18 @@ void Runs::signal(const keeperlink::Signal& signal) {
     const bool kill = signal.signal == SIGKILL && signal.scope == keeperlink::SignalScope::Tree;
     if (kill && !run->leader_alive()) {
         check_tree(*run);
+    }
+}
+
+void Runs::end_all(int number) {
+    std::vector<RunName> names;
+    for (const auto& [id, run] : latest_) {
+        if (!run->tree_gone()) {
+            names.push_back(run->name());
+        }
+    }
+    for (const RunName& name : names) {
+        signal({name, number, keeperlink::SignalScope::Tree});
     }
 }
 

@@ -26,7 +26,8 @@ public:
     // `gone` is called when nothing of a run is left any more.
     Runs(RunContext& context, Records records, std::function<void()> gone);
 
-    // Takes over what a keeper has left that was killed …
+    // Takes over what a keeper has left that was killed: what the records tell, and when these are
+    // gone, what carries the mark of this home …
     void adopt();
 
     // … or what this process had before an upgrade. The ends of children since then are to be told
@@ -40,6 +41,7 @@ public:
 
     void start(const keeperlink::Start& start);
     void signal(const keeperlink::Signal& signal);
+    void end_all(int signal);  // whatever runs, with all of its tree
     void input(const keeperlink::Input& input);
     void resize(const keeperlink::Resize& resize);
     void forget(const keeperlink::Forget& forget);
@@ -56,11 +58,18 @@ public:
 
     void forget_child(pid_t pid) { known_children_.erase(pid); }
 
+    // Writes the records again when their file was removed. True: it was.
+    Result<bool> put_back_records() { return records_.put_back(); }
+
+    // Writes down what the agent has not stored yet, if there is such.
+    [[nodiscard]] Result<void> save_ends(const std::string& file) const;
+
     // Nothing of any run is left.
     [[nodiscard]] bool all_gone() const;
 
 private:
     void adopt(Record& record);
+    void record_what_lives();
     Run& make(Record& record);
     Run& place(std::unique_ptr<Run> run);
     void set_aside(std::unique_ptr<Run> run);

@@ -38,7 +38,7 @@ void Upgrade::begin(const std::string& program, Answered answered) {
                  std::to_string(kHandoverVersion),
                  "--records-version",
                  std::to_string(kRecordsVersion)};
-    spec.output = home_ + "/run/upgrade.check";
+    spec.output = output_;
     (void)::unlink(spec.output.c_str());  // of an earlier one
     const auto pid = os::start_helper(spec);
     if (!pid) {
@@ -60,7 +60,7 @@ bool Upgrade::ended(pid_t pid, int wait_status) {
         answer({});
         return true;
     }
-    const auto output = os::read_file(home_ + "/run/upgrade.check");
+    const auto output = os::read_file(output_);
     const std::string said(output ? trim(*output) : "");
     answer(!said.empty() ? "the new keeper refuses: " + said
            : WIFEXITED(wait_status)
@@ -115,7 +115,7 @@ int check_upgrade(const std::string& home,
         return refuse("it reads records of version " + std::to_string(kRecordsVersion) + ", not " +
                       std::to_string(records_version));
     }
-    if (auto readable = Records::check(home + "/run/keeper.records"); !readable) {
+    if (auto readable = Records::check(home::places_of(home).at("keeper.records")); !readable) {
         return refuse(readable.error().message);
     }
     const char* const argv[] = {agent.c_str(), "--check", nullptr};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/keeper/handover.h"
+#include "shared/home/places.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::keeper {
@@ -20,13 +21,20 @@ public:
     // `refusal` is empty: it can take over, and become() is next, once the agent is gone.
     using Answered = std::function<void(const std::string& refusal)>;
 
-    Upgrade(loop::EventLoop& loop, std::string home) : loop_(loop), home_(std::move(home)) {}
+    Upgrade(loop::EventLoop& loop, std::string home, const home::Places& places)
+        : loop_(loop), home_(std::move(home)), output_(places.at("upgrade.check")) {}
 
     // Calls back once. One at a time: another is refused.
     void begin(const std::string& program, Answered answered);
 
     // A child of the keeper has ended. True: it was ours.
     bool ended(pid_t pid, int wait_status);
+
+    // The next become() is of the same program, for the home at its new path.
+    void move_to(const std::string& program, const std::string& home) {
+        program_ = program;
+        home_ = home;
+    }
 
     [[nodiscard]] bool agreed() const { return agreed_; }
 
@@ -39,6 +47,7 @@ private:
 
     loop::EventLoop& loop_;
     std::string home_;
+    std::string output_;  // of the check
     std::string program_;
     bool agreed_ = false;
     Answered answered_;

@@ -81,6 +81,14 @@ public:
         return stored;
     }
 
+    Result<void> begin_anew() {
+        db::Transaction transaction(*db_);
+        (void)db_->run("DELETE FROM outbox", {});
+        (void)db_->run("DELETE FROM lane", {});
+        (void)db_->run("UPDATE origin SET epoch = lower(hex(randomblob(16)))", {});
+        return transaction.commit();
+    }
+
     Result<void> write(const Batch& batch) {
         db::Transaction transaction(*db_);
         insert(batch.inserts);
@@ -305,6 +313,9 @@ Result<std::unique_ptr<Journal>> Journal::open(const Options& options, Stored& s
     database.journal_max_bytes = kLogKept;
     BERTH_TRY(auto opened, db::Database::open(database, {kSchema}));
     auto impl = std::make_unique<Impl>(std::move(opened), std::move(done));
+    if (options.begin_anew) {
+        BERTH_CHECK(impl->tables.begin_anew());
+    }
     BERTH_TRY(stored, impl->tables.load());
     Impl& running = *impl;
     running.thread = std::thread([&running] { running.run(); });

@@ -106,6 +106,9 @@ public:
     struct Options {
         std::string file;
         std::uint64_t max_bytes = 0;  // of the file; 0: as much as the disk has
+        // The file is a copy: what it was to send to other agents is not ours, nor is the
+        // numbering.
+        bool begin_anew = false;
     };
 
     static Result<std::unique_ptr<Journal>> open(const Options& options, Stored& stored, Done done);

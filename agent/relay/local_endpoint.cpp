@@ -7,6 +7,7 @@
 #include "agent/relay/connection.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
+#include "shared/os/file.h"
 #include "shared/os/os_error.h"
 #include "shared/os/unix_socket.h"
 
@@ -31,21 +32,33 @@ constexpr ZmtpLimits kStrangersLimits = {4096, 4096, 8192, 2};
 Result<std::unique_ptr<LocalEndpoint>> LocalEndpoint::create(loop::EventLoop& loop,
                                                              Relay& relay,
                                                              const std::string& path) {
-    BERTH_TRY(os::UniqueFd listening, os::listen_unix(path, kBacklog));
-    // Who may come is up to the folders above it, and to the secret that each has to know.
-    if (::chmod(path.c_str(), 0666) != 0) {
-        return fail(os::last_error("chmod " + path));
-    }
-    return std::unique_ptr<LocalEndpoint>(new LocalEndpoint(loop, relay, std::move(listening)));
+    std::unique_ptr<LocalEndpoint> endpoint(new LocalEndpoint(loop, relay, path));
+    BERTH_CHECK(endpoint->listen());
+    return endpoint;
 }
 
-LocalEndpoint::LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd listening)
+Result<void> LocalEndpoint::listen() {
+    BERTH_TRY(os::UniqueFd listening, os::listen_unix(path_, kBacklog));
+    // Who may come is up to the folders above it, and to the secret that each has to know.
+    if (::chmod(path_.c_str(), 0666) != 0) {
+        return fail(os::last_error("chmod " + path_));
+    }
+    acceptor_ = std::make_unique<loop::Acceptor>(
+        loop_, std::move(listening), os::accept_unix, [this](os::Accepted accepted) {
+            add(std::move(accepted.socket));
+        });
+    return {};
+}
+
+Result<void> LocalEndpoint::listen_again() {
+    return os::exists(path_) ? Result<void>() : listen();
+}
+
+LocalEndpoint::LocalEndpoint(loop::EventLoop& loop, Relay& relay, std::string path)
     : loop_(loop),
       relay_(relay),
-      buffer_(std::make_unique<char[]>(kReadSize)),
-      acceptor_(loop, std::move(listening), os::accept_unix, [this](os::Accepted accepted) {
-          add(std::move(accepted.socket));
-      }) {
+      path_(std::move(path)),
+      buffer_(std::make_unique<char[]>(kReadSize)) {
     hook_ = loop_.before_sleep([this] {
         flush();
         bury();

@@ -32,19 +32,24 @@ public:
     LocalEndpoint(const LocalEndpoint&) = delete;
     LocalEndpoint& operator=(const LocalEndpoint&) = delete;
 
+    // The socket was removed: another is made at its path, the connections stay.
+    Result<void> listen_again();
+
     // Sends what is queued, as far as the peers take it now.
     void flush();
 
 private:
     friend class Connection;
 
-    LocalEndpoint(loop::EventLoop& loop, Relay& relay, os::UniqueFd listening);
+    LocalEndpoint(loop::EventLoop& loop, Relay& relay, std::string path);
+    Result<void> listen();
     void add(os::UniqueFd socket);
     void end(Connection& connection);
     void bury();
 
     loop::EventLoop& loop_;
     Relay& relay_;
+    std::string path_;
     std::unique_ptr<char[]> buffer_;  // what a read of any connection fills
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;
     std::map<std::uint64_t, Connection*> strangers_;  // have not said hello, the oldest first
@@ -53,7 +58,7 @@ private:
     std::vector<int> dead_;           // to be destroyed at the end of the turn
     log::Seldom told_;
     loop::Registration hook_;
-    loop::Acceptor acceptor_;
+    std::unique_ptr<loop::Acceptor> acceptor_;
 };
 
 }  // namespace berth::relay

@@ -124,7 +124,7 @@ AgentPort Service::make_port(const Options& options, Control control) {
 Relay::Options Service::relay_options(const Options& options, Control control) {
     Relay::Options relay;
     relay.limits = options.limits;
-    relay.journal = {options.home + "/relay.db", options.store_bytes};
+    relay.journal = {options.home + "/relay.db", options.store_bytes, options.begin_anew};
     relay.port = make_port(options, std::move(control));
     relay.secret_of = [home = options.home](const std::string& app) {
         return read_secret(home, app);
@@ -167,8 +167,7 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
                   *self.loop_, options.home, [relay = inside->relay.get()](const std::string& app) {
                       relay->secret_changed(app);
                   }));
-    BERTH_TRY(inside->local,
-              LocalEndpoint::create(*self.loop_, *inside->relay, options.home + "/run/app.sock"));
+    BERTH_TRY(inside->local, LocalEndpoint::create(*self.loop_, *inside->relay, options.socket));
     if (!options.curve.endpoint.empty()) {
         BERTH_TRY(inside->curve, CurveEndpoint::create(*self.loop_, *inside->relay, options.curve));
         self.tcp_endpoint_ = inside->curve->endpoint();
@@ -200,6 +199,14 @@ Service::~Service() {
         inside_->relay.reset();
         inside_.reset();
     }
+}
+
+void Service::listen_again() {
+    (void)relay_->post([this] {
+        if (auto again = inside_->local->listen_again(); !again) {
+            log::error("apps cannot connect any more", {{"error", again.error().message}});
+        }
+    });
 }
 
 void Service::apps_changed(std::vector<AppFacts> changed, std::vector<std::string> removed) {

@@ -40,7 +40,9 @@ class Service {
 public:
     struct Options {
         std::string home;
+        std::string socket;  // path of the one that apps connect to
         std::string agent;
+        bool begin_anew = false;     // see Journal::Options
         std::vector<AppFacts> apps;  // known before the first client can ask
         RelayLimits limits;
         CurveOptions curve;             // where other machines reach it; `endpoint` "": nowhere
@@ -63,6 +65,9 @@ public:
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
+
+    // The socket that apps connect to was removed: it is made again. Who is connected stays so.
+    void listen_again();
 
     void apps_changed(std::vector<AppFacts> changed, std::vector<std::string> removed);
     void ask(OperatorRequest request, std::function<void(const OperatorAnswer&)> done);

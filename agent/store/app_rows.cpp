@@ -97,6 +97,19 @@ Result<std::vector<AppRow>> AppRows::load() {
     return apps;
 }
 
+void AppRows::move_paths(const std::string& from, const std::string& to) {
+    turn_.require_durable();
+    const std::string below = from + '/';
+    (void)turn_.change(
+        "UPDATE app SET descriptor = ? || substr(descriptor, length(?) + 1) "
+        "WHERE substr(descriptor, 1, length(?)) = ?",
+        {to, from, below, below});
+    (void)turn_.change(
+        "UPDATE app SET folder = ? || substr(folder, length(?) + 1) "
+        "WHERE substr(folder, 1, length(?)) = ?",
+        {to, from, below, below});
+}
+
 void AppRows::save(const AppRow& app) {
     turn_.require_durable();
     (void)turn_.change(

@@ -34,6 +34,9 @@ public:
     explicit AppRows(Turn& turn) : turn_(turn) {}
 
     [[nodiscard]] Result<std::vector<AppRow>> load();
+    // Paths below one folder become the same below another.
+    void move_paths(const std::string& from, const std::string& to);
+
     void save(const AppRow& app);         // all of it; waits for the disk
     void save_memory(const AppRow& app);  // what changes while it runs
 

@@ -21,6 +21,10 @@ public:
     // One that is gone with it.
     static Result<std::unique_ptr<Store>> open_in_memory() { return open(":memory:"); }
 
+    // The home is the folder HOME now: paths of apps below where it was before, as a copy, a move
+    // or a restored backup leaves them, lead there from here on.
+    void settle_in(const std::string& home);
+
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 

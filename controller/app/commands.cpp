@@ -13,6 +13,7 @@
 #include "shared/base/text.h"
 #include "shared/bus/context.h"
 #include "shared/bus/key_text.h"
+#include "shared/db/database.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/process.h"
@@ -129,7 +130,16 @@ Result<void> add_agent(store::Store& store, const Options& options, const Paths&
 
 Result<void> run_command(const Options& options) {
     const Paths paths(options.home);
-    BERTH_CHECK(os::make_folders(paths.run));
+    if (options.command == "check-files") {
+        for (const auto& found : {db::Database::check(paths.database),
+                                  bus::check_keys(paths.keys, "controller")}) {
+            if (!found) {
+                (void)std::printf("%s\n", found.error().message.c_str());
+            }
+        }
+        return {};
+    }
+    BERTH_CHECK(os::make_folders(paths.root));
     if (options.command == "public-key") {
         BERTH_TRY(const auto keys, bus::load_or_make_keys(paths.keys, "controller"));
         (void)std::printf("%s\n", bus::shown_key(keys.public_key).c_str());

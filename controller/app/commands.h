@@ -2,6 +2,7 @@
 
 #include "controller/app/options.h"
 #include "shared/base/result.h"
+#include "shared/home/places.h"
 
 namespace berth::controller {
 
@@ -15,32 +16,32 @@ struct Paths {
         : root(home + "/controller"),
           database(root + "/controller.db"),
           keys(root + "/keys"),
-          run(root + "/run"),
+          places(home::places_of(root)),
           agents(home + "/agents") {}
 
     std::string root;
     std::string database;
     std::string keys;
-    std::string run;
+    home::Places places;
     std::string agents;
 
-    [[nodiscard]] std::string lock() const { return run + "/controller.lock"; }
+    [[nodiscard]] std::string lock() const { return places.lock("controller"); }
 
-    [[nodiscard]] std::string control() const { return run + "/control.sock"; }
+    [[nodiscard]] std::string control() const { return places.at("control.sock"); }
 
     // The names of the remote agents, one a line.
-    [[nodiscard]] std::string remote_agents() const { return run + "/remote-agents"; }
+    [[nodiscard]] std::string remote_agents() const { return places.at("remote-agents"); }
 
-    [[nodiscard]] std::string pid() const { return run + "/controller.pid"; }
+    [[nodiscard]] std::string pid() const { return places.pid_file("controller"); }
 
-    [[nodiscard]] std::string address() const { return run + "/address"; }
+    [[nodiscard]] std::string address() const { return places.at("address"); }
 
     // What browsers use to reach the panel, when that is configured.
-    [[nodiscard]] std::string public_url() const { return run + "/url"; }
+    [[nodiscard]] std::string public_url() const { return places.at("url"); }
 
     [[nodiscard]] std::string config() const { return root + "/controller.toml"; }
 
-    [[nodiscard]] std::string setup_link() const { return run + "/setup-link"; }
+    [[nodiscard]] std::string setup_link() const { return places.at("setup-link"); }
 };
 
 }  // namespace berth::controller

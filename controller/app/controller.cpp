@@ -7,6 +7,7 @@
 
 #include "controller/app/site_config.h"
 #include "controller/auth/secrets.h"
+#include "shared/home/identity.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -62,23 +63,42 @@ Controller::~Controller() {
         (void)::unlink(paths_.remote_agents().c_str());
         (void)::unlink(paths_.pid().c_str());  // the lock is what counts
         (void)::unlink(paths_.address().c_str());
+        if (folder_) {
+            folder_->leave(paths_.places);
+        }
     }
 }
 
 Result<void> Controller::open_files() {
-    BERTH_CHECK(os::make_folders(paths_.run));
+    BERTH_CHECK(os::make_folders(paths_.root));
     BERTH_CHECK(os::make_folders(paths_.agents));
+    paths_ = Paths(options_.home);
     BERTH_TRY(auto lock, os::try_lock_file(paths_.lock()));
     if (!lock) {
         return fail(ErrorCode::AlreadyExists,
                     "a controller runs in \"" + paths_.root + "\" already");
     }
     lock_ = std::move(*lock);
+    BERTH_TRY(const home::Being being, home::being_of(paths_.places));
+    BERTH_CHECK(home::settle(paths_.places, being));
+    standby_ = home::reason_to_stand_by(being);
+    if (!standby_.empty()) {
+        log::warning(home::standby_notice(being));
+    }
+    BERTH_TRY(folder_, home::RuntimeFolder::open(paths_.places, being.identity.mark));
+    const bool anew = home::is_to_begin_anew(paths_.places);
+    if (anew) {
+        BERTH_CHECK(os::remove_tree(paths_.keys));
+    }
     BERTH_TRY(site_, load_site(paths_, options_));
     BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
     cookies_ = std::make_unique<http::Cookies>(
         auth::token_hash(keys_.public_key).substr(0, kCookieId), site_.prefix);
     BERTH_TRY(store_, store::Store::open(paths_.database));
+    if (anew) {
+        BERTH_CHECK(store_->remove_all_sessions());
+        BERTH_CHECK(home::has_begun_anew(paths_.places));
+    }
     BERTH_TRY(auth_, auth::Auth::create(*store_));
     return {};
 }
@@ -162,6 +182,8 @@ void Controller::wire_up() {
 
 Result<void> Controller::listen() {
     http::FrontOptions front;
+    const bool said = !options_.listen.empty();
+    BERTH_CHECK(choose_listen(paths_, options_));
     BERTH_TRY(front.listen, os::parse_tcp_address(options_.listen));
     http::RouterOptions router{
         site_, *cookies_, [this](const std::string& path) { return assets_->has(path); }};
@@ -187,16 +209,27 @@ Result<void> Controller::listen() {
     }
     router_ =
         std::make_unique<http::Router>(*auth_, *workers_, router, api::all_routes(*services_));
-    BERTH_TRY(front_,
-              http::Front::create(
-                  *http_loop_,
-                  http_poster_,
-                  front,
-                  [this](http::Request request, http::Responder responder) {
-                      return router_->dispatch(std::move(request), std::move(responder));
-                  },
-                  [this](const http::Request& head) { return router_->knows(head); }));
+    auto opened = http::Front::create(
+        *http_loop_,
+        http_poster_,
+        front,
+        [this](http::Request request, http::Responder responder) {
+            return router_->dispatch(std::move(request), std::move(responder));
+        },
+        [this](const http::Request& head) { return router_->knows(head); });
+    if (!opened) {
+        return fail(opened.error().within("the panel cannot be served at " + options_.listen +
+                                          " (--listen 127.0.0.1:0 takes a free port)"));
+    }
+    front_ = std::move(*opened);
     url_ = "http://" + front_->address().text();
+    if (auto kept = said ? remember_listen(
+                               paths_, front_->address().text(), options_.allow_remote)
+                         : Result<void>();
+        !kept) {
+        log::warning("where the panel is served is not remembered",
+                     {{"error", kept.error().message}});
+    }
     return {};
 }
 
@@ -225,13 +258,8 @@ Result<void> Controller::write_run_files() {
 }
 
 void Controller::run() {
-    std::vector<fleet::AgentTarget> remote;
-    if (const auto agents = store_->agents()) {
-        for (const store::AgentRow& agent : *agents) {
-            remote.push_back({agent.name, agent.endpoint, agent.public_key, false});
-        }
-    }
-    fleet_->start(remote);
+    const auto agents = store_->agents();
+    fleet_->start(agents ? targets(*agents) : std::vector<fleet::AgentTarget>());
     open_local_door();
     signal_watch_ = fleet_loop_->watch(
         signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signal(); });
@@ -291,6 +319,17 @@ void Controller::write_remote_agents(const std::vector<fleet::AgentTarget>& targ
     }
 }
 
+// A copy of a home that lives has the keys of that one, and must not take its place.
+std::vector<fleet::AgentTarget> Controller::targets(
+    const std::vector<store::AgentRow>& agents) const {
+    std::vector<fleet::AgentTarget> targets;
+    for (const store::AgentRow& agent :
+         standby_.empty() ? agents : std::vector<store::AgentRow>()) {
+        targets.push_back({agent.name, agent.endpoint, agent.public_key, false});
+    }
+    return targets;
+}
+
 void Controller::stop() {
     fleet_loop_->stop();
 }
@@ -326,11 +365,7 @@ void Controller::reload_agents() {
     if (!agents) {
         return log::error("the agents were not read again", {{"error", agents.error().message}});
     }
-    std::vector<fleet::AgentTarget> remote;
-    for (const store::AgentRow& agent : *agents) {
-        remote.push_back({agent.name, agent.endpoint, agent.public_key, false});
-    }
-    (void)fleet_poster_->post([this, remote] { fleet_->set_remote(remote); });
+    (void)fleet_poster_->post([this, remote = targets(*agents)] { fleet_->set_remote(remote); });
 }
 
 }  // namespace berth::controller

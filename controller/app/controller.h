@@ -13,6 +13,7 @@
 #include "controller/fleet/mail_router.h"
 #include "controller/http/front.h"
 #include "shared/bus/context.h"
+#include "shared/home/runtime_folder.h"
 #include "shared/os/unique_fd.h"
 
 namespace berth::controller {
@@ -61,6 +62,8 @@ private:
     void remove_setup_link();
     void open_local_door();
     void write_remote_agents(const std::vector<fleet::AgentTarget>& targets);
+    [[nodiscard]] std::vector<fleet::AgentTarget> targets(
+        const std::vector<store::AgentRow>& agents) const;
     live::LogSource log_source();
 
     Options options_;
@@ -70,6 +73,8 @@ private:
     std::string url_;
     std::string setup_link_;
     os::UniqueFd lock_;
+    std::optional<home::RuntimeFolder> folder_;
+    std::string standby_;  // why no agent of another machine is reached; "": they are
     os::UniqueFd signals_;
     bus::Context context_;
     bus::KeyPair keys_;

@@ -5,6 +5,7 @@
 #include "controller/app/commands.h"
 #include "controller/app/controller.h"
 #include "controller/app/options.h"
+#include "shared/os/start_report.h"
 
 namespace {
 
@@ -16,8 +17,10 @@ int failure(const berth::Error& error) {
 int serve(const berth::controller::Options& options) {
     const auto controller = berth::controller::Controller::create(options);
     if (!controller) {
+        berth::os::report_failed(options.report_fd, controller.error().message);
         return failure(controller.error());
     }
+    berth::os::report_started(options.report_fd);
     if (!options.quiet) {
         const std::string url = (*controller)->public_url();
         const std::string& address = (*controller)->url();

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "shared/base/text.h"
 #include "shared/os/file.h"
 
 namespace berth::controller {
@@ -57,6 +58,19 @@ Result<void> take_flag(Options& options,
         options.no_wait = true;
         return {};
     }
+    if (flag == "--check-files") {
+        options.command = "check-files";
+        return {};
+    }
+    if (flag == "--report-fd") {
+        const auto number =
+            ++i < arguments.size() ? parse_integer<int>(arguments[i]) : std::nullopt;
+        if (!number || *number < 3) {
+            return fail(ErrorCode::InvalidArgument, flag + " needs a descriptor");
+        }
+        options.report_fd = *number;
+        return {};
+    }
     if (flag == "--quiet") {
         options.quiet = true;
         return {};
@@ -80,7 +94,8 @@ Result<void> take_flag(Options& options,
 }
 
 Result<void> finish(Options& options) {
-    if (!options.command.empty() && options.command != "public-key" && options.argument.empty()) {
+    if (!options.command.empty() && options.command != "public-key" &&
+        options.command != "check-files" && options.argument.empty()) {
         return fail(ErrorCode::InvalidArgument, options.command + " needs a NAME");
     }
     if (options.home.empty()) {

@@ -36,6 +36,12 @@ Result<http::Site> site_of(const config::ControllerConfig& config) {
     return site;
 }
 
+Result<std::string> text_of(const std::string& file) {
+    auto read = os::read_file(file);
+    return !read && read.error().code == ErrorCode::NotFound ? Result<std::string>("")
+                                                             : std::move(read);
+}
+
 // What a flag sets a list to.
 std::vector<std::string> meant(const std::vector<std::string>& given) {
     return given == std::vector<std::string>{"none"} ? std::vector<std::string>() : given;
@@ -45,11 +51,7 @@ std::vector<std::string> meant(const std::vector<std::string>& given) {
 
 Result<http::Site> load_site(const Paths& paths, const Options& options) {
     const std::string file = paths.config();
-    const auto read = os::read_file(file);
-    if (!read && read.error().code != ErrorCode::NotFound) {
-        return fail(read.error());
-    }
-    const std::string before = read ? *read : "";
+    BERTH_TRY(const std::string before, text_of(file));
     BERTH_TRY(auto config, config::parse_controller_config(file, before));
     for (const std::string& line : config.warnings) {
         log::warning("controller.toml", {{"warning", line}});
@@ -84,6 +86,35 @@ Result<http::Site> load_site(const Paths& paths, const Options& options) {
     }
     BERTH_CHECK(os::replace_file(file, text, 0644));
     return site;
+}
+
+Result<void> choose_listen(const Paths& paths, Options& options) {
+    constexpr const char* kDefault = "127.0.0.1:6880";
+    if (!options.listen.empty()) {
+        return {};
+    }
+    BERTH_TRY(const std::string text, text_of(paths.config()));
+    BERTH_TRY(const auto config, config::parse_controller_config(paths.config(), text));
+    options.listen = config.listen.empty() ? kDefault : config.listen;
+    options.allow_remote = options.allow_remote || config.allow_remote;
+    return {};
+}
+
+Result<void> remember_listen(const Paths& paths, const std::string& address, bool allow_remote) {
+    const std::string file = paths.config();
+    BERTH_TRY(const std::string before, text_of(file));
+    BERTH_TRY(const auto config, config::parse_controller_config(file, before));
+    if (config.listen == address && config.allow_remote == allow_remote) {
+        return {};
+    }
+    std::string text = config::with_text(before, "http", "listen", address);
+    text = config::with_flag(text, "http", "allow_remote", allow_remote);
+    const auto again = config::parse_controller_config(file, text);
+    if (!again || again->listen != address || again->allow_remote != allow_remote) {
+        return fail(ErrorCode::InvalidArgument,
+                    "\"" + file + "\" cannot be changed; write listen into its [http]");
+    }
+    return os::replace_file(file, text, 0644);
 }
 
 Result<void> add_hosts(http::Site& site, const std::vector<std::string>& names) {

@@ -11,6 +11,15 @@ namespace berth::controller {
 // before, so that the next start knows it too. Error: what of either is wrong.
 Result<http::Site> load_site(const Paths& paths, const Options& options);
 
+// Where the panel is to be served: as `options` say, else as controller.toml does, else
+// 127.0.0.1:6880.
+Result<void> choose_listen(const Paths& paths, Options& options);
+
+// Writes into controller.toml where it is served, for the next start.
+Result<void> remember_listen(const Paths& paths,
+                             const std::string& address,
+                             bool allow_remote);
+
 // Adds names by which the controller is known.
 Result<void> add_hosts(http::Site& site, const std::vector<std::string>& names);
 

@@ -6,6 +6,7 @@
 #include "shared/base/text.h"
 #include "shared/bus/key_text.h"
 #include "shared/bus/socket.h"
+#include "shared/home/places.h"
 #include "shared/json/app_json.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
@@ -75,7 +76,8 @@ private:
 
 // Whether an agent of this machine is silent because it does not run: its locks say so.
 bool does_not_run(const std::string& home) {
-    return !os::is_locked(home + "/run/agent.lock") && !os::is_locked(home + "/run/keeper.lock");
+    const home::Places places = home::places_of(home);
+    return !os::is_locked(places.lock("agent")) && !os::is_locked(places.lock("keeper"));
 }
 
 // A number that changes when names in the folder come or go; 0 when there is none.
@@ -120,7 +122,8 @@ void Fleet::rescan() {
         for (const std::string& name : *names) {
             const std::string home = agents_folder_ + '/' + name;
             if (is_valid_id(name)) {
-                local_.push_back({name, "ipc://" + home + "/run/control.sock", "", true});
+                local_.push_back(
+                    {name, "ipc://" + home::places_of(home).at("control.sock"), "", true});
             }
         }
     }

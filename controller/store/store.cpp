@@ -259,6 +259,13 @@ Result<void> Store::remove_session(const std::string& token_hash) {
     });
 }
 
+Result<void> Store::remove_all_sessions() {
+    return guarded<void>("remove all sessions", [&](Impl& impl) -> Result<void> {
+        (void)impl.db->run("DELETE FROM session", {});
+        return {};
+    });
+}
+
 // --- setup, agents, audit
 
 Result<std::string> Store::setup_token_hash() {

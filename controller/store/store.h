@@ -89,6 +89,7 @@ public:
     Result<Role> open_session(const SessionRow& session, const std::string& hash);
     Result<void> touch_session(const std::string& token_hash, WallTime used);
     Result<void> remove_session(const std::string& token_hash);
+    Result<void> remove_all_sessions();
 
     // The hash of the one-time setup token; "" when there is none.
     Result<std::string> setup_token_hash();

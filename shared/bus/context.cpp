@@ -40,6 +40,14 @@ bool is_key(std::string_view text) {
     return text.size() == kKeyLength && text.find_first_not_of(kZ85) == std::string_view::npos;
 }
 
+Result<void> check_keys(const std::string& folder, const std::string& name) {
+    if (!os::exists(folder + "/" + name + ".key")) {
+        return {};
+    }
+    const auto keys = load_or_make_keys(folder, name);
+    return keys ? Result<void>() : fail(keys.error());
+}
+
 Result<KeyPair> load_or_make_keys(const std::string& folder, const std::string& name) {
     BERTH_CHECK(os::make_folders(folder));
     const std::string secret_path = folder + "/" + name + ".key";

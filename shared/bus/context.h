@@ -23,6 +23,9 @@ bool is_key(std::string_view text);
 // and closed to others (0600), else PermissionDenied.
 Result<KeyPair> load_or_make_keys(const std::string& folder, const std::string& name);
 
+// Whether those that are there can be used; none is fine.
+Result<void> check_keys(const std::string& folder, const std::string& name);
+
 // Owns ZeroMQ's I/O threads; sockets must be gone before it. One a process.
 class Context {
 public:

@@ -23,6 +23,8 @@ Result<ControllerConfig> parse_controller_config(const std::string& file, std::s
                 table.read_list("url", config.urls, Filled{});
             }
             table.read_list("trusted_proxies", config.trusted_proxies, Filled{});
+            table.read("listen", config.listen, Filled{});
+            table.read("allow_remote", config.allow_remote, Flag{});
         });
         root.finish();
     }

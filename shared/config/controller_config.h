@@ -13,10 +13,14 @@ namespace berth::config {
 //   [http]
 //   url = "https://panel.example.org/berth/"   # or a list: what browsers use to reach the panel
 //   trusted_proxies = ["127.0.0.1", "::1"]     # who may say who is behind them; or 10.0.0.0/8
+//   listen = "127.0.0.1:6880"                  # where the panel is served
+//   allow_remote = false                       # whether that may be reached by other machines
 struct ControllerConfig {
     std::vector<std::string> urls;
     std::vector<std::string> trusted_proxies;
     std::vector<std::string> warnings;  // keys that nobody reads
+    std::string listen;
+    bool allow_remote = false;
 };
 
 // Errors read like those of descriptors; all of them, one a line.

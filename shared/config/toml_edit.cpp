@@ -54,12 +54,11 @@ std::size_t length_of(const Lines& lines, std::size_t at) {
     return lines.size() - at;
 }
 
-}  // namespace
-
-std::string with_list(std::string_view text,
-                      std::string_view table,
-                      std::string_view key,
-                      const std::vector<std::string>& values) {
+// `value` is TOML; "": the key is taken out.
+std::string with_value(std::string_view text,
+                       std::string_view table,
+                       std::string_view key,
+                       const std::string& value) {
     Lines lines;
     for (const std::string_view line : split(text, '\n')) {
         lines.emplace_back(line);
@@ -87,14 +86,37 @@ std::string with_list(std::string_view text,
         const auto from = static_cast<std::size_t>(old - lines.begin());
         at = lines.erase(old, old + static_cast<std::ptrdiff_t>(length_of(lines, from)));
     }
+    if (!value.empty()) {
+        lines.insert(at, std::string(key) + " = " + value);
+    }
+    return join(lines, "\n") + '\n';
+}
+
+}  // namespace
+
+std::string with_list(std::string_view text,
+                      std::string_view table,
+                      std::string_view key,
+                      const std::vector<std::string>& values) {
     std::vector<std::string> items;
     for (const std::string& value : values) {
         items.push_back(quoted(value));
     }
-    if (!items.empty()) {
-        lines.insert(at, std::string(key) + " = [" + join(items, ", ") + ']');
-    }
-    return join(lines, "\n") + '\n';
+    return with_value(text, table, key, items.empty() ? "" : '[' + join(items, ", ") + ']');
+}
+
+std::string with_text(std::string_view text,
+                      std::string_view table,
+                      std::string_view key,
+                      std::string_view value) {
+    return with_value(text, table, key, quoted(value));
+}
+
+std::string with_flag(std::string_view text,
+                      std::string_view table,
+                      std::string_view key,
+                      bool value) {
+    return with_value(text, table, key, value ? "true" : "false");
 }
 
 }  // namespace berth::config

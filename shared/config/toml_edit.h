@@ -14,4 +14,14 @@ std::string with_list(std::string_view text,
                       std::string_view key,
                       const std::vector<std::string>& values);
 
+// The same with one string, or with a boolean.
+std::string with_text(std::string_view text,
+                      std::string_view table,
+                      std::string_view key,
+                      std::string_view value);
+std::string with_flag(std::string_view text,
+                      std::string_view table,
+                      std::string_view key,
+                      bool value);
+
 }  // namespace berth::config

@@ -262,6 +262,20 @@ Result<std::unique_ptr<Database>> Database::open(const Options& options, const S
     }
 }
 
+Result<void> Database::check(const std::string& file) {
+    if (!os::exists(file)) {
+        return {};
+    }
+    try {
+        const SQLite::Database database(file, SQLite::OPEN_READONLY);
+        SQLite::Statement check(database, "PRAGMA quick_check(1)");
+        const std::string said = check.executeStep() ? check.getColumn(0).getString() : "";
+        return said == "ok" ? Result<void>() : fail(ErrorCode::Io, file + ": " + said);
+    } catch (const SQLite::Exception& error) {
+        return fail(ErrorCode::Io, file + ": " + error.what());
+    }
+}
+
 int Database::run(const char* sql, std::initializer_list<Value> parameters) {
     return impl_->guarded([&] {
         SQLite::Statement& statement = impl_->prepared(sql);

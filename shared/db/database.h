@@ -99,6 +99,10 @@ public:
     // Makes the file, for its owner alone, and brings its tables up to date in one transaction; two
     // processes may do so at once. Error: it cannot be used, or a newer Berth wrote it.
     static Result<std::unique_ptr<Database>> open(const Options& options, const Schema& schema);
+
+    // Whether the file is a database that is sound; it is read as a whole. One that is missing is
+    // fine.
+    static Result<void> check(const std::string& file);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;

@@ -16,6 +16,19 @@ namespace {
 constexpr std::uint32_t kOfFile = IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF;
 constexpr std::uint32_t kOfFolder = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
                                     IN_MOVED_TO | IN_DELETE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t kOfPlace = IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
+
+constexpr std::uint32_t mask_of(FileWatch::Kind kind) {
+    switch (kind) {
+        case FileWatch::Kind::File:
+            return kOfFile;
+        case FileWatch::Kind::Folder:
+            return kOfFolder;
+        case FileWatch::Kind::Place:
+            break;
+    }
+    return kOfPlace;
+}
 
 }  // namespace
 
@@ -35,8 +48,7 @@ Result<void> FileWatch::set(const std::string& path, Kind kind, Changed changed)
     if (watches(path)) {
         return {};
     }
-    const int watch =
-        ::inotify_add_watch(fd_.get(), path.c_str(), kind == Kind::File ? kOfFile : kOfFolder);
+    const int watch = ::inotify_add_watch(fd_.get(), path.c_str(), mask_of(kind));
     if (watch < 0) {
         return fail(os::last_error("watch " + path));
     }

@@ -18,8 +18,9 @@ namespace berth::loop {
 class FileWatch {
 public:
     // A file: it was written and closed, replaced, moved or removed. A folder: a name in it came,
-    // went, or was written and closed; `name` is that name.
-    enum class Kind : std::uint8_t { File, Folder };
+    // went, or was written and closed; `name` is that name. A place: the folder itself was moved or
+    // removed, whatever is in it.
+    enum class Kind : std::uint8_t { File, Folder, Place };
     using Changed = std::function<void(std::string_view name)>;
 
     static Result<std::unique_ptr<FileWatch>> create(EventLoop& loop);

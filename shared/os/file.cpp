@@ -293,6 +293,22 @@ Result<std::string> current_folder() {
     return here.string();
 }
 
+std::optional<std::string> path_of(int fd) {
+    struct stat info {};
+
+    std::error_code error;
+    const fs::path path = fs::read_symlink("/proc/self/fd/" + std::to_string(fd), error);
+    if (error || ::stat(path.c_str(), &info) != 0) {
+        return std::nullopt;
+    }
+
+    struct stat open {};
+
+    const bool same =
+        ::fstat(fd, &open) == 0 && open.st_ino == info.st_ino && open.st_dev == info.st_dev;
+    return same ? std::optional(path.string()) : std::nullopt;
+}
+
 Result<std::string> sibling_executable(std::string_view name) {
     static const Result<fs::path> folder = own_folder();
     if (!folder) {

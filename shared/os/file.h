@@ -74,6 +74,9 @@ std::string absolute_path(const std::string& path, const std::string& base = {})
 
 Result<std::string> current_folder();
 
+// Where the open file or folder is now, however often it was moved. Nothing: it was removed.
+std::optional<std::string> path_of(int fd);
+
 // The executable of this process, and a sibling of it.
 Result<std::string> sibling_executable(std::string_view name);
 

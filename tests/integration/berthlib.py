@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -167,6 +168,9 @@ class Home:
                 except ProcessLookupError:
                     pass
             reap()
+        # What runs nowhere any more; it is outside of the home.
+        if (self.agent_home / "run").is_symlink():
+            shutil.rmtree(os.path.realpath(self.agent_home / "run"), ignore_errors=True)
 
     def processes_of(self, app):
         """Pids of the living that the app, or what it has started, consists of."""

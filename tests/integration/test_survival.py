@@ -344,14 +344,14 @@ sys.stdin.read()
     wait_for(lambda: not alive(keeper), "it has gone with its agent", deadline=10)
 
 
-def test_a_run_folder_that_is_removed_starts_nothing_twice(home):
+def test_a_lock_that_is_removed_starts_nothing_twice(home):
     home.load("a.toml", '[app]\nid = "a"\ncommand = "sleep 1000"\n')
     home.berth("start", "a", check=0)
     pid, keeper = home.app("a")["pid"], home.pid_of("keeper")
-    shutil.rmtree(home.agent_home / "run")
-    for words in (("list",), ("agent", "run", "--detach"), ("agent", "run")):
+    (home.agent_home / "keeper.lock").unlink()
+    for words in (("agent", "run"),):
         said = home.berth(*words)
-        assert said.code != 0 and str(keeper) in said.err and "run folder" in said.err, (words, said.err)
+        assert said.code != 0 and str(keeper) in said.err and "lock" in said.err, (words, said.err)
     assert home.processes_of("a") == [pid]
     os.kill(keeper, signal.SIGTERM)  # as the message says
     wait_for(lambda: not alive(keeper) and not home.processes_of("a"), "it ends in order")

@@ -51,7 +51,7 @@ public:
 };
 
 void forge(const std::string& file, pid_t pid, std::uint64_t start_ticks) {
-    auto records = Records::open(file);
+    auto records = Records::open(file, std::string(32, 'a'));
     REQUIRE(records);
     Record* const record = records->take({"x", 1});
     REQUIRE(record != nullptr);
@@ -243,13 +243,13 @@ TEST_CASE("records of another boot are ended runs, whatever lives now") {
 TEST_CASE("a record file of another version is refused") {
     const TempFolder folder;
     const std::string file = folder / "keeper.records";
-    { REQUIRE(Records::open(file)); }
+    { REQUIRE(Records::open(file, std::string(32, 'a'))); }
     {
         std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
         bytes.seekp(8);
         bytes << '\x63';
     }
-    CHECK_FALSE(Records::open(file));
+    CHECK_FALSE(Records::open(file, std::string(32, 'a')));
 }
 
 TEST_CASE("when its agent has gone the keeper starts the next one, and again") {

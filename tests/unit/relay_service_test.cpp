@@ -74,6 +74,7 @@ struct Bed {
     Service::Options options() {
         Service::Options made;
         made.home = home();
+        made.socket = home() + "/app.sock";
         made.agent = "lab";
         made.limits.redelivery = 300ms;
         return made;
@@ -85,7 +86,7 @@ struct Bed {
         ipc::Client::Options made;
         made.app = app;
         made.secret = ensure_secret(home(), app).value();
-        made.endpoint = "ipc://" + home() + "/run/app.sock";
+        made.endpoint = "ipc://" + home() + "/app.sock";
         made.subscribe = subscribe;
         made.timeout = 10s;
         return made;

@@ -268,9 +268,9 @@ Result<keeperlink::Start> plan_launch(const LaunchContext& context, const Launch
 namespace {
 
 // Lets apps of other users get to what is theirs in the home.
-Result<void> open_home(const std::string& home) {
+Result<void> open_home(const std::string& home, const std::string& runtime) {
     std::vector<std::string> folders = {
-        home, home + "/run", home + "/data", home + "/secrets", home + "/tmp"};
+        home, runtime, home + "/data", home + "/secrets", home + "/tmp"};
     if (const std::size_t agents = home.rfind("/agents/"); agents != std::string::npos) {
         folders.push_back(home.substr(0, agents));
         folders.push_back(home.substr(0, home.rfind('/')));
@@ -297,7 +297,7 @@ Result<void> prepare_launch(const LaunchContext& context,
     if (!start.switch_user || ::geteuid() != 0) {
         return {};
     }
-    BERTH_CHECK(open_home(context.home));
+    BERTH_CHECK(open_home(context.home, context.runtime));
     for (const std::string& file : files) {
         if (::chown(file.c_str(), start.uid, start.gid) != 0) {
             return fail(os::last_error(file));

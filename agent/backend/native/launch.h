@@ -19,6 +19,7 @@ using backend::LaunchRequest;
 struct LaunchContext {
     std::string agent;
     std::string home;
+    std::string runtime = {};  // where its sockets are
 
     // What the relay adds to an app's environment: where it is, and the app's secret. Unset: there
     // is no relay.

@@ -91,7 +91,7 @@ void token(Context& context, const Client& client, const wire::Request& request)
        Value::Map{{"app", app},
                   {"secret", *secret},
                   {"file", relay::secret_file(context.home, app)},
-                  {"endpoint", "ipc://" + context.home + "/run/app.sock"}});
+                  {"endpoint", "ipc://" + context.runtime + "/app.sock"}});
 }
 
 }  // namespace berth::control::verbs

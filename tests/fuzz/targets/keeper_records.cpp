@@ -21,7 +21,7 @@ void fuzz_one(std::string_view bytes) {
     fuzz_check(::ftruncate(file, 0) == 0 && ::pwrite(file, bytes.data(), bytes.size(), 0) ==
                                                 static_cast<ssize_t>(bytes.size()),
                "the file can be made");
-    auto records = keeper::Records::open(path);
+    auto records = keeper::Records::open(path, std::string(32, 'a'));
     if (!records) {
         return;
     }
