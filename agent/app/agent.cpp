@@ -131,7 +131,8 @@ Result<void> Agent::prepare() {
     native_->tell(apps_->facts());
     config::AgentConfig::Ipc ipc = config.ipc;
     ipc.allow = keys_in("ipc.allow", config.ipc.allow);
-    BERTH_TRY(relay_, RelayBridge::start(loop_, *apps_, {places_, options_.name, std::move(ipc), anew}));
+    BERTH_TRY(relay_,
+              RelayBridge::start(loop_, *apps_, {places_, options_.name, std::move(ipc), anew}));
     janitor_ = std::make_unique<logs::LogJanitor>(loop_, home + "/logs", config.log_max_total);
     janitor_->look_through();
     if (anew) {

@@ -9,6 +9,7 @@
 #include "shared/home/places.h"
 #include "shared/log/log.h"
 #include "shared/os/file.h"
+#include "shared/os/start_report.h"
 
 namespace {
 
@@ -22,20 +23,22 @@ int usage_error(const std::string& what) {
     return 2;
 }
 
-// A line for each file of the home that cannot be used.
-int check_files(const std::string& home) {
-    int broken = 0;
-    const auto look = [&broken](const berth::Result<void>& found) {
-        if (!found) {
-            (void)std::printf("%s\n", found.error().message.c_str());
-            ++broken;
-        }
+// Reports a line for each file of the home that cannot be used.
+int check_files(const std::string& home, int report_fd) {
+    std::string lines;
+    const auto look = [&lines](const berth::Result<void>& found) {
+        lines += found ? "" : found.error().message + "\n";
     };
     for (const char* const name : {"/agent.db", "/relay.db", "/metrics.db"}) {
         look(berth::db::Database::check(home + name));
     }
     look(berth::bus::check_keys(home + "/keys", "agent"));
-    return broken == 0 ? 0 : 1;
+    if (lines.empty()) {
+        berth::os::report_started(report_fd);
+        return 0;
+    }
+    berth::os::report_failed(report_fd, lines);
+    return 1;
 }
 
 int run_agent(const berth::app::AgentOptions& options) {
@@ -66,6 +69,7 @@ int run_agent(const berth::app::AgentOptions& options) {
 int main(int argc, char** argv) {
     berth::app::AgentOptions options;
     bool check = false;
+    int report_fd = -1;
     for (int i = 1; i < argc; ++i) {
         const std::string_view flag = argv[i];
         if (flag == "--help" || flag == "-h") {
@@ -87,7 +91,8 @@ int main(int argc, char** argv) {
             options.shutdown = true;
             continue;
         }
-        if (flag != "--home" && flag != "--name" && flag != "--keeper-fd") {
+        if (flag != "--home" && flag != "--name" && flag != "--keeper-fd" &&
+            flag != "--report-fd") {
             return usage_error("unknown argument \"" + std::string(flag) + "\"");
         }
         if (++i == argc) {
@@ -97,6 +102,8 @@ int main(int argc, char** argv) {
             options.home = berth::os::absolute_path(argv[i]);
         } else if (flag == "--name") {
             options.name = argv[i];
+        } else if (flag == "--report-fd") {
+            report_fd = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own programs
         } else {
             options.keeper_fd = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own keeper
         }
@@ -104,5 +111,5 @@ int main(int argc, char** argv) {
     if (options.home.empty()) {
         return usage_error("--home is missing");
     }
-    return check ? check_files(options.home) : run_agent(options);
+    return check ? check_files(options.home, report_fd) : run_agent(options);
 }

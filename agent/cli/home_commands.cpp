@@ -49,9 +49,10 @@ Result<int> decide(Session& session, bool as_copy) {
               (as_copy ? " is a home of its own now\n"
                        : " has the name and the keys of " + being.original->path + " now\n"));
         if (!as_copy && being.standing == home::Standing::Copy) {
-            print_error("that one still lives; two with the same keys are in each other's way: end "
-                        "it with `berth down --home " +
-                        being.original->path + "`, or what is left of it by hand");
+            print_error(
+                "that one still lives; two with the same keys are in each other's way: end "
+                "it with `berth down --home " +
+                being.original->path + "`, or what is left of it by hand");
         }
         ++decided;
     }

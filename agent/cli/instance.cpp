@@ -176,8 +176,8 @@ bool wait_for_file(loop::EventLoop& loop,
 }
 
 Result<std::optional<os::Starting>> ensure_agent(const std::string& agent_home,
-                          const std::string& name,
-                          const std::string& log_file) {
+                                                 const std::string& name,
+                                                 const std::string& log_file) {
     if (running_pid(agent_service(agent_home))) {
         return std::nullopt;
     }

@@ -61,10 +61,10 @@ bool wait_for_file(loop::EventLoop& loop,
                    Duration limit,
                    const std::function<bool()>& broken);
 
-// The keeper of an agent, started in a session of its own, which reports how that went; an agentless
-// one is told to start its agent. Nothing: it was there.
+// The keeper of an agent, started in a session of its own, which reports how that went; an
+// agentless one is told to start its agent. Nothing: it was there.
 Result<std::optional<os::Starting>> ensure_agent(const std::string& agent_home,
-                          const std::string& name,
-                          const std::string& log_file);
+                                                 const std::string& name,
+                                                 const std::string& log_file);
 
 }  // namespace berth::cli

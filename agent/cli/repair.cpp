@@ -11,6 +11,7 @@
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
+#include "shared/os/start_report.h"
 
 namespace berth::cli {
 
@@ -41,20 +42,30 @@ const Repairable* repairable(std::string_view text) {
     return found == kRepairable.end() ? nullptr : found;
 }
 
-// `PROGRAM --home FOLDER --check-files` says a line "PATH: PROBLEM" for each.
-void ask(const std::string& program, const std::string& folder, std::vector<BrokenFile>& broken) {
+// `PROGRAM --home FOLDER --check-files` reports a line "PATH: PROBLEM" for each.
+void ask(Session& session,
+         const std::string& program,
+         const std::string& folder,
+         std::vector<BrokenFile>& broken) {
+    constexpr Duration kWait = std::chrono::minutes(1);  // a database is read as a whole
     const auto path = os::sibling_executable(program);
-    if (!path) {
-        return;
+    os::HelperSpec spec;
+    spec.argv = {path ? *path : program, "--home", folder, "--check-files"};
+    spec.output = "/dev/null";
+    const auto starting = os::start_reporting(std::move(spec));
+    if (!starting) {
+        return;  // the doctor says that the program is not there
     }
-    const std::string command = join_words({*path, "--home", folder, "--check-files"});
-    FILE* const output = ::popen((command + " 2>/dev/null").c_str(), "re");
-    if (output == nullptr) {
-        return;
+    std::optional<os::StartReport> said;
+    const auto watch = session.loop->watch(
+        starting->report.get(), loop::Interest::Read, [&starting, &said](bool, bool) {
+            said = os::read_report(starting->report);
+        });
+    const MonoTime give_up = MonoClock::now() + kWait;
+    while (!said && MonoClock::now() < give_up) {
+        (void)session.loop->turn(give_up - MonoClock::now());
     }
-    std::array<char, 4096> line{};
-    while (std::fgets(line.data(), line.size(), output) != nullptr) {
-        const std::string_view text = trim(line.data());
+    for (const std::string_view text : split(said ? said->why : std::string_view(), '\n')) {
         const std::size_t colon = text.find(": ");
         const Repairable* const what = repairable(text.substr(0, colon));
         if (colon != std::string_view::npos && what != nullptr) {
@@ -63,7 +74,6 @@ void ask(const std::string& program, const std::string& folder, std::vector<Brok
                               std::string(what->loss)});
         }
     }
-    (void)::pclose(output);  // what it has said counts
 }
 
 }  // namespace
@@ -74,18 +84,18 @@ std::string repair_hint(const std::string& error) {
                : "; `berth doctor --repair` puts that file aside and says what is lost with it";
 }
 
-std::vector<BrokenFile> broken_files(const Session& session) {
+std::vector<BrokenFile> broken_files(Session& session) {
     std::vector<BrokenFile> broken;
     for (const std::string& folder : homes_below(session.home)) {
         if (folder == session.home + "/controller") {
             if (!running_pid(controller_service(session.home))) {
-                ask("berth-controller", session.home, broken);
+                ask(session, "berth-controller", session.home, broken);
             }
         } else if (!running_pid(agent_service(folder))) {
             if (!running_pid(keeper_service(folder))) {
-                ask("berth-keeper", folder, broken);
+                ask(session, "berth-keeper", folder, broken);
             }
-            ask("berth-agent", folder, broken);
+            ask(session, "berth-agent", folder, broken);
         }
     }
     return broken;

@@ -19,7 +19,7 @@ struct BrokenFile {
 };
 
 // Asks the programs that use them. Of homes that run nothing is looked at: they use them.
-std::vector<BrokenFile> broken_files(const Session& session);
+std::vector<BrokenFile> broken_files(Session& session);
 
 // Puts it aside, with what belongs to it. Gives its new path.
 Result<std::string> put_aside(const BrokenFile& file);

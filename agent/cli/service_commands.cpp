@@ -291,8 +291,8 @@ int run_doctor(Session& session) {
         if (!session.arguments.has("--repair")) {
             check(false,
                   file.path + " can be read",
-                  file.problem + "; `berth doctor --repair` puts it aside. Lost with it: " +
-                      file.loss);
+                  file.problem +
+                      "; `berth doctor --repair` puts it aside. Lost with it: " + file.loss);
             continue;
         }
         const auto aside = put_aside(file);

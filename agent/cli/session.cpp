@@ -175,13 +175,12 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
                         "agent " + agent_name + " cannot begin: " + refusal + repair_hint(refusal));
         }
         if (const auto text = os::read_file(problem)) {
-            return fail(
-                ErrorCode::Unavailable,
-                "agent " + agent_name + " cannot begin: " + std::string(trim(*text)) +
-                    repair_hint(*text) +
-                    (starting && give_up(*loop, folder, starting->pid)
-                         ? ""
-                         : "; its apps run on, and it tries again until that is mended"));
+            return fail(ErrorCode::Unavailable,
+                        "agent " + agent_name + " cannot begin: " + std::string(trim(*text)) +
+                            repair_hint(*text) +
+                            (starting && give_up(*loop, folder, starting->pid)
+                                 ? ""
+                                 : "; its apps run on, and it tries again until that is mended"));
         }
         clients_.erase(agent_name);
         const auto reached = client(agent_name);

@@ -102,9 +102,8 @@ public:
         if (!report_ ? controller_ != 0 : !report_->started) {
             const std::string why = report_ ? report_->why : "";
             return fail(ErrorCode::Unavailable,
-                        why.empty()
-                            ? "the controller did not come up" + hint()
-                            : "the controller cannot begin: " + why + repair_hint(why));
+                        why.empty() ? "the controller did not come up" + hint()
+                                    : "the controller cannot begin: " + why + repair_hint(why));
         }
         const auto hello = session_.bring_up("default", log_file_);
         if (!hello) {
@@ -144,7 +143,8 @@ public:
                                        controller_service(session_.home)}) {
             let_go_on(service);
         }
-        // An agent that cannot be asked, mostly one that cannot begin, ends nothing: its keeper does.
+        // An agent that cannot be asked, mostly one that cannot begin, ends nothing: its keeper
+        // does.
         const auto failed = [agent_home, keep_apps](const Result<wire::Value>& answer) {
             const auto keeper = running_pid(keeper_service(agent_home));
             if (!answer && !keep_apps && keeper) {
@@ -401,8 +401,7 @@ int detach(Session& session, std::vector<std::string> arguments, const std::stri
         (void)session.loop->turn(give_up - MonoClock::now());
     }
     if (!said || !said->started) {
-        print_error(said && !said->why.empty() ? said->why
-                                               : "it did not come up; see " + log_file);
+        print_error(said && !said->why.empty() ? said->why : "it did not come up; see " + log_file);
         return kFailed;
     }
     return kDone;
@@ -475,8 +474,7 @@ bool end_what_lost_its_home(Session& session) {
     bool any = false;
     for (const auto& [folder, who] : {std::pair{session.agent_home("default"), "keeper"},
                                       std::pair{session.home + "/controller", "controller"}}) {
-        const std::string held =
-            home::held_folder_of(home::places_of(folder).runtime_base, folder);
+        const std::string held = home::held_folder_of(home::places_of(folder).runtime_base, folder);
         const auto text = os::read_file(held + "/" + who + ".pid");
         const auto pid = text && !held.empty() ? parse_integer<pid_t>(trim(*text)) : std::nullopt;
         auto pidfd = pid ? os::open_pidfd(*pid) : Result<os::UniqueFd>(fail(Error()));

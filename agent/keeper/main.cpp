@@ -73,8 +73,7 @@ bool read_command_line(int argc, char** argv, CommandLine& line) {
             continue;
         }
         if (flag != "--home" && flag != "--name" && flag != "--agent-fd" && flag != "--handover" &&
-            flag != "--report-fd" &&
-            flag != "--handover-version" && flag != "--records-version") {
+            flag != "--report-fd" && flag != "--handover-version" && flag != "--records-version") {
             (void)usage_error("unknown argument \"" + std::string(flag) + "\"");
             return false;
         }
@@ -135,7 +134,7 @@ int main(int argc, char** argv) {
         const auto sound = berth::keeper::Records::check(
             berth::home::places_of(options.home).at("keeper.records"));
         if (!sound) {
-            (void)std::printf("%s\n", sound.error().message.c_str());
+            berth::os::report_failed(options.report_fd, sound.error().message);
         }
         return sound ? 0 : 1;
     }

@@ -32,8 +32,8 @@ bool is_told_where_to_notify(pid_t pid) {
 
 // Wall clock, of a start that the kernel counts in ticks since boot.
 std::int64_t started_ns(std::uint64_t start_ticks) {
-    const Duration since_boot = std::chrono::nanoseconds(
-        start_ticks * (1'000'000'000ULL / os::clock_ticks_per_second()));
+    const Duration since_boot =
+        std::chrono::nanoseconds(start_ticks * (1'000'000'000ULL / os::clock_ticks_per_second()));
     const Now now = read_clocks();
     return (now.wall - (now.boot - since_boot)).time_since_epoch().count();
 }

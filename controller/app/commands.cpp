@@ -17,6 +17,7 @@
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/process.h"
+#include "shared/os/start_report.h"
 
 namespace berth::controller {
 
@@ -131,11 +132,13 @@ Result<void> add_agent(store::Store& store, const Options& options, const Paths&
 Result<void> run_command(const Options& options) {
     const Paths paths(options.home);
     if (options.command == "check-files") {
-        for (const auto& found : {db::Database::check(paths.database),
-                                  bus::check_keys(paths.keys, "controller")}) {
-            if (!found) {
-                (void)std::printf("%s\n", found.error().message.c_str());
-            }
+        std::string lines;
+        for (const auto& found :
+             {db::Database::check(paths.database), bus::check_keys(paths.keys, "controller")}) {
+            lines += found ? "" : found.error().message + "\n";
+        }
+        if (!lines.empty()) {
+            os::report_failed(options.report_fd, lines);
         }
         return {};
     }

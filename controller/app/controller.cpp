@@ -223,8 +223,7 @@ Result<void> Controller::listen() {
     }
     front_ = std::move(*opened);
     url_ = "http://" + front_->address().text();
-    if (auto kept = said ? remember_listen(
-                               paths_, front_->address().text(), options_.allow_remote)
+    if (auto kept = said ? remember_listen(paths_, front_->address().text(), options_.allow_remote)
                          : Result<void>();
         !kept) {
         log::warning("where the panel is served is not remembered",

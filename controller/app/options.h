@@ -12,9 +12,9 @@ struct Options {
     std::string command;   // "" serves; else one of those in kUsage
     std::string argument;  // the NAME of a command
     std::string home;      // absolute
-    std::string listen;  // "": as controller.toml says, else 127.0.0.1:6880
+    std::string listen;    // "": as controller.toml says, else 127.0.0.1:6880
     bool allow_remote = false;
-    int report_fd = -1;  // where to say how the start went, see os/start_report.h
+    int report_fd = -1;              // where to say how the start went, see os/start_report.h
     bool quiet = false;              // do not print the address: somebody else does
     std::vector<std::string> hosts;  // further names that browsers may use for it
     // What controller.toml is to say from now on, when it is given; "none" alone: nothing.

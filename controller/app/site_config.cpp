@@ -108,7 +108,9 @@ Result<void> remember_listen(const Paths& paths, const std::string& address, boo
         return {};
     }
     std::string text = config::with_text(before, "http", "listen", address);
-    text = config::with_flag(text, "http", "allow_remote", allow_remote);
+    if (config.allow_remote != allow_remote) {
+        text = config::with_flag(text, "http", "allow_remote", allow_remote);
+    }
     const auto again = config::parse_controller_config(file, text);
     if (!again || again->listen != address || again->allow_remote != allow_remote) {
         return fail(ErrorCode::InvalidArgument,

@@ -16,9 +16,7 @@ Result<http::Site> load_site(const Paths& paths, const Options& options);
 Result<void> choose_listen(const Paths& paths, Options& options);
 
 // Writes into controller.toml where it is served, for the next start.
-Result<void> remember_listen(const Paths& paths,
-                             const std::string& address,
-                             bool allow_remote);
+Result<void> remember_listen(const Paths& paths, const std::string& address, bool allow_remote);
 
 // Adds names by which the controller is known.
 Result<void> add_hosts(http::Site& site, const std::vector<std::string>& names);

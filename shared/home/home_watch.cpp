@@ -23,7 +23,8 @@ HomeWatch::HomeWatch(loop::EventLoop& loop, Places places, Events events)
 }
 
 void HomeWatch::set(const std::string& path, Kind kind, loop::FileWatch::Changed changed) {
-    if (auto set = watch_->set(path, kind, std::move(changed)); !set && os::exists(path) && !told_) {
+    if (auto set = watch_->set(path, kind, std::move(changed));
+        !set && os::exists(path) && !told_) {
         told_ = true;
         log::warning("what is done to this home's folders may be missed",
                      {{"error", set.error().message}});

@@ -26,13 +26,12 @@ std::optional<Identity> read(const Places& places) {
 }
 
 Result<void> write(const Places& places, const Identity& identity) {
-    return os::replace_file(
-        file_of(places), identity.key + '\n' + identity.mark + '\n' + identity.path + '\n');
+    return os::replace_file(file_of(places),
+                            identity.key + '\n' + identity.mark + '\n' + identity.path + '\n');
 }
 
 bool lives(const Places& places, const Identity& original) {
-    return is_held(places.runtime_base, original.key) ||
-           !processes_marked(original.mark).empty();
+    return is_held(places.runtime_base, original.key) || !processes_marked(original.mark).empty();
 }
 
 // The version before drew the mark when it made the keeper's records, and kept it in these: a copy
@@ -43,8 +42,8 @@ void recognise_old_layout(const Places& places, Being& being) {
         return;
     }
     for (const MarkedProcess& process : processes_marked(*mark)) {
-        const auto key = process.home.empty() ? Result<std::string>(being.identity.key)
-                                              : key_of(process.home);
+        const auto key =
+            process.home.empty() ? Result<std::string>(being.identity.key) : key_of(process.home);
         if (key && *key != being.identity.key) {
             being.standing = Standing::Copy;
             being.original = Identity{*key, *mark, process.home};

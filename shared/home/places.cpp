@@ -27,12 +27,19 @@ std::uint64_t fnv1a(std::string_view text, std::uint64_t hash) {
     return hash;
 }
 
-std::string base_of(const std::string& home) {
+// Of the folder, or of who looks when it is not there.
+unsigned owner_of(const std::string& home) {
+    struct stat info {};
+
+    return ::stat(home.c_str(), &info) == 0 ? info.st_uid : ::geteuid();
+}
+
+std::string base_of(const std::string& home, unsigned owner) {
     const auto chosen = os::read_file(home + kBaseFile);
     if (const std::string folder(chosen ? trim(*chosen) : ""); !folder.empty()) {
         return folder;
     }
-    return ::geteuid() == 0 ? "/run/berth" : "/tmp/berth-" + std::to_string(::geteuid());
+    return owner == 0 ? "/run/berth" : "/tmp/berth-" + std::to_string(owner);
 }
 
 // A real folder there, not a link.
@@ -83,7 +90,8 @@ std::string Places::pid_file(std::string_view who) const {
 Places places_of(const std::string& home) {
     Places places;
     places.home = home;
-    places.runtime_base = base_of(home);
+    places.owner = owner_of(home);
+    places.runtime_base = base_of(home, places.owner);
     const auto key = key_of(home);
     places.key = key ? *key : std::string();
     places.old_layout = has_old_layout(home);

@@ -17,8 +17,8 @@ Result<std::string> key_of(const std::string& folder);
 // What is true only while processes live (sockets, pid files, FIFOs, the keeper's records) is in a
 // folder of its own outside of the home, so that no copy and no backup of the home has it:
 //
-//   /run/berth/KEY            for root
-//   /tmp/berth-UID/KEY        for other users
+//   /run/berth/KEY            of a home that belongs to root
+//   /tmp/berth-UID/KEY        of one of another user, whoever looks
 //   DIR/KEY                   when the file <home>/runtime-dir says DIR
 //
 // Never in the session's folder ($XDG_RUNTIME_DIR): that one goes at log-out, while apps live. The
@@ -27,6 +27,7 @@ Result<std::string> key_of(const std::string& folder);
 struct Places {
     std::string home;
     std::string key;           // "": there is no such home
+    unsigned owner = 0;        // user id, of the home
     std::string runtime_base;  // what the runtime folders of this user are in
     std::string runtime;       // "" without a key
     // The home was last used by a version which had all this in <home>/run: `runtime` is that, and

@@ -35,6 +35,7 @@ Owner owner_of(const std::string& folder) {
 
 bool is_at(const os::UniqueFd& fd, const std::string& path) {
     struct stat open {};
+
     struct stat there {};
 
     return ::fstat(fd.get(), &open) == 0 && ::lstat(path.c_str(), &there) == 0 &&
@@ -42,7 +43,7 @@ bool is_at(const os::UniqueFd& fd, const std::string& path) {
 }
 
 // A folder of ours, whatever somebody put there before us. In /tmp everybody may.
-Result<void> make_own(const std::string& folder) {
+Result<void> make_own(const std::string& folder, unsigned owner) {
     struct stat info {};
 
     if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -51,7 +52,8 @@ Result<void> make_own(const std::string& folder) {
     if (::lstat(folder.c_str(), &info) != 0) {
         return fail(os::last_error(folder));
     }
-    if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
+    const bool ours = info.st_uid == ::geteuid() || (::geteuid() == 0 && info.st_uid == owner);
+    if (!S_ISDIR(info.st_mode) || !ours) {
         return fail(ErrorCode::PermissionDenied,
                     folder + " is to be a folder of user " + std::to_string(::geteuid()) +
                         " for what runs of Berth, and is " +
@@ -67,9 +69,9 @@ Result<void> make_own(const std::string& folder) {
 }
 
 // The folder is there, and is held. Who held it last may be removing it: then it is made again.
-Result<os::UniqueFd> make_and_hold(const std::string& folder) {
+Result<os::UniqueFd> make_and_hold(const std::string& folder, unsigned owner) {
     for (;;) {
-        BERTH_CHECK(make_own(folder));
+        BERTH_CHECK(make_own(folder, owner));
         auto fd = os::open_file(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (!fd && fd.error().code == ErrorCode::NotFound) {
             continue;
@@ -121,8 +123,9 @@ void link_locks(const Places& places) {
 }
 
 // What outlives the programs of the version before goes where it is now: the keeper's records are
-// copied when they are of this home and not of one that it is a copy of, the locks keep their holders as the files stay the same. Done again when it was broken
-// off: until the last step the old folder counts.
+// copied when they are of this home and not of one that it is a copy of, the locks keep their
+// holders as the files stay the same. Done again when it was broken off: until the last step the
+// old folder counts.
 Result<void> leave_old_layout(const Places& old, const Places& places, const std::string& mark) {
     if (mark_of_records(old.at(kRecords)) == mark) {
         BERTH_TRY(const std::string records, os::read_file(old.at(kRecords)));
@@ -189,17 +192,17 @@ void sweep(const std::string& base) {
 
 Result<RuntimeFolder> RuntimeFolder::open(Places& places, const std::string& mark) {
     const std::string base = places.runtime_base;
-    if (::geteuid() == 0) {
-        BERTH_CHECK(os::make_folders(base));
-        BERTH_CHECK(os::let_pass(base));  // apps of other users reach what is theirs in it
-    } else if (base.substr(0, 5) == "/tmp/") {
-        BERTH_CHECK(make_own(base));
+    if (base.substr(0, 5) == "/tmp/") {
+        BERTH_CHECK(make_own(base, places.owner));
     } else {
         BERTH_CHECK(os::make_folders(base));
     }
+    if (::geteuid() == 0) {
+        BERTH_CHECK(os::let_pass(base));  // apps of other users reach what is theirs in it
+    }
     const Places old = places;
     places = new_layout_of(places);
-    BERTH_TRY(os::UniqueFd fd, make_and_hold(places.runtime));
+    BERTH_TRY(os::UniqueFd fd, make_and_hold(places.runtime, places.owner));
     if (old.old_layout) {
         BERTH_CHECK(leave_old_layout(old, places, mark));
     }

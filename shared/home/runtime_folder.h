@@ -21,8 +21,8 @@ public:
     // Makes it again when it was removed, or another was put in its place. True: it was.
     Result<bool> look_after(Places& places, const std::string& mark);
 
-    // This process ends in order. When it is the last that holds the folder and no record of a run is
-    // left in it, the folder goes, and the link to it.
+    // This process ends in order. When it is the last that holds the folder and no record of a run
+    // is left in it, the folder goes, and the link to it.
     void leave(const Places& places);
 
 private:

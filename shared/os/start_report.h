@@ -15,7 +15,8 @@
 namespace berth::os {
 
 // How a program of ours tells the one that has started it how its start went: one text over a pipe,
-// whose number it is told by "--report-fd N" or $BERTH_REPORT_FD. The end of the pipe without a text means that it died.
+// whose number it is told by "--report-fd N" or $BERTH_REPORT_FD. The end of the pipe without a
+// text means that it died.
 
 // The side of the program. Once.
 void report_started(int fd);

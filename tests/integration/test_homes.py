@@ -1,5 +1,6 @@
 """What a home is: copies, moves, the runtime folder, and homes of the layout before. At random: homes.py."""
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -15,6 +16,17 @@ SLEEP = '[app]\nid = "{id}"\nargv = ["sleep", "1000"]\n[restart]\npolicy = "alwa
 
 def run_folder(home):
     return pathlib.Path(os.path.realpath(home.agent_home / "run"))
+
+
+def held(folder):
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
 
 
 @pytest.fixture
@@ -98,7 +110,8 @@ def test_a_restored_backup_goes_on_by_itself(home, tmp_path, copies):
     pid = start(home, "a")
     home.kill_all()
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not alive(pid), "the app is dead, too")
+    folder = run_folder(home)
+    wait_for(lambda: not alive(pid) and not held(folder), "the last thread of them has ended")
     berthlib.reap()
     copy = copies(home, tmp_path / "restored")
     shutil.rmtree(home.path)
