@@ -246,7 +246,8 @@ TEST_CASE("what is said of the panel's address is kept, and can be forgotten") {
     // Where it listens is another matter, and kept too.
     const auto text = [&file] {
         std::string rest;
-        for (const std::string_view line : split(*os::read_file(file), '\n')) {
+        const auto whole = os::read_file(file);
+        for (const std::string_view line : split(*whole, '\n')) {
             rest += line.empty() || line.substr(0, 6) == "listen" ? "" : std::string(line) + '\n';
         }
         return rest;
