@@ -28,6 +28,7 @@ Glyph glyph_of(std::string_view text) {
     }
     std::mbstate_t state{};
     wchar_t character = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the state is our own
     const std::size_t bytes = std::mbrtowc(&character, text.data(), text.size(), &state);
     if (bytes == 0 || bytes > text.size()) {  // no character of this locale
         std::size_t size = 1;

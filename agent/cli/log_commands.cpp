@@ -497,7 +497,7 @@ void print_rest(const LogView& view, Follow& follow) {
         }
         const wire::LogBatch batch = wire::to_log_batch(*info);
         print_lines(view, follow, batch.lines);
-        more = !batch.lines.empty() && follow.position < batch.next;
+        more = !batch.lines.empty() && !(follow.position == batch.next);
         follow.position = batch.next;
     }
     print_end(view, follow);
