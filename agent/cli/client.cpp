@@ -13,6 +13,7 @@
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
+#include "shared/os/process.h"
 
 namespace berth::cli {
 
@@ -101,7 +102,14 @@ Result<std::unique_ptr<Client>> Client::connect_through(loop::EventLoop& loop,
                                                         const std::string& agent) {
     const Service controller = controller_service(home);
     const std::string path = controller_socket(home);
-    if (!running_pid(controller) || !answers(path)) {
+    const auto pid = running_pid(controller);
+    if (pid && os::is_stopped(*pid)) {
+        const std::string number = std::to_string(*pid);
+        return fail(ErrorCode::Unavailable,
+                    "the controller at " + home + " (pid " + number + ") is stopped, `kill -CONT " +
+                        number + "` lets it go on");
+    }
+    if (!pid || !answers(path)) {
         return fail(ErrorCode::Unavailable,
                     "no controller runs at " + home + "; start one with: berth up --detach");
     }

@@ -1,7 +1,9 @@
 """A second machine joins by hand: two homes, over loopback. The commands are those of deploy/docs/joining.md."""
 
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -195,6 +197,23 @@ def test_the_time_it_was_seen_last_is_true(two):
     first = wait_for(seen, "it is heard of")
     wait_for(lambda: seen() > first, "that goes on while nothing changes")
     assert panel.ask("GET", "/agents/lab")[1]["last_seen"] >= first
+
+
+def test_a_controller_that_is_held_still_holds_nobody_up(two):
+    two.authorize()
+    assert two.add().code == 0
+    two.here.load("near.toml", f'[app]\nid = "near"\n{SLEEP}')
+    wait_for(lambda: two.here.berth("list", "--agent", "lab").code == 0, "the controller has it")
+    pid = int((two.here.path / "controller/run/controller.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        listed = two.here.berth("list")
+        assert listed.code == 4 and "near" in listed.out and f"kill -CONT {pid}" in listed.err
+        assert time.monotonic() - began < 3 * SLOW
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: two.here.berth("list").code == 0, "it goes on", 20)
 
 
 def test_an_unknown_agent_is_named_with_those_there_are(two):
