@@ -4,6 +4,7 @@
 
 #include "agent/apps/run_log.h"
 #include "shared/base/text.h"
+#include "shared/log/log.h"
 
 namespace berth::apps {
 
@@ -93,6 +94,22 @@ Result<void> Apps::build(Owner owner) {
     return {};
 }
 
+// How the last runs have ended is to be stored first. On a full disk that may take for ever: then
+// the backend keeps it for the next agent, as nobody has told it to forget.
+void Apps::look_whether_down() {
+    constexpr Duration kPatience = std::chrono::seconds(3);
+    if (ledger_->settled()) {
+        down_told_ = true;
+        loop_.post([this] { owner_.all_down(); });
+    } else if (!patience_.active()) {
+        patience_ = loop_.after(kPatience, [this] {
+            log::error("all apps have ended, but how cannot be stored; the next agent is told again");
+            down_told_ = true;
+            owner_.all_down();
+        });
+    }
+}
+
 void Apps::end_turn() {
     conductor_->stop_unneeded();
     ledger_->commit();
@@ -105,9 +122,8 @@ void Apps::end_turn() {
         owner_.happened();
         stream_->trim(loop_.now().wall);
     }
-    if (conductor_->shutting_down() && ledger_->settled() && !table_.any_occupied() &&
-        !std::exchange(down_told_, true)) {
-        loop_.post([this] { owner_.all_down(); });
+    if (conductor_->shutting_down() && !table_.any_occupied() && !down_told_) {
+        look_whether_down();
     }
 }
 
