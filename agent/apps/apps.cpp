@@ -103,7 +103,8 @@ void Apps::look_whether_down() {
         loop_.post([this] { owner_.all_down(); });
     } else if (!patience_.active()) {
         patience_ = loop_.after(kPatience, [this] {
-            log::error("all apps have ended, but how cannot be stored; the next agent is told again");
+            log::error(
+                "all apps have ended, but how cannot be stored; the next agent is told again");
             down_told_ = true;
             owner_.all_down();
         });

@@ -125,7 +125,7 @@ private:
     std::unique_ptr<Catalog> catalog_;
     std::unique_ptr<FactIntake> facts_;
     std::uint64_t told_until_ = 0;  // of the stream
-    loop::Registration patience_;  // for what cannot be stored while all is down
+    loop::Registration patience_;   // for what cannot be stored while all is down
     bool down_told_ = false;
     loop::Registration turn_hook_;
 };

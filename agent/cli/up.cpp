@@ -153,6 +153,9 @@ public:
                 (void)os::send_signal_to(*keeper, SIGTERM);
             }
         };
+        if (!keep_apps) {
+            (void)ensure_agent(agent_home, "default", log_file_);  // it may have left its apps
+        }
         const auto client = session_.client("default");
         if (client) {
             (*client)->send("shutdown", wire::Value::Map{{"keep_apps", keep_apps}}, failed);

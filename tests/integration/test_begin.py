@@ -122,11 +122,11 @@ def test_down_ends_what_ran_in_a_home_that_was_removed(it):
     wait_for(lambda: not of_berth(it), "nothing stays")
 
 
-@pytest.mark.skipif(not berthlib.can_mount(), reason="no mounts here")
 def test_down_and_up_on_a_full_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk], check=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk], check=False).returncode != 0:
+        pytest.skip("this machine lets nobody mount")
     it = berthlib.Home(disk / "home")
     try:
         up(it, "--listen", "127.0.0.1:0")
