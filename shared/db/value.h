@@ -22,8 +22,8 @@ public:
     Value(T number)  // NOLINT(google-explicit-constructor)
         : kind_(Kind::Integer), integer_(static_cast<std::int64_t>(number)) {}
 
-    Value(double number)
-        : kind_(Kind::Real), real_(number) {}  // NOLINT(google-explicit-constructor)
+    Value(double number)  // NOLINT(google-explicit-constructor)
+        : kind_(Kind::Real), real_(number) {}
 
     Value(std::string_view text)  // NOLINT(google-explicit-constructor)
         : kind_(Kind::Text), bytes_(text) {}
@@ -31,8 +31,8 @@ public:
     Value(const std::string& text)  // NOLINT(google-explicit-constructor)
         : Value(std::string_view(text)) {}
 
-    Value(const char* text)
-        : Value(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
+    Value(const char* text)  // NOLINT(google-explicit-constructor)
+        : Value(std::string_view(text)) {}
 
     // Nanoseconds since 1970.
     Value(WallTime time)  // NOLINT(google-explicit-constructor)

@@ -335,6 +335,7 @@ TEST_CASE("an agent that lets nobody in is refused") {
 }
 
 TEST_CASE("an agent has as many apps as are shown, and as many requests under way as fit") {
+    std::optional<Error> refused;  // is told of those that wait at the end, too
     LinkWorld world;
     world.agent.snapshot(1, {app("x")});
     std::uint64_t sequence = 1;
@@ -353,7 +354,6 @@ TEST_CASE("an agent has as many apps as are shown, and as many requests under wa
     world.agent.delta(++sequence, {app("one-more")});
     CHECK(world.link.apps().count("one-more") == 1);
 
-    std::optional<Error> refused;
     for (int i = 0; i < 4097; ++i) {
         world.link.request("list", Value::Map{}, 60s, [&refused](Result<Value> answer) {
             if (!answer) {
