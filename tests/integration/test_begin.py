@@ -99,6 +99,11 @@ def test_down_ends_the_apps_of_an_agent_that_cannot_begin(it):
     it.berth("down", check=0)
     assert not alive(pid)
     wait_for(lambda: not of_berth(it), "nothing stays")
+    assert (it.agent_home / "keeper.ends").exists(), "nobody was told yet how it ended"
+    (it.agent_home / "agent.toml").unlink()
+    up(it)
+    assert it.runs("a").get(1) == -15
+    assert not (it.agent_home / "keeper.ends").exists()
 
 
 def test_down_after_the_agent_has_left_its_apps(it):

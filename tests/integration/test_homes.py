@@ -154,6 +154,21 @@ def test_a_socket_that_is_removed_is_made_again(home, name):
     home.berth("notify", "somebody", "hello", check=0)
 
 
+def test_a_log_out_takes_nothing_away(empty_home, tmp_path):
+    session = tmp_path / "session"
+    session.mkdir()
+    empty_home.env["XDG_RUNTIME_DIR"] = str(session)
+    empty_home.up()
+    try:
+        pid = start(empty_home, "a")
+        assert session not in run_folder(empty_home).parents
+        shutil.rmtree(session)
+        del empty_home.env["XDG_RUNTIME_DIR"]  # the next shell has another, or none
+        assert empty_home.app("a")["pid"] == pid
+    finally:
+        empty_home.destroy()
+
+
 def test_without_records_what_lives_is_taken_over(home):
     home.load("talker.toml", '[app]\nid = "talker"\nargv = ["sh", "-c", "while read -r line; do echo got $line; done"]\n')
     home.berth("start", "talker", check=0)

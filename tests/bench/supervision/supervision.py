@@ -317,6 +317,12 @@ def measure(kind, folder, count, options):
         begin = time.monotonic()
         it.stop()
         figures["stop_s"] = time.monotonic() - begin
+        if kind.name == "berth":  # files that the first start had to make are there
+            begin = time.monotonic()
+            it.start()
+            it.wait_up()
+            figures["start_again_s"] = time.monotonic() - begin
+            it.stop()
     finally:
         it.end()
     return figures
@@ -390,6 +396,10 @@ def print_table(results, counts):
                 if key in results["berth"][count]:
                     ratio = results["berth"][count][key] / results["limit"][count][key]
                     print(f"berth / limit, {key} at {count}: {ratio:.2f}")
+    for count in counts if "berth" in results else ():
+        f = results["berth"][count]
+        print(f"berth, first start / a later one at {count}: {f['start_s']:.3f} / {f['start_again_s']:.3f} s = "
+              f"{f['start_s'] / f['start_again_s']:.2f}")
     for name, f in results.get("logs", {}).items():
         agent = f", agent {f['agent_cpu_s_per_gb']:.2f}" if "agent_cpu_s_per_gb" in f else ""
         print(f"log {name:12}{f['mb_per_s']:10.0f} MB/s {f['cpu_s_per_gb']:8.2f} s CPU a GB{agent}")
