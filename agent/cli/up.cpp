@@ -88,6 +88,7 @@ public:
         signals_watch_ =
             loop_.watch(signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signals(); });
         BERTH_TRY(home_, os::open_file(home, O_PATH | O_DIRECTORY));
+        BERTH_TRY(key_, home::key_of(home));
         watch_home();
         return start_controller();
     }
@@ -182,8 +183,9 @@ private:
     }
 
     void look_where_home_is() {
+        const auto there = home::key_of(session_.home);  // through links, as somebody has named it
         const auto now = os::path_of(home_.get());
-        if (!now || *now == session_.home) {
+        if (!now || (there && *there == key_)) {
             return;
         }
         log::warning("the home was moved, going on there", {{"home", *now}});
@@ -355,6 +357,7 @@ private:
     os::UniqueFd signals_;
     os::UniqueFd agent_fd_;
     os::UniqueFd home_;  // the folder, wherever it is moved to
+    std::string key_;    // of it
     std::unique_ptr<home::HomeWatch> home_watch_;
     loop::Registration moved_;
     loop::Registration signals_watch_;

@@ -244,8 +244,9 @@ void Keeper::look_after_runtime() {
 // When it was moved, this process becomes the keeper of where it is now, as at an upgrade: paths of
 // it are everywhere.
 void Keeper::look_where_home_is() {
+    const auto there = home::key_of(options_.home);  // through links, as somebody may have named it
     const auto now = os::path_of(home_.get());
-    if (!now || *now == options_.home || moved_ || upgrade_.agreed()) {
+    if ((there && *there == places_.key) || !now || moved_ || upgrade_.agreed()) {
         return;
     }
     log::warning("the home was moved, going on there", {{"home", *now}});

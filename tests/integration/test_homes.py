@@ -198,6 +198,22 @@ def test_a_home_that_is_moved_is_gone_on_with(home, tmp_path):
         moved.destroy()
 
 
+def test_a_home_that_is_named_by_a_link_stays_there(empty_home, tmp_path):
+    empty_home.path.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(empty_home.path)
+    linked = berthlib.Home(link)
+    linked.up()
+    try:
+        pid = start(linked, "a")
+        os.rename(tmp_path, f"{tmp_path}-elsewhere")  # and back: what watches may be told in between
+        os.rename(f"{tmp_path}-elsewhere", tmp_path)
+        wait_for(lambda: linked.berth("list").code == 0 and linked.app("a")["pid"] == pid, "it goes on")
+        assert empty_home.app("a")["pid"] == pid, "by its other name too"
+    finally:
+        linked.destroy()
+
+
 def to_old_layout(home):
     """As the version before left it: everything in <home>/run, no identity."""
     run = home.agent_home / "run"
