@@ -65,6 +65,9 @@ Result<void> Agent::prepare() {
         log::warning("the wall clock was set",
                      {{"by", std::to_string(by / std::chrono::seconds(1)) + " s"}});
     });
+    if (options_.keeper_fd >= 0 && !os::is_folder(home)) {
+        return fail(ErrorCode::NotFound, home + " is not there any more");  // removed, or moved
+    }
     for (const char* folder : {"/repos", "/data", "/logs"}) {
         BERTH_CHECK(os::make_folders(home + folder));
     }

@@ -128,7 +128,9 @@ Keeper::Keeper(loop::EventLoop& loop,
 
 Result<std::unique_ptr<Keeper>> Keeper::create(loop::EventLoop& loop,
                                                const KeeperOptions& options) {
-    BERTH_CHECK(os::make_folders(options.home));
+    if (options.handover_fd < 0) {
+        BERTH_CHECK(os::make_folders(options.home));  // else it was there, and is not made anew
+    }
     home::Places places = home::places_of(options.home);
     std::optional<Handover> handover;
     if (options.handover_fd >= 0) {

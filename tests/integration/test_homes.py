@@ -202,16 +202,20 @@ def test_a_home_that_is_named_by_a_link_stays_there(empty_home, tmp_path):
     empty_home.path.mkdir()
     link = tmp_path / "link"
     link.symlink_to(empty_home.path)
-    linked = berthlib.Home(link)
+    linked, moved = berthlib.Home(link), berthlib.Home(tmp_path / "moved")
     linked.up()
     try:
         pid = start(linked, "a")
-        os.rename(tmp_path, f"{tmp_path}-elsewhere")  # and back: what watches may be told in between
-        os.rename(f"{tmp_path}-elsewhere", tmp_path)
-        wait_for(lambda: linked.berth("list").code == 0 and linked.app("a")["pid"] == pid, "it goes on")
+        assert run_folder(linked) == run_folder(empty_home)
         assert empty_home.app("a")["pid"] == pid, "by its other name too"
+        os.rename(empty_home.path, moved.path)
+        wait_for(lambda: moved.berth("list").code == 0, "it is gone on with where it is")
+        link.unlink()
+        link.symlink_to(moved.path)
+        assert linked.app("a")["pid"] == pid
     finally:
         linked.destroy()
+        moved.destroy()  # they are told by their paths
 
 
 def to_old_layout(home):
