@@ -130,6 +130,8 @@ bool give_up(loop::EventLoop& loop, const std::string& folder, pid_t keeper) {
 
 Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::string& log_file) {
     constexpr int kAttempts = 5;
+    constexpr int kTriesRefused = 2;
+    constexpr Duration kPause = std::chrono::milliseconds(200);
     constexpr Duration kWait = std::chrono::seconds(10);
     const std::string folder = agent_home(agent_name);
     BERTH_CHECK(os::make_folders(folder));
@@ -170,6 +172,13 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
         (void)wait_for_file(*loop, places.at("control.sock"), kWait, [&problem, &ended, &refusal] {
             return ended || !refusal.empty() || os::exists(problem);
         });
+        // A lock may be that of a process which was killed and is still ending: nobody tells when.
+        if (!refusal.empty() && attempt < kTriesRefused) {
+            const MonoTime again = MonoClock::now() + kPause;
+            while (MonoClock::now() < again && loop->turn(again - MonoClock::now())) {
+            }
+            continue;
+        }
         if (!refusal.empty()) {
             return fail(ErrorCode::Unavailable,
                         "agent " + agent_name + " cannot begin: " + refusal + repair_hint(refusal));
