@@ -151,14 +151,14 @@ Result<wire::Value> Session::bring_up(const std::string& agent_name, const std::
         BERTH_CHECK(os::remove_tree(problem));  // of an earlier try
         BERTH_TRY(const auto starting, ensure_agent(folder, agent_name, log_file));
         std::string refusal;
-        const auto report = starting ? loop->watch(starting->report.get(),
-                                                   loop::Interest::Read,
-                                                   [&](bool, bool) {
-                                                       const auto said =
-                                                           os::read_report(starting->report);
-                                                       refusal = said ? said->why : refusal;
-                                                   })
-                                     : loop::Registration();
+        const auto report =
+            starting ? loop->watch(starting->report.get(),
+                                   loop::Interest::Read,
+                                   [&](bool, bool) {
+                                       const auto said = os::read_report(starting->report);
+                                       refusal = said && refusal.empty() ? said->why : refusal;
+                                   })
+                     : loop::Registration();
         const auto gave_up = [&folder] {
             return !running_pid(keeper_service(folder)) && !running_pid(agent_service(folder));
         };

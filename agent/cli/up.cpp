@@ -381,6 +381,19 @@ void leave_shell() {
     }
 }
 
+void wait_for_exit(loop::EventLoop& loop, pid_t pid) {
+    const auto pidfd = os::open_pidfd(pid);
+    bool ended = !pidfd;
+    const auto watch =
+        pidfd
+            ? loop.watch(pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
+            : loop::Registration();
+    const MonoTime give_up = MonoClock::now() + kEndWait;
+    while (!ended && MonoClock::now() < give_up) {
+        (void)loop.turn(give_up - MonoClock::now());
+    }
+}
+
 // Runs `berth ARGUMENTS` in the background and waits until it says how its start went.
 int detach(Session& session, std::vector<std::string> arguments, const std::string& log_file) {
     os::HelperSpec spec;
@@ -400,13 +413,16 @@ int detach(Session& session, std::vector<std::string> arguments, const std::stri
     std::optional<os::StartReport> said;
     const auto watch = session.loop->watch(
         starting->report.get(), loop::Interest::Read, [&starting, &said](bool, bool) {
-            said = os::read_report(starting->report);
+            if (!said) {  // then comes the end of the pipe
+                said = os::read_report(starting->report);
+            }
         });
     const MonoTime give_up = MonoClock::now() + kReadyWait * 2;
     while (!said && MonoClock::now() < give_up) {
         (void)session.loop->turn(give_up - MonoClock::now());
     }
     if (!said || !said->started) {
+        wait_for_exit(*session.loop, starting->pid);  // it holds a lock that the next one wants
         print_error(said && !said->why.empty() ? said->why : "it did not come up; see " + log_file);
         return kFailed;
     }

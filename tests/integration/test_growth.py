@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 import struct
+import subprocess
 import threading
 import time
 
@@ -352,7 +353,10 @@ def test_an_own_log_that_is_large_is_put_aside(tmp_path):
         with app_socket(home) as connection:  # something to write a line about
             connection.sendall(hello("nobody"))
             connection.recv(1000)
-            wait_for(lambda: "wrong secret" in (home.agent_home / "agent.log").read_text(), "a line in the new log")
+            log = home.agent_home / "agent.log"
+            # Between the old one and the new one there is none.
+            wait_for(lambda: log.exists() and "wrong secret" in subprocess.run(
+                ["cat", log], capture_output=True, text=True, check=False).stdout, "a line in the new log")
         wait_for(lambda: (home.agent_home / "agent.log.1").exists(), "the log of before")
         assert (home.agent_home / "agent.log.1").stat().st_size >= 8 * MIB
         assert (home.agent_home / "agent.log").stat().st_size < MIB
