@@ -47,10 +47,8 @@ void DescriptorReader::run(std::function<T()> work,
         [work = std::move(work)](const loop::WorkerPool::Control& /*control*/) -> Result<T> {
             return work();
         },
-        [failed = std::move(failed), done = std::move(done)](const Result<T>& result) {
-            // Copied: what is kept is then among what this thread has allocated, and the arena of
-            // the pool's thread can be given back as a whole (1.3 MiB at 500 apps).
-            done(result ? T(*result) : failed(result.error()));
+        [failed = std::move(failed), done = std::move(done)](Result<T> result) {
+            done(result ? std::move(*result) : failed(result.error()));
         }));
 }
 
