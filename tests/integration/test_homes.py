@@ -277,7 +277,7 @@ def test_a_runtime_folder_is_an_absolute_path(empty_home):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
 def test_another_users_folder_in_tmp_is_refused(tmp_path):
     """Somebody has made /tmp/berth-UID first."""
-    base = pathlib.Path("/tmp/berth-65534")
+    base = pathlib.Path("/tmp/berth-64999")
     if base.exists():
         pytest.skip("somebody uses it")
     base.mkdir(mode=0o777)
@@ -286,11 +286,11 @@ def test_another_users_folder_in_tmp_is_refused(tmp_path):
     for part in (folder, *list(folder.parents)[:3]):
         if str(part).startswith("/tmp"):
             part.chmod(part.stat().st_mode | 0o055)
-    os.chown(folder, 65534, 65534)
+    os.chown(folder, 64999, 64999)
     try:
         said = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", berthlib.BIN / "berth", "agent", "run", "--home", folder],
+            ["setpriv", "--reuid=64999", "--regid=64999", "--clear-groups", berthlib.BIN / "berth", "agent", "run", "--home", folder],
             capture_output=True, text=True, timeout=60, check=False)
-        assert said.returncode != 0 and "is to be a folder of user 65534" in said.stderr, said
+        assert said.returncode != 0 and "is to be a folder of user 64999" in said.stderr, said
     finally:
         base.rmdir()
