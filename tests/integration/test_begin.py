@@ -1,5 +1,6 @@
 """What `up` and `down` say and do when something cannot begin, or what they were to use has gone."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -25,6 +26,15 @@ def it(tmp_path):
 
 def of_berth(home):
     return subprocess.run(["pgrep", "-f", f"[h]ome {home.path}"], capture_output=True, text=True, check=False).stdout.split()
+
+
+def locked(path):
+    with open(path, "r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+        except OSError:
+            return True
 
 
 def up(home, *words, code=0):
@@ -77,7 +87,8 @@ def test_records_that_cannot_be_read_do_not_double_an_app(it):
     records = os.path.realpath(it.agent_home / "run/keeper.records")
     subprocess.run(["pkill", "-STOP", "-f", f"[h]ome {it.path}"], check=True)
     subprocess.run(["pkill", "-9", "-f", f"[h]ome {it.path}"], check=True)
-    wait_for(lambda: not of_berth(it), "all are dead")
+    locks = [it.path / "up.lock", it.path / "controller/controller.lock", *it.agent_home.glob("*.lock")]
+    wait_for(lambda: not any(map(locked, locks)), "all are dead, to the last descriptor")
     with open(records, "r+b") as file:
         file.write(os.urandom(4096))
     assert "keeper.records: not a keeper's record file" in up(it, code=1).err
