@@ -18,29 +18,6 @@ std::string suggestion(std::string_view word, const std::vector<std::string_view
     return near.empty() ? std::string() : ", did you mean \"" + std::string(near) + "\"?";
 }
 
-// Among the options of every command and those of `command`, when it is given.
-const Option* find_option(const Command* command, std::string_view name) {
-    static const std::vector<Option> kNone;
-    for (const auto* options :
-         {&command::global_options(), command != nullptr ? &command->options : &kNone}) {
-        for (const Option& option : *options) {
-            if (option.name == name || (!option.letter.empty() && option.letter == name)) {
-                return &option;
-            }
-        }
-    }
-    return nullptr;
-}
-
-// Whether the word is an option of any command that takes the next word as its value.
-bool takes_value(std::string_view word) {
-    const Option* option = find_option(nullptr, word);
-    for (const Command& command : command::commands()) {
-        option = option != nullptr ? option : find_option(&command, word);
-    }
-    return option != nullptr && !option->value.empty();
-}
-
 std::vector<std::string_view> option_names(const Command* command) {
     std::vector<std::string_view> names;
     for (const Option& option : command::global_options()) {
@@ -116,6 +93,27 @@ Result<void> take_option(const std::vector<std::string>& words,
 }
 
 }  // namespace
+
+const Option* find_option(const Command* command, std::string_view name) {
+    static const std::vector<Option> kNone;
+    for (const auto* options :
+         {&command::global_options(), command != nullptr ? &command->options : &kNone}) {
+        for (const Option& option : *options) {
+            if (option.name == name || (!option.letter.empty() && option.letter == name)) {
+                return &option;
+            }
+        }
+    }
+    return nullptr;
+}
+
+bool takes_value(std::string_view word) {
+    const Option* option = find_option(nullptr, word);
+    for (const Command& command : command::commands()) {
+        option = option != nullptr ? option : find_option(&command, word);
+    }
+    return option != nullptr && !option->value.empty();
+}
 
 Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     Arguments arguments;

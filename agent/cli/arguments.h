@@ -29,4 +29,10 @@ struct Arguments {
 // command or option, with the nearest known one, a missing value, too many or too few words.
 Result<Arguments> parse_arguments(const std::vector<std::string>& words);
 
+// Among the options of every command and those of `command`, when it is given; null: there is none.
+const command::Option* find_option(const command::Command* command, std::string_view name);
+
+// Whether the word is an option of any command that takes the next word as its value.
+bool takes_value(std::string_view word);
+
 }  // namespace berth::cli

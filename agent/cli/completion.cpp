@@ -61,30 +61,6 @@ end
 complete -c berth -f -a "(__berth_complete)"
 )sh";
 
-// The option of this name, of `command` or of all; null: there is none.
-const Option* option_of(const Command* command, std::string_view name) {
-    static const std::vector<Option> kNone;
-    for (const auto* options :
-         {&command::global_options(), command != nullptr ? &command->options : &kNone}) {
-        for (const Option& option : *options) {
-            if (option.name == name || (!option.letter.empty() && option.letter == name)) {
-                return &option;
-            }
-        }
-    }
-    return nullptr;
-}
-
-// Of any command: which one it is may be said later.
-bool takes_value(std::string_view word) {
-    const auto& all = command::commands();
-    const auto takes = [word](const Command& command) {
-        const Option* const option = option_of(&command, word);
-        return option != nullptr && !option->value.empty();
-    };
-    return std::any_of(all.begin(), all.end(), takes);
-}
-
 // What the value of an option may be.
 Words values_of(const Command* command, const Option& option) {
     const std::string name(option.name);
@@ -218,7 +194,7 @@ std::vector<std::string> completions(const std::vector<std::string>& words) {
         used = 1;
     }
     if (!awaits.empty()) {
-        const Option* const option = option_of(command, awaits);
+        const Option* const option = find_option(command, awaits);
         return option != nullptr ? values_of(command, *option) : Words();
     }
     if (!only_words && typed.starts_with("-")) {

@@ -129,16 +129,24 @@ std::optional<os::UniqueFd> watch_end(const Service& service) {
 
 bool wait_for_end(loop::EventLoop& loop, const Service& service, Duration limit) {
     const auto fd = watch_end(service);
-    if (!fd) {
-        return true;
-    }
-    bool ended = false;
+    return !fd || wait_readable(loop, *fd, limit);
+}
+
+bool wait_readable(loop::EventLoop& loop, const os::UniqueFd& fd, Duration limit) {
+    bool readable = false;
     const auto watch =
-        loop.watch(fd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
+        loop.watch(fd.get(), loop::Interest::Read, [&readable](bool, bool) { readable = true; });
     const MonoTime give_up = MonoClock::now() + limit;
-    while (!ended && MonoClock::now() < give_up && loop.turn(give_up - MonoClock::now())) {
+    while (!readable && MonoClock::now() < give_up && loop.turn(give_up - MonoClock::now())) {
     }
-    return ended;
+    return readable;
+}
+
+std::optional<os::StartReport> wait_for_report(loop::EventLoop& loop,
+                                               const os::Starting& starting,
+                                               Duration limit) {
+    return wait_readable(loop, starting.report, limit) ? os::read_report(starting.report)
+                                                       : std::nullopt;
 }
 
 bool wait_for_file(loop::EventLoop& loop,

@@ -61,6 +61,15 @@ bool wait_for_file(loop::EventLoop& loop,
                    Duration limit,
                    const std::function<bool()>& broken);
 
+// Until the descriptor is readable, as a pidfd is when its process has ended. False: not within
+// `limit`.
+bool wait_readable(loop::EventLoop& loop, const os::UniqueFd& fd, Duration limit);
+
+// What a program says of its start; nothing: not within `limit`.
+std::optional<os::StartReport> wait_for_report(loop::EventLoop& loop,
+                                               const os::Starting& starting,
+                                               Duration limit);
+
 // The keeper of an agent, started in a session of its own, which reports how that went; an
 // agentless one is told to start its agent. Nothing: it was there.
 Result<std::optional<os::Starting>> ensure_agent(const std::string& agent_home,

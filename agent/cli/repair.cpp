@@ -56,15 +56,7 @@ void ask(Session& session,
     if (!starting) {
         return;  // the doctor says that the program is not there
     }
-    std::optional<os::StartReport> said;
-    const auto watch = session.loop->watch(
-        starting->report.get(), loop::Interest::Read, [&starting, &said](bool, bool) {
-            said = os::read_report(starting->report);
-        });
-    const MonoTime give_up = MonoClock::now() + kWait;
-    while (!said && MonoClock::now() < give_up) {
-        (void)session.loop->turn(give_up - MonoClock::now());
-    }
+    const auto said = wait_for_report(*session.loop, *starting, kWait);
     for (const std::string_view text : split(said ? said->why : std::string_view(), '\n')) {
         const std::size_t colon = text.find(": ");
         const Repairable* const what = repairable(text.substr(0, colon));

@@ -381,19 +381,6 @@ void leave_shell() {
     }
 }
 
-void wait_for_exit(loop::EventLoop& loop, pid_t pid) {
-    const auto pidfd = os::open_pidfd(pid);
-    bool ended = !pidfd;
-    const auto watch =
-        pidfd
-            ? loop.watch(pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; })
-            : loop::Registration();
-    const MonoTime give_up = MonoClock::now() + kEndWait;
-    while (!ended && MonoClock::now() < give_up) {
-        (void)loop.turn(give_up - MonoClock::now());
-    }
-}
-
 // Runs `berth ARGUMENTS` in the background and waits until it says how its start went.
 int detach(Session& session, std::vector<std::string> arguments, const std::string& log_file) {
     os::HelperSpec spec;
@@ -410,19 +397,12 @@ int detach(Session& session, std::vector<std::string> arguments, const std::stri
     if (!starting) {
         return report(starting.error());
     }
-    std::optional<os::StartReport> said;
-    const auto watch = session.loop->watch(
-        starting->report.get(), loop::Interest::Read, [&starting, &said](bool, bool) {
-            if (!said) {  // then comes the end of the pipe
-                said = os::read_report(starting->report);
-            }
-        });
-    const MonoTime give_up = MonoClock::now() + kReadyWait * 2;
-    while (!said && MonoClock::now() < give_up) {
-        (void)session.loop->turn(give_up - MonoClock::now());
-    }
+    const auto said = wait_for_report(*session.loop, *starting, kReadyWait * 2);
     if (!said || !said->started) {
-        wait_for_exit(*session.loop, starting->pid);  // it holds a lock that the next one wants
+        if (const auto pidfd = os::open_pidfd(starting->pid)) {
+            // It holds a lock that the next one wants.
+            (void)wait_readable(*session.loop, *pidfd, kEndWait);
+        }
         print_error(said && !said->why.empty() ? said->why : "it did not come up; see " + log_file);
         return kFailed;
     }
@@ -504,13 +484,7 @@ bool end_what_lost_its_home(Session& session) {
             continue;
         }
         any = true;
-        bool ended = false;
-        const auto watch = session.loop->watch(
-            pidfd->get(), loop::Interest::Read, [&ended](bool, bool) { ended = true; });
-        const MonoTime give_up = MonoClock::now() + kDownWait;
-        while (!ended && MonoClock::now() < give_up) {
-            (void)session.loop->turn(give_up - MonoClock::now());
-        }
+        (void)wait_readable(*session.loop, *pidfd, kDownWait);
     }
     return any;
 }

@@ -192,10 +192,9 @@ void sweep(const std::string& base) {
 
 Result<RuntimeFolder> RuntimeFolder::open(Places& places, const std::string& mark) {
     const std::string base = places.runtime_base;
-    if (base.substr(0, 5) == "/tmp/") {
+    BERTH_CHECK(os::make_folders(base));
+    if (base.substr(0, 11) == "/tmp/berth-") {  // where somebody else may have made it first
         BERTH_CHECK(make_own(base, places.owner));
-    } else {
-        BERTH_CHECK(os::make_folders(base));
     }
     if (::geteuid() == 0) {
         BERTH_CHECK(os::let_pass(base));  // apps of other users reach what is theirs in it
