@@ -5,10 +5,10 @@
 #include <cstdio>
 #include <iostream>
 
-#include "controller/api/services.h"
+#include "controller/access/auth.h"
+#include "controller/access/password_text.h"
 #include "controller/app/first_contact.h"
-#include "controller/auth/auth.h"
-#include "controller/auth/password_text.h"
+#include "controller/face/rest/services.h"
 #include "controller/store/store.h"
 #include "shared/base/text.h"
 #include "shared/bus/context.h"
@@ -63,16 +63,16 @@ Result<void> add_user(store::Store& store, const Options& options) {
     if (!role) {
         return fail(ErrorCode::InvalidArgument, "--role is viewer, operator or admin");
     }
-    BERTH_TRY(const std::string password, auth::password_of_line(input()));
-    BERTH_TRY(const auto auth, auth::Auth::create(store));
+    BERTH_TRY(const std::string password, access::password_of_line(input()));
+    BERTH_TRY(const auto auth, access::Auth::create(store));
     BERTH_CHECK(auth->add_user(options.argument, password, *role));
     write_audit(store, "add user as " + options.role, options.argument);
     return {};
 }
 
 Result<void> reset_password(store::Store& store, const Options& options) {
-    BERTH_TRY(const std::string password, auth::password_of_line(input()));
-    BERTH_TRY(const auto auth, auth::Auth::create(store));
+    BERTH_TRY(const std::string password, access::password_of_line(input()));
+    BERTH_TRY(const auto auth, access::Auth::create(store));
     BERTH_CHECK(auth->change_user(options.argument, std::nullopt, password));
     write_audit(store, "reset password", options.argument);
     return {};
@@ -85,9 +85,9 @@ Result<void> change_password(store::Store& store, const Options& options) {
         return fail(ErrorCode::InvalidArgument,
                     "the present password and the new one are read from the input, two lines");
     }
-    BERTH_TRY(const std::string present, auth::password_of_line(text.substr(0, end)));
-    BERTH_TRY(const std::string password, auth::password_of_line(text.substr(end + 1)));
-    BERTH_TRY(const auto auth, auth::Auth::create(store));
+    BERTH_TRY(const std::string present, access::password_of_line(text.substr(0, end)));
+    BERTH_TRY(const std::string password, access::password_of_line(text.substr(end + 1)));
+    BERTH_TRY(const auto auth, access::Auth::create(store));
     BERTH_CHECK(auth->change_password(options.argument, present, password));
     write_audit(store, "change own password", options.argument);
     return {};
@@ -95,7 +95,7 @@ Result<void> change_password(store::Store& store, const Options& options) {
 
 Result<void> add_agent(store::Store& store, const Options& options, const Paths& paths) {
     store::AgentRow agent{options.argument, options.endpoint, options.key};
-    BERTH_CHECK(api::check_agent(agent));
+    BERTH_CHECK(rest::check_agent(agent));
     const auto seconds = parse_integer<std::int64_t>(options.timeout);
     if (!seconds || *seconds < 1 || *seconds > 86'400) {
         return fail(ErrorCode::InvalidArgument, "--timeout is a number of seconds");
@@ -107,7 +107,7 @@ Result<void> add_agent(store::Store& store, const Options& options, const Paths&
                other.public_key == agent.public_key;
     });
     BERTH_CHECK(
-        api::check_new_agent(agent, os::is_folder(paths.agents + "/" + agent.name), others));
+        rest::check_new_agent(agent, os::is_folder(paths.agents + "/" + agent.name), others));
     if (erased == 0) {
         BERTH_CHECK(store.add_agent(agent));
         write_audit(store, "add agent", agent.name);

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "controller/access/secrets.h"
 #include "controller/app/site_config.h"
-#include "controller/auth/secrets.h"
 #include "shared/home/identity.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
@@ -96,13 +96,13 @@ Result<void> Controller::open_files() {
     BERTH_TRY(site_, load_site(paths_, options_));
     BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
     cookies_ = std::make_unique<http::Cookies>(
-        auth::token_hash(keys_.public_key).substr(0, kCookieId), site_.prefix);
+        access::token_hash(keys_.public_key).substr(0, kCookieId), site_.prefix);
     BERTH_TRY(store_, store::Store::open(paths_.database));
     if (anew) {
         BERTH_CHECK(store_->remove_all_sessions());
         BERTH_CHECK(home::has_begun_anew(paths_.places));
     }
-    BERTH_TRY(auth_, auth::Auth::create(*store_));
+    BERTH_TRY(auth_, access::Auth::create(*store_));
     return {};
 }
 
@@ -168,19 +168,19 @@ void Controller::wire_up() {
     });
     auth_->on_sessions_ended(
         [this] { (void)http_poster_->post([this] { hub_->check_sessions(); }); });
-    services_ = std::make_unique<api::Services>(api::Services{*fleet_,
-                                                              *fleet_loop_,
-                                                              fleet_poster_,
-                                                              *store_,
-                                                              *auth_,
-                                                              *workers_,
-                                                              *hub_,
-                                                              *assets_,
-                                                              *cookies_,
-                                                              operations_,
-                                                              refusals_,
-                                                              [this] { reload_agents(); },
-                                                              [this] { remove_setup_link(); }});
+    services_ = std::make_unique<rest::Services>(rest::Services{*fleet_,
+                                                                *fleet_loop_,
+                                                                fleet_poster_,
+                                                                *store_,
+                                                                *auth_,
+                                                                *workers_,
+                                                                *hub_,
+                                                                *assets_,
+                                                                *cookies_,
+                                                                operations_,
+                                                                refusals_,
+                                                                [this] { reload_agents(); },
+                                                                [this] { remove_setup_link(); }});
 }
 
 Result<void> Controller::listen() {
@@ -211,7 +211,7 @@ Result<void> Controller::listen() {
             std::max<std::size_t>(64, descriptors - std::min(descriptors, kSpareDescriptors));
     }
     router_ =
-        std::make_unique<http::Router>(*auth_, *workers_, router, api::all_routes(*services_));
+        std::make_unique<http::Router>(*auth_, *workers_, router, rest::all_routes(*services_));
     auto opened = http::Front::create(
         *http_loop_,
         http_poster_,

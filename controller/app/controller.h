@@ -5,10 +5,10 @@
 #include <string>
 #include <thread>
 
-#include "controller/api/services.h"
 #include "controller/app/commands.h"
 #include "controller/app/local_door.h"
 #include "controller/app/options.h"
+#include "controller/face/rest/services.h"
 #include "controller/fleet/log_follow.h"
 #include "controller/fleet/mail_router.h"
 #include "controller/http/front.h"
@@ -79,15 +79,15 @@ private:
     bus::Context context_;
     bus::KeyPair keys_;
     std::unique_ptr<store::Store> store_;
-    std::unique_ptr<auth::Auth> auth_;
+    std::unique_ptr<access::Auth> auth_;
     std::unique_ptr<loop::EventLoop> fleet_loop_;
     std::unique_ptr<loop::EventLoop> http_loop_;
     loop::PosterPtr fleet_poster_;
     loop::PosterPtr http_poster_;
     std::unique_ptr<loop::WorkerPool> workers_;
     std::unique_ptr<panel::Assets> assets_;
-    api::Operations operations_;
-    api::Refusals refusals_;
+    rest::Operations operations_;
+    rest::Refusals refusals_;
     std::mutex agents_;  // held by the worker that reads the list of agents and hands it over
     std::unique_ptr<fleet::Fleet> fleet_;
     std::unique_ptr<LocalDoor> local_door_;
@@ -95,7 +95,7 @@ private:
     std::unique_ptr<fleet::MailRouter> mail_;
     std::unique_ptr<fleet::LogFollows> follows_;
     std::unique_ptr<live::Hub> hub_;
-    std::unique_ptr<api::Services> services_;
+    std::unique_ptr<rest::Services> services_;
     std::unique_ptr<http::Router> router_;
     std::unique_ptr<http::Front> front_;
     loop::Registration signal_watch_;

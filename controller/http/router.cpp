@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "controller/auth/secrets.h"
+#include "controller/access/secrets.h"
 #include "controller/http/forwarded.h"
 #include "controller/http/negotiation.h"
 #include "controller/http/schemas.h"
@@ -15,16 +15,16 @@ namespace {
 
 constexpr std::size_t kMostStrangers = 16;  // at 30 ms for a password: a wait of a quarter second
 
-bool allows(Access access, const std::optional<auth::Identity>& who) {
+bool allows(Access access, const std::optional<access::Identity>& who) {
     switch (access) {
         case Access::Public:
             return true;
         case Access::Viewer:
             return who.has_value();
         case Access::Operator:
-            return who && (who->role == auth::Role::Operator || who->role == auth::Role::Admin);
+            return who && (who->role == access::Role::Operator || who->role == access::Role::Admin);
         case Access::Admin:
-            return who && who->role == auth::Role::Admin;
+            return who && who->role == access::Role::Admin;
     }
     return false;
 }
@@ -141,7 +141,7 @@ std::optional<std::map<std::string, std::string>> match_pattern(std::string_view
     return params;
 }
 
-Router::Router(auth::Auth& auth,
+Router::Router(access::Auth& auth,
                loop::WorkerPool& workers,
                RouterOptions options,
                std::vector<Route> routes)
@@ -292,7 +292,7 @@ std::optional<Response> Router::refuse_access(const Route& route,
         return problem(401, "log in first");
     }
     if (is_change(request.method) &&
-        !auth::same_secret(request.header("x-csrf-token").value_or(""), who->csrf)) {
+        !access::same_secret(request.header("x-csrf-token").value_or(""), who->csrf)) {
         return problem(403, "the X-CSRF-Token is missing or not this session's");
     }
     if (!allows(route.access, who)) {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "controller/auth/auth.h"
+#include "controller/access/auth.h"
 #include "controller/http/cookies.h"
 #include "controller/http/request.h"
 #include "controller/http/responder.h"
@@ -29,7 +29,7 @@ enum class Where : std::uint8_t { Loop, Worker };
 struct Exchange {
     Request request;
     std::map<std::string, std::string> params;  // of the path, decoded
-    std::optional<auth::Identity> who;
+    std::optional<access::Identity> who;
     Responder responder;
     std::shared_ptr<const json::JsonValue> object;  // the body, whose members the route knows
 
@@ -84,7 +84,7 @@ struct RouterOptions {
 // signed in, or come with a browser that is known, never wait behind a crowd. Http loop thread.
 class Router {
 public:
-    Router(auth::Auth& auth,
+    Router(access::Auth& auth,
            loop::WorkerPool& workers,
            RouterOptions options,
            std::vector<Route> routes);
@@ -103,7 +103,7 @@ private:
         std::map<std::string, std::string> params;
     };
 
-    using Who = std::optional<auth::Identity>;
+    using Who = std::optional<access::Identity>;
 
     [[nodiscard]] std::optional<Response> refuse_host(const Request& request) const;
     [[nodiscard]] std::optional<Response> take_prefix(Request& request) const;
@@ -122,7 +122,7 @@ private:
     void answer(Request request, const Who& who, bool known, Responder responder) const;
     void run(const Route& route, Exchange exchange, bool known) const;
 
-    auth::Auth& auth_;
+    access::Auth& auth_;
     loop::WorkerPool& workers_;
     RouterOptions options_;
     std::vector<Route> routes_;

@@ -5,9 +5,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "controller/face/live/frames.h"
 #include "controller/fleet/log_follow.h"
 #include "controller/http/schemas.h"
-#include "controller/live/frames.h"
 #include "shared/json/json_value.h"
 #include "shared/wire/status.h"
 

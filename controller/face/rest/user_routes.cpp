@@ -1,0 +1,186 @@
+#include "controller/face/rest/services.h"
+#include "shared/base/text.h"
+#include "shared/json/json_writer.h"
+
+namespace berth::rest {
+
+namespace {
+
+using http::Access;
+using http::Exchange;
+using http::Method;
+using http::Where;
+
+void list_users(const Services& services, const Exchange& exchange) {
+    const auto users = services.store.users();
+    if (!users) {
+        return exchange.responder.send(http::problem_of(users.error()));
+    }
+    json::JsonWriter json;
+    json.begin_object().key("users").begin_array();
+    for (const store::UserRow& user : *users) {
+        json.begin_object().field("name", user.name);
+        json.field("role", store::kRoleNames.name(user.role));
+        json.field("created", fleet::api_time(user.created)).end_object();
+    }
+    exchange.responder.send(http::json_response(json.end_array().end_object().take()));
+}
+
+Result<store::Role> parse_role(const std::string& text) {
+    const auto role = store::kRoleNames.value(text);
+    if (!role) {
+        return fail(ErrorCode::InvalidArgument, "a role is viewer, operator or admin");
+    }
+    return *role;
+}
+
+// Audits and answers a change of a user.
+void finish(const Services& services,
+            const Exchange& exchange,
+            const std::string& verb,
+            const std::string& name,
+            const Result<void>& done,
+            http::Response response) {
+    audit(services,
+          exchange,
+          verb,
+          is_valid_id(name) ? name : "-",
+          done ? "done" : "failed: " + done.error().message);
+    exchange.responder.send(done ? std::move(response) : http::problem_of(done.error()));
+}
+
+struct NewUser {
+    std::string name;
+    std::string password;
+    store::Role role = store::Role::Viewer;
+};
+
+Result<NewUser> read_new_user(const json::JsonValue& body) {
+    NewUser user;
+    BERTH_TRY(user.name, body.get<std::string>("name"));
+    BERTH_TRY(user.password, body.get<std::string>("password"));
+    BERTH_TRY(const std::string role, body.get<std::string>("role"));
+    BERTH_TRY(user.role, parse_role(role));
+    return user;
+}
+
+void add_user(const Services& services, const Exchange& exchange) {
+    const auto user = read_new_user(exchange.body());
+    if (!user) {
+        return exchange.responder.send(http::problem_of(user.error()));
+    }
+    const auto done = services.auth.add_user(user->name, user->password, user->role, exchange.who);
+    json::JsonWriter json;
+    json.begin_object().field("name", user->name);
+    json.field("role", store::kRoleNames.name(user->role)).end_object();
+    const std::string verb = "add user as " + std::string(store::kRoleNames.name(user->role));
+    finish(services, exchange, verb, user->name, done, http::json_response(json.take(), 201));
+}
+
+struct UserChange {
+    std::optional<store::Role> role;
+    std::optional<std::string> password;
+};
+
+Result<UserChange> read_change(const json::JsonValue& body) {
+    UserChange change;
+    BERTH_TRY(const auto role, body.get_optional<std::string>("role"));
+    BERTH_TRY(change.password, body.get_optional<std::string>("password"));
+    if (role) {
+        BERTH_TRY(change.role, parse_role(*role));
+    }
+    if (!change.role && !change.password) {
+        return fail(ErrorCode::InvalidArgument, "give \"role\", \"password\" or both");
+    }
+    return change;
+}
+
+void change_user(const Services& services, const Exchange& exchange) {
+    const auto change = read_change(exchange.body());
+    if (!change) {
+        return exchange.responder.send(http::problem_of(change.error()));
+    }
+    const std::string& name = exchange.param("name");
+    const auto done = services.auth.change_user(name, change->role, change->password, exchange.who);
+    std::string verb = change->password ? "set password" : "";
+    if (change->role) {
+        verb += (verb.empty() ? "" : ", ");
+        verb += "make " + std::string(store::kRoleNames.name(*change->role));
+    }
+    finish(services, exchange, verb, name, done, http::no_content());
+}
+
+void remove_user(const Services& services, const Exchange& exchange) {
+    const std::string& name = exchange.param("name");
+    finish(services,
+           exchange,
+           "remove user",
+           name,
+           services.auth.remove_user(name, exchange.who),
+           http::no_content());
+}
+
+void get_audit(const Services& services, const Exchange& exchange) {
+    const auto limit = number_parameter(exchange.request, "limit", 200, 1000);
+    const auto cursor = number_parameter(exchange.request, "cursor", 0, INT64_MAX);
+    if (!limit || !cursor) {
+        return exchange.responder.send(http::problem(400, "limit and cursor are whole numbers"));
+    }
+    const auto rows = services.store.audit(*cursor, *limit);
+    if (!rows) {
+        return exchange.responder.send(http::problem_of(rows.error()));
+    }
+    json::JsonWriter json;
+    json.begin_object().key("entries").begin_array();
+    for (const store::AuditRow& row : *rows) {
+        json.begin_object().field("id", row.id).field("time", fleet::api_time(row.time));
+        json.field("actor", row.actor).field("address", row.address).field("verb", row.verb);
+        json.field("target", row.target).field("result", row.result).end_object();
+    }
+    json.end_array().key("next");
+    if (rows->size() == *limit && *limit > 0) {
+        json.value(std::to_string(rows->back().id));
+    } else {
+        json.null();
+    }
+    exchange.responder.send(http::json_response(json.end_object().take()));
+}
+
+}  // namespace
+
+std::vector<http::Route> user_routes(const Services& services) {
+    return {
+        {Method::Get,
+         "/api/v1/users",
+         Access::Admin,
+         Where::Worker,
+         [&services](const Exchange& exchange) { list_users(services, exchange); },
+         {"All users", "", "", "Users", 200}},
+        {Method::Post,
+         "/api/v1/users",
+         Access::Admin,
+         Where::Worker,
+         [&services](const Exchange& exchange) { add_user(services, exchange); },
+         {"Add a user", "", "NewUser", "", 201}},
+        {Method::Patch,
+         "/api/v1/users/{name}",
+         Access::Admin,
+         Where::Worker,
+         [&services](const Exchange& exchange) { change_user(services, exchange); },
+         {"Change a user's role or password; ends the user's sessions", "", "UserChange", "", 204}},
+        {Method::Delete,
+         "/api/v1/users/{name}",
+         Access::Admin,
+         Where::Worker,
+         [&services](const Exchange& exchange) { remove_user(services, exchange); },
+         {"Remove a user, and end the user's sessions", "", "", "", 204}},
+        {Method::Get,
+         "/api/v1/audit",
+         Access::Admin,
+         Where::Worker,
+         [&services](const Exchange& exchange) { get_audit(services, exchange); },
+         {"Who changed what, the newest first", "limit,cursor", "", "Audit", 200}},
+    };
+}
+
+}  // namespace berth::rest
