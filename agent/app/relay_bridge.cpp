@@ -4,7 +4,7 @@
 
 #include "agent/app/python_sdk.h"
 #include "agent/app/variables.h"
-#include "agent/relay/secrets.h"
+#include "agent/relay/client/secrets.h"
 #include "shared/log/log.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"

@@ -1,8 +1,8 @@
 #include "agent/relay/service.h"
 
-#include "agent/relay/local_endpoint.h"
-#include "agent/relay/secret_watch.h"
-#include "agent/relay/secrets.h"
+#include "agent/relay/client/local_endpoint.h"
+#include "agent/relay/client/secret_watch.h"
+#include "agent/relay/client/secrets.h"
 #include "shared/base/ensure.h"
 #include "shared/wire/cursor.h"
 
@@ -35,7 +35,7 @@ public:
 
     [[nodiscard]] std::size_t backlog() const override { return 0; }
 
-    void authenticated(const ZmtpLimits& /*limits*/) override {}
+    void authenticated() override {}
 
     void close() override {}
 

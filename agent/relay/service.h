@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "agent/relay/curve_endpoint.h"
-#include "agent/relay/relay.h"
+#include "agent/relay/broker/relay.h"
+#include "agent/relay/client/curve_endpoint.h"
 #include "shared/base/guarded.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"

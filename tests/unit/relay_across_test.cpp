@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/across.h"
+#include "agent/relay/peer/across.h"
 #include "shared/wire/append.h"
 
 // Messages between agents: what they say to each other, and two agents whose network loses things.

@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
-#include "agent/relay/rate_meter.h"
-#include "agent/relay/shown.h"
-#include "agent/relay/trace.h"
+#include "agent/relay/box/rate_meter.h"
+#include "agent/relay/box/trace.h"
+#include "agent/relay/protocol/shown.h"
 #include "shared/base/secrets.h"
 #include "shared/json/json_value.h"
 #include "shared/wire/value.h"

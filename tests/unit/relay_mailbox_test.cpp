@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/dead_letters.h"
-#include "agent/relay/mailbox.h"
+#include "agent/relay/box/dead_letters.h"
+#include "agent/relay/box/mailbox.h"
 
 using namespace berth;         // NOLINT(google-build-using-namespace): tests read better
 using namespace berth::relay;  // NOLINT(google-build-using-namespace)

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/request_table.h"
+#include "agent/relay/broker/request_table.h"
 
 using namespace berth::relay;  // NOLINT(google-build-using-namespace): tests read better
 

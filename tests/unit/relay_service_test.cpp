@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/secrets.h"
+#include "agent/relay/client/secrets.h"
 #include "agent/relay/service.h"
 #include "agent/sdk/cpp/berth/ipc.hpp"
 #include "shared/os/file.h"

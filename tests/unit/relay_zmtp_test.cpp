@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/zmtp.h"
+#include "agent/relay/client/zmtp.h"
 
 using namespace berth::relay;  // NOLINT(google-build-using-namespace): tests read better
 using namespace std::string_view_literals;

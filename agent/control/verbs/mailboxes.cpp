@@ -1,6 +1,6 @@
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
-#include "agent/relay/shown.h"
+#include "agent/relay/protocol/shown.h"
 #include "shared/wire/status.h"
 
 namespace berth::control::verbs {

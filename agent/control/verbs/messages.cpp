@@ -1,6 +1,6 @@
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
-#include "agent/relay/secrets.h"
+#include "agent/relay/client/secrets.h"
 
 namespace berth::control::verbs {
 

@@ -1,4 +1,4 @@
-#include "agent/relay/shown.h"
+#include "agent/relay/protocol/shown.h"
 #include "shared/json/json_value.h"
 #include "tests/fuzz/targets/target.h"
 

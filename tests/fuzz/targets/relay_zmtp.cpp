@@ -1,6 +1,6 @@
 #include <string>
 
-#include "agent/relay/zmtp.h"
+#include "agent/relay/client/zmtp.h"
 #include "tests/fuzz/targets/target.h"
 
 namespace {
