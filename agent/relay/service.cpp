@@ -15,7 +15,7 @@ constexpr Duration kStatsEvery = std::chrono::milliseconds(200);
 // The connection of one operator's request: takes its answer, then ends.
 class OperatorLink : public Link {
 public:
-    OperatorLink(Relay& relay, std::function<void(OperatorAnswer)> done)
+    OperatorLink(Broker& relay, std::function<void(OperatorAnswer)> done)
         : relay_(relay), session_(&relay.connected(*this)), done_(std::move(done)) {}
 
     ~OperatorLink() override { relay_.disconnected(*session_); }
@@ -44,7 +44,7 @@ public:
     [[nodiscard]] bool answered() const { return answered_; }
 
 private:
-    Relay& relay_;
+    Broker& relay_;
     Session* session_;
     std::function<void(OperatorAnswer)> done_;
     bool answered_ = false;
@@ -92,7 +92,7 @@ struct Service::Inside {
 
     loop::EventLoop& loop;
     std::shared_ptr<Guarded<StatsView>> stats;
-    std::unique_ptr<Relay> relay;
+    std::unique_ptr<Broker> relay;
     std::unique_ptr<LocalEndpoint> local;
     std::unique_ptr<CurveEndpoint> curve;
     std::unique_ptr<SecretWatch> secrets;
@@ -121,8 +121,8 @@ AgentPort Service::make_port(const Options& options, Control control) {
     return port;
 }
 
-Relay::Options Service::relay_options(const Options& options, Control control) {
-    Relay::Options relay;
+Broker::Options Service::relay_options(const Options& options, Control control) {
+    Broker::Options relay;
     relay.limits = options.limits;
     relay.journal = {options.home + "/relay.db", options.store_bytes, options.begin_anew};
     relay.port = make_port(options, std::move(control));
@@ -160,7 +160,7 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
     auto inside = std::make_unique<Inside>(*self.loop_);
     inside->stats = self.stats_;
     BERTH_TRY(inside->relay,
-              Relay::create(*self.loop_, self.relay_options(options, std::move(control))));
+              Broker::create(*self.loop_, self.relay_options(options, std::move(control))));
     inside->relay->apps_changed(options.apps, {});
     BERTH_TRY(inside->secrets,
               SecretWatch::create(
@@ -224,7 +224,7 @@ void Service::ask(OperatorRequest request, std::function<void(const OperatorAnsw
         });
 }
 
-void Service::in_relay(std::function<void(Relay&)> job) {
+void Service::in_relay(std::function<void(Broker&)> job) {
     (void)relay_->post([this, job = std::move(job)] { job(*inside_->relay); });
 }
 
@@ -233,7 +233,7 @@ void Service::peek(const std::string& app,
                    std::function<void(const std::vector<Waiting>&)> done) {
     (void)relay_->post([this, app, max, done = std::move(done), agent = agent_] {
         std::vector<Waiting> found;
-        for (const Relay::Peeked& message : inside_->relay->peek(app, max)) {
+        for (const Broker::Peeked& message : inside_->relay->peek(app, max)) {
             found.push_back({message.meta.id,
                              *message.from,
                              message.meta.time_ms,
@@ -245,23 +245,24 @@ void Service::peek(const std::string& app,
 }
 
 void Service::mail_received(std::uint64_t link, std::string frame) {
-    (void)relay_->post(
-        [this, link, frame = std::move(frame)] { inside_->relay->across().received(link, frame); });
+    (void)relay_->post([this, link, frame = std::move(frame)] {
+        inside_->relay->exchange().received(link, frame);
+    });
 }
 
 void Service::mail_closed(std::uint64_t link) {
-    (void)relay_->post([this, link] { inside_->relay->across().closed(link); });
+    (void)relay_->post([this, link] { inside_->relay->exchange().closed(link); });
 }
 
 void Service::outbox(std::function<void(const std::vector<OutboxStats>&)> done) {
     (void)relay_->post([this, done = std::move(done), agent = agent_] {
-        (void)agent->post([done, stats = inside_->relay->across().stats()] { done(stats); });
+        (void)agent->post([done, stats = inside_->relay->exchange().stats()] { done(stats); });
     });
 }
 
 void Service::drop_outbox(const std::string& agent, std::function<void(std::size_t)> done) {
     (void)relay_->post([this, agent, done = std::move(done), back = agent_] {
-        const std::size_t dropped = inside_->relay->across().drop(agent);
+        const std::size_t dropped = inside_->relay->exchange().drop(agent);
         (void)back->post([done, dropped] { done(dropped); });
     });
 }

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "agent/relay/client/curve_endpoint.h"
 #include "shared/base/guarded.h"
 #include "shared/base/result.h"
@@ -47,7 +47,7 @@ public:
         RelayLimits limits;
         CurveOptions curve;             // where other machines reach it; `endpoint` "": nowhere
         std::uint64_t store_bytes = 0;  // the most that relay.db may take; 0: no limit of ours
-        AcrossRules rules;
+        PeerRules rules;
     };
 
     // Carries out an app's start, stop or restart of another, in the agent's loop.
@@ -83,8 +83,8 @@ public:
 
     // Calls `look` in the relay's thread, then `done` with what it gave.
     template <class T>
-    void look(std::function<T(Relay&)> look, std::function<void(const T&)> done) {
-        in_relay([look = std::move(look), done = std::move(done), agent = agent_](Relay& relay) {
+    void look(std::function<T(Broker&)> look, std::function<void(const T&)> done) {
+        in_relay([look = std::move(look), done = std::move(done), agent = agent_](Broker& relay) {
             (void)agent->post([done, found = look(relay)] { done(found); });
         });
     }
@@ -124,8 +124,8 @@ private:
     struct Inside;  // what the relay's thread owns
 
     Service() = default;
-    void in_relay(std::function<void(Relay&)> job);
-    Relay::Options relay_options(const Options& options, Control control);
+    void in_relay(std::function<void(Broker&)> job);
+    Broker::Options relay_options(const Options& options, Control control);
     AgentPort make_port(const Options& options, Control control);
 
     std::string tcp_endpoint_;

@@ -86,13 +86,13 @@ void MailRouter::pass(const std::string& from, const wire::MailFrame& mail) {
     if (mail.kind == MailKind::Events) {
         return pass_events(from, mail);
     }
-    if (mail.kind != MailKind::Parcels && mail.kind != MailKind::Verdicts) {
+    if (mail.kind != MailKind::Envelopes && mail.kind != MailKind::Receipts) {
         return;  // what only a controller says
     }
     const auto to = members_.find(mail.peer);
     const bool known = to != members_.end();
     const bool passed = known && to->second.link->send(mail.kind, from, mail.body);
-    if (!passed && mail.kind == MailKind::Parcels) {
+    if (!passed && mail.kind == MailKind::Envelopes) {
         const bool open = known && to->second.link->open();
         bounce(from,
                mail.peer,

@@ -11,7 +11,7 @@
 namespace berth::fleet {
 
 // Passes messages on between agents. It keeps none: what cannot be passed on at once is dropped,
-// and its sender, which is told so or hears no verdict, sends it again. Who has sent something is
+// and its sender, which is told so or hears no receipt, sends it again. Who has sent something is
 // whose link it came over, by the name under which this controller shows that agent. Fleet loop
 // thread.
 class MailRouter {

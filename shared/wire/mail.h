@@ -16,7 +16,8 @@
 // `peer`: towards the controller, who it is for; from the controller, who has sent it: what the
 // controller itself knows of the link it came over, never what a frame claims. `bytes got` is how
 // much the sender has taken in over this link since hello: so the other one knows how much is on
-// its way. The bodies of parcels, verdicts and events are the agents' own: agent/relay/parcel.h.
+// its way. The bodies of envelopes, receipts and events are the agents' own:
+// agent/relay/peer/envelope.h.
 //
 // The controller keeps nothing but what it is sending: whoever is not told that something has
 // arrived sends it again.
@@ -35,8 +36,8 @@ enum class MailKind : std::uint8_t {
     Pong,       // agent
     Roster,     // controller: agents and whether they are connected
     Listen,     // agent: whose events it wants
-    Parcels,    // messages for apps of `peer`
-    Verdicts,   // what has become of parcels of `peer`
+    Envelopes,  // messages for apps of `peer`
+    Receipts,   // what has become of envelopes of `peer`
     Events,     // for all who listen, or for `peer` alone
     Bounce,     // controller: something for `peer` was not passed on; the body says why
 };

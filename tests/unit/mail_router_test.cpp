@@ -126,20 +126,20 @@ TEST_CASE("each agent is greeted with the name that is shown for it, and told of
     CHECK(a.news().back() == "b gone");
 }
 
-TEST_CASE("parcels carry the name of the link that they came over", "[mail]") {
+TEST_CASE("envelopes carry the name of the link that they came over", "[mail]") {
     Bed bed;
     bed.set({"a", "b", "c"});
     for (auto& [name, fake] : bed.fakes) {
         fake.say(MailKind::Welcome);
     }
-    bed.fakes["a"].say(MailKind::Parcels, "b", "whatever it claims");
-    const auto parcels = bed.fakes["b"].all(MailKind::Parcels);
-    REQUIRE(parcels.size() == 1);
-    CHECK(parcels[0].peer == "a");
-    CHECK(parcels[0].body == "whatever it claims");
-    CHECK(bed.fakes["c"].all(MailKind::Parcels).empty());
-    bed.fakes["b"].say(MailKind::Verdicts, "a", "v");
-    CHECK(bed.fakes["a"].all(MailKind::Verdicts).at(0).peer == "b");
+    bed.fakes["a"].say(MailKind::Envelopes, "b", "whatever it claims");
+    const auto envelopes = bed.fakes["b"].all(MailKind::Envelopes);
+    REQUIRE(envelopes.size() == 1);
+    CHECK(envelopes[0].peer == "a");
+    CHECK(envelopes[0].body == "whatever it claims");
+    CHECK(bed.fakes["c"].all(MailKind::Envelopes).empty());
+    bed.fakes["b"].say(MailKind::Receipts, "a", "v");
+    CHECK(bed.fakes["a"].all(MailKind::Receipts).at(0).peer == "b");
     bed.fakes["a"].say(MailKind::Hello, "b", "x");  // what only a controller says
     bed.fakes["a"].say(MailKind::Roster, "b", "x");
     CHECK(bed.fakes["b"].all(MailKind::Hello).size() == 1);
@@ -151,23 +151,23 @@ TEST_CASE("what cannot be passed comes back with a reason", "[mail]") {
     Fake& a = bed.fakes["a"];
     Fake& b = bed.fakes["b"];
     a.say(MailKind::Welcome);
-    a.say(MailKind::Parcels, "nobody", "x");
-    a.say(MailKind::Parcels, "b", "x");
+    a.say(MailKind::Envelopes, "nobody", "x");
+    a.say(MailKind::Envelopes, "b", "x");
     b.say(MailKind::Welcome);
     b.counts = false;  // it takes frames, and is not done with them
     const std::string large(MailLink::kWindow / 2 + 1, 'x');
-    a.say(MailKind::Parcels, "b", large);
-    a.say(MailKind::Parcels, "b", large);
+    a.say(MailKind::Envelopes, "b", large);
+    a.say(MailKind::Envelopes, "b", large);
     b.takes = false;
-    a.say(MailKind::Parcels, "b", "x");
-    CHECK(b.all(MailKind::Parcels).size() == 1);
+    a.say(MailKind::Envelopes, "b", "x");
+    CHECK(b.all(MailKind::Envelopes).size() == 1);
     std::vector<std::string> bounced;
     for (const Fake::Said& one : a.all(MailKind::Bounce)) {
         bounced.push_back(one.peer + std::to_string(int{one.body.at(0)}));
     }
     CHECK(bounced == std::vector<std::string>{"nobody1", "b0", "b2", "b0"});
     CHECK(a.news().back() == "b away");
-    a.say(MailKind::Verdicts, "b", "x");
+    a.say(MailKind::Receipts, "b", "x");
     CHECK(a.all(MailKind::Bounce).size() == 4);  // nobody waits for those
 }
 

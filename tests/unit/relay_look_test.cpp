@@ -2,7 +2,7 @@
 
 #include "agent/relay/box/rate_meter.h"
 #include "agent/relay/box/trace.h"
-#include "agent/relay/protocol/shown.h"
+#include "agent/relay/protocol/payload_preview.h"
 #include "shared/base/secrets.h"
 #include "shared/json/json_value.h"
 #include "shared/wire/value.h"
@@ -16,7 +16,7 @@ using wire::Value;
 namespace {
 
 std::string shown(const Value& value) {
-    return show_payload(wire::encode(value)).json;
+    return preview_payload(wire::encode(value)).json;
 }
 
 TraceEntry entry(std::uint64_t id, const char* from, const char* to) {
@@ -34,15 +34,15 @@ TEST_CASE("payloads are shown as JSON") {
     CHECK(shown(Value::Map{{"n", -5}, {"list", Value::Array{1, true, Value(), 2.5}}}) ==
           R"({"n":-5,"list":[1,true,null,2.5]})");
     // 40-bit and negative numbers of every width, single floats, bytes, extensions, number keys.
-    CHECK(show_payload(std::string("\xD1\xFF\x00", 3)).json == "-256");
-    CHECK(show_payload(std::string("\xD3\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE", 9)).json == "-2");
-    CHECK(show_payload(std::string("\xCA\x3F\xC0\x00\x00", 5)).json == "1.5");
-    CHECK(show_payload(std::string("\xC4\x03\x00\x01\xFF", 5)).json ==
+    CHECK(preview_payload(std::string("\xD1\xFF\x00", 3)).json == "-256");
+    CHECK(preview_payload(std::string("\xD3\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE", 9)).json == "-2");
+    CHECK(preview_payload(std::string("\xCA\x3F\xC0\x00\x00", 5)).json == "1.5");
+    CHECK(preview_payload(std::string("\xC4\x03\x00\x01\xFF", 5)).json ==
           R"({"bytes":3,"hex":"0001ff"})");
-    CHECK(show_payload(std::string("\xD4\xFE\x07", 3)).json ==
+    CHECK(preview_payload(std::string("\xD4\xFE\x07", 3)).json ==
           R"({"ext":-2,"bytes":1,"hex":"07"})");
-    CHECK(show_payload(std::string("\x81\x05\xA1x", 4)).json == R"({"5":"x"})");
-    CHECK(show_payload(std::string("\x81\x92\x01\x02\xA1x", 6)).json ==
+    CHECK(preview_payload(std::string("\x81\x05\xA1x", 4)).json == R"({"5":"x"})");
+    CHECK(preview_payload(std::string("\x81\x92\x01\x02\xA1x", 6)).json ==
           R"({"{\"bytes\":3,\"hex\":\"920102\"}":"x"})");
 }
 
@@ -59,16 +59,16 @@ TEST_CASE("whole numbers that a double would change are shown as text") {
 }
 
 TEST_CASE("what is no msgpack is shown as bytes") {
-    CHECK(show_payload("\xC1").json == R"({"bytes":1,"hex":"c1"})");
-    CHECK(show_payload("").json == R"({"bytes":0,"hex":""})");
-    CHECK(show_payload("\xA5"
-                       "abc")
+    CHECK(preview_payload("\xC1").json == R"({"bytes":1,"hex":"c1"})");
+    CHECK(preview_payload("").json == R"({"bytes":0,"hex":""})");
+    CHECK(preview_payload("\xA5"
+                          "abc")
               .json == R"({"bytes":4,"hex":"a5616263"})");
-    CHECK(show_payload(std::string("\xDD\xFF\xFF\xFF\xFF", 5)).json ==
+    CHECK(preview_payload(std::string("\xDD\xFF\xFF\xFF\xFF", 5)).json ==
           R"({"bytes":5,"hex":"ddffffffff"})");
-    CHECK(show_payload("\x01\x02").json == R"({"bytes":2,"hex":"0102"})");  // two values
+    CHECK(preview_payload("\x01\x02").json == R"({"bytes":2,"hex":"0102"})");  // two values
     // Deeper than the stack should be asked for.
-    CHECK(show_payload(std::string(100'000, '\x91') + '\x01').json.find("hex") !=
+    CHECK(preview_payload(std::string(100'000, '\x91') + '\x01').json.find("hex") !=
           std::string::npos);
 }
 
@@ -78,8 +78,8 @@ TEST_CASE("secrets are masked wherever they stand, in full too") {
                                    {"deep", Value::Array{Value::Map{{"api_key", "hunter2"}}}},
                                    {"authorization", Value::Map{{"a", "hunter2"}}},
                                    {"body", R"({"accessToken": "hunter2", "n": 1})"}};
-    for (const ShownLimits& limits : {ShownLimits(), kFullShown}) {
-        const Shown found = show_payload(wire::encode(value), limits);
+    for (const PreviewLimits& limits : {PreviewLimits(), kFullPreview}) {
+        const Preview found = preview_payload(wire::encode(value), limits);
         CHECK(found.json.find("hunter2") == std::string::npos);
         CHECK(found.json.find("anna") != std::string::npos);
         CHECK(found.json.find(R"("Password":"********")") != std::string::npos);
@@ -108,12 +108,12 @@ TEST_CASE("what is shown is bounded, and says so") {
     }
     const std::string text(5000, 'x');
     for (const Value& value : {Value(many), deep, Value(text), Value(Value::Map{{text, text}})}) {
-        const Shown found = show_payload(wire::encode(value));
+        const Preview found = preview_payload(wire::encode(value));
         CHECK_FALSE(found.whole);
         CHECK(found.json.size() < 6000);
         CHECK(json::parse_json(found.json));
     }
-    CHECK(show_payload(wire::encode(many), kFullShown).json.size() < (1U << 20U) + 1000);
+    CHECK(preview_payload(wire::encode(many), kFullPreview).json.size() < (1U << 20U) + 1000);
     // Characters are not cut.
     std::string umlauts;
     for (int i = 0; i < 600; ++i) {

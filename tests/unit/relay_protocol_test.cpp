@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/protocol/protocol.h"
+#include "agent/relay/protocol/requests.h"
 #include "shared/wire/append.h"
 #include "shared/wire/value.h"
 

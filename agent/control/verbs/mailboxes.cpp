@@ -1,11 +1,11 @@
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
-#include "agent/relay/protocol/shown.h"
+#include "agent/relay/protocol/payload_preview.h"
 #include "shared/wire/status.h"
 
 namespace berth::control::verbs {
 
-using relay::Relay;
+using relay::Broker;
 using wire::Value;
 
 namespace {
@@ -15,7 +15,7 @@ constexpr std::size_t kMostDecoded = 4U << 20U;  // a larger payload is not deco
 constexpr std::size_t kMostLooked = 16U << 20U;  // payload bytes that one request decodes
 constexpr std::size_t kMostShown = 4U << 20U;    // bytes of one answer
 
-Value message_value(const Relay::Peeked& message, const relay::Shown& shown) {
+Value message_value(const Broker::Peeked& message, const relay::Preview& shown) {
     return Value::Map{{"id", message.meta.id},
                       {"from", *message.from},
                       {"time_ms", message.meta.time_ms},
@@ -30,11 +30,11 @@ Value message_value(const Relay::Peeked& message, const relay::Shown& shown) {
                       {"whole", shown.whole}};
 }
 
-relay::Shown shown_of(const std::string& payload, bool full) {
+relay::Preview shown_of(const std::string& payload, bool full) {
     if (payload.size() > kMostDecoded) {
         return {"{\"bytes\":" + std::to_string(payload.size()) + "}", false};
     }
-    return relay::show_payload(payload, full ? relay::kFullShown : relay::ShownLimits());
+    return relay::preview_payload(payload, full ? relay::kFullPreview : relay::PreviewLimits());
 }
 
 Value time_or_nil(WallTime time) {
@@ -59,7 +59,7 @@ Value entry_value(const relay::TraceEntry& entry) {
 
 void mailboxes(Context& context, const Client& client, const wire::Request& request) {
     context.relay.look<std::vector<relay::MailboxStats>>(
-        [](const Relay& relay) { return relay.stats(); },
+        [](const Broker& relay) { return relay.stats(); },
         [&context, client, request](const std::vector<relay::MailboxStats>& all) {
             std::map<std::string, Value> sorted;  // the relay keeps them in no order
             for (const relay::MailboxStats& mailbox : all) {
@@ -86,9 +86,9 @@ void messages(Context& context, const Client& client, const wire::Request& reque
     const std::uint64_t max = std::min(request.args["max"].as_uint(100), kMostMessages);
     const std::uint64_t after = request.args["after"].as_uint();
     const bool dead = request.args["dead"].as_bool();
-    using Found = std::vector<Relay::Peeked>;
+    using Found = std::vector<Broker::Peeked>;
     context.relay.look<Found>(
-        [id, max, after, dead](const Relay& relay) {
+        [id, max, after, dead](const Broker& relay) {
             return dead ? relay.peek_dead(id, max + 1, after) : relay.peek(id, max + 1, after);
         },
         [&context, client, request, id, max, full = request.args["full"].as_bool()](
@@ -96,11 +96,11 @@ void messages(Context& context, const Client& client, const wire::Request& reque
             Value::Array messages;
             std::size_t looked = 0;
             std::size_t size = 0;
-            for (const Relay::Peeked& message : found) {
+            for (const Broker::Peeked& message : found) {
                 if (messages.size() == max || looked > kMostLooked || size > kMostShown) {
                     break;
                 }
-                const relay::Shown shown = shown_of(*message.payload, full);
+                const relay::Preview shown = shown_of(*message.payload, full);
                 looked += std::min(message.payload->size(), kMostDecoded);
                 size += shown.json.size();
                 messages.push_back(message_value(message, shown));
@@ -120,7 +120,7 @@ void remove_message(Context& context, const Client& client, const wire::Request&
     const std::uint64_t message = request.args["message"].as_uint();
     using Way = Result<std::string>;  // the verb by which it is taken away
     context.relay.look<Way>(
-        [id, message](Relay& relay) -> Way {
+        [id, message](Broker& relay) -> Way {
             if (relay.is_dead(id, message)) {
                 return "drop";
             }
@@ -157,7 +157,7 @@ void trace(Context& context, const Client& client, const wire::Request& request)
     const std::uint64_t max = request.args["max"].as_uint(relay::Trace::kEntries);
     const std::uint64_t after = request.args["after"].as_uint();
     context.relay.look<Seen>(
-        [id, max, after](const Relay& relay) {
+        [id, max, after](const Broker& relay) {
             return Seen{relay.trace().since(after, id, max), relay.trace().changes()};
         },
         [&context, client, request](const Seen& seen) {

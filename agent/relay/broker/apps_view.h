@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/relay/box/rate_meter.h"
-#include "agent/relay/protocol/protocol.h"
+#include "agent/relay/protocol/requests.h"
 #include "shared/base/result.h"
 #include "shared/model/app_status.h"
 

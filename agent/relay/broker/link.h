@@ -23,7 +23,7 @@ public:
     // The peer has said who it is: what it may send grows.
     virtual void authenticated() = 0;
 
-    // Ends the connection soon; the relay is told through Relay::disconnected().
+    // Ends the connection soon; the relay is told through Broker::disconnected().
     virtual void close() = 0;
 };
 

@@ -62,7 +62,7 @@ private:
 };
 
 Result<std::unique_ptr<CurveEndpoint>> CurveEndpoint::create(loop::EventLoop& loop,
-                                                             Relay& relay,
+                                                             Broker& relay,
                                                              const CurveOptions& options) {
     std::unique_ptr<CurveEndpoint> endpoint(new CurveEndpoint(loop, relay, options));
     CurveEndpoint& self = *endpoint;
@@ -87,7 +87,7 @@ Result<std::unique_ptr<CurveEndpoint>> CurveEndpoint::create(loop::EventLoop& lo
     return endpoint;
 }
 
-CurveEndpoint::CurveEndpoint(loop::EventLoop& loop, Relay& relay, CurveOptions options)
+CurveEndpoint::CurveEndpoint(loop::EventLoop& loop, Broker& relay, CurveOptions options)
     : loop_(loop),
       relay_(relay),
       options_(std::move(options)),

@@ -5,7 +5,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/base/result.h"
 #include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
@@ -25,7 +25,7 @@ struct CurveOptions {
 class CurveEndpoint {
 public:
     static Result<std::unique_ptr<CurveEndpoint>> create(loop::EventLoop& loop,
-                                                         Relay& relay,
+                                                         Broker& relay,
                                                          const CurveOptions& options);
     ~CurveEndpoint();
     CurveEndpoint(const CurveEndpoint&) = delete;
@@ -37,13 +37,13 @@ public:
 private:
     class Remote;
 
-    CurveEndpoint(loop::EventLoop& loop, Relay& relay, CurveOptions options);
+    CurveEndpoint(loop::EventLoop& loop, Broker& relay, CurveOptions options);
     void received(const bus::Peer& peer, std::span<const std::string_view> parts);
     void tick();
     bool bury();
 
     loop::EventLoop& loop_;
-    Relay& relay_;
+    Broker& relay_;
     CurveOptions options_;
     std::string endpoint_;
     bus::Context context_;

@@ -30,7 +30,7 @@ constexpr ZmtpLimits kStrangersLimits = {4096, 4096, 8192, 2};
 // --- the endpoint
 
 Result<std::unique_ptr<LocalEndpoint>> LocalEndpoint::create(loop::EventLoop& loop,
-                                                             Relay& relay,
+                                                             Broker& relay,
                                                              const std::string& path) {
     std::unique_ptr<LocalEndpoint> endpoint(new LocalEndpoint(loop, relay, path));
     BERTH_CHECK(endpoint->listen());
@@ -54,7 +54,7 @@ Result<void> LocalEndpoint::listen_again() {
     return os::exists(path_) ? Result<void>() : listen();
 }
 
-LocalEndpoint::LocalEndpoint(loop::EventLoop& loop, Relay& relay, std::string path)
+LocalEndpoint::LocalEndpoint(loop::EventLoop& loop, Broker& relay, std::string path)
     : loop_(loop),
       relay_(relay),
       path_(std::move(path)),

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/base/result.h"
 #include "shared/loop/acceptor.h"
 #include "shared/loop/event_loop.h"
@@ -26,7 +26,7 @@ class Connection;
 class LocalEndpoint {
 public:
     static Result<std::unique_ptr<LocalEndpoint>> create(loop::EventLoop& loop,
-                                                         Relay& relay,
+                                                         Broker& relay,
                                                          const std::string& path);
     ~LocalEndpoint();
     LocalEndpoint(const LocalEndpoint&) = delete;
@@ -41,14 +41,14 @@ public:
 private:
     friend class Connection;
 
-    LocalEndpoint(loop::EventLoop& loop, Relay& relay, std::string path);
+    LocalEndpoint(loop::EventLoop& loop, Broker& relay, std::string path);
     Result<void> listen();
     void add(os::UniqueFd socket);
     void end(Connection& connection);
     void bury();
 
     loop::EventLoop& loop_;
-    Relay& relay_;
+    Broker& relay_;
     std::string path_;
     std::unique_ptr<char[]> buffer_;  // what a read of any connection fills
     std::unordered_map<int, std::unique_ptr<Connection>> connections_;

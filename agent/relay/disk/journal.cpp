@@ -70,7 +70,7 @@ public:
     Result<Stored> load() {
         Stored stored;
         load_messages(stored);
-        load_across(stored);
+        load_peer(stored);
         db::Rows next = db_->query(
             "SELECT max(id, (SELECT ifnull(max(id), 0) + 1 FROM message), "
             "(SELECT ifnull(max(id), 0) + 1 FROM outbox)) FROM next");
@@ -99,7 +99,7 @@ public:
             (void)db_->run("UPDATE message SET failures = ?, dead_ms = ? WHERE id = ?",
                            {mark.failures, mark.dead_ms, mark.id});
         }
-        write_across(batch);
+        write_peer(batch);
         if (!batch.known.empty()) {
             (void)db_->run("INSERT OR REPLACE INTO known VALUES (?, ?)",
                            {batch.known_id, db::Value::blob(batch.known)});
@@ -156,7 +156,7 @@ private:
         }
     }
 
-    void load_across(Stored& stored) {
+    void load_peer(Stored& stored) {
         db::Rows outgoing = db_->query(
             "SELECT id, agent, recipient, sender, time_ms, expires_ms, payload FROM outbox ORDER "
             "BY id");
@@ -169,21 +169,21 @@ private:
                                        outgoing.count(4),
                                        outgoing.count(5)});
         }
-        db::Rows lane =
+        db::Rows cursor =
             db_->query("SELECT agent, epoch, sender, recipient, last, used_ms FROM lane");
-        while (lane.next()) {
-            stored.lanes.push_back({lane.text(0),
-                                    lane.text(1),
-                                    lane.text(2),
-                                    lane.text(3),
-                                    lane.count(4),
-                                    lane.count(5)});
+        while (cursor.next()) {
+            stored.cursors.push_back({cursor.text(0),
+                                      cursor.text(1),
+                                      cursor.text(2),
+                                      cursor.text(3),
+                                      cursor.count(4),
+                                      cursor.count(5)});
         }
         db::Rows origin = db_->query("SELECT epoch FROM origin");
         stored.epoch = origin.next() ? origin.text(0) : std::string();
     }
 
-    void write_across(const Batch& batch) {
+    void write_peer(const Batch& batch) {
         for (const Batch::Outgoing& message : batch.outgoing) {
             (void)db_->run("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)",
                            {message.id,
@@ -197,14 +197,15 @@ private:
         remove(batch.sent,
                "DELETE FROM outbox WHERE id = ?",
                "DELETE FROM outbox WHERE id BETWEEN ? AND ?");
-        for (const Batch::Lane& lane : batch.lanes) {
-            (void)db_->run("INSERT OR REPLACE INTO lane VALUES (?, ?, ?, ?, ?, ?)",
-                           {lane.agent, lane.epoch, lane.from, lane.to, lane.last, lane.used_ms});
+        for (const Batch::Cursor& cursor : batch.cursors) {
+            (void)db_->run(
+                "INSERT OR REPLACE INTO lane VALUES (?, ?, ?, ?, ?, ?)",
+                {cursor.agent, cursor.epoch, cursor.from, cursor.to, cursor.last, cursor.used_ms});
         }
-        for (const Batch::Lane& lane : batch.forgotten) {
+        for (const Batch::Cursor& cursor : batch.forgotten) {
             (void)db_->run(
                 "DELETE FROM lane WHERE agent = ? AND epoch = ? AND sender = ? AND recipient = ?",
-                {lane.agent, lane.epoch, lane.from, lane.to});
+                {cursor.agent, cursor.epoch, cursor.from, cursor.to});
         }
     }
 

@@ -52,7 +52,7 @@ struct Batch {
     };
 
     // What was taken of one stream: from app `from` of an agent, which calls its numbering `epoch`.
-    struct Lane {
+    struct Cursor {
         std::string agent;
         std::string epoch;
         std::string from;
@@ -66,8 +66,8 @@ struct Batch {
     std::vector<Mark> marks;  // in the order they were made
     std::vector<Outgoing> outgoing;
     std::vector<std::uint64_t> sent;  // outgoing ones that are done with
-    std::vector<Lane> lanes;
-    std::vector<Lane> forgotten;           // lanes
+    std::vector<Cursor> cursors;
+    std::vector<Cursor> forgotten;         // cursors
     std::string known;                     // packed: read at a start only, forgotten together
     std::uint64_t known_id = 0;            // first id of the last of these
     std::uint64_t forget_known_below = 0;  // known keys whose first id is less
@@ -77,7 +77,7 @@ struct Batch {
 
     [[nodiscard]] bool empty() const {
         return inserts.empty() && removals.empty() && marks.empty() && outgoing.empty() &&
-               sent.empty() && lanes.empty() && forgotten.empty() && known.empty() &&
+               sent.empty() && cursors.empty() && forgotten.empty() && known.empty() &&
                next_id == 0 && forget_known_below == 0;
     }
 };
@@ -87,7 +87,7 @@ struct Stored {
     std::vector<Batch::Insert> messages;    // in the order of their ids
     std::vector<std::string> known;         // Batch::known of each, in the order of their ids
     std::vector<Batch::Outgoing> outgoing;  // in the order of their ids
-    std::vector<Batch::Lane> lanes;
+    std::vector<Batch::Cursor> cursors;
     std::string epoch;          // drawn when the file was made
     std::uint64_t next_id = 1;  // was never given to a message
 };

@@ -6,7 +6,7 @@ namespace berth::relay {
 
 namespace {
 
-constexpr std::size_t kInARow = 64;  // of one lane, before it is the next one's turn
+constexpr std::size_t kInARow = 64;  // of one stream, before it is the next one's turn
 constexpr Duration kFirstPatience = std::chrono::milliseconds(200);
 constexpr Duration kLongestPatience = std::chrono::seconds(10);
 
@@ -23,36 +23,36 @@ bool OutBox::has_room(std::size_t messages, std::size_t bytes, const MailboxLimi
 }
 
 void OutBox::add(const Name& from, const Name& to, Outgoing message) {
-    auto& lane = lanes_[{*from, *to}];
-    if (lane == nullptr) {
-        lane = std::make_unique<Lane>();
-        lane->number = ++numbers_;
-        lane->from = from;
-        lane->to = to;
-        by_number_.emplace(lane->number, lane.get());
+    auto& stream = streams_[{*from, *to}];
+    if (stream == nullptr) {
+        stream = std::make_unique<Stream>();
+        stream->number = ++numbers_;
+        stream->from = from;
+        stream->to = to;
+        by_number_.emplace(stream->number, stream.get());
     }
     ++count_;
     bytes_ += message.payload->size();
     total_ += message.payload->size();
-    lane->messages.push_back(std::move(message));
+    stream->messages.push_back(std::move(message));
 }
 
 void OutBox::wake(const std::string& from, const std::string& to) {
-    const auto found = lanes_.find({from, to});
-    if (found != lanes_.end()) {
+    const auto found = streams_.find({from, to});
+    if (found != streams_.end()) {
         queue(*found->second);
     }
 }
 
-OutBox::Lane* OutBox::find(std::uint64_t number) {
+OutBox::Stream* OutBox::find(std::uint64_t number) {
     const auto found = by_number_.find(number);
     return found == by_number_.end() ? nullptr : found->second;
 }
 
-void OutBox::queue(Lane& lane) {
-    if (!lane.queued && !lane.blocked && lane.sent < lane.messages.size()) {
-        lane.queued = true;
-        ready_.push_back(lane.number);
+void OutBox::queue(Stream& stream) {
+    if (!stream.queued && !stream.blocked && stream.sent < stream.messages.size()) {
+        stream.queued = true;
+        ready_.push_back(stream.number);
     }
 }
 
@@ -60,81 +60,81 @@ std::optional<OutBox::Due> OutBox::next(std::uint64_t stored,
                                         MonoTime now,
                                         std::vector<Outgoing>& expired) {
     while (!ready_.empty()) {
-        Lane* const lane = find(ready_.front());
-        if (lane == nullptr || !lane->queued) {
+        Stream* const stream = find(ready_.front());
+        if (stream == nullptr || !stream->queued) {
             ready_.pop_front();
             continue;
         }
         Outgoing* message = nullptr;
-        while (lane->sent < lane->messages.size() && message == nullptr) {
-            Outgoing& candidate = lane->messages[lane->sent];
+        while (stream->sent < stream->messages.size() && message == nullptr) {
+            Outgoing& candidate = stream->messages[stream->sent];
             if (candidate.durable && candidate.id > stored) {
                 break;
             }
-            ++lane->sent;
+            ++stream->sent;
             if (candidate.gone) {
                 continue;
             }
             if (candidate.expires <= now) {
                 expired.push_back(candidate);
-                drop(*lane, candidate);
+                drop(*stream, candidate);
                 continue;
             }
             message = &candidate;
         }
-        if (message == nullptr || ++lane->in_a_row >= kInARow) {
+        if (message == nullptr || ++stream->in_a_row >= kInARow) {
             ready_.pop_front();
-            lane->queued = false;
-            lane->in_a_row = 0;
+            stream->queued = false;
+            stream->in_a_row = 0;
         }
         if (message == nullptr) {
-            (void)clear_up(*lane);
+            (void)clear_up(*stream);
             continue;
         }
-        queue(*lane);
+        queue(*stream);
         in_flight_ += cost(*message);
         Due due;
         due.payload = message->payload;
-        due.parcel = {message->kind,
-                      lane->number,
-                      message->id,
-                      lane->before,
-                      *lane->from,
-                      *lane->to,
-                      message->time_ms,
-                      0,
-                      message->durable,
-                      message->correlation,
-                      *message->payload};
+        due.envelope = {message->kind,
+                        stream->number,
+                        message->id,
+                        stream->before,
+                        *stream->from,
+                        *stream->to,
+                        message->time_ms,
+                        0,
+                        message->durable,
+                        message->correlation,
+                        *message->payload};
         if (message->expires != MonoTime::max()) {
             const auto left = (message->expires - now) / std::chrono::milliseconds(1);
-            due.parcel.ttl_ms = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(left));
+            due.envelope.ttl_ms = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(left));
         }
-        lane->before = message->id;
+        stream->before = message->id;
         return due;
     }
     return std::nullopt;
 }
 
-void OutBox::drop(Lane& lane, Outgoing& message) {
+void OutBox::drop(Stream& stream, Outgoing& message) {
     --count_;
     bytes_ -= message.payload->size();
     total_ -= message.payload->size();
     message.gone = true;
     message.payload.reset();
-    lane.patience = {};
+    stream.patience = {};
 }
 
-bool OutBox::clear_up(Lane& lane) {
-    while (!lane.messages.empty() && lane.messages.front().gone) {
-        lane.messages.pop_front();
-        lane.sent -= lane.sent > 0 ? 1 : 0;
+bool OutBox::clear_up(Stream& stream) {
+    while (!stream.messages.empty() && stream.messages.front().gone) {
+        stream.messages.pop_front();
+        stream.sent -= stream.sent > 0 ? 1 : 0;
     }
-    if (!lane.messages.empty()) {
+    if (!stream.messages.empty()) {
         return true;
     }
-    by_number_.erase(lane.number);
-    lanes_.erase({*lane.from, *lane.to});
+    by_number_.erase(stream.number);
+    streams_.erase({*stream.from, *stream.to});
     return false;
 }
 
@@ -144,13 +144,13 @@ Name OutBox::receiver(std::uint64_t number) const {
 }
 
 std::optional<Outgoing> OutBox::settle(std::uint64_t number, std::uint64_t id) {
-    Lane* const lane = find(number);
-    if (lane == nullptr) {
+    Stream* const stream = find(number);
+    if (stream == nullptr) {
         return std::nullopt;
     }
-    const auto end = lane->messages.begin() + static_cast<std::ptrdiff_t>(lane->sent);
+    const auto end = stream->messages.begin() + static_cast<std::ptrdiff_t>(stream->sent);
     const auto at = std::lower_bound(
-        lane->messages.begin(), end, id, [](const Outgoing& message, std::uint64_t wanted) {
+        stream->messages.begin(), end, id, [](const Outgoing& message, std::uint64_t wanted) {
             return message.id < wanted;
         });
     if (at == end || at->id != id || at->gone) {
@@ -158,75 +158,75 @@ std::optional<Outgoing> OutBox::settle(std::uint64_t number, std::uint64_t id) {
     }
     Outgoing settled = *at;
     in_flight_ -= cost(settled);
-    drop(*lane, *at);
-    (void)clear_up(*lane);
+    drop(*stream, *at);
+    (void)clear_up(*stream);
     return settled;
 }
 
-// A new attempt has a new number, so that verdicts on the old one do not count for it.
-void OutBox::restart(Lane& lane) {
-    for (std::size_t i = 0; i < lane.sent; ++i) {
-        if (!lane.messages[i].gone) {
-            in_flight_ -= cost(lane.messages[i]);
+// A new attempt has a new number, so that receipts on the old one do not count for it.
+void OutBox::restart(Stream& stream) {
+    for (std::size_t i = 0; i < stream.sent; ++i) {
+        if (!stream.messages[i].gone) {
+            in_flight_ -= cost(stream.messages[i]);
         }
     }
-    by_number_.erase(lane.number);
-    lane.number = ++numbers_;
-    by_number_.emplace(lane.number, &lane);
-    lane.sent = 0;
-    lane.before = 0;
-    lane.queued = false;
-    lane.in_a_row = 0;
+    by_number_.erase(stream.number);
+    stream.number = ++numbers_;
+    by_number_.emplace(stream.number, &stream);
+    stream.sent = 0;
+    stream.before = 0;
+    stream.queued = false;
+    stream.in_a_row = 0;
 }
 
 void OutBox::again(std::uint64_t number) {
-    if (Lane* const lane = find(number)) {
-        restart(*lane);
-        queue(*lane);
+    if (Stream* const stream = find(number)) {
+        restart(*stream);
+        queue(*stream);
     }
 }
 
 void OutBox::again_later(std::uint64_t number, MonoTime now) {
-    Lane* const lane = find(number);
-    if (lane == nullptr) {
+    Stream* const stream = find(number);
+    if (stream == nullptr) {
         return;
     }
-    restart(*lane);
-    lane->patience = std::clamp<Duration>(lane->patience * 2, kFirstPatience, kLongestPatience);
-    lane->blocked = now + lane->patience;
+    restart(*stream);
+    stream->patience = std::clamp<Duration>(stream->patience * 2, kFirstPatience, kLongestPatience);
+    stream->blocked = now + stream->patience;
 }
 
 void OutBox::rewind() {
     ready_.clear();
-    for (auto& [key, lane] : lanes_) {
-        restart(*lane);
-        queue(*lane);
+    for (auto& [key, stream] : streams_) {
+        restart(*stream);
+        queue(*stream);
     }
 }
 
 std::optional<MonoTime> OutBox::unblock(MonoTime now) {
     std::optional<MonoTime> next;
-    for (auto& [key, lane] : lanes_) {
-        if (lane->blocked && *lane->blocked <= now) {
-            lane->blocked.reset();
-            queue(*lane);
-        } else if (lane->blocked) {
-            next = next ? std::min(*next, *lane->blocked) : *lane->blocked;
+    for (auto& [key, stream] : streams_) {
+        if (stream->blocked && *stream->blocked <= now) {
+            stream->blocked.reset();
+            queue(*stream);
+        } else if (stream->blocked) {
+            next = next ? std::min(*next, *stream->blocked) : *stream->blocked;
         }
     }
     return next;
 }
 
 bool OutBox::take_back(const std::string& from, const std::string& to, std::uint64_t id) {
-    const auto found = lanes_.find({from, to});
-    if (found == lanes_.end()) {
+    const auto found = streams_.find({from, to});
+    if (found == streams_.end()) {
         return false;
     }
-    Lane& lane = *found->second;
-    for (auto at = lane.messages.rbegin(); at != lane.messages.rend() && at->id >= id; ++at) {
+    Stream& stream = *found->second;
+    for (auto at = stream.messages.rbegin(); at != stream.messages.rend() && at->id >= id; ++at) {
         if (at->id == id && !at->gone) {
-            drop(lane, *at);
-            (void)clear_up(lane);
+            drop(stream, *at);
+            (void)clear_up(stream);
             return true;
         }
     }
@@ -234,26 +234,26 @@ bool OutBox::take_back(const std::string& from, const std::string& to, std::uint
 }
 
 void OutBox::sweep(MonoTime now, std::vector<Outgoing>& expired) {
-    std::vector<Lane*> lanes;
-    for (auto& [key, lane] : lanes_) {
-        lanes.push_back(lane.get());
+    std::vector<Stream*> streams;
+    for (auto& [key, stream] : streams_) {
+        streams.push_back(stream.get());
     }
-    for (Lane* const lane : lanes) {
-        for (std::size_t i = lane->sent; i < lane->messages.size(); ++i) {
-            Outgoing& message = lane->messages[i];
+    for (Stream* const stream : streams) {
+        for (std::size_t i = stream->sent; i < stream->messages.size(); ++i) {
+            Outgoing& message = stream->messages[i];
             if (!message.gone && message.expires <= now) {
                 expired.push_back(message);
-                drop(*lane, message);
+                drop(*stream, message);
             }
         }
-        (void)clear_up(*lane);
+        (void)clear_up(*stream);
     }
 }
 
 std::vector<Outgoing> OutBox::clear() {
     std::vector<Outgoing> all;
     for_each([&all](const auto&, const auto&, const Outgoing& message) { all.push_back(message); });
-    lanes_.clear();
+    streams_.clear();
     by_number_.clear();
     ready_.clear();
     total_ -= bytes_;
@@ -263,11 +263,11 @@ std::vector<Outgoing> OutBox::clear() {
 
 std::optional<std::uint64_t> OutBox::oldest_ms() const {
     std::optional<std::uint64_t> oldest;
-    for (const auto& [key, lane] : lanes_) {
-        const auto at = std::find_if(lane->messages.begin(),
-                                     lane->messages.end(),
+    for (const auto& [key, stream] : streams_) {
+        const auto at = std::find_if(stream->messages.begin(),
+                                     stream->messages.end(),
                                      [](const Outgoing& message) { return !message.gone; });
-        if (at != lane->messages.end()) {
+        if (at != stream->messages.end()) {
             oldest = oldest ? std::min(*oldest, at->time_ms) : at->time_ms;
         }
     }

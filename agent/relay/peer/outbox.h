@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "agent/relay/box/mailbox.h"
-#include "agent/relay/peer/parcel.h"
+#include "agent/relay/peer/envelope.h"
 
 namespace berth::relay {
 
 // A message for an app of another agent, until that agent has it.
 struct Outgoing {
     std::uint64_t id = 0;
-    ParcelKind kind = ParcelKind::Notify;
+    EnvelopeKind kind = EnvelopeKind::Notify;
     Payload payload;
     std::uint64_t time_ms = 0;  // when it was accepted, Unix time
     MonoTime expires = MonoTime::max();
@@ -26,13 +26,13 @@ struct Outgoing {
     bool gone = false;  // settled or expired; its place is cleared up later
 };
 
-// What waits for one other agent. Order is kept within a lane, that is from one app to one app;
-// lanes do not wait for each other. A message is sent, and stays until there is a verdict on it;
+// What waits for one other agent. Order is kept within a stream, that is from one app to one app;
+// streams do not wait for each other. A message is sent, and stays until there is a receipt on it;
 // rewind() makes all that was sent be sent again. Pure: no clock, no socket, no disk.
 class OutBox {
 public:
-    // `total`: the sum of bytes over all boxes; `numbers`: the newest lane number, both kept up to
-    // date by each.
+    // `total`: the sum of bytes over all boxes; `numbers`: the newest stream number, both kept up
+    // to date by each.
     OutBox(std::string agent, std::size_t& total, std::uint64_t& numbers)
         : agent_(std::move(agent)), total_(total), numbers_(numbers) {}
 
@@ -50,34 +50,34 @@ public:
     // Ids must rise. It is not due before wake().
     void add(const Name& from, const Name& to, Outgoing message);
 
-    // What was added to this lane may be due now.
+    // What was added to this stream may be due now.
     void wake(const std::string& from, const std::string& to);
 
     // The next one to be sent, which then counts as sent; nothing when none is due. What is durable
     // waits until the disk has ids up to it, `stored`. Expired ones go into `expired` and are gone.
     struct Due {
-        Parcel parcel;  // views of this box, until it is changed
+        Envelope envelope;  // views of this box, until it is changed
         Payload payload;
     };
 
     std::optional<Due> next(std::uint64_t stored, MonoTime now, std::vector<Outgoing>& expired);
 
-    // There is a verdict: it is done with. Nothing: it is not there, or this number is of an
+    // There is a receipt: it is done with. Nothing: it is not there, or this number is of an
     // earlier attempt.
-    std::optional<Outgoing> settle(std::uint64_t lane, std::uint64_t id);
+    std::optional<Outgoing> settle(std::uint64_t stream, std::uint64_t id);
 
-    // Whom a lane leads to; null: there is none of this number.
-    [[nodiscard]] Name receiver(std::uint64_t lane) const;
+    // Whom a stream leads to; null: there is none of this number.
+    [[nodiscard]] Name receiver(std::uint64_t stream) const;
 
-    // Sends a lane again from its begin, at once or from `until` on, each time later without
+    // Sends a stream again from its begin, at once or from `until` on, each time later without
     // success. Old numbers are ignored.
-    void again(std::uint64_t lane);
-    void again_later(std::uint64_t lane, MonoTime now);
+    void again(std::uint64_t stream);
+    void again_later(std::uint64_t stream, MonoTime now);
 
     // Everything is sent again: nobody knows what has arrived.
     void rewind();
 
-    // Lanes whose time has come are due again. Gives when the next one's comes.
+    // Streams whose time has come are due again. Gives when the next one's comes.
     std::optional<MonoTime> unblock(MonoTime now);
 
     // Takes one back that was not sent yet. False: it is not there.
@@ -91,8 +91,8 @@ public:
 
     template <class Use>
     void for_each(Use use) const {
-        for (const auto& [key, lane] : lanes_) {
-            for (const Outgoing& message : lane->messages) {
+        for (const auto& [key, stream] : streams_) {
+            for (const Outgoing& message : stream->messages) {
                 if (!message.gone) {
                     use(key.first, key.second, message);
                 }
@@ -106,13 +106,13 @@ public:
 
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-    // Of what was sent and has no verdict.
+    // Of what was sent and has no receipt.
     [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
 
     [[nodiscard]] std::optional<std::uint64_t> oldest_ms() const;
 
 private:
-    struct Lane {
+    struct Stream {
         std::uint64_t number = 0;
         Name from;
         Name to;
@@ -125,18 +125,18 @@ private:
         bool queued = false;
     };
 
-    Lane* find(std::uint64_t number);
-    void queue(Lane& lane);
-    void restart(Lane& lane);
-    void drop(Lane& lane, Outgoing& message);
-    bool clear_up(Lane& lane);  // false: the lane is gone with its last message
+    Stream* find(std::uint64_t number);
+    void queue(Stream& stream);
+    void restart(Stream& stream);
+    void drop(Stream& stream, Outgoing& message);
+    bool clear_up(Stream& stream);  // false: the stream is gone with its last message
 
     std::string agent_;
     std::size_t& total_;
     std::uint64_t& numbers_;
-    std::map<std::pair<std::string, std::string>, std::unique_ptr<Lane>> lanes_;
-    std::unordered_map<std::uint64_t, Lane*> by_number_;
-    std::deque<std::uint64_t> ready_;  // numbers of lanes with something due; some are stale
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<Stream>> streams_;
+    std::unordered_map<std::uint64_t, Stream*> by_number_;
+    std::deque<std::uint64_t> ready_;  // numbers of streams with something due; some are stale
     std::size_t count_ = 0;
     std::size_t bytes_ = 0;
     std::size_t in_flight_ = 0;

@@ -1,4 +1,4 @@
-#include "agent/relay/protocol/protocol.h"
+#include "agent/relay/protocol/requests.h"
 #include "tests/fuzz/targets/target.h"
 
 // The header frame of a request to the relay: any bytes are read or refused.

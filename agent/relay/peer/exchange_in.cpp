@@ -1,9 +1,9 @@
 #include <utility>
 
-#include "agent/relay/peer/across.h"
+#include "agent/relay/peer/exchange.h"
 #include "shared/log/log.h"
 
-// The part of Across that receives: messages, requests and events of other agents.
+// The part of PeerExchange that receives: messages, requests and events of other agents.
 namespace berth::relay {
 
 namespace {
@@ -19,81 +19,84 @@ std::string full_name(const std::string& agent, std::string_view app) {
 
 }  // namespace
 
-void Across::on_parcels(Link& link, const wire::MailFrame& mail) {
-    const auto read = read_parcels(mail.body);
+void PeerExchange::on_envelopes(Link& link, const wire::MailFrame& mail) {
+    const auto read = read_envelopes(mail.body);
     if (!read) {
         return log::warning("parcels of another agent are malformed",
                             {{"agent", std::string(mail.peer)}});
     }
     const auto sender = std::make_shared<const Sender>(Sender{
         link.number, std::string(mail.peer), std::string(read->origin.epoch), read->origin.life});
-    for (const Parcel& parcel : read->parcels) {
-        on_parcel(sender, parcel);
+    for (const Envelope& envelope : read->envelopes) {
+        on_envelope(sender, envelope);
     }
 }
 
-Lane& Across::lane_of(const Sender& sender, const Parcel& parcel) {
-    if (last_lane_ != nullptr && last_lane_->row.to == parcel.to &&
-        last_lane_->row.from == parcel.from && last_lane_->row.epoch == sender.epoch &&
-        last_lane_->row.agent == sender.agent) {
-        return *last_lane_;
+StreamCursor& PeerExchange::cursor_of(const Sender& sender, const Envelope& envelope) {
+    if (last_cursor_ != nullptr && last_cursor_->row.to == envelope.to &&
+        last_cursor_->row.from == envelope.from && last_cursor_->row.epoch == sender.epoch &&
+        last_cursor_->row.agent == sender.agent) {
+        return *last_cursor_;
     }
-    last_lane_ = &lanes_.need(sender.agent, sender.epoch, parcel.from, parcel.to);
-    return *last_lane_;
+    last_cursor_ = &cursors_.need(sender.agent, sender.epoch, envelope.from, envelope.to);
+    return *last_cursor_;
 }
 
-void Across::say(const Sender& sender, const Verdict& verdict) {
+void PeerExchange::say(const Sender& sender, const Receipt& receipt) {
     std::string& body = replies_[sender];
     if (body.empty()) {
-        begin_verdicts(body, {sender.epoch, sender.life});
+        begin_receipts(body, {sender.epoch, sender.life});
     }
-    append_verdict(body, verdict);
+    append_receipt(body, receipt);
 }
 
-void Across::on_parcel(const std::shared_ptr<const Sender>& sender, const Parcel& parcel) {
-    Lane& lane = lane_of(*sender, parcel);
-    lane.row.used_ms = host_.wall_ms();
-    const auto place = Lanes::place(lane, parcel.id, parcel.before);
-    if (place == Lanes::Place::Gap) {
-        return say(*sender, {parcel.lane, parcel.id, Code::WrongState, false, ""});
+void PeerExchange::on_envelope(const std::shared_ptr<const Sender>& sender,
+                               const Envelope& envelope) {
+    StreamCursor& cursor = cursor_of(*sender, envelope);
+    cursor.row.used_ms = host_.wall_ms();
+    const auto place = StreamCursors::place(cursor, envelope.id, envelope.before);
+    if (place == StreamCursors::Place::Gap) {
+        return say(*sender, {envelope.stream, envelope.id, Code::WrongState, false, ""});
     }
-    if (place == Lanes::Place::Known) {
-        if (parcel.id == lane.refused) {
-            return say(*sender, {parcel.lane, parcel.id, lane.code, false, lane.why});
+    if (place == StreamCursors::Place::Known) {
+        if (envelope.id == cursor.refused) {
+            return say(*sender, {envelope.stream, envelope.id, cursor.code, false, cursor.why});
         }
         // What is not on the disk yet counts only when it is; later ones go there with it.
-        if (parcel.id > lane.settled && lane.on_the_way > 0) {
-            turn_.verdicts.push_back({sender, &lane, parcel.lane, parcel.id, false});
+        if (envelope.id > cursor.settled && cursor.on_the_way > 0) {
+            turn_.receipts.push_back({sender, &cursor, envelope.stream, envelope.id, false});
             return;
         }
-        return say(*sender, {parcel.lane, parcel.id, Code::Ok, host_.app_known(parcel.to), ""});
+        return say(*sender,
+                   {envelope.stream, envelope.id, Code::Ok, host_.app_known(envelope.to), ""});
     }
-    if (const auto error = take(*sender, parcel)) {
+    if (const auto error = take(*sender, envelope)) {
         const Code code = wire::code_of(*error);
         if (code != Code::Full) {
-            lane.row.last = parcel.id;
-            lane.refused = parcel.id;
-            lane.code = code;
-            lane.why = error->message;
+            cursor.row.last = envelope.id;
+            cursor.refused = envelope.id;
+            cursor.code = code;
+            cursor.why = error->message;
         }
-        return say(*sender, {parcel.lane, parcel.id, code, false, error->message});
+        return say(*sender, {envelope.stream, envelope.id, code, false, error->message});
     }
-    lane.row.last = parcel.id;
-    if (!parcel.durable) {
-        lane.settled = lane.on_the_way == 0 ? parcel.id : lane.settled;
-        return say(*sender, {parcel.lane, parcel.id, Code::Ok, host_.app_known(parcel.to), ""});
+    cursor.row.last = envelope.id;
+    if (!envelope.durable) {
+        cursor.settled = cursor.on_the_way == 0 ? envelope.id : cursor.settled;
+        return say(*sender,
+                   {envelope.stream, envelope.id, Code::Ok, host_.app_known(envelope.to), ""});
     }
-    ++lane.on_the_way;
-    if (!lane.dirty) {
-        lane.dirty = true;
-        dirty_.push_back(&lane);
+    ++cursor.on_the_way;
+    if (!cursor.dirty) {
+        cursor.dirty = true;
+        dirty_.push_back(&cursor);
     }
-    turn_.verdicts.push_back({sender, &lane, parcel.lane, parcel.id, true});
+    turn_.receipts.push_back({sender, &cursor, envelope.stream, envelope.id, true});
 }
 
-std::optional<Error> Across::take(const Sender& sender, const Parcel& parcel) {
-    if (parcel.kind == ParcelKind::Answer) {
-        take_answer(sender, parcel);
+std::optional<Error> PeerExchange::take(const Sender& sender, const Envelope& envelope) {
+    if (envelope.kind == EnvelopeKind::Answer) {
+        take_answer(sender, envelope);
         return std::nullopt;
     }
     if (!rules_.allowed("accept", Rights::Kind::Notify, sender.agent)) {
@@ -101,42 +104,42 @@ std::optional<Error> Across::take(const Sender& sender, const Parcel& parcel) {
                      "agent \"" + options_.agent + "\" does not accept messages of yours",
                      0};
     }
-    const auto taken = parcel.kind == ParcelKind::Request
-                           ? take_request(sender, parcel)
-                           : host_.deliver({full_name(sender.agent, parcel.from),
-                                            parcel.to,
-                                            parcel.time_ms,
-                                            parcel.ttl_ms,
-                                            parcel.durable,
+    const auto taken = envelope.kind == EnvelopeKind::Request
+                           ? take_request(sender, envelope)
+                           : host_.deliver({full_name(sender.agent, envelope.from),
+                                            envelope.to,
+                                            envelope.time_ms,
+                                            envelope.ttl_ms,
+                                            envelope.durable,
                                             0,
-                                            parcel.payload});
+                                            envelope.payload});
     return taken ? std::nullopt : std::optional(taken.error());
 }
 
-Result<std::uint64_t> Across::take_request(const Sender& sender, const Parcel& parcel) {
-    if (!host_.app_known(parcel.to)) {
+Result<std::uint64_t> PeerExchange::take_request(const Sender& sender, const Envelope& envelope) {
+    if (!host_.app_known(envelope.to)) {
         return fail(ErrorCode::NotFound,
-                    "no app has the id \"" + full_name(options_.agent, parcel.to) + "\"");
+                    "no app has the id \"" + full_name(options_.agent, envelope.to) + "\"");
     }
     if (asking_.size() >= options_.pending_requests) {
         return fail(ErrorCode::Exhausted, "too many requests wait for an answer");
     }
     const std::uint64_t correlation = host_.draw_correlation();
     const std::uint64_t ttl_ms =
-        parcel.ttl_ms == 0 ? kLongestRequestMs : std::min(parcel.ttl_ms, kLongestRequestMs);
+        envelope.ttl_ms == 0 ? kLongestRequestMs : std::min(envelope.ttl_ms, kLongestRequestMs);
     BERTH_TRY(const std::uint64_t id,
-              host_.deliver({full_name(sender.agent, parcel.from),
-                             parcel.to,
-                             parcel.time_ms,
+              host_.deliver({full_name(sender.agent, envelope.from),
+                             envelope.to,
+                             envelope.time_ms,
                              ttl_ms,
                              false,
                              correlation,
-                             parcel.payload}));
+                             envelope.payload}));
     Asking& asking = asking_[correlation];
     asking.agent = sender.agent;
-    asking.from = parcel.from;
-    asking.app = parcel.to;
-    asking.correlation = parcel.correlation;
+    asking.from = envelope.from;
+    asking.app = envelope.to;
+    asking.correlation = envelope.correlation;
     asking.message = id;
     asking.timeout = loop_.after(std::chrono::milliseconds(ttl_ms),
                                  [this, correlation] { asking_.erase(correlation); });
@@ -144,23 +147,23 @@ Result<std::uint64_t> Across::take_request(const Sender& sender, const Parcel& p
 }
 
 // Only from whom the request went to.
-void Across::take_answer(const Sender& sender, const Parcel& parcel) {
-    const auto found = asked_.find(parcel.correlation);
+void PeerExchange::take_answer(const Sender& sender, const Envelope& envelope) {
+    const auto found = asked_.find(envelope.correlation);
     if (found == asked_.end() || found->second.to.agent != sender.agent ||
-        found->second.to.app != parcel.from || *found->second.asker.app != parcel.to) {
+        found->second.to.app != envelope.from || *found->second.asker.app != envelope.to) {
         return;  // too late, or not meant for us
     }
     const Asker asker = found->second.asker;
     asked_.erase(found);
     const std::string header = ok_reply(asker.request);
-    const std::array<std::string_view, 2> parts = {header, parcel.payload};
+    const std::array<std::string_view, 2> parts = {header, envelope.payload};
     host_.tell(asker.session, parts);
 }
 
-bool Across::respond(const std::string& app,
-                     std::optional<std::string_view> to,
-                     std::uint64_t correlation,
-                     std::string_view payload) {
+bool PeerExchange::respond(const std::string& app,
+                           std::optional<std::string_view> to,
+                           std::uint64_t correlation,
+                           std::string_view payload) {
     const auto found = asking_.find(correlation);
     if (found == asking_.end() || found->second.app != app ||
         (to && *to != full_name(found->second.agent, found->second.from))) {
@@ -170,7 +173,7 @@ bool Across::respond(const std::string& app,
     asking_.erase(found);
     host_.withdraw(asking.app, asking.message);
     Letter letter;
-    letter.kind = ParcelKind::Answer;
+    letter.kind = EnvelopeKind::Answer;
     letter.from = std::make_shared<const std::string>(app);
     letter.id = host_.draw_id();
     letter.ttl_ms = kAnswerTtlMs;
@@ -182,7 +185,7 @@ bool Across::respond(const std::string& app,
 
 // --- events
 
-void Across::raise(const FarEvent& event) {
+void PeerExchange::raise(const PeerEvent& event) {
     const auto& share = options_.rules.share_events;
     for (auto& [number, link] : links_) {
         if (!share) {
@@ -199,7 +202,7 @@ void Across::raise(const FarEvent& event) {
 }
 
 // Events are no messages: what a controller does not take in time it does not get.
-void Across::gather(Link& link, const std::string& receiver, const FarEvent& event) {
+void PeerExchange::gather(Link& link, const std::string& receiver, const PeerEvent& event) {
     constexpr std::size_t kMost = 4U << 20U;  // bytes that wait, and that are on their way
     const std::size_t size = event.payload ? event.payload->size() : 0;
     const bool alone = link.event_bytes == 0 && link.sent - link.taken < kMost;
@@ -216,7 +219,7 @@ void Across::gather(Link& link, const std::string& receiver, const FarEvent& eve
 }
 
 // Few large frames rather than many small ones: a socket's queue counts frames.
-void Across::send_events(Link& link) {
+void PeerExchange::send_events(Link& link) {
     constexpr Duration kPause = std::chrono::milliseconds(10);
     const MonoTime now = loop_.now().mono;
     if (link.events.empty()) {
@@ -237,14 +240,14 @@ void Across::send_events(Link& link) {
     link.next_events = now + kPause;
 }
 
-void Across::on_events(const wire::MailFrame& mail) {
+void PeerExchange::on_events(const wire::MailFrame& mail) {
     const auto events = read_events(mail.body);
     if (!events) {
         return log::warning("events of another agent are malformed",
                             {{"agent", std::string(mail.peer)}});
     }
-    for (const FarEvent& event : *events) {
-        host_.far_event(mail.peer, event);
+    for (const PeerEvent& event : *events) {
+        host_.peer_event(mail.peer, event);
     }
 }
 

@@ -11,21 +11,21 @@
 #include <vector>
 
 #include "agent/relay/box/rights.h"
-#include "agent/relay/peer/lane.h"
+#include "agent/relay/peer/envelope.h"
 #include "agent/relay/peer/outbox.h"
-#include "agent/relay/peer/parcel.h"
+#include "agent/relay/peer/stream_cursor.h"
 #include "shared/loop/event_loop.h"
 #include "shared/wire/mail.h"
 
 namespace berth::relay {
 
 // What the relay does for messages that come from, or go to, apps of other agents.
-class AcrossHost {
+class PeerHost {
 public:
-    AcrossHost() = default;
-    AcrossHost(const AcrossHost&) = delete;
-    AcrossHost& operator=(const AcrossHost&) = delete;
-    virtual ~AcrossHost() = default;
+    PeerHost() = default;
+    PeerHost(const PeerHost&) = delete;
+    PeerHost& operator=(const PeerHost&) = delete;
+    virtual ~PeerHost() = default;
 
     // A message of another agent's app.
     struct Arrival {
@@ -56,11 +56,11 @@ public:
     virtual void tell(std::uint64_t session, std::span<const std::string_view> parts) = 0;
 
     // To those clients that want events of this agent.
-    virtual void far_event(std::string_view agent, const FarEvent& event) = 0;
+    virtual void peer_event(std::string_view agent, const PeerEvent& event) = 0;
 };
 
 // The settings of agent.toml, [ipc]. Patterns are RE2, for whole names of agents.
-struct AcrossRules {
+struct PeerRules {
     std::optional<std::vector<std::string>> accept;        // whose messages; unset: everybody's
     std::optional<std::vector<std::string>> share_events;  // who gets events; unset: everybody
 };
@@ -81,28 +81,28 @@ struct OutboxStats {
 //
 // Out: a message is kept, on the disk when it is durable, until the agent it is for has said that
 // it has it; it is sent over the link to a controller that is connected to that agent. Whenever
-// something may have been lost, all that has no verdict is sent again, in order. In: a message goes
+// something may have been lost, all that has no receipt is sent again, in order. In: a message goes
 // into the mailbox, and the number of the newest one taken of its stream with it, in one
-// transaction; then the verdict is sent. So none is lost and none stored twice, whoever is killed
+// transaction; then the receipt is sent. So none is lost and none stored twice, whoever is killed
 // when. What is on its way is bounded in bytes, per agent and per link.
 //
 // Links are told by number; the agent's loop owns the connections. Relay thread.
-class Across {
+class PeerExchange {
 public:
     struct Options {
         std::string agent;  // our name, as we know it
         MailboxLimits box;  // of all that waits for one agent
         std::size_t total_bytes = 1U << 30U;
         std::size_t pending_requests = 10'000;
-        AcrossRules rules;
+        PeerRules rules;
         std::function<void(std::uint64_t link, std::string frame)> send;
         std::function<void(std::uint64_t link)> close;
     };
 
-    Across(loop::EventLoop& loop, AcrossHost& host, Options options);
-    ~Across();
-    Across(const Across&) = delete;
-    Across& operator=(const Across&) = delete;
+    PeerExchange(loop::EventLoop& loop, PeerHost& host, Options options);
+    ~PeerExchange();
+    PeerExchange(const PeerExchange&) = delete;
+    PeerExchange& operator=(const PeerExchange&) = delete;
 
     void restore(Stored& stored);
 
@@ -116,7 +116,7 @@ public:
     Result<void> check_room(const std::string& agent, std::size_t messages, std::size_t bytes);
 
     struct Letter {
-        ParcelKind kind = ParcelKind::Notify;
+        EnvelopeKind kind = EnvelopeKind::Notify;
         Name from;
         std::uint64_t id = 0;
         std::uint64_t ttl_ms = 0;  // 0: no end
@@ -153,7 +153,7 @@ public:
                  std::uint64_t correlation,
                  std::string_view payload);
 
-    void raise(const FarEvent& event);
+    void raise(const PeerEvent& event);
 
     // Somebody wants events of these agents ("*": of all), or not any more.
     void listen(const std::vector<std::string>& agents);
@@ -203,10 +203,10 @@ private:
 
         OutBox mail;
         std::uint64_t link = 0;  // what was sent last went over it; 0: nothing was
-        MonoTime progress;       // the last verdict, or when the first of what has none was sent
+        MonoTime progress;       // the last receipt, or when the first of what has none was sent
         MonoTime busy_until;
         std::uint32_t setbacks = 0;  // in a row
-        std::size_t frames = 0;      // sent since the last verdict
+        std::size_t frames = 0;      // sent since the last receipt
         std::map<std::string, bool, std::less<>> known;
         std::uint64_t refused = 0;
         std::string error;
@@ -229,7 +229,7 @@ private:
         loop::Registration timeout;
     };
 
-    // Whose parcels these are.
+    // Whose envelopes these are.
     struct Sender {
         std::uint64_t link = 0;
         std::string agent;
@@ -239,11 +239,11 @@ private:
         friend auto operator<=>(const Sender&, const Sender&) = default;
     };
 
-    // A verdict that waits for the disk.
+    // A receipt that waits for the disk.
     struct Due {
         std::shared_ptr<const Sender> sender;
-        Lane* lane = nullptr;
-        std::uint64_t number = 0;  // the sender's, of the lane
+        StreamCursor* cursor = nullptr;
+        std::uint64_t number = 0;  // the sender's, of the cursor
         std::uint64_t id = 0;
         bool taken = false;  // by this turn; else it was taken before
     };
@@ -256,10 +256,10 @@ private:
     };
 
     struct Turn {
-        std::vector<Due> verdicts;
+        std::vector<Due> receipts;
         std::vector<Added> added;
 
-        [[nodiscard]] bool empty() const { return verdicts.empty() && added.empty(); }
+        [[nodiscard]] bool empty() const { return receipts.empty() && added.empty(); }
     };
 
     [[nodiscard]] Origin origin() const { return {epoch_, life_}; }
@@ -283,26 +283,26 @@ private:
     void set_back(Box& box);
     void pump();
     void send_box(Box& box, Link& link, std::size_t& in_flight);
-    void on_verdicts(std::string_view agent, std::string_view body);
-    void on_verdict(Box& box, const Verdict& verdict);
-    void on_refused(Box& box, const Verdict& verdict);
+    void on_receipts(std::string_view agent, std::string_view body);
+    void on_receipt(Box& box, const Receipt& receipt);
+    void on_refused(Box& box, const Receipt& receipt);
     void discard(const std::vector<Outgoing>& messages);
     void end_asked(std::uint64_t correlation, Code code, std::string_view why);
 
     // in
-    void on_parcels(Link& link, const wire::MailFrame& mail);
-    void on_parcel(const std::shared_ptr<const Sender>& sender, const Parcel& parcel);
-    std::optional<Error> take(const Sender& sender, const Parcel& parcel);
-    Result<std::uint64_t> take_request(const Sender& sender, const Parcel& parcel);
-    void take_answer(const Sender& sender, const Parcel& parcel);
-    Lane& lane_of(const Sender& sender, const Parcel& parcel);
-    void say(const Sender& sender, const Verdict& verdict);
+    void on_envelopes(Link& link, const wire::MailFrame& mail);
+    void on_envelope(const std::shared_ptr<const Sender>& sender, const Envelope& envelope);
+    std::optional<Error> take(const Sender& sender, const Envelope& envelope);
+    Result<std::uint64_t> take_request(const Sender& sender, const Envelope& envelope);
+    void take_answer(const Sender& sender, const Envelope& envelope);
+    StreamCursor& cursor_of(const Sender& sender, const Envelope& envelope);
+    void say(const Sender& sender, const Receipt& receipt);
     void on_events(const wire::MailFrame& mail);
-    void gather(Link& link, const std::string& receiver, const FarEvent& event);
+    void gather(Link& link, const std::string& receiver, const PeerEvent& event);
     void send_events(Link& link);
 
     loop::EventLoop& loop_;
-    AcrossHost& host_;
+    PeerHost& host_;
     Options options_;
     Rights rules_;
     std::string epoch_;
@@ -312,15 +312,15 @@ private:
     std::size_t total_ = 0;
     std::uint64_t numbers_ = 0;
     std::uint64_t stored_ = 0;  // durable messages up to it are on the disk
-    Lanes lanes_;
-    Lane* last_lane_ = nullptr;
-    std::vector<Lane*> dirty_;
+    StreamCursors cursors_;
+    StreamCursor* last_cursor_ = nullptr;
+    std::vector<StreamCursor*> dirty_;
     std::map<std::uint64_t, Asked> asked_;    // by correlation
     std::map<std::uint64_t, Asking> asking_;  // by correlation
     std::map<std::string, std::size_t> wanted_events_;
     Turn turn_;
     Turn in_flight_;
-    std::map<Sender, std::string> replies_;  // verdicts to be sent at the turn's end
+    std::map<Sender, std::string> replies_;  // receipts to be sent at the turn's end
     bool pump_ = false;
     loop::Registration tick_;
     loop::Registration later_events_;

@@ -19,8 +19,8 @@
 #include "agent/relay/broker/request_table.h"
 #include "agent/relay/broker/session.h"
 #include "agent/relay/disk/journal.h"
-#include "agent/relay/peer/across.h"
-#include "agent/relay/protocol/protocol.h"
+#include "agent/relay/peer/exchange.h"
+#include "agent/relay/protocol/requests.h"
 #include "shared/base/result.h"
 #include "shared/loop/event_loop.h"
 #include "shared/loop/heap_trimmer.h"
@@ -55,26 +55,26 @@ struct RelayLimits {
     std::size_t max_backlog = 32U << 20U;  // above it, a peer that gets events is disconnected
 };
 
-class Relay : private AcrossHost {
+class Broker : private PeerHost {
 public:
     struct Options {
         RelayLimits limits;
         Journal::Options journal;
         AgentPort port;
         std::function<Result<std::string>(const std::string& app)> secret_of;
-        AcrossRules rules;
-        // Over the link to a controller, by number; what comes over one goes to across().
+        PeerRules rules;
+        // Over the link to a controller, by number; what comes over one goes to exchange().
         std::function<void(std::uint64_t link, std::string frame)> mail_send;
         std::function<void(std::uint64_t link)> mail_close;
     };
 
-    static Result<std::unique_ptr<Relay>> create(loop::EventLoop& loop, Options options);
-    ~Relay() override;
-    Relay(const Relay&) = delete;
-    Relay& operator=(const Relay&) = delete;
+    static Result<std::unique_ptr<Broker>> create(loop::EventLoop& loop, Options options);
+    ~Broker() override;
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
 
     // Messages from and to apps of other agents.
-    [[nodiscard]] Across& across() { return *across_; }
+    [[nodiscard]] PeerExchange& exchange() { return *exchange_; }
 
     // --- from the endpoints
     Session& connected(Link& link);
@@ -102,7 +102,7 @@ public:
 
     [[nodiscard]] std::vector<MailboxStats> stats() const;
 
-    // A message of a mailbox, for those who look at it (relay_look.cpp).
+    // A message of a mailbox, for those who look at it (broker_look.cpp).
     struct Peeked {
         MessageMeta meta;
         Payload payload;
@@ -136,7 +136,7 @@ public:
 
 private:
     using Parts = std::span<const std::string_view>;
-    using Handler = void (Relay::*)(Session&, const RequestHeader&, Parts);
+    using Handler = void (Broker::*)(Session&, const RequestHeader&, Parts);
 
     // An answer that waits for its batch; `frames` is a whole message.
     struct Deferred {
@@ -161,7 +161,7 @@ private:
         std::uint64_t time_ms = 0;
     };
 
-    Relay(loop::EventLoop& loop, Options options);
+    Broker(loop::EventLoop& loop, Options options);
     void restore(Stored stored);
 
     void on_hello(Session& session, const RequestHeader& request, Parts payload);
@@ -194,7 +194,7 @@ private:
                        std::vector<Payload> payloads,
                        bool needs_disk);
 
-    // across agents, in relay_across.cpp
+    // with other agents, in broker_peer.cpp
     Result<std::uint64_t> deliver(const Arrival& arrival) override;
     void withdraw(const std::string& app, std::uint64_t id) override;
 
@@ -209,20 +209,20 @@ private:
     [[nodiscard]] std::uint64_t wall_ms() const override { return now_ms(); }
 
     void tell(std::uint64_t session, std::span<const std::string_view> parts) override;
-    void far_event(std::string_view agent, const FarEvent& event) override;
-    void make_across(Stored& stored);
-    [[nodiscard]] std::optional<Across::Target> far_target(std::string_view to) const;
+    void peer_event(std::string_view agent, const PeerEvent& event) override;
+    void make_exchange(Stored& stored);
+    [[nodiscard]] std::optional<PeerExchange::Target> far_target(std::string_view to) const;
     Result<void> check_far(const Session& session,
                            const RequestHeader& request,
-                           const Across::Target& to,
+                           const PeerExchange::Target& to,
                            Parts payload);
     void notify_far(Session& session,
                     const RequestHeader& request,
-                    const Across::Target& to,
+                    const PeerExchange::Target& to,
                     Parts payload);
     void request_far(Session& session,
                      const RequestHeader& request,
-                     const Across::Target& to,
+                     const PeerExchange::Target& to,
                      Parts payload);
     void want_far_events(Session& session, std::vector<std::string> agents);
     void push_event(Parts parts, const std::function<bool(const Session&)>& wanted);
@@ -257,7 +257,7 @@ private:
     bool acknowledge(Session& session, const IdList& ids);         // whether that must be stored
     bool take_away(Box& box, std::uint64_t id, TraceOutcome why);  // the same
     void note_new(Box& box, const Message& message);
-    void note_far(const Across::Target& to, const Across::Letter& letter);
+    void note_far(const PeerExchange::Target& to, const PeerExchange::Letter& letter);
     void note_event(const Name& from, std::string_view type, Parts payload);
     void note_taken(Box& box, std::uint64_t id, TraceOutcome why);
     void redeliver(Box& box);
@@ -321,7 +321,7 @@ private:
     std::shared_ptr<loop::Poster> poster_;
     loop::HeapTrimmer trimmer_;
     std::uint64_t removed_ = 0;  // messages, in this turn
-    std::unique_ptr<Across> across_;
+    std::unique_ptr<PeerExchange> exchange_;
     Name last_far_;  // the sender of the latest message from another agent
     std::unique_ptr<Journal> journal_;
     loop::Registration hook_;

@@ -1,4 +1,4 @@
-#include "agent/relay/protocol/shown.h"
+#include "agent/relay/protocol/payload_preview.h"
 
 #include <algorithm>
 #include <array>
@@ -29,9 +29,10 @@ std::string_view cut(std::string_view text, std::size_t length) {
 }
 
 // One payload on its way to JSON.
-class Shower {
+class PreviewWriter {
 public:
-    Shower(std::string_view bytes, const ShownLimits& limits) : bytes_(bytes), limits_(limits) {}
+    PreviewWriter(std::string_view bytes, const PreviewLimits& limits)
+        : bytes_(bytes), limits_(limits) {}
 
     // False: it is no msgpack.
     bool run() { return value(0, /*hide=*/false) && at_ == bytes_.size(); }
@@ -97,7 +98,7 @@ private:
     [[nodiscard]] bool is_full() const { return json_.size() > limits_.total; }
 
     std::string_view bytes_;
-    const ShownLimits& limits_;
+    const PreviewLimits& limits_;
     json::JsonWriter json_;
     std::size_t at_ = 0;
     bool whole_ = true;
@@ -105,7 +106,7 @@ private:
 
 constexpr std::size_t kDeepest = 128;  // beyond it, nothing is read: each level costs stack
 
-bool Shower::value(std::size_t depth, bool hide) {
+bool PreviewWriter::value(std::size_t depth, bool hide) {
     const auto first = number(1);
     if (!first || depth > kDeepest) {
         return false;
@@ -134,7 +135,7 @@ bool Shower::value(std::size_t depth, bool hide) {
     return sized(head, depth, hide);
 }
 
-bool Shower::sized(unsigned head, std::size_t depth, bool hide) {
+bool PreviewWriter::sized(unsigned head, std::size_t depth, bool hide) {
     switch (head) {
         case 0xC0:
             return hide || (json_.null(), true);
@@ -195,7 +196,7 @@ bool Shower::sized(unsigned head, std::size_t depth, bool hide) {
     }
 }
 
-bool Shower::is_too_deep(std::size_t depth) {
+bool PreviewWriter::is_too_deep(std::size_t depth) {
     if (depth < limits_.depth) {
         return false;
     }
@@ -204,7 +205,7 @@ bool Shower::is_too_deep(std::size_t depth) {
     return true;
 }
 
-bool Shower::list(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
+bool PreviewWriter::list(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
     if (!count || *count > bytes_.size() - at_) {
         return false;
     }
@@ -229,7 +230,7 @@ bool Shower::list(std::optional<std::uint64_t> count, std::size_t depth, bool hi
     return true;
 }
 
-bool Shower::map(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
+bool PreviewWriter::map(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
     if (!count || *count > (bytes_.size() - at_) / 2) {
         return false;
     }
@@ -254,7 +255,7 @@ bool Shower::map(std::optional<std::uint64_t> count, std::size_t depth, bool hid
     return true;
 }
 
-bool Shower::member(std::size_t depth, bool hide) {
+bool PreviewWriter::member(std::size_t depth, bool hide) {
     const std::size_t from = at_;
     if (!value(depth + 1, /*hide=*/true)) {
         return false;
@@ -267,7 +268,7 @@ bool Shower::member(std::size_t depth, bool hide) {
     const std::string_view packed = bytes_.substr(from, at_ - from);
     const auto head = static_cast<unsigned char>(packed.front());
     const bool nested = (head >= 0x80 && head < 0xA0) || (head >= 0xDC && head < 0xE0);
-    Shower key(packed, limits_);
+    PreviewWriter key(packed, limits_);
     if (nested) {
         key.show_bytes(packed);
     } else if (!key.run()) {
@@ -286,7 +287,7 @@ bool Shower::member(std::size_t depth, bool hide) {
     return value(depth + 1, masked);
 }
 
-bool Shower::text(std::optional<std::uint64_t> length, bool hide) {
+bool PreviewWriter::text(std::optional<std::uint64_t> length, bool hide) {
     if (!length || *length > bytes_.size() - at_) {
         return false;
     }
@@ -298,7 +299,7 @@ bool Shower::text(std::optional<std::uint64_t> length, bool hide) {
     return true;
 }
 
-void Shower::show_text(std::string_view text) {
+void PreviewWriter::show_text(std::string_view text) {
     if (text.size() <= limits_.text) {
         json_.value(text);
         return;
@@ -307,7 +308,7 @@ void Shower::show_text(std::string_view text) {
     json_.value(std::string(cut(text, limits_.text)) + std::string(kMore));
 }
 
-bool Shower::binary(std::optional<std::uint64_t> length, bool hide, bool ext) {
+bool PreviewWriter::binary(std::optional<std::uint64_t> length, bool hide, bool ext) {
     std::optional<int> type;
     if (ext) {
         const auto byte = number(1);
@@ -338,12 +339,12 @@ bool has_secrets(const json::JsonValue& value) {
 }
 
 // A string that is JSON with secrets in it is shown without them; false: it is not like that.
-bool Shower::show_json(std::string_view text) {
+bool PreviewWriter::show_json(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos || (text[first] != '{' && text[first] != '[')) {
         return false;
     }
-    const auto parsed = json::parse_json(text, {kFullShown.total, 32, 100'000, true});
+    const auto parsed = json::parse_json(text, {kFullPreview.total, 32, 100'000, true});
     if (!parsed || !has_secrets(*parsed)) {
         return false;
     }
@@ -356,13 +357,13 @@ bool Shower::show_json(std::string_view text) {
 
 }  // namespace
 
-Shown show_payload(std::string_view payload, const ShownLimits& limits) {
-    Shower shower(payload, limits);
-    if (shower.run()) {
-        const bool whole = shower.whole();
-        return {shower.take(), whole};
+Preview preview_payload(std::string_view payload, const PreviewLimits& limits) {
+    PreviewWriter writer(payload, limits);
+    if (writer.run()) {
+        const bool whole = writer.whole();
+        return {writer.take(), whole};
     }
-    Shower raw(payload, limits);
+    PreviewWriter raw(payload, limits);
     raw.show_bytes(payload);
     const bool whole = raw.whole();
     return {raw.take(), whole};

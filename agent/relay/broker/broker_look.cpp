@@ -1,6 +1,6 @@
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 
-// The part of the Relay that is looked at: figures, peeks, the trace.
+// The part of the Broker that is looked at: figures, peeks, the trace.
 namespace berth::relay {
 
 MailboxStatus status_of(const MailboxStats& mailbox, MonoTime now) {
@@ -20,7 +20,7 @@ MailboxStatus status_of(const MailboxStats& mailbox, MonoTime now) {
             oldest};
 }
 
-void Relay::note_new(Box& box, const Message& message) {
+void Broker::note_new(Box& box, const Message& message) {
     const WallTime now = loop_.now().wall;
     box.in.add(loop_.now().mono, 1);
     TraceEntry entry;
@@ -38,7 +38,7 @@ void Relay::note_new(Box& box, const Message& message) {
 }
 
 // A message to an app of another agent.
-void Relay::note_far(const Across::Target& to, const Across::Letter& letter) {
+void Broker::note_far(const PeerExchange::Target& to, const PeerExchange::Letter& letter) {
     const WallTime now = loop_.now().wall;
     TraceEntry entry;
     entry.id = letter.id;
@@ -53,7 +53,7 @@ void Relay::note_far(const Across::Target& to, const Across::Letter& letter) {
     trace_.begin(std::move(entry));
 }
 
-void Relay::note_event(const Name& from, std::string_view type, Parts payload) {
+void Broker::note_event(const Name& from, std::string_view type, Parts payload) {
     TraceEntry entry;
     entry.id = take_ids(1);
     entry.from = from;
@@ -65,7 +65,7 @@ void Relay::note_event(const Name& from, std::string_view type, Parts payload) {
     trace_.begin(std::move(entry));
 }
 
-void Relay::note_taken(Box& box, std::uint64_t id, TraceOutcome why) {
+void Broker::note_taken(Box& box, std::uint64_t id, TraceOutcome why) {
     if (why == TraceOutcome::Acknowledged || why == TraceOutcome::Answered) {
         ++box.taken;
         box.out.add(loop_.now().mono, 1);
@@ -73,7 +73,7 @@ void Relay::note_taken(Box& box, std::uint64_t id, TraceOutcome why) {
     trace_.ended(id, why, loop_.now().wall);
 }
 
-std::vector<MailboxStats> Relay::stats() const {
+std::vector<MailboxStats> Broker::stats() const {
     std::vector<MailboxStats> all;
     for (const auto& [app, box] : boxes_) {
         const Mailbox& mail = box->mail;
@@ -95,8 +95,8 @@ std::vector<MailboxStats> Relay::stats() const {
 
 namespace {
 
-Relay::Peeked peeked_of(const Message& message, MonoTime now, std::uint64_t now_ms) {
-    Relay::Peeked peeked;
+Broker::Peeked peeked_of(const Message& message, MonoTime now, std::uint64_t now_ms) {
+    Broker::Peeked peeked;
     peeked.meta = {
         message.id, *message.from, message.time_ms, message.attempt, message.correlation};
     peeked.payload = message.payload;
@@ -113,9 +113,9 @@ Relay::Peeked peeked_of(const Message& message, MonoTime now, std::uint64_t now_
 
 }  // namespace
 
-std::vector<Relay::Peeked> Relay::peek(const std::string& app,
-                                       std::size_t max,
-                                       std::uint64_t after) const {
+std::vector<Broker::Peeked> Broker::peek(const std::string& app,
+                                         std::size_t max,
+                                         std::uint64_t after) const {
     std::vector<Peeked> found;
     const auto box = boxes_.find(app);
     if (box == boxes_.end()) {
@@ -129,9 +129,9 @@ std::vector<Relay::Peeked> Relay::peek(const std::string& app,
     return found;
 }
 
-std::vector<Relay::Peeked> Relay::peek_dead(const std::string& app,
-                                            std::size_t max,
-                                            std::uint64_t after) const {
+std::vector<Broker::Peeked> Broker::peek_dead(const std::string& app,
+                                              std::size_t max,
+                                              std::uint64_t after) const {
     std::vector<Peeked> found;
     const auto box = boxes_.find(app);
     if (box == boxes_.end()) {
@@ -147,12 +147,12 @@ std::vector<Relay::Peeked> Relay::peek_dead(const std::string& app,
     return found;
 }
 
-bool Relay::is_dead(const std::string& app, std::uint64_t id) const {
+bool Broker::is_dead(const std::string& app, std::uint64_t id) const {
     const auto box = boxes_.find(app);
     return box != boxes_.end() && box->second->dead.letters().count(id) != 0;
 }
 
-Result<void> Relay::release_for_removal(const std::string& app, std::uint64_t id) {
+Result<void> Broker::release_for_removal(const std::string& app, std::uint64_t id) {
     Box* const box = find_box(app);
     const Message* const message = box == nullptr ? nullptr : box->mail.find(id);
     if (message == nullptr) {

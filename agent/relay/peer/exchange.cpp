@@ -1,4 +1,4 @@
-#include "agent/relay/peer/across.h"
+#include "agent/relay/peer/exchange.h"
 
 #include <sys/random.h>
 
@@ -9,7 +9,7 @@
 #include "shared/wire/append.h"
 #include "shared/wire/cursor.h"
 
-// The part of Across that knows the links, and what both directions share.
+// The part of PeerExchange that knows the links, and what both directions share.
 namespace berth::relay {
 
 namespace {
@@ -30,18 +30,18 @@ std::uint64_t draw_life() {
 
 }  // namespace
 
-Across::Across(loop::EventLoop& loop, AcrossHost& host, Options options)
+PeerExchange::PeerExchange(loop::EventLoop& loop, PeerHost& host, Options options)
     : loop_(loop), host_(host), options_(std::move(options)), life_(draw_life()) {
     rules_.set("accept", Rights::Kind::Notify, options_.rules.accept);
     rules_.set("share", Rights::Kind::Notify, options_.rules.share_events);
 }
 
-Across::~Across() = default;
+PeerExchange::~PeerExchange() = default;
 
-void Across::restore(Stored& stored) {
+void PeerExchange::restore(Stored& stored) {
     epoch_ = stored.epoch;
-    for (const Batch::Lane& row : stored.lanes) {
-        lanes_.restore(row);
+    for (const Batch::Cursor& row : stored.cursors) {
+        cursors_.restore(row);
     }
     const std::uint64_t now = host_.wall_ms();
     for (Batch::Outgoing& row : stored.outgoing) {
@@ -65,12 +65,12 @@ void Across::restore(Stored& stored) {
 
 // --- links
 
-Across::Link* Across::find_link(std::uint64_t number) {
+PeerExchange::Link* PeerExchange::find_link(std::uint64_t number) {
     const auto found = links_.find(number);
     return found == links_.end() ? nullptr : found->second.get();
 }
 
-void Across::received(std::uint64_t number, std::string_view frame) {
+void PeerExchange::received(std::uint64_t number, std::string_view frame) {
     const auto mail = wire::decode_mail(frame);
     if (!mail) {
         return log::warning("a controller sends what is not understood", {});
@@ -90,10 +90,10 @@ void Across::received(std::uint64_t number, std::string_view frame) {
             return send_frame(*link, MailKind::Pong, "", "");
         case MailKind::Roster:
             return on_roster(*link, mail->body);
-        case MailKind::Parcels:
-            return on_parcels(*link, *mail);
-        case MailKind::Verdicts:
-            return on_verdicts(mail->peer, mail->body);
+        case MailKind::Envelopes:
+            return on_envelopes(*link, *mail);
+        case MailKind::Receipts:
+            return on_receipts(mail->peer, mail->body);
         case MailKind::Events:
             return on_events(*mail);
         case MailKind::Bounce:
@@ -108,7 +108,7 @@ void Across::received(std::uint64_t number, std::string_view frame) {
 }
 
 // A controller has one link: what it says of itself on a new one ends the one before.
-void Across::on_hello(std::uint64_t number, const wire::MailFrame& mail) {
+void PeerExchange::on_hello(std::uint64_t number, const wire::MailFrame& mail) {
     const auto hello = wire::decode_mail_hello(mail.body);
     if (!hello) {
         return;
@@ -139,7 +139,7 @@ void Across::on_hello(std::uint64_t number, const wire::MailFrame& mail) {
     keep_ticking();
 }
 
-void Across::closed(std::uint64_t number) {
+void PeerExchange::closed(std::uint64_t number) {
     if (links_.erase(number) == 0) {
         return;
     }
@@ -151,7 +151,7 @@ void Across::closed(std::uint64_t number) {
     }
 }
 
-void Across::on_roster(Link& link, std::string_view body) {
+void PeerExchange::on_roster(Link& link, std::string_view body) {
     bool whole = false;
     wire::Roster roster;
     if (!wire::decode_roster(body, whole, roster)) {
@@ -173,7 +173,7 @@ void Across::on_roster(Link& link, std::string_view body) {
 }
 
 // What was sent to an agent before it went away may be lost.
-void Across::set_presence(Link& link, const std::string& agent, Presence presence) {
+void PeerExchange::set_presence(Link& link, const std::string& agent, Presence presence) {
     if (presence == Presence::Gone) {
         link.roster.erase(agent);
     } else {
@@ -191,7 +191,7 @@ void Across::set_presence(Link& link, const std::string& agent, Presence presenc
     }
 }
 
-void Across::on_bounce(Link& link, const wire::MailFrame& mail) {
+void PeerExchange::on_bounce(Link& link, const wire::MailFrame& mail) {
     wire::Cursor cursor(mail.body);
     const auto reason = static_cast<wire::BounceReason>(cursor.whole().value_or(0));
     const std::string agent(mail.peer);
@@ -206,13 +206,16 @@ void Across::on_bounce(Link& link, const wire::MailFrame& mail) {
     }
 }
 
-void Across::send_frame(Link& link, MailKind kind, std::string_view peer, std::string_view body) {
+void PeerExchange::send_frame(Link& link,
+                              MailKind kind,
+                              std::string_view peer,
+                              std::string_view body) {
     std::string frame = wire::encode_mail({kind, link.got, peer, body});
     link.sent += frame.size();
     options_.send(link.number, std::move(frame));
 }
 
-void Across::listen(const std::vector<std::string>& agents) {
+void PeerExchange::listen(const std::vector<std::string>& agents) {
     const std::size_t before = wanted_events_.size();
     for (const std::string& agent : agents) {
         ++wanted_events_[agent];
@@ -222,7 +225,7 @@ void Across::listen(const std::vector<std::string>& agents) {
     }
 }
 
-void Across::unlisten(const std::vector<std::string>& agents) {
+void PeerExchange::unlisten(const std::vector<std::string>& agents) {
     const std::size_t before = wanted_events_.size();
     for (const std::string& agent : agents) {
         const auto found = wanted_events_.find(agent);
@@ -235,7 +238,7 @@ void Across::unlisten(const std::vector<std::string>& agents) {
     }
 }
 
-void Across::send_listen() {
+void PeerExchange::send_listen() {
     std::vector<std::string> names;
     for (const auto& [name, count] : wanted_events_) {
         names.push_back(name);
@@ -249,7 +252,7 @@ void Across::send_listen() {
 // --- time
 
 // Nothing ticks while there is no controller; fast while something is under way.
-void Across::keep_ticking() {
+void PeerExchange::keep_ticking() {
     const bool busy = std::any_of(boxes_.begin(), boxes_.end(), [this](auto& entry) {
         return entry.second->mail.count() != 0 && route(*entry.second) != nullptr;
     });
@@ -264,7 +267,7 @@ void Across::keep_ticking() {
     }
 }
 
-void Across::tick() {
+void PeerExchange::tick() {
     const MonoTime now = loop_.now().mono;
     std::vector<std::uint64_t> silent;
     for (const auto& [number, link] : links_) {
@@ -293,9 +296,9 @@ void Across::tick() {
         }
     }
     if (ticks_ % kTicksPerSweep == 0) {
-        last_lane_ = nullptr;
-        for (Batch::Lane& lane : lanes_.drop_old()) {
-            host_.batch().forgotten.push_back(std::move(lane));
+        last_cursor_ = nullptr;
+        for (Batch::Cursor& cursor : cursors_.drop_old()) {
+            host_.batch().forgotten.push_back(std::move(cursor));
         }
     }
     pump_ = true;
@@ -305,11 +308,11 @@ void Across::tick() {
 
 // --- the disk
 
-void Across::submitted(Batch& batch) {
-    for (Lane* const lane : dirty_) {
-        if (lane->dirty) {
-            lane->dirty = false;
-            batch.lanes.push_back(lane->row);
+void PeerExchange::submitted(Batch& batch) {
+    for (StreamCursor* const cursor : dirty_) {
+        if (cursor->dirty) {
+            cursor->dirty = false;
+            batch.cursors.push_back(cursor->row);
         }
     }
     dirty_.clear();
@@ -317,7 +320,7 @@ void Across::submitted(Batch& batch) {
     turn_ = {};
 }
 
-void Across::stored() {
+void PeerExchange::stored() {
     const Turn turn = std::move(in_flight_);
     in_flight_ = {};
     for (const Added& added : turn.added) {
@@ -327,28 +330,32 @@ void Across::stored() {
             pump_ = true;
         }
     }
-    for (const Due& due : turn.verdicts) {
+    for (const Due& due : turn.receipts) {
         if (due.taken) {
-            due.lane->settled = std::max(due.lane->settled, due.id);
-            --due.lane->on_the_way;
+            due.cursor->settled = std::max(due.cursor->settled, due.id);
+            --due.cursor->on_the_way;
         }
         say(*due.sender,
-            {due.number, due.id, Code::Ok, host_.app_known(due.lane->row.to), std::string_view()});
+            {due.number,
+             due.id,
+             Code::Ok,
+             host_.app_known(due.cursor->row.to),
+             std::string_view()});
     }
 }
 
 // What was taken is taken back, and its sender told to try again later.
-void Across::failed() {
+void PeerExchange::failed() {
     for (Turn* const turn : {&in_flight_, &turn_}) {
         for (const Added& added : turn->added) {
             if (Box* const box = find_box(added.agent)) {
                 (void)box->mail.take_back(*added.from, added.to, added.id);
             }
         }
-        for (const Due& due : turn->verdicts) {
-            due.lane->row.last = due.lane->settled;
-            due.lane->on_the_way = 0;
-            due.lane->dirty = false;
+        for (const Due& due : turn->receipts) {
+            due.cursor->row.last = due.cursor->settled;
+            due.cursor->on_the_way = 0;
+            due.cursor->dirty = false;
             say(*due.sender, {due.number, due.id, Code::Full, false, "the disk refuses it"});
         }
         *turn = {};
@@ -358,7 +365,7 @@ void Across::failed() {
 
 // --- for people
 
-std::vector<OutboxStats> Across::stats() const {
+std::vector<OutboxStats> PeerExchange::stats() const {
     std::vector<OutboxStats> all;
     for (const auto& [name, box] : boxes_) {
         all.push_back({name,
@@ -373,7 +380,7 @@ std::vector<OutboxStats> Across::stats() const {
     return all;
 }
 
-std::size_t Across::drop(const std::string& agent) {
+std::size_t PeerExchange::drop(const std::string& agent) {
     Box* const box = find_box(agent);
     if (box == nullptr) {
         return 0;
@@ -381,7 +388,7 @@ std::size_t Across::drop(const std::string& agent) {
     const std::vector<Outgoing> dropped = box->mail.clear();
     discard(dropped);
     for (const Outgoing& message : dropped) {
-        if (message.kind == ParcelKind::Request) {
+        if (message.kind == EnvelopeKind::Request) {
             end_asked(message.correlation, Code::Stopping, "the operator has dropped it");
         }
     }

@@ -1,10 +1,10 @@
 #include <algorithm>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/base/text.h"
 #include "shared/wire/append.h"
 
-// The part of the Relay that takes messages in: notify, and the keys that were used with it.
+// The part of the Broker that takes messages in: notify, and the keys that were used with it.
 namespace berth::relay {
 
 namespace {
@@ -32,7 +32,7 @@ std::string notified(
 }  // namespace
 
 // "ID" or "AGENT/ID" with our own agent's name.
-Result<std::string_view> Relay::local_target(std::string_view to) const {
+Result<std::string_view> Broker::local_target(std::string_view to) const {
     const std::size_t slash = to.find('/');
     const bool named = slash != std::string_view::npos;
     const std::string_view agent = named ? to.substr(0, slash) : options_.port.agent;
@@ -48,7 +48,7 @@ Result<std::string_view> Relay::local_target(std::string_view to) const {
     return app;
 }
 
-Result<void> Relay::check_room(const Box& box, Parts payload) const {
+Result<void> Broker::check_room(const Box& box, Parts payload) const {
     std::size_t bytes = 0;
     for (const std::string_view part : payload) {
         if (part.empty()) {
@@ -69,7 +69,7 @@ Result<void> Relay::check_room(const Box& box, Parts payload) const {
     return {};
 }
 
-void Relay::on_notify(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_notify(Session& session, const RequestHeader& request, Parts payload) {
     const auto fail_with = [&](const Error& error) {
         refuse(session, request.id, wire::code_of(error), error.message);
     };
@@ -122,9 +122,9 @@ void Relay::on_notify(Session& session, const RequestHeader& request, Parts payl
 }
 
 // A repeated notify gets the answer of the first one, when that is on the disk.
-bool Relay::answer_known(Session& session,
-                         const RequestHeader& request,
-                         const KnownKeys::Fingerprint& key) {
+bool Broker::answer_known(Session& session,
+                          const RequestHeader& request,
+                          const KnownKeys::Fingerprint& key) {
     const KnownKeys::Use* const known = known_.find(key);
     if (known == nullptr) {
         return false;
@@ -142,10 +142,10 @@ bool Relay::answer_known(Session& session,
     return true;
 }
 
-void Relay::remember(Box& sender,
-                     const KnownKeys::Fingerprint& key,
-                     const Batch::Known& known,
-                     bool durable) {
+void Broker::remember(Box& sender,
+                      const KnownKeys::Fingerprint& key,
+                      const Batch::Known& known,
+                      bool durable) {
     learn(sender, key, known);
     if (!durable) {
         return;
@@ -164,7 +164,7 @@ void Relay::remember(Box& sender,
 }
 
 // Each sender's latest keys are remembered, so that a busy one does not make others forgotten.
-void Relay::learn(Box& sender, const KnownKeys::Fingerprint& key, const Batch::Known& known) {
+void Broker::learn(Box& sender, const KnownKeys::Fingerprint& key, const Batch::Known& known) {
     known_.put(key, {known.first_id, known.count});
     sender.keys.emplace_back(key, known.time_ms);
     while (sender.keys.size() > limits_.known_keys ||
@@ -175,7 +175,7 @@ void Relay::learn(Box& sender, const KnownKeys::Fingerprint& key, const Batch::K
 }
 
 // What the disk holds of keys, some at a time: it forgets them in the order of their ids.
-void Relay::note_stored_key(const Batch::Known& known) {
+void Broker::note_stored_key(const Batch::Known& known) {
     constexpr std::size_t kTogether = 1000;
     ++stored_key_count_;
     if (!stored_keys_.empty() && stored_keys_.back().count < kTogether) {
@@ -186,11 +186,11 @@ void Relay::note_stored_key(const Batch::Known& known) {
     }
 }
 
-std::uint64_t Relay::known_for_ms() const {
+std::uint64_t Broker::known_for_ms() const {
     return static_cast<std::uint64_t>(limits_.known_for / std::chrono::milliseconds(1));
 }
 
-void Relay::accept(Box& box, Session& session, const RequestHeader& request, Parts payload) {
+void Broker::accept(Box& box, Session& session, const RequestHeader& request, Parts payload) {
     const std::uint64_t ttl = std::min(request.args.ttl_ms.value_or(0), kLongestMs);
     std::uint64_t id = take_ids(payload.size());
     for (const std::string_view part : payload) {
@@ -205,7 +205,7 @@ void Relay::accept(Box& box, Session& session, const RequestHeader& request, Par
 }
 
 // Into the mailbox, and onto the disk when it is durable.
-void Relay::keep(Box& box, Message message, std::uint64_t ttl_ms) {
+void Broker::keep(Box& box, Message message, std::uint64_t ttl_ms) {
     if (ttl_ms != 0) {
         message.expires = loop_.now().mono + std::chrono::milliseconds(ttl_ms);
     }

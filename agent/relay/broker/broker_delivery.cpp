@@ -1,10 +1,10 @@
 #include <algorithm>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/log/log.h"
 #include "shared/wire/append.h"
 
-// The part of the Relay that gives messages out and takes them away: push, poll, ack, clear.
+// The part of the Broker that gives messages out and takes them away: push, poll, ack, clear.
 namespace berth::relay {
 
 namespace {
@@ -17,7 +17,7 @@ constexpr std::uint64_t kLongestWaitMs = 366ULL * 24 * 3600 * 1000;
 
 // --- giving out
 
-Message* Relay::next(Box& box) {
+Message* Broker::next(Box& box) {
     std::vector<std::uint64_t> expired;
     Message* const message = box.mail.next(stored_id_, loop_.now().mono, expired);
     auto& removals = turn_.batch->removals;
@@ -28,7 +28,7 @@ Message* Relay::next(Box& box) {
     return message;
 }
 
-void Relay::give(Box& box, Message& message, Session& receiver) {
+void Broker::give(Box& box, Message& message, Session& receiver) {
     const MonoTime due = loop_.now().mono + box.redeliver_after;
     box.mail.give(message, receiver.number, due);
     trace_.given(message.id, loop_.now().wall);
@@ -39,7 +39,7 @@ void Relay::give(Box& box, Message& message, Session& receiver) {
     }
 }
 
-void Relay::redeliver_at(Box& box, MonoTime due) {
+void Broker::redeliver_at(Box& box, MonoTime due) {
     box.redelivery_at = due;
     box.redelivery = loop_.at(due, [this, &box] { redeliver(box); });
 }
@@ -54,7 +54,7 @@ bool goes_alone(const Box& box, const Message& message) {
 
 }  // namespace
 
-void Relay::give_out(Box& box) {
+void Broker::give_out(Box& box) {
     while (!box.waiters.empty()) {
         const std::shared_ptr<Waiter> waiter = box.waiters.front();
         if (!serve(box, *waiter)) {
@@ -69,7 +69,7 @@ void Relay::give_out(Box& box) {
     box.next_subscriber = count == 0 ? 0 : (box.next_subscriber + 1) % count;
 }
 
-void Relay::push_to(Box& box, Session& receiver) {
+void Broker::push_to(Box& box, Session& receiver) {
     std::array<std::string_view, 2> parts;
     while (receiver.alone == 0 && receiver.window < limits_.window &&
            receiver.link->backlog() < limits_.backlog) {
@@ -92,7 +92,7 @@ void Relay::push_to(Box& box, Session& receiver) {
     }
 }
 
-bool Relay::serve(Box& box, Waiter& waiter) {
+bool Broker::serve(Box& box, Waiter& waiter) {
     Session* const receiver = find_session(waiter.session);
     if (receiver == nullptr || receiver->deaf) {
         return true;
@@ -142,7 +142,7 @@ bool Relay::serve(Box& box, Waiter& waiter) {
     return true;
 }
 
-void Relay::on_poll(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_poll(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "poll takes no payload");
     }
@@ -173,7 +173,7 @@ void Relay::on_poll(Session& session, const RequestHeader& request, Parts payloa
     answer_stored(session, request, std::move(header), {}, waiter->needs_disk);
 }
 
-void Relay::wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms) {
+void Broker::wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uint64_t wait_ms) {
     const std::uint64_t session = waiter->session;
     const std::uint64_t request = waiter->request;
     waiter->timeout =
@@ -197,7 +197,7 @@ void Relay::wait_for_messages(Box& box, std::shared_ptr<Waiter> waiter, std::uin
     box.waiters.push_back(std::move(waiter));
 }
 
-void Relay::redeliver(Box& box) {
+void Broker::redeliver(Box& box) {
     std::vector<Mailbox::Returned> returned;
     const auto next_due = box.mail.release_due(loop_.now().mono, returned);
     std::vector<std::uint64_t> ids;
@@ -217,7 +217,7 @@ void Relay::redeliver(Box& box) {
 }
 
 // A session has one message less.
-void Relay::let_go(std::uint64_t holder, std::uint64_t id) {
+void Broker::let_go(std::uint64_t holder, std::uint64_t id) {
     if (Session* const session = find_session(holder)) {
         --session->window;
         session->alone = session->alone == id ? 0 : session->alone;
@@ -226,7 +226,7 @@ void Relay::let_go(std::uint64_t holder, std::uint64_t id) {
 
 // These wait again without having been acknowledged: after so many times they are dead letters. A
 // request is none; its asker's time ends it.
-void Relay::failed(Box& box, const std::vector<std::uint64_t>& ids) {
+void Broker::failed(Box& box, const std::vector<std::uint64_t>& ids) {
     if (box.max_attempts == 0) {
         return;
     }
@@ -255,7 +255,7 @@ void Relay::failed(Box& box, const std::vector<std::uint64_t>& ids) {
 
 // --- taking away
 
-bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
+bool Broker::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
     const auto removed = box.mail.remove(id);
     if (!removed) {
         return false;
@@ -271,7 +271,7 @@ bool Relay::take_away(Box& box, std::uint64_t id, TraceOutcome why) {
     return removed->durable;
 }
 
-bool Relay::acknowledge(Session& session, const IdList& ids) {
+bool Broker::acknowledge(Session& session, const IdList& ids) {
     bool needs_disk = false;
     Box& box = *session.box;
     bool any = false;
@@ -287,7 +287,7 @@ bool Relay::acknowledge(Session& session, const IdList& ids) {
     return needs_disk;
 }
 
-void Relay::on_ack(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_ack(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "ack takes no payload");
     }
@@ -296,7 +296,7 @@ void Relay::on_ack(Session& session, const RequestHeader& request, Parts payload
 }
 
 // Whoever says it for the app: the claim is that of the session which has the message.
-void Relay::on_working(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_working(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "working takes no payload");
     }
@@ -312,7 +312,7 @@ void Relay::on_working(Session& session, const RequestHeader& request, Parts pay
     answer(session, header);
 }
 
-void Relay::on_release(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_release(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "release takes no payload");
     }
@@ -375,7 +375,7 @@ std::string counted(std::uint64_t request, std::string_view name, std::uint64_t 
 }  // namespace
 
 // Dead letters wait again, as if they had never been given out, at their old place.
-void Relay::on_resend(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_resend(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "resend takes no payload");
     }
@@ -404,7 +404,7 @@ void Relay::on_resend(Session& session, const RequestHeader& request, Parts payl
     answer_stored(session, request, counted(request.id, "resent", count), {}, needs_disk);
 }
 
-void Relay::on_drop(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_drop(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "drop takes no payload");
     }
@@ -429,7 +429,7 @@ void Relay::on_drop(Session& session, const RequestHeader& request, Parts payloa
     answer_stored(session, request, counted(request.id, "removed", count), {}, needs_disk);
 }
 
-void Relay::on_clear(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_clear(Session& session, const RequestHeader& request, Parts payload) {
     if (!payload.empty()) {
         return refuse(session, request.id, Code::Malformed, "clear takes no payload");
     }

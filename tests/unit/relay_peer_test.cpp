@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/peer/across.h"
+#include "agent/relay/peer/exchange.h"
 #include "shared/wire/append.h"
 
 // Messages between agents: what they say to each other, and two agents whose network loses things.
@@ -17,72 +17,72 @@ using wire::MailKind;
 
 namespace {
 
-Parcel sample() {
-    Parcel parcel;
-    parcel.lane = 3;
-    parcel.id = 70'000;
-    parcel.before = 69'999;
-    parcel.from = "a";
-    parcel.to = "b.2";
-    parcel.time_ms = 1'795'718'005'771;
-    parcel.ttl_ms = 5;
-    parcel.durable = true;
-    parcel.payload = "\x01";
-    return parcel;
+Envelope sample() {
+    Envelope envelope;
+    envelope.stream = 3;
+    envelope.id = 70'000;
+    envelope.before = 69'999;
+    envelope.from = "a";
+    envelope.to = "b.2";
+    envelope.time_ms = 1'795'718'005'771;
+    envelope.ttl_ms = 5;
+    envelope.durable = true;
+    envelope.payload = "\x01";
+    return envelope;
 }
 
-std::string packed(const Parcel& parcel) {
+std::string packed(const Envelope& envelope) {
     std::string body;
-    begin_parcels(body, {"epoch", 7});
-    append_parcel(body, parcel);
+    begin_envelopes(body, {"epoch", 7});
+    append_envelope(body, envelope);
     return body;
 }
 
 }  // namespace
 
-TEST_CASE("parcels come out as they went in, whole or not at all", "[across]") {
-    Parcel parcel = sample();
-    const std::string body = packed(parcel) + packed(parcel).substr(7);
-    const auto read = read_parcels(body);
+TEST_CASE("envelopes come out as they went in, whole or not at all", "[peer]") {
+    Envelope envelope = sample();
+    const std::string body = packed(envelope) + packed(envelope).substr(7);
+    const auto read = read_envelopes(body);
     REQUIRE(read);
     CHECK(read->origin.epoch == "epoch");
     CHECK(read->origin.life == 7);
-    REQUIRE(read->parcels.size() == 2);
-    const Parcel& got = read->parcels[1];
-    CHECK(got.lane == 3);
+    REQUIRE(read->envelopes.size() == 2);
+    const Envelope& got = read->envelopes[1];
+    CHECK(got.stream == 3);
     CHECK(got.id == 70'000);
     CHECK(got.before == 69'999);
     CHECK(got.from == "a");
     CHECK(got.to == "b.2");
-    CHECK(got.time_ms == parcel.time_ms);
+    CHECK(got.time_ms == envelope.time_ms);
     CHECK(got.ttl_ms == 5);
     CHECK(got.durable);
     CHECK(got.payload == "\x01");
-    const std::size_t first = packed(parcel).size();
+    const std::size_t first = packed(envelope).size();
     for (std::size_t size = 0; size < body.size(); ++size) {
         const bool whole = size == first || size == 7;  // none, or one of them
-        CHECK(read_parcels(std::string_view(body).substr(0, size)).has_value() == whole);
+        CHECK(read_envelopes(std::string_view(body).substr(0, size)).has_value() == whole);
     }
 }
 
-TEST_CASE("parcels that no agent sends are malformed", "[across]") {
+TEST_CASE("envelopes that no agent sends are malformed", "[peer]") {
     const auto broken = [](auto change) {
-        Parcel parcel = sample();
-        change(parcel);
-        return !read_parcels(packed(parcel));
+        Envelope envelope = sample();
+        change(envelope);
+        return !read_envelopes(packed(envelope));
     };
-    CHECK_FALSE(broken([](Parcel&) {}));
-    CHECK(broken([](Parcel& p) { p.from = "other/a"; }));
-    CHECK(broken([](Parcel& p) { p.to = "../b"; }));
-    CHECK(broken([](Parcel& p) { p.to = ""; }));
-    CHECK(broken([](Parcel& p) { p.id = 0; }));
-    CHECK(broken([](Parcel& p) { p.id = ~0ULL; }));
-    CHECK(broken([](Parcel& p) { p.before = p.id; }));
-    CHECK(broken([](Parcel& p) { p.payload = ""; }));
-    CHECK(broken([](Parcel& p) { p.correlation = 1; }));
-    CHECK(broken([](Parcel& p) { p.kind = ParcelKind::Request; }));
-    CHECK(broken([](Parcel& p) { p.kind = static_cast<ParcelKind>(3); }));
-    const auto event = [](const FarEvent& one) {
+    CHECK_FALSE(broken([](Envelope&) {}));
+    CHECK(broken([](Envelope& p) { p.from = "other/a"; }));
+    CHECK(broken([](Envelope& p) { p.to = "../b"; }));
+    CHECK(broken([](Envelope& p) { p.to = ""; }));
+    CHECK(broken([](Envelope& p) { p.id = 0; }));
+    CHECK(broken([](Envelope& p) { p.id = ~0ULL; }));
+    CHECK(broken([](Envelope& p) { p.before = p.id; }));
+    CHECK(broken([](Envelope& p) { p.payload = ""; }));
+    CHECK(broken([](Envelope& p) { p.correlation = 1; }));
+    CHECK(broken([](Envelope& p) { p.kind = EnvelopeKind::Request; }));
+    CHECK(broken([](Envelope& p) { p.kind = static_cast<EnvelopeKind>(3); }));
+    const auto event = [](const PeerEvent& one) {
         std::string body;
         append_event(body, one);
         return body;
@@ -93,50 +93,50 @@ TEST_CASE("parcels that no agent sends are malformed", "[across]") {
     CHECK(read_events(good + good)->at(1).payload == "p");
 }
 
-TEST_CASE("a lane takes the next one, knows what it has, and sees gaps", "[across]") {
-    Lanes lanes(10);
-    Lane& lane = lanes.need("house", "e", "a", "b");
-    CHECK(Lanes::place(lane, 5, 0) == Lanes::Place::Next);
-    lane.row.last = 5;
-    CHECK(Lanes::place(lane, 5, 0) == Lanes::Place::Known);
-    CHECK(Lanes::place(lane, 9, 7) == Lanes::Place::Gap);
-    CHECK(Lanes::place(lane, 7, 5) == Lanes::Place::Next);
-    CHECK(Lanes::place(lane, 7, 3) == Lanes::Place::Next);
-    CHECK(lanes.need("house", "other epoch", "a", "b").row.last == 0);
-    CHECK(lanes.need("other", "e", "a", "b").row.last == 0);
-    lane.row.used_ms = 100;
-    lane.on_the_way = 1;
+TEST_CASE("a cursor takes the next one, knows what it has, and sees gaps", "[peer]") {
+    StreamCursors cursors(10);
+    StreamCursor& cursor = cursors.need("house", "e", "a", "b");
+    CHECK(StreamCursors::place(cursor, 5, 0) == StreamCursors::Place::Next);
+    cursor.row.last = 5;
+    CHECK(StreamCursors::place(cursor, 5, 0) == StreamCursors::Place::Known);
+    CHECK(StreamCursors::place(cursor, 9, 7) == StreamCursors::Place::Gap);
+    CHECK(StreamCursors::place(cursor, 7, 5) == StreamCursors::Place::Next);
+    CHECK(StreamCursors::place(cursor, 7, 3) == StreamCursors::Place::Next);
+    CHECK(cursors.need("house", "other epoch", "a", "b").row.last == 0);
+    CHECK(cursors.need("other", "e", "a", "b").row.last == 0);
+    cursor.row.used_ms = 100;
+    cursor.on_the_way = 1;
     for (std::uint64_t i = 0; i < 20; ++i) {
-        lanes.need("house", "e", "a", "x" + std::to_string(i)).row.used_ms = 200 + i;
+        cursors.need("house", "e", "a", "x" + std::to_string(i)).row.used_ms = 200 + i;
     }
-    const auto dropped = lanes.drop_old();
-    CHECK(lanes.size() <= 10 + 2);
-    CHECK(lanes.need("house", "e", "a", "b").row.last == 5);  // something of it is on its way
-    CHECK(dropped.size() + lanes.size() == 23);
+    const auto dropped = cursors.drop_old();
+    CHECK(cursors.size() <= 10 + 2);
+    CHECK(cursors.need("house", "e", "a", "b").row.last == 5);  // something of it is on its way
+    CHECK(dropped.size() + cursors.size() == 23);
 }
 
 namespace {
 
 // An agent without its apps: takes what comes into a list, its disk is a pair of vectors.
-struct Agent : AcrossHost {
+struct Agent : PeerHost {
     Agent(loop::EventLoop& loop_in, const std::string& name_in) : loop(loop_in), name(name_in) {
         disk.epoch = "epoch of " + name;
         start();
     }
 
     void start() {
-        across.reset();
+        exchange.reset();
 
         now = std::make_unique<Batch>();
-        Across::Options options;
+        PeerExchange::Options options;
         options.agent = name;
         options.send = [this](std::uint64_t, std::string frame) {
             out.push_back(std::move(frame));
         };
         options.close = [](std::uint64_t) {};
         Stored copy = disk;
-        across = std::make_unique<Across>(loop, *this, std::move(options));
-        across->restore(copy);
+        exchange = std::make_unique<PeerExchange>(loop, *this, std::move(options));
+        exchange->restore(copy);
     }
 
     Result<std::uint64_t> deliver(const Arrival& arrival) override {
@@ -166,25 +166,25 @@ struct Agent : AcrossHost {
 
     void tell(std::uint64_t, std::span<const std::string_view>) override {}
 
-    void far_event(std::string_view, const FarEvent&) override {}
+    void peer_event(std::string_view, const PeerEvent&) override {}
 
     void send_number(int number) {
-        Across::Letter letter;
+        PeerExchange::Letter letter;
         letter.from = std::make_shared<const std::string>("a");
         letter.id = next_id++;
         letter.durable = true;
         const std::string payload = std::to_string(number);
         letter.payload = payload;
-        across->send({"to", "b"}, letter);
+        exchange->send({"to", "b"}, letter);
     }
 
     // The disk takes this turn's batch, or refuses it.
     void write(bool works) {
-        across->submitted(*now);
+        exchange->submitted(*now);
         const std::unique_ptr<Batch> batch = std::exchange(now, std::make_unique<Batch>());
         if (!works) {
             now->sent = batch->sent;
-            across->failed();
+            exchange->failed();
             return;
         }
         for (const Batch::Insert& row : batch->inserts) {
@@ -196,28 +196,28 @@ struct Agent : AcrossHost {
         std::erase_if(disk.outgoing, [&](const Batch::Outgoing& row) {
             return std::find(batch->sent.begin(), batch->sent.end(), row.id) != batch->sent.end();
         });
-        for (const Batch::Lane& row : batch->lanes) {
-            std::erase_if(disk.lanes, [&](const Batch::Lane& old) {
+        for (const Batch::Cursor& row : batch->cursors) {
+            std::erase_if(disk.cursors, [&](const Batch::Cursor& old) {
                 return old.agent == row.agent && old.epoch == row.epoch && old.from == row.from &&
                        old.to == row.to;
             });
-            disk.lanes.push_back(row);
+            disk.cursors.push_back(row);
         }
-        across->stored();
+        exchange->stored();
     }
 
     void greet(std::uint64_t link, const std::string& other) {
         const std::string hello = wire::encode_mail_hello({"controller", name});
-        across->received(link, wire::encode_mail({MailKind::Hello, 0, "", hello}));
+        exchange->received(link, wire::encode_mail({MailKind::Hello, 0, "", hello}));
         const std::string roster = wire::encode_roster(true, {{other, wire::Presence::Connected}});
-        across->received(link, wire::encode_mail({MailKind::Roster, 0, "", roster}));
+        exchange->received(link, wire::encode_mail({MailKind::Roster, 0, "", roster}));
     }
 
     loop::EventLoop& loop;
     std::string name;
     Stored disk;
     std::unique_ptr<Batch> now;
-    std::unique_ptr<Across> across;
+    std::unique_ptr<PeerExchange> exchange;
     std::deque<std::string> out;
     std::uint64_t next_id = 1;
     bool full = false;
@@ -238,23 +238,23 @@ struct World {
             one.out.pop_front();
             const auto mail = wire::decode_mail(frame);
             REQUIRE(mail);
-            if (mail->kind != MailKind::Parcels && mail->kind != MailKind::Verdicts) {
+            if (mail->kind != MailKind::Envelopes && mail->kind != MailKind::Receipts) {
                 continue;
             }
             if (happens(losses)) {
                 // The controller says so, mostly; else the sender has to find out.
                 std::string body;
                 wire::append_whole(body, 2);
-                if (mail->kind == MailKind::Parcels && happens(90)) {
-                    one.across->received(
+                if (mail->kind == MailKind::Envelopes && happens(90)) {
+                    one.exchange->received(
                         links, wire::encode_mail({MailKind::Bounce, 0, mail->peer, body}));
                 }
                 continue;
             }
             const std::string passed = wire::encode_mail({mail->kind, 0, one.name, mail->body});
-            other.across->received(links, passed);
+            other.exchange->received(links, passed);
             if (happens(25)) {
-                other.across->received(links, passed);
+                other.exchange->received(links, passed);
             }
         }
     }
@@ -274,7 +274,7 @@ std::vector<int> taken(const Agent& agent) {
 
 }  // namespace
 
-TEST_CASE("each message is stored once and in order, whatever gets lost between", "[across]") {
+TEST_CASE("each message is stored once and in order, whatever gets lost between", "[peer]") {
     const unsigned seed = GENERATE(1U, 2U, 3U, 4U, 5U, 6U);
     CAPTURE(seed);
     const auto loop = std::move(*loop::EventLoop::create());
@@ -309,9 +309,9 @@ TEST_CASE("each message is stored once and in order, whatever gets lost between"
         from.write(from_works);
         next -= from_works ? 0 : static_cast<int>(unsure);
         to.write(calm || !world.happens(3));
-        (void)from.across->end_turn();
+        (void)from.exchange->end_turn();
         world.carry(from, to, calm ? 0 : 10);
-        (void)to.across->end_turn();
+        (void)to.exchange->end_turn();
         world.carry(to, from, calm ? 0 : 10);
         (void)loop->turn(to.full ? 1ms : 0ms);
     }
@@ -320,7 +320,7 @@ TEST_CASE("each message is stored once and in order, whatever gets lost between"
     CHECK(taken(to) == expected);
 }
 
-TEST_CASE("a stream that is full holds up no other", "[across]") {
+TEST_CASE("a stream that is full holds up no other", "[peer]") {
     const auto loop = std::move(*loop::EventLoop::create());
     std::size_t total = 0;
     std::uint64_t numbers = 0;
@@ -338,46 +338,46 @@ TEST_CASE("a stream that is full holds up no other", "[across]") {
     const MonoTime now{};
     const auto first = box.next(0, now, expired);
     REQUIRE(first);
-    CHECK(first->parcel.to == "even");
-    CHECK(first->parcel.before == 0);
-    CHECK(box.next(0, now, expired)->parcel.before == 2);
-    box.again_later(first->parcel.lane, now);
-    CHECK_FALSE(box.settle(first->parcel.lane, 2));  // of an attempt that does not count
+    CHECK(first->envelope.to == "even");
+    CHECK(first->envelope.before == 0);
+    CHECK(box.next(0, now, expired)->envelope.before == 2);
+    box.again_later(first->envelope.stream, now);
+    CHECK_FALSE(box.settle(first->envelope.stream, 2));  // of an attempt that does not count
     std::vector<std::uint64_t> ids;
     while (const auto due = box.next(0, now, expired)) {
-        ids.push_back(due->parcel.id);
+        ids.push_back(due->envelope.id);
     }
     CHECK(ids == std::vector<std::uint64_t>{1, 3, 5});
     CHECK(box.unblock(now).has_value());
     CHECK_FALSE(box.unblock(now + 10s).has_value());
     const auto again = box.next(0, now, expired);
-    CHECK(again->parcel.id == 2);
-    CHECK(again->parcel.lane != first->parcel.lane);
-    CHECK(box.settle(again->parcel.lane, 2));
-    CHECK_FALSE(box.settle(again->parcel.lane, 4));  // not sent yet
+    CHECK(again->envelope.id == 2);
+    CHECK(again->envelope.stream != first->envelope.stream);
+    CHECK(box.settle(again->envelope.stream, 2));
+    CHECK_FALSE(box.settle(again->envelope.stream, 4));  // not sent yet
     CHECK(box.count() == 5);
     CHECK(box.clear().size() == 5);
     CHECK(total == 0);
     CHECK(box.in_flight() == 0);
 }
 
-TEST_CASE("nothing that comes over a link does harm", "[across]") {
+TEST_CASE("nothing that comes over a link does harm", "[peer]") {
     const auto loop = std::move(*loop::EventLoop::create());
     Agent agent(*loop, "agent");
     agent.greet(1, "from");
     std::mt19937 chance(7);
-    Parcel parcel = sample();
+    Envelope envelope = sample();
     for (int i = 0; i < 20'000; ++i) {
-        parcel.id = 1 + chance() % 100;
-        parcel.before = chance() % parcel.id;
+        envelope.id = 1 + chance() % 100;
+        envelope.before = chance() % envelope.id;
         std::string body;
         switch (chance() % 3) {
             case 0:
-                body = packed(parcel);
+                body = packed(envelope);
                 break;
             case 1:
-                begin_verdicts(body, {"epoch of agent", chance()});
-                append_verdict(body, {chance() % 9, chance() % 9, Code::Ok, true, "why"});
+                begin_receipts(body, {"epoch of agent", chance()});
+                append_receipt(body, {chance() % 9, chance() % 9, Code::Ok, true, "why"});
                 break;
             default:
                 append_event(body, {1, "type", "a", 1, "payload"});
@@ -391,16 +391,17 @@ TEST_CASE("nothing that comes over a link does harm", "[across]") {
         if (chance() % 4 == 0) {
             frame[chance() % frame.size()] = static_cast<char>(chance());
         }
-        agent.across->received(1 + chance() % 2, frame);
-        (void)agent.across->end_turn();
+        agent.exchange->received(1 + chance() % 2, frame);
+        (void)agent.exchange->end_turn();
         agent.write(chance() % 2 == 0);
         agent.out.clear();
     }
     agent.greet(3, "from");  // and it still takes what is right
     const std::size_t before = agent.disk.messages.size();
-    parcel = sample();
-    parcel.before = 0;
-    agent.across->received(3, wire::encode_mail({MailKind::Parcels, 0, "new", packed(parcel)}));
+    envelope = sample();
+    envelope.before = 0;
+    agent.exchange->received(3,
+                             wire::encode_mail({MailKind::Envelopes, 0, "new", packed(envelope)}));
     agent.write(true);
     CHECK(agent.disk.messages.size() == before + 1);
 }

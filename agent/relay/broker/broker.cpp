@@ -1,4 +1,4 @@
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 
 #include <algorithm>
 #include <array>
@@ -15,9 +15,9 @@ constexpr std::size_t kBurst =
 
 }  // namespace
 
-Result<std::unique_ptr<Relay>> Relay::create(loop::EventLoop& loop, Options options) {
-    std::unique_ptr<Relay> relay(new Relay(loop, std::move(options)));
-    Relay& self = *relay;
+Result<std::unique_ptr<Broker>> Broker::create(loop::EventLoop& loop, Options options) {
+    std::unique_ptr<Broker> relay(new Broker(loop, std::move(options)));
+    Broker& self = *relay;
     Stored stored;
     BERTH_TRY(self.journal_,
               Journal::open(self.options_.journal,
@@ -35,7 +35,7 @@ Result<std::unique_ptr<Relay>> Relay::create(loop::EventLoop& loop, Options opti
     return relay;
 }
 
-Relay::Relay(loop::EventLoop& loop, Options options)
+Broker::Broker(loop::EventLoop& loop, Options options)
     : loop_(loop),
       booted_(loop.now().wall - loop.now().boot),
       options_(std::move(options)),
@@ -44,7 +44,7 @@ Relay::Relay(loop::EventLoop& loop, Options options)
       trimmer_(loop, kBurst),
       hook_(loop.before_sleep([this] { return end_turn(); })) {}
 
-Relay::~Relay() {
+Broker::~Broker() {
     poster_->close();
     hook_.reset();
     if (journal_ != nullptr && !turn_.batch->empty()) {
@@ -54,7 +54,7 @@ Relay::~Relay() {
 }
 
 // Everything counts as given out before: whether it was, nobody knows after a crash.
-void Relay::restore(Stored stored) {
+void Broker::restore(Stored stored) {
     const std::uint64_t now = now_ms();
     ids_.begin_at(stored.next_id);
     for (Batch::Insert& row : stored.messages) {
@@ -96,23 +96,23 @@ void Relay::restore(Stored stored) {
     for (const Batch::Outgoing& row : stored.outgoing) {
         ids_.used(row.id);
     }
-    make_across(stored);
+    make_exchange(stored);
     requests_.begin_at(ids_.next() << 8U);
     (void)take_ids(0);
 }
 
-std::uint64_t Relay::now_ms() const {
+std::uint64_t Broker::now_ms() const {
     return static_cast<std::uint64_t>(loop_.now().wall.time_since_epoch() /
                                       std::chrono::milliseconds(1));
 }
 
 // The same while nobody sets the clock: a jump makes no key older than it is.
-std::uint64_t Relay::key_time_ms() const {
+std::uint64_t Broker::key_time_ms() const {
     return static_cast<std::uint64_t>((booted_ + loop_.now().boot).time_since_epoch() /
                                       std::chrono::milliseconds(1));
 }
 
-std::uint64_t Relay::take_ids(std::size_t count) {
+std::uint64_t Broker::take_ids(std::size_t count) {
     const std::uint64_t first = ids_.take(count);
     if (const auto reserved = ids_.reserve()) {
         turn_.batch->next_id = *reserved;
@@ -122,7 +122,7 @@ std::uint64_t Relay::take_ids(std::size_t count) {
 
 // --- sessions
 
-Session& Relay::connected(Link& link) {
+Session& Broker::connected(Link& link) {
     auto session = std::make_unique<Session>();
     session->number = next_session_++;
     session->link = &link;
@@ -131,13 +131,13 @@ Session& Relay::connected(Link& link) {
     return made;
 }
 
-Session* Relay::find_session(std::uint64_t number) {
+Session* Broker::find_session(std::uint64_t number) {
     const auto found = sessions_.find(number);
     return found == sessions_.end() ? nullptr : found->second.get();
 }
 
 // What is pushed to a session that has said hello.
-void Relay::subscribe(Session& session, bool messages, bool events) {
+void Broker::subscribe(Session& session, bool messages, bool events) {
     messages = messages && !session.deaf;
     events = events && !session.deaf;
     if (session.listening != events) {
@@ -159,7 +159,7 @@ void Relay::subscribe(Session& session, bool messages, bool events) {
     }
 }
 
-void Relay::deafened(Session& session) {
+void Broker::deafened(Session& session) {
     session.deaf = true;
     subscribe(session, /*messages=*/false, /*events=*/false);
     want_far_events(session, {});
@@ -171,9 +171,9 @@ void Relay::deafened(Session& session) {
 }
 
 // What it held waits again, what it waited for is forgotten.
-void Relay::disconnected(Session& session) {
+void Broker::disconnected(Session& session) {
     deafened(session);
-    across_->session_ended(session.number);
+    exchange_->session_ended(session.number);
     if (Box* const box = session.box; box != nullptr) {
         --box->sessions;
         if (session.window > 0) {
@@ -187,7 +187,7 @@ void Relay::disconnected(Session& session) {
     sessions_.erase(session.number);
 }
 
-void Relay::drained(Session& session) {
+void Broker::drained(Session& session) {
     if (session.subscribed) {
         touch(*session.box);
     }
@@ -223,31 +223,31 @@ consteval auto by_verb(const std::array<Row, N>& rows) {
 
 }  // namespace
 
-Relay::Handler Relay::handler_of(Verb verb) {
+Broker::Handler Broker::handler_of(Verb verb) {
     struct Row {
         Verb verb;
         Handler handler;
     };
 
     static constexpr auto kRows = std::to_array<Row>({
-        {Verb::Hello, &Relay::on_hello},     {Verb::Ping, &Relay::on_ping},
-        {Verb::Version, &Relay::on_version}, {Verb::List, &Relay::on_list},
-        {Verb::Notify, &Relay::on_notify},   {Verb::Poll, &Relay::on_poll},
-        {Verb::Ack, &Relay::on_ack},         {Verb::Clear, &Relay::on_clear},
-        {Verb::Request, &Relay::on_request}, {Verb::Respond, &Relay::on_respond},
-        {Verb::Raise, &Relay::on_raise},     {Verb::Start, &Relay::on_control},
-        {Verb::Stop, &Relay::on_control},    {Verb::Restart, &Relay::on_control},
-        {Verb::IsRunning, &Relay::on_facts}, {Verb::IsAvailable, &Relay::on_facts},
-        {Verb::Status, &Relay::on_facts},    {Verb::Config, &Relay::on_config},
-        {Verb::Working, &Relay::on_working}, {Verb::Release, &Relay::on_release},
-        {Verb::Resend, &Relay::on_resend},   {Verb::Drop, &Relay::on_drop},
+        {Verb::Hello, &Broker::on_hello},     {Verb::Ping, &Broker::on_ping},
+        {Verb::Version, &Broker::on_version}, {Verb::List, &Broker::on_list},
+        {Verb::Notify, &Broker::on_notify},   {Verb::Poll, &Broker::on_poll},
+        {Verb::Ack, &Broker::on_ack},         {Verb::Clear, &Broker::on_clear},
+        {Verb::Request, &Broker::on_request}, {Verb::Respond, &Broker::on_respond},
+        {Verb::Raise, &Broker::on_raise},     {Verb::Start, &Broker::on_control},
+        {Verb::Stop, &Broker::on_control},    {Verb::Restart, &Broker::on_control},
+        {Verb::IsRunning, &Broker::on_facts}, {Verb::IsAvailable, &Broker::on_facts},
+        {Verb::Status, &Broker::on_facts},    {Verb::Config, &Broker::on_config},
+        {Verb::Working, &Broker::on_working}, {Verb::Release, &Broker::on_release},
+        {Verb::Resend, &Broker::on_resend},   {Verb::Drop, &Broker::on_drop},
     });
     static_assert(each_verb_once(kRows), "every verb has its handler, and none has two");
     static constexpr auto kHandlers = by_verb(kRows);
     return kHandlers.at(static_cast<std::size_t>(verb));
 }
 
-void Relay::received(Session& session, Parts parts) {
+void Broker::received(Session& session, Parts parts) {
     RequestHeader request;
     const auto read = read_request(parts[0], request);
     if (session.box == nullptr && (!read || request.verb != Verb::Hello)) {
@@ -262,7 +262,7 @@ void Relay::received(Session& session, Parts parts) {
     (this->*handler_of(request.verb))(session, request, parts.subspan(1));
 }
 
-void Relay::too_large(Session& session, std::string_view header) {
+void Broker::too_large(Session& session, std::string_view header) {
     RequestHeader request;
     (void)read_request(header, request);  // for its id; nothing of it is done
     if (session.box == nullptr) {
@@ -274,7 +274,7 @@ void Relay::too_large(Session& session, std::string_view header) {
            "a header is at most 64 KiB, a payload 64 MiB, a request 65 MiB in 10,000 payloads");
 }
 
-void Relay::answer(Session& session, std::string_view header, std::span<const Payload> payloads) {
+void Broker::answer(Session& session, std::string_view header, std::span<const Payload> payloads) {
     std::vector<std::string_view> parts;
     parts.reserve(payloads.size() + 1);
     parts.push_back(header);
@@ -284,24 +284,24 @@ void Relay::answer(Session& session, std::string_view header, std::span<const Pa
     session.link->send(parts);
 }
 
-void Relay::refuse(Session& session, std::uint64_t request, Code code, std::string_view why) {
+void Broker::refuse(Session& session, std::uint64_t request, Code code, std::string_view why) {
     const std::string header = error_header(request, code, why);
     const std::string_view part = header;
     session.link->send({&part, 1});
 }
 
-void Relay::answer_stored(Session& session,
-                          const RequestHeader& request,
-                          std::string header,
-                          std::vector<Payload> payloads,
-                          bool needs_disk) {
+void Broker::answer_stored(Session& session,
+                           const RequestHeader& request,
+                           std::string header,
+                           std::vector<Payload> payloads,
+                           bool needs_disk) {
     if (!needs_disk) {
         return answer(session, header, payloads);
     }
     turn_.answers.push_back({session.number, request.id, std::move(header), std::move(payloads)});
 }
 
-void Relay::begin_stop() {
+void Broker::begin_stop() {
     stopping_ = true;
     for (auto& [name, box] : boxes_) {
         for (const std::shared_ptr<Waiter>& waiter : box->waiters) {
@@ -314,17 +314,17 @@ void Relay::begin_stop() {
     while (const auto correlation = requests_.any()) {
         end_request(*correlation, Code::Stopping, "the agent is stopping");
     }
-    across_->begin_stop();
+    exchange_->begin_stop();
 }
 
 // --- boxes
 
-Box* Relay::find_box(std::string_view app) {
+Box* Broker::find_box(std::string_view app) {
     const auto found = boxes_.find(app);
     return found == boxes_.end() ? nullptr : found->second.get();
 }
 
-Result<Box*> Relay::need_box(std::string_view app) {
+Result<Box*> Broker::need_box(std::string_view app) {
     if (Box* const box = find_box(app)) {
         return box;
     }
@@ -343,7 +343,7 @@ Result<Box*> Relay::need_box(std::string_view app) {
 }
 
 // Forgets mailboxes that nobody has anything in or to do with, and those whose keys are too old.
-void Relay::sweep_boxes() {
+void Broker::sweep_boxes() {
     const std::uint64_t now = key_time_ms();
     std::erase_if(boxes_, [this, now](const auto& entry) {
         const Box& box = *entry.second;
@@ -359,7 +359,7 @@ void Relay::sweep_boxes() {
     });
 }
 
-void Relay::touch(Box& box) {
+void Broker::touch(Box& box) {
     if (!box.touched) {
         box.touched = true;
         touched_.push_back(&box);
@@ -368,7 +368,7 @@ void Relay::touch(Box& box) {
 
 // --- what is known of apps
 
-void Relay::apps_changed(std::vector<AppFacts> changed, const std::vector<std::string>& removed) {
+void Broker::apps_changed(std::vector<AppFacts> changed, const std::vector<std::string>& removed) {
     for (AppFacts& app : changed) {
         rights_.set(app.id, Rights::Kind::Control, app.may_control);
         rights_.set(app.id, Rights::Kind::Notify, app.may_notify);
@@ -388,19 +388,19 @@ void Relay::apps_changed(std::vector<AppFacts> changed, const std::vector<std::s
 }
 
 // How its messages are given out, by the app's descriptor.
-void Relay::settle(Box& box) const {
+void Broker::settle(Box& box) const {
     const AppFacts* const app = facts(*box.mail.app());
     const auto own = app != nullptr ? app->redeliver_after : std::nullopt;
     box.redeliver_after = own.value_or(limits_.redelivery);
     box.max_attempts = app != nullptr ? app->max_attempts : 0;
 }
 
-const AppFacts* Relay::facts(std::string_view app) const {
+const AppFacts* Broker::facts(std::string_view app) const {
     const auto found = apps_.find(app);
     return found == apps_.end() ? nullptr : &found->second;
 }
 
-bool Relay::is_known(std::string_view app) const {
+bool Broker::is_known(std::string_view app) const {
     const auto found = boxes_.find(app);
     return facts(app) != nullptr || (found != boxes_.end() && found->second->seen);
 }

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "agent/relay/disk/journal.h"
-#include "agent/relay/peer/parcel.h"
+#include "agent/relay/peer/envelope.h"
 
 namespace berth::relay {
 
 // What has been taken of one stream: from one app of another agent to one of ours.
-struct Lane {
-    Batch::Lane row;             // `last`: the newest id that was taken or refused
+struct StreamCursor {
+    Batch::Cursor row;           // `last`: the newest id that was taken or refused
     std::uint64_t settled = 0;   // what is taken up to it is on the disk, or need not be
     std::size_t on_the_way = 0;  // taken, not on the disk yet
     std::uint64_t refused = 0;   // the last one that was not taken for good, with
@@ -25,34 +25,34 @@ struct Lane {
 // All streams that come to this agent. Pure: no clock, no socket, no disk. A stream that was not
 // used for long is forgotten when there are too many; what its sender then still sends again would
 // come twice.
-class Lanes {
+class StreamCursors {
 public:
-    explicit Lanes(std::size_t most = 100'000) : most_(most) {}
+    explicit StreamCursors(std::size_t most = 100'000) : most_(most) {}
 
     // What the disk knows.
-    void restore(const Batch::Lane& row);
+    void restore(const Batch::Cursor& row);
 
     // References stay valid until drop_old().
-    Lane& need(std::string_view agent,
-               std::string_view epoch,
-               std::string_view from,
-               std::string_view to);
+    StreamCursor& need(std::string_view agent,
+                       std::string_view epoch,
+                       std::string_view from,
+                       std::string_view to);
 
     // Where an id stands: the next one; taken or refused before; or one before it is missing.
     enum class Place : std::uint8_t { Next, Known, Gap };
-    static Place place(const Lane& lane, std::uint64_t id, std::uint64_t before);
+    static Place place(const StreamCursor& cursor, std::uint64_t id, std::uint64_t before);
 
     // Keeps the `most` that were used last; of the others, those that nothing is on the way to.
     // Gives those that are forgotten, for the disk.
-    std::vector<Batch::Lane> drop_old();
+    std::vector<Batch::Cursor> drop_old();
 
-    [[nodiscard]] std::size_t size() const { return lanes_.size(); }
+    [[nodiscard]] std::size_t size() const { return cursors_.size(); }
 
 private:
     using Key = std::array<std::string, 4>;
 
     std::size_t most_;
-    std::map<Key, Lane> lanes_;
+    std::map<Key, StreamCursor> cursors_;
 };
 
 }  // namespace berth::relay

@@ -1,10 +1,10 @@
 #include <algorithm>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/base/text.h"
 #include "shared/wire/append.h"
 
-// The part of the Relay between its own apps and Across, which speaks to other agents.
+// The part of the Broker between its own apps and PeerExchange, which speaks to other agents.
 namespace berth::relay {
 
 namespace {
@@ -13,24 +13,24 @@ constexpr std::uint64_t kLongestTtlMs = 366ULL * 24 * 3600 * 1000;
 
 }  // namespace
 
-void Relay::make_across(Stored& stored) {
-    Across::Options across;
-    across.agent = options_.port.agent;
-    across.box = limits_.mailbox;
-    across.total_bytes = limits_.total_bytes;
-    across.pending_requests = limits_.pending_requests;
-    across.rules = options_.rules;
-    across.send = options_.mail_send ? options_.mail_send : [](std::uint64_t, const auto&) {};
-    across.close = options_.mail_close ? options_.mail_close : [](std::uint64_t) {};
-    AcrossHost& host = *this;
-    across_ = std::make_unique<Across>(loop_, host, std::move(across));
-    across_->restore(stored);
+void Broker::make_exchange(Stored& stored) {
+    PeerExchange::Options exchange;
+    exchange.agent = options_.port.agent;
+    exchange.box = limits_.mailbox;
+    exchange.total_bytes = limits_.total_bytes;
+    exchange.pending_requests = limits_.pending_requests;
+    exchange.rules = options_.rules;
+    exchange.send = options_.mail_send ? options_.mail_send : [](std::uint64_t, const auto&) {};
+    exchange.close = options_.mail_close ? options_.mail_close : [](std::uint64_t) {};
+    PeerHost& host = *this;
+    exchange_ = std::make_unique<PeerExchange>(loop_, host, std::move(exchange));
+    exchange_->restore(stored);
 }
 
 // --- of our apps
 
 // "AGENT/ID" with another agent's name; nothing for what is ours, or nobody's.
-std::optional<Across::Target> Relay::far_target(std::string_view to) const {
+std::optional<PeerExchange::Target> Broker::far_target(std::string_view to) const {
     const std::size_t slash = to.find('/');
     if (slash == std::string_view::npos) {
         return std::nullopt;
@@ -40,13 +40,13 @@ std::optional<Across::Target> Relay::far_target(std::string_view to) const {
     if (agent == options_.port.agent || !is_valid_id(agent) || !is_valid_id(app)) {
         return std::nullopt;
     }
-    return Across::Target{std::string(agent), std::string(app)};
+    return PeerExchange::Target{std::string(agent), std::string(app)};
 }
 
-Result<void> Relay::check_far(const Session& session,
-                              const RequestHeader& request,
-                              const Across::Target& to,
-                              Parts payload) {
+Result<void> Broker::check_far(const Session& session,
+                               const RequestHeader& request,
+                               const PeerExchange::Target& to,
+                               Parts payload) {
     // One that has no descriptor was given its secret by hand; there is nowhere to say more.
     const AppFacts* const sender = session.is_operator ? nullptr : facts(*session.box->mail.app());
     if (sender != nullptr && !sender->may_notify) {
@@ -67,7 +67,7 @@ Result<void> Relay::check_far(const Session& session,
         }
         bytes += part.size();
     }
-    return across_->check_room(to.agent, payload.size(), bytes);
+    return exchange_->check_room(to.agent, payload.size(), bytes);
 }
 
 namespace {
@@ -102,10 +102,10 @@ std::string far_notified(std::uint64_t request,
 
 }  // namespace
 
-void Relay::notify_far(Session& session,
-                       const RequestHeader& request,
-                       const Across::Target& to,
-                       Parts payload) {
+void Broker::notify_far(Session& session,
+                        const RequestHeader& request,
+                        const PeerExchange::Target& to,
+                        Parts payload) {
     const bool durable = request.args.durable.value_or(true);
     const std::string& own = *session.box->mail.app();
     const auto room = check_far(session, request, to, payload);
@@ -116,70 +116,76 @@ void Relay::notify_far(Session& session,
         if (const KnownKeys::Use* const known = known_.find(*key)) {
             const std::uint64_t first = known->first_id;
             const std::uint64_t count = known->count;
-            return answer_stored(
-                session,
-                request,
-                far_notified(
-                    request.id, first, count, across_->reach(to.agent), across_->known(to), true),
-                {},
-                durable && !across_->on_disk(first));
+            return answer_stored(session,
+                                 request,
+                                 far_notified(request.id,
+                                              first,
+                                              count,
+                                              exchange_->reach(to.agent),
+                                              exchange_->known(to),
+                                              true),
+                                 {},
+                                 durable && !exchange_->on_disk(first));
         }
     }
     if (!room) {
         return refuse(session, request.id, wire::code_of(room.error()), room.error().message);
     }
     const std::uint64_t first = take_ids(payload.size());
-    Across::Letter letter;
+    PeerExchange::Letter letter;
     letter.from = session.box->mail.app();
     letter.id = first;
     letter.ttl_ms = std::min(request.args.ttl_ms.value_or(0), kLongestTtlMs);
     letter.durable = durable;
     for (const std::string_view part : payload) {
         letter.payload = part;
-        across_->send(to, letter);
+        exchange_->send(to, letter);
         note_far(to, letter);
         ++letter.id;
     }
     if (key) {
         remember(*session.box, *key, {first, payload.size(), key_time_ms(), key_}, durable);
     }
-    answer_stored(
-        session,
-        request,
-        far_notified(
-            request.id, first, payload.size(), across_->reach(to.agent), across_->known(to), false),
-        {},
-        durable);
+    answer_stored(session,
+                  request,
+                  far_notified(request.id,
+                               first,
+                               payload.size(),
+                               exchange_->reach(to.agent),
+                               exchange_->known(to),
+                               false),
+                  {},
+                  durable);
 }
 
-void Relay::request_far(Session& session,
-                        const RequestHeader& request,
-                        const Across::Target& to,
-                        Parts payload) {
+void Broker::request_far(Session& session,
+                         const RequestHeader& request,
+                         const PeerExchange::Target& to,
+                         Parts payload) {
     auto asked = check_far(session, request, to, payload);
     if (asked) {
-        asked = across_->request(to,
-                                 {session.number, request.id, session.box->mail.app()},
-                                 request_timeout(request.args),
-                                 payload[0]);
+        asked = exchange_->request(to,
+                                   {session.number, request.id, session.box->mail.app()},
+                                   request_timeout(request.args),
+                                   payload[0]);
     }
     if (!asked) {
         refuse(session, request.id, wire::code_of(asked.error()), asked.error().message);
     }
 }
 
-void Relay::want_far_events(Session& session, std::vector<std::string> agents) {
+void Broker::want_far_events(Session& session, std::vector<std::string> agents) {
     if (agents == session.far_events) {
         return;
     }
-    across_->listen(agents);
-    across_->unlisten(session.far_events);
+    exchange_->listen(agents);
+    exchange_->unlisten(session.far_events);
     session.far_events = std::move(agents);
 }
 
 // --- of apps of other agents
 
-Result<std::uint64_t> Relay::deliver(const Arrival& arrival) {
+Result<std::uint64_t> Broker::deliver(const Arrival& arrival) {
     BERTH_TRY(Box* const box, need_box(arrival.to));
     BERTH_CHECK(check_room(*box, {&arrival.payload, 1}));
     if (last_far_ == nullptr || *last_far_ != arrival.from) {
@@ -197,19 +203,19 @@ Result<std::uint64_t> Relay::deliver(const Arrival& arrival) {
     return id;
 }
 
-void Relay::withdraw(const std::string& app, std::uint64_t id) {
+void Broker::withdraw(const std::string& app, std::uint64_t id) {
     if (Box* const box = find_box(app)) {
         (void)take_away(*box, id, TraceOutcome::Answered);
     }
 }
 
-void Relay::tell(std::uint64_t session, std::span<const std::string_view> parts) {
+void Broker::tell(std::uint64_t session, std::span<const std::string_view> parts) {
     if (Session* const asker = find_session(session)) {
         asker->link->send(parts);
     }
 }
 
-void Relay::far_event(std::string_view agent, const FarEvent& event) {
+void Broker::peer_event(std::string_view agent, const PeerEvent& event) {
     const std::string from = std::string(agent) + '/' + std::string(event.from);
     const std::string header = event_header({event.seq, event.type, from, event.time_ms, agent});
     std::vector<std::string_view> parts = {header};

@@ -1,4 +1,4 @@
-#include "agent/relay/peer/parcel.h"
+#include "agent/relay/peer/envelope.h"
 
 #include "shared/base/text.h"
 #include "shared/wire/append.h"
@@ -45,49 +45,50 @@ bool end_array(Cursor& cursor, std::uint32_t extra) {
     return cursor.ok();
 }
 
-bool read_parcel(Cursor& cursor, Parcel& parcel) {
+bool read_parcel(Cursor& cursor, Envelope& envelope) {
     const auto extra = begin_array(cursor, kParcelMembers);
     if (!extra) {
         return false;
     }
     const auto kind = cursor.whole().value_or(~0ULL);
-    parcel.kind = static_cast<ParcelKind>(kind);
-    parcel.lane = cursor.whole().value_or(0);
-    parcel.id = cursor.whole().value_or(0);
-    parcel.before = cursor.whole().value_or(0);
-    parcel.from = cursor.text().value_or("");
-    parcel.to = cursor.text().value_or("");
-    parcel.time_ms = cursor.whole().value_or(0);
-    parcel.ttl_ms = cursor.whole().value_or(0);
-    parcel.durable = cursor.flag().value_or(false);
-    parcel.correlation = cursor.whole().value_or(0);
-    parcel.payload = cursor.text().value_or("");
-    const bool asks = kind != static_cast<std::uint64_t>(ParcelKind::Notify);
+    envelope.kind = static_cast<EnvelopeKind>(kind);
+    envelope.stream = cursor.whole().value_or(0);
+    envelope.id = cursor.whole().value_or(0);
+    envelope.before = cursor.whole().value_or(0);
+    envelope.from = cursor.text().value_or("");
+    envelope.to = cursor.text().value_or("");
+    envelope.time_ms = cursor.whole().value_or(0);
+    envelope.ttl_ms = cursor.whole().value_or(0);
+    envelope.durable = cursor.flag().value_or(false);
+    envelope.correlation = cursor.whole().value_or(0);
+    envelope.payload = cursor.text().value_or("");
+    const bool asks = kind != static_cast<std::uint64_t>(EnvelopeKind::Notify);
     // "" is the operator, who speaks for nobody.
-    return end_array(cursor, *extra) && kind <= static_cast<std::uint64_t>(ParcelKind::Answer) &&
-           parcel.id != 0 && parcel.id < kLargestId && parcel.before < parcel.id &&
-           (parcel.from.empty() || is_valid_id(parcel.from)) &&
-           (is_valid_id(parcel.to) || (parcel.to.empty() && parcel.kind == ParcelKind::Answer)) &&
-           !parcel.payload.empty() && parcel.payload.size() <= kLongestPayload &&
-           asks == (parcel.correlation != 0) && !(asks && parcel.durable) &&
-           parcel.ttl_ms < kLargestId && parcel.time_ms < kLargestId;
+    return end_array(cursor, *extra) && kind <= static_cast<std::uint64_t>(EnvelopeKind::Answer) &&
+           envelope.id != 0 && envelope.id < kLargestId && envelope.before < envelope.id &&
+           (envelope.from.empty() || is_valid_id(envelope.from)) &&
+           (is_valid_id(envelope.to) ||
+            (envelope.to.empty() && envelope.kind == EnvelopeKind::Answer)) &&
+           !envelope.payload.empty() && envelope.payload.size() <= kLongestPayload &&
+           asks == (envelope.correlation != 0) && !(asks && envelope.durable) &&
+           envelope.ttl_ms < kLargestId && envelope.time_ms < kLargestId;
 }
 
-bool read_verdict(Cursor& cursor, Verdict& verdict) {
+bool read_verdict(Cursor& cursor, Receipt& receipt) {
     const auto extra = begin_array(cursor, kVerdictMembers);
     if (!extra) {
         return false;
     }
-    verdict.lane = cursor.whole().value_or(0);
-    verdict.id = cursor.whole().value_or(0);
+    receipt.stream = cursor.whole().value_or(0);
+    receipt.id = cursor.whole().value_or(0);
     const auto code = cursor.whole().value_or(~0ULL);
-    verdict.code = static_cast<Code>(code);
-    verdict.known = cursor.flag().value_or(false);
-    verdict.why = cursor.text().value_or("");
-    return end_array(cursor, *extra) && code < 1000 && verdict.why.size() <= kLongestWhy;
+    receipt.code = static_cast<Code>(code);
+    receipt.known = cursor.flag().value_or(false);
+    receipt.why = cursor.text().value_or("");
+    return end_array(cursor, *extra) && code < 1000 && receipt.why.size() <= kLongestWhy;
 }
 
-bool read_event(Cursor& cursor, FarEvent& event) {
+bool read_event(Cursor& cursor, PeerEvent& event) {
     const auto extra = begin_array(cursor, kEventMembers);
     if (!extra) {
         return false;
@@ -123,39 +124,39 @@ std::optional<All> read_all(std::string_view body, Read read) {
 
 }  // namespace
 
-void begin_parcels(std::string& out, const Origin& origin) {
+void begin_envelopes(std::string& out, const Origin& origin) {
     append_origin(out, origin);
 }
 
-void append_parcel(std::string& out, const Parcel& parcel) {
+void append_envelope(std::string& out, const Envelope& envelope) {
     wire::append_array(out, kParcelMembers);
-    wire::append_whole(out, static_cast<std::uint64_t>(parcel.kind));
-    wire::append_whole(out, parcel.lane);
-    wire::append_whole(out, parcel.id);
-    wire::append_whole(out, parcel.before);
-    wire::append_text(out, parcel.from);
-    wire::append_text(out, parcel.to);
-    wire::append_whole(out, parcel.time_ms);
-    wire::append_whole(out, parcel.ttl_ms);
-    wire::append_flag(out, parcel.durable);
-    wire::append_whole(out, parcel.correlation);
-    wire::append_text(out, parcel.payload);
+    wire::append_whole(out, static_cast<std::uint64_t>(envelope.kind));
+    wire::append_whole(out, envelope.stream);
+    wire::append_whole(out, envelope.id);
+    wire::append_whole(out, envelope.before);
+    wire::append_text(out, envelope.from);
+    wire::append_text(out, envelope.to);
+    wire::append_whole(out, envelope.time_ms);
+    wire::append_whole(out, envelope.ttl_ms);
+    wire::append_flag(out, envelope.durable);
+    wire::append_whole(out, envelope.correlation);
+    wire::append_text(out, envelope.payload);
 }
 
-void begin_verdicts(std::string& out, const Origin& origin) {
+void begin_receipts(std::string& out, const Origin& origin) {
     append_origin(out, origin);
 }
 
-void append_verdict(std::string& out, const Verdict& verdict) {
+void append_receipt(std::string& out, const Receipt& receipt) {
     wire::append_array(out, kVerdictMembers);
-    wire::append_whole(out, verdict.lane);
-    wire::append_whole(out, verdict.id);
-    wire::append_whole(out, static_cast<std::uint64_t>(verdict.code));
-    wire::append_flag(out, verdict.known);
-    wire::append_text(out, verdict.why.substr(0, kLongestWhy));
+    wire::append_whole(out, receipt.stream);
+    wire::append_whole(out, receipt.id);
+    wire::append_whole(out, static_cast<std::uint64_t>(receipt.code));
+    wire::append_flag(out, receipt.known);
+    wire::append_text(out, receipt.why.substr(0, kLongestWhy));
 }
 
-void append_event(std::string& out, const FarEvent& event) {
+void append_event(std::string& out, const PeerEvent& event) {
     wire::append_array(out, kEventMembers);
     wire::append_whole(out, event.seq);
     wire::append_text(out, event.type);
@@ -168,20 +169,20 @@ void append_event(std::string& out, const FarEvent& event) {
     }
 }
 
-std::optional<Parcels> read_parcels(std::string_view body) {
-    return read_all<Parcels>(body, [](Cursor& cursor, Parcels& all) {
-        return read_parcel(cursor, all.parcels.emplace_back());
+std::optional<Envelopes> read_envelopes(std::string_view body) {
+    return read_all<Envelopes>(body, [](Cursor& cursor, Envelopes& all) {
+        return read_parcel(cursor, all.envelopes.emplace_back());
     });
 }
 
-std::optional<Verdicts> read_verdicts(std::string_view body) {
-    return read_all<Verdicts>(body, [](Cursor& cursor, Verdicts& all) {
-        return read_verdict(cursor, all.verdicts.emplace_back());
+std::optional<Receipts> read_receipts(std::string_view body) {
+    return read_all<Receipts>(body, [](Cursor& cursor, Receipts& all) {
+        return read_verdict(cursor, all.receipts.emplace_back());
     });
 }
 
-std::optional<std::vector<FarEvent>> read_events(std::string_view body) {
-    std::vector<FarEvent> events;
+std::optional<std::vector<PeerEvent>> read_events(std::string_view body) {
+    std::vector<PeerEvent> events;
     Cursor cursor(body);
     while (!cursor.at_end()) {
         if (!read_event(cursor, events.emplace_back())) {

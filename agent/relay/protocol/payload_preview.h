@@ -7,7 +7,7 @@
 namespace berth::relay {
 
 // How much of a payload is shown.
-struct ShownLimits {
+struct PreviewLimits {
     std::size_t text = 512;    // bytes of one string
     std::size_t total = 4096;  // bytes of JSON, about
     std::size_t items = 100;   // of one list or map
@@ -15,10 +15,10 @@ struct ShownLimits {
 };
 
 // What `full` shows: still bounded.
-inline constexpr ShownLimits kFullShown{256U << 10U, 1U << 20U, 100'000, 64};
+inline constexpr PreviewLimits kFullPreview{256U << 10U, 1U << 20U, 100'000, 64};
 
 // A payload for people.
-struct Shown {
+struct Preview {
     std::string json;   // one whole JSON value
     bool whole = true;  // false: something of it was left out
 };
@@ -29,6 +29,6 @@ struct Shown {
 // maps as bytes. What is no msgpack is shown as bytes. The values of keys that look like secrets
 // ("password", "apiKey", "authorization"…) are masked, also inside a string that is JSON itself;
 // limits do not change that. Any input, no errors.
-Shown show_payload(std::string_view payload, const ShownLimits& limits = {});
+Preview preview_payload(std::string_view payload, const PreviewLimits& limits = {});
 
 }  // namespace berth::relay

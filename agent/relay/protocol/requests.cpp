@@ -1,4 +1,4 @@
-#include "agent/relay/protocol/protocol.h"
+#include "agent/relay/protocol/requests.h"
 
 #include <algorithm>
 #include <array>

@@ -6,29 +6,29 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/relay/protocol/protocol.h"
+#include "agent/relay/protocol/requests.h"
 
 // What agents say to each other in the bodies of wire::MailFrame; the controller passes it on
 // unread. All of it is read in place, with every length and id checked. Who has sent it is not in
 // it: that is the frame's `peer`.
 namespace berth::relay {
 
-// Who numbers the parcels. `epoch` is drawn when a relay.db is made, `life` at each start of an
-// agent: the receiver keeps what it has taken by epoch, and gives both back in its verdicts, so
+// Who numbers the envelopes. `epoch` is drawn when a relay.db is made, `life` at each start of an
+// agent: the receiver keeps what it has taken by epoch, and gives both back in its receipts, so
 // that the next life does not believe those that were meant for the one before.
 struct Origin {
     std::string_view epoch;
     std::uint64_t life = 0;
 };
 
-enum class ParcelKind : std::uint8_t { Notify, Request, Answer };
+enum class EnvelopeKind : std::uint8_t { Notify, Request, Answer };
 
 // One message under way. Within one stream, that is from one app of one epoch to one app, ids rise.
 // `before` is the id that was sent before it, 0 for the first one that its sender still has: who
 // has not taken `before` yet does not take this one either.
-struct Parcel {
-    ParcelKind kind = ParcelKind::Notify;
-    std::uint64_t lane = 0;  // the sender's number of the stream; a new one for each attempt
+struct Envelope {
+    EnvelopeKind kind = EnvelopeKind::Notify;
+    std::uint64_t stream = 0;  // the sender's number of the stream; a new one for each attempt
     std::uint64_t id = 0;
     std::uint64_t before = 0;
     std::string_view from;  // an app of the sending agent
@@ -40,23 +40,23 @@ struct Parcel {
     std::string_view payload;       // never empty
 };
 
-void begin_parcels(std::string& out, const Origin& origin);
-void append_parcel(std::string& out, const Parcel& parcel);
+void begin_envelopes(std::string& out, const Origin& origin);
+void append_envelope(std::string& out, const Envelope& envelope);
 
-// What a receiver says of one parcel: Ok: it has it. WrongState: it lacks the one before. Full:
+// What a receiver says of one envelope: Ok: it has it. WrongState: it lacks the one before. Full:
 // again later. Anything else: it will not have it.
-struct Verdict {
-    std::uint64_t lane = 0;
+struct Receipt {
+    std::uint64_t stream = 0;
     std::uint64_t id = 0;
     Code code = Code::Ok;
     bool known = false;    // whether there is such an app
     std::string_view why;  // of a refusal
 };
 
-void begin_verdicts(std::string& out, const Origin& origin);
-void append_verdict(std::string& out, const Verdict& verdict);
+void begin_receipts(std::string& out, const Origin& origin);
+void append_receipt(std::string& out, const Receipt& receipt);
 
-struct FarEvent {
+struct PeerEvent {
     std::uint64_t seq = 0;
     std::string_view type;
     std::string_view from;  // an app of the raising agent
@@ -64,21 +64,21 @@ struct FarEvent {
     std::optional<std::string_view> payload;
 };
 
-void append_event(std::string& out, const FarEvent& event);
+void append_event(std::string& out, const PeerEvent& event);
 
 // Nothing: malformed. Views of `body`.
-struct Parcels {
+struct Envelopes {
     Origin origin;
-    std::vector<Parcel> parcels;
+    std::vector<Envelope> envelopes;
 };
 
-struct Verdicts {
+struct Receipts {
     Origin origin;
-    std::vector<Verdict> verdicts;
+    std::vector<Receipt> receipts;
 };
 
-std::optional<Parcels> read_parcels(std::string_view body);
-std::optional<Verdicts> read_verdicts(std::string_view body);
-std::optional<std::vector<FarEvent>> read_events(std::string_view body);
+std::optional<Envelopes> read_envelopes(std::string_view body);
+std::optional<Receipts> read_receipts(std::string_view body);
+std::optional<std::vector<PeerEvent>> read_events(std::string_view body);
 
 }  // namespace berth::relay

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/base/text.h"
 #include "shared/log/log.h"
 #include "shared/wire/append.h"
 
-// The part of the Relay that talks: hello, requests and answers, events, and control of apps.
+// The part of the Broker that talks: hello, requests and answers, events, and control of apps.
 namespace berth::relay {
 
 namespace {
@@ -39,7 +39,7 @@ void append_facts(std::string& out, const AppFacts& app) {
 
 }  // namespace
 
-void Relay::on_hello(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_hello(Session& session, const RequestHeader& request, Parts payload) {
     const Args& args = request.args;
     const auto agents = args.agents ? read_names(*args.agents) : std::vector<std::string>();
     if (!args.app || !args.secret || !payload.empty() || !is_valid_id(*args.app) || !agents) {
@@ -91,7 +91,7 @@ void Relay::on_hello(Session& session, const RequestHeader& request, Parts paylo
     answer(session, header);
 }
 
-void Relay::secret_changed(const std::string& app) {
+void Broker::secret_changed(const std::string& app) {
     std::vector<Session*> revoked;
     for (const auto& [number, session] : sessions_) {
         if (session->box == nullptr || session->is_operator ||
@@ -110,7 +110,7 @@ void Relay::secret_changed(const std::string& app) {
     }
 }
 
-void Relay::authorize_operator(Session& session, const std::string& app) {
+void Broker::authorize_operator(Session& session, const std::string& app) {
     const auto box = need_box(app);
     if (box) {
         session.box = *box;
@@ -119,11 +119,11 @@ void Relay::authorize_operator(Session& session, const std::string& app) {
     }
 }
 
-void Relay::on_ping(Session& session, const RequestHeader& request, Parts /*payload*/) {
+void Broker::on_ping(Session& session, const RequestHeader& request, Parts /*payload*/) {
     answer(session, ok_reply(request.id));
 }
 
-void Relay::on_version(Session& session, const RequestHeader& request, Parts /*payload*/) {
+void Broker::on_version(Session& session, const RequestHeader& request, Parts /*payload*/) {
     std::string header;
     begin_reply(header, request.id, Code::Ok, 2);
     wire::append_text(header, "agent");
@@ -133,7 +133,7 @@ void Relay::on_version(Session& session, const RequestHeader& request, Parts /*p
     answer(session, header);
 }
 
-void Relay::on_list(Session& session, const RequestHeader& request, Parts /*payload*/) {
+void Broker::on_list(Session& session, const RequestHeader& request, Parts /*payload*/) {
     std::string header;
     begin_reply(header, request.id, Code::Ok, 1);
     wire::append_text(header, "apps");
@@ -146,7 +146,7 @@ void Relay::on_list(Session& session, const RequestHeader& request, Parts /*payl
 
 // --- requests between apps
 
-void Relay::on_request(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_request(Session& session, const RequestHeader& request, Parts payload) {
     const auto fail_with = [&](const Error& error) {
         refuse(session, request.id, wire::code_of(error), error.message);
     };
@@ -203,7 +203,7 @@ void Relay::on_request(Session& session, const RequestHeader& request, Parts pay
     touch(**box);
 }
 
-void Relay::end_request(std::uint64_t correlation, Code code, std::string_view why) {
+void Broker::end_request(std::uint64_t correlation, Code code, std::string_view why) {
     const auto pending = requests_.take(correlation);
     if (!pending) {
         return;
@@ -214,7 +214,7 @@ void Relay::end_request(std::uint64_t correlation, Code code, std::string_view w
     answer_request(*pending, error_header(pending->request_id, code, why), {});
 }
 
-void Relay::answer_request(const PendingRequest& pending, std::string_view header, Parts payload) {
+void Broker::answer_request(const PendingRequest& pending, std::string_view header, Parts payload) {
     Session* const asker = find_session(pending.session);
     if (asker == nullptr) {
         return;
@@ -224,7 +224,7 @@ void Relay::answer_request(const PendingRequest& pending, std::string_view heade
     asker->link->send(parts);
 }
 
-void Relay::on_respond(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_respond(Session& session, const RequestHeader& request, Parts payload) {
     if (!request.args.correlation || payload.size() != 1) {
         return refuse(
             session, request.id, Code::Malformed, "respond needs \"correlation\" and one payload");
@@ -236,7 +236,7 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
     const bool named =
         asker != nullptr && (!request.args.to || *request.args.to == *asker->box->mail.app());
     if (!named &&
-        across_->respond(
+        exchange_->respond(
             *session.box->mail.app(), request.args.to, *request.args.correlation, payload[0])) {
         return answer(session, ok_reply(request.id));
     }
@@ -255,7 +255,7 @@ void Relay::on_respond(Session& session, const RequestHeader& request, Parts pay
 
 // --- events
 
-void Relay::on_raise(Session& session, const RequestHeader& request, Parts payload) {
+void Broker::on_raise(Session& session, const RequestHeader& request, Parts payload) {
     constexpr std::size_t kLongestType = 256;
     if (!request.args.type || request.args.type->size() > kLongestType || payload.size() > 1) {
         return refuse(session,
@@ -271,11 +271,11 @@ void Relay::on_raise(Session& session, const RequestHeader& request, Parts paylo
     parts.insert(parts.end(), payload.begin(), payload.end());
     note_event(session.box->mail.app(), *request.args.type, payload);
     push_event(parts, [&](const Session& listener) { return listener.box != session.box; });
-    across_->raise({seq,
-                    *request.args.type,
-                    own,
-                    now_ms(),
-                    payload.empty() ? std::nullopt : std::optional(payload[0])});
+    exchange_->raise({seq,
+                      *request.args.type,
+                      own,
+                      now_ms(),
+                      payload.empty() ? std::nullopt : std::optional(payload[0])});
     std::string header;
     begin_reply(header, request.id, Code::Ok, 1);
     wire::append_text(header, "seq");
@@ -283,7 +283,7 @@ void Relay::on_raise(Session& session, const RequestHeader& request, Parts paylo
     answer(session, header);
 }
 
-void Relay::push_event(Parts parts, const std::function<bool(const Session&)>& wanted) {
+void Broker::push_event(Parts parts, const std::function<bool(const Session&)>& wanted) {
     std::vector<Session*> slow;
     for (Session* const listener : listeners_) {
         if (!wanted(*listener)) {
@@ -328,7 +328,7 @@ std::string controlled_header(std::uint64_t request, const Controlled& outcome) 
 
 }  // namespace
 
-void Relay::on_control(Session& session, const RequestHeader& request, Parts /*payload*/) {
+void Broker::on_control(Session& session, const RequestHeader& request, Parts /*payload*/) {
     if (!request.args.app) {
         return refuse(session, request.id, Code::Malformed, "\"app\" is missing");
     }
@@ -354,7 +354,7 @@ void Relay::on_control(Session& session, const RequestHeader& request, Parts /*p
         });
 }
 
-void Relay::on_facts(Session& session, const RequestHeader& request, Parts /*payload*/) {
+void Broker::on_facts(Session& session, const RequestHeader& request, Parts /*payload*/) {
     if (!request.args.app) {
         return refuse(session, request.id, Code::Malformed, "\"app\" is missing");
     }
@@ -383,7 +383,7 @@ void Relay::on_facts(Session& session, const RequestHeader& request, Parts /*pay
     answer(session, header);
 }
 
-void Relay::on_config(Session& session, const RequestHeader& request, Parts /*payload*/) {
+void Broker::on_config(Session& session, const RequestHeader& request, Parts /*payload*/) {
     const AppFacts* const app = facts(*session.box->mail.app());
     std::string header;
     begin_reply(header, request.id, Code::Ok, 1);

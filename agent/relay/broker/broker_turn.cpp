@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/relay/broker/relay.h"
+#include "agent/relay/broker/broker.h"
 #include "shared/log/log.h"
 
-// The part of the Relay that ends a turn: what it wants stored goes to the journal, and what was
+// The part of the Broker that ends a turn: what it wants stored goes to the journal, and what was
 // stored is answered.
 namespace berth::relay {
 
@@ -14,9 +14,9 @@ constexpr Duration kDiskRetry = std::chrono::seconds(1);
 
 }  // namespace
 
-bool Relay::end_turn() {
+bool Broker::end_turn() {
     trimmer_.worked(std::exchange(removed_, 0));
-    bool acted = across_->end_turn();
+    bool acted = exchange_->end_turn();
     while (!touched_.empty()) {
         std::vector<Box*> boxes;
         boxes.swap(touched_);
@@ -27,7 +27,7 @@ bool Relay::end_turn() {
         ++changes_;
         acted = true;
     }
-    const bool wanted = !turn_.batch->empty() || !turn_.answers.empty() || across_->waits();
+    const bool wanted = !turn_.batch->empty() || !turn_.answers.empty() || exchange_->waits();
     const bool gathering = gather_.active() && turn_.answers.size() < gather_until_;
     if (!wanted || in_flight_ != nullptr || retry_later_ || gathering) {
         return acted;
@@ -37,7 +37,7 @@ bool Relay::end_turn() {
     }
     gather_.reset();
     submitted_ = MonoClock::now();
-    across_->submitted(*turn_.batch);
+    exchange_->submitted(*turn_.batch);
     in_flight_ = std::make_unique<Turn>(std::move(turn_));
     turn_ = Turn();
     std::sort(in_flight_->batch->removals.begin(), in_flight_->batch->removals.end());
@@ -49,7 +49,7 @@ bool Relay::end_turn() {
 // Who has just been answered mostly asks again at once. When a flush takes long, and others wait
 // for the next one, that one waits a moment for them: else two halves take turns, each with a
 // flush.
-void Relay::gather_more(std::size_t answered) {
+void Broker::gather_more(std::size_t answered) {
     constexpr Duration kLongFlush = std::chrono::milliseconds(2);
     constexpr Duration kMoment = std::chrono::milliseconds(1);
     if (!turn_.answers.empty() && answered != 0 && MonoClock::now() - submitted_ > kLongFlush) {
@@ -59,7 +59,7 @@ void Relay::gather_more(std::size_t answered) {
 }
 
 // The journal is done with a batch.
-void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
+void Broker::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
     const std::unique_ptr<Turn> turn = std::move(in_flight_);
     if (!written) {
         log::error("messages are not stored", {{"error", written.error().message}});
@@ -75,7 +75,7 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
             std::max(turn_.batch->forget_known_below, batch->forget_known_below);
         fail_turn(*turn, written.error());
         fail_turn(turn_, written.error());  // what came meanwhile would fare no better
-        across_->failed();
+        exchange_->failed();
         turn_.batch->inserts.clear();
         turn_.batch->outgoing.clear();
         turn_.batch->known.clear();
@@ -94,7 +94,7 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
     for (const Batch::Outgoing& row : batch->outgoing) {
         trace_.stored(row.id, loop_.now().wall);
     }
-    across_->stored();
+    exchange_->stored();
     gather_more(turn->answers.size());
     for (const Deferred& deferred : turn->answers) {
         if (Session* const session = find_session(deferred.session)) {
@@ -104,7 +104,7 @@ void Relay::stored(const Result<void>& written, std::unique_ptr<Batch> batch) {
 }
 
 // Takes back what the turn has added, which nobody has seen, and says so to those who asked.
-void Relay::fail_turn(Turn& turn, const Error& error) {
+void Broker::fail_turn(Turn& turn, const Error& error) {
     for (const auto& [box, id] : turn.added) {
         (void)box->mail.remove(id);
         trace_.ended(id, TraceOutcome::Refused, loop_.now().wall);

@@ -1,9 +1,9 @@
 #include <algorithm>
 
-#include "agent/relay/peer/across.h"
+#include "agent/relay/peer/exchange.h"
 #include "shared/log/log.h"
 
-// The part of Across that sends: what waits for other agents, and what becomes of it.
+// The part of PeerExchange that sends: what waits for other agents, and what becomes of it.
 namespace berth::relay {
 
 namespace {
@@ -13,20 +13,20 @@ using wire::Presence;
 
 constexpr std::size_t kMaxBoxes = 1000;
 constexpr std::size_t kMaxKnown = 10'000;
-constexpr std::size_t kFrame = 128U << 10U;      // parcels go together up to about this
+constexpr std::size_t kFrame = 128U << 10U;      // envelopes go together up to about this
 constexpr std::size_t kBoxWindow = 2U << 20U;    // bytes on their way to one agent
 constexpr std::size_t kLinkWindow = 16U << 20U;  // and over one link, beyond a single message
-constexpr std::size_t kMostFrames = 100;         // to one agent without a verdict
+constexpr std::size_t kMostFrames = 100;         // to one agent without a receipt
 constexpr std::uint32_t kMostSetbacks = 10;
 
 }  // namespace
 
-Across::Box* Across::find_box(std::string_view agent) {
+PeerExchange::Box* PeerExchange::find_box(std::string_view agent) {
     const auto found = boxes_.find(agent);
     return found == boxes_.end() ? nullptr : found->second.get();
 }
 
-Across::Box& Across::need_box(const std::string& agent) {
+PeerExchange::Box& PeerExchange::need_box(const std::string& agent) {
     auto& slot = boxes_[agent];
     if (slot == nullptr) {
         slot = std::make_unique<Box>(agent, total_, numbers_);
@@ -34,7 +34,9 @@ Across::Box& Across::need_box(const std::string& agent) {
     return *slot;
 }
 
-Result<void> Across::check_room(const std::string& agent, std::size_t messages, std::size_t bytes) {
+Result<void> PeerExchange::check_room(const std::string& agent,
+                                      std::size_t messages,
+                                      std::size_t bytes) {
     const MailboxLimits& limits = options_.box;
     if (bytes > limits.bytes || messages > limits.messages) {
         return fail(ErrorCode::TooLarge, "larger than all that may wait for an agent");
@@ -55,7 +57,7 @@ Result<void> Across::check_room(const std::string& agent, std::size_t messages, 
     return {};
 }
 
-void Across::send(const Target& to, const Letter& letter) {
+void PeerExchange::send(const Target& to, const Letter& letter) {
     Box& box = need_box(to.agent);
     const auto name = std::make_shared<const std::string>(to.app);
     Outgoing message;
@@ -90,7 +92,7 @@ void Across::send(const Target& to, const Letter& letter) {
     }
 }
 
-std::string_view Across::reach(const std::string& agent) const {
+std::string_view PeerExchange::reach(const std::string& agent) const {
     bool away = links_.empty();  // nobody can say
     for (const auto& [number, link] : links_) {
         const auto found = link->roster.find(agent);
@@ -102,7 +104,7 @@ std::string_view Across::reach(const std::string& agent) const {
     return away ? "away" : "unknown";
 }
 
-std::optional<bool> Across::known(const Target& to) const {
+std::optional<bool> PeerExchange::known(const Target& to) const {
     const auto box = boxes_.find(to.agent);
     if (box == boxes_.end()) {
         return std::nullopt;
@@ -114,7 +116,7 @@ std::optional<bool> Across::known(const Target& to) const {
 // --- sending
 
 // The link that was used last, as long as it leads there: then what was sent stays in order.
-Across::Link* Across::route(Box& box) {
+PeerExchange::Link* PeerExchange::route(Box& box) {
     const auto leads = [&box](const Link& link) {
         const auto found = link.roster.find(box.mail.agent());
         return found != link.roster.end() && found->second == Presence::Connected;
@@ -130,7 +132,7 @@ Across::Link* Across::route(Box& box) {
     return nullptr;
 }
 
-void Across::rewind(Box& box) {
+void PeerExchange::rewind(Box& box) {
     box.mail.rewind();
     box.link = 0;
     box.frames = 0;
@@ -138,7 +140,7 @@ void Across::rewind(Box& box) {
 }
 
 // Something did not get through although the way is there: again, a bit later.
-void Across::set_back(Box& box) {
+void PeerExchange::set_back(Box& box) {
     constexpr Duration kFirst = std::chrono::milliseconds(100);
     rewind(box);
     box.setbacks = std::min(box.setbacks + 1, kMostSetbacks);
@@ -147,7 +149,7 @@ void Across::set_back(Box& box) {
     box.busy_until = loop_.now().mono + pause;
 }
 
-bool Across::end_turn() {
+bool PeerExchange::end_turn() {
     const bool acted = !replies_.empty() || pump_;
     if (pump_) {
         pump_ = false;
@@ -155,7 +157,7 @@ bool Across::end_turn() {
     }
     for (const auto& [sender, body] : replies_) {
         if (Link* const link = find_link(sender.link)) {
-            send_frame(*link, MailKind::Verdicts, sender.agent, body);
+            send_frame(*link, MailKind::Receipts, sender.agent, body);
         }
     }
     replies_.clear();
@@ -165,7 +167,7 @@ bool Across::end_turn() {
     return acted;
 }
 
-void Across::pump() {
+void PeerExchange::pump() {
     std::map<std::uint64_t, std::size_t> in_flight;  // by link
     for (const auto& [name, box] : boxes_) {
         in_flight[box->link] += box->mail.in_flight();
@@ -180,7 +182,7 @@ void Across::pump() {
     }
 }
 
-void Across::send_box(Box& box, Link& link, std::size_t& in_flight) {
+void PeerExchange::send_box(Box& box, Link& link, std::size_t& in_flight) {
     std::vector<Outgoing> expired;
     const auto has_room = [&] {
         return box.mail.in_flight() < kBoxWindow && in_flight < kLinkWindow &&
@@ -188,7 +190,7 @@ void Across::send_box(Box& box, Link& link, std::size_t& in_flight) {
     };
     while (has_room()) {
         std::string body;
-        begin_parcels(body, origin());
+        begin_envelopes(body, origin());
         const std::size_t empty = body.size();
         const std::size_t before = box.mail.in_flight();
         while (body.size() < kFrame && has_room()) {
@@ -196,7 +198,7 @@ void Across::send_box(Box& box, Link& link, std::size_t& in_flight) {
             if (!due) {
                 break;
             }
-            append_parcel(body, due->parcel);
+            append_envelope(body, due->envelope);
         }
         if (body.size() == empty) {
             break;
@@ -207,12 +209,12 @@ void Across::send_box(Box& box, Link& link, std::size_t& in_flight) {
         in_flight += box.mail.in_flight() - before;
         box.link = link.number;
         ++box.frames;
-        send_frame(link, MailKind::Parcels, box.mail.agent(), body);
+        send_frame(link, MailKind::Envelopes, box.mail.agent(), body);
     }
     discard(expired);
 }
 
-void Across::discard(const std::vector<Outgoing>& messages) {
+void PeerExchange::discard(const std::vector<Outgoing>& messages) {
     for (const Outgoing& message : messages) {
         if (message.durable) {
             host_.batch().sent.push_back(message.id);
@@ -222,27 +224,27 @@ void Across::discard(const std::vector<Outgoing>& messages) {
 
 // --- what became of it
 
-void Across::on_verdicts(std::string_view agent, std::string_view body) {
-    const auto read = read_verdicts(body);
+void PeerExchange::on_receipts(std::string_view agent, std::string_view body) {
+    const auto read = read_receipts(body);
     Box* const box = find_box(agent);
     if (!read || box == nullptr || read->origin.epoch != epoch_ || read->origin.life != life_) {
         return;
     }
     box->progress = loop_.now().mono;
     box->frames = 0;
-    for (const Verdict& verdict : read->verdicts) {
-        on_verdict(*box, verdict);
+    for (const Receipt& receipt : read->receipts) {
+        on_receipt(*box, receipt);
     }
     pump_ = true;
 }
 
-void Across::on_verdict(Box& box, const Verdict& verdict) {
-    switch (verdict.code) {
+void PeerExchange::on_receipt(Box& box, const Receipt& receipt) {
+    switch (receipt.code) {
         case Code::WrongState:
-            return box.mail.again(verdict.lane);
+            return box.mail.again(receipt.stream);
         case Code::Full:
-            box.error = verdict.why;
-            return box.mail.again_later(verdict.lane, loop_.now().mono);
+            box.error = receipt.why;
+            return box.mail.again_later(receipt.stream, loop_.now().mono);
         case Code::Ok:
             break;
         case Code::Malformed:
@@ -254,44 +256,44 @@ void Across::on_verdict(Box& box, const Verdict& verdict) {
         case Code::Stopping:
         case Code::TimedOut:
         default:  // of a newer agent
-            return on_refused(box, verdict);
+            return on_refused(box, receipt);
     }
-    const auto app = box.mail.receiver(verdict.lane);
-    if (const auto settled = box.mail.settle(verdict.lane, verdict.id)) {
+    const auto app = box.mail.receiver(receipt.stream);
+    if (const auto settled = box.mail.settle(receipt.stream, receipt.id)) {
         box.setbacks = 0;
         discard({*settled});
         if (box.known.size() >= kMaxKnown) {
             box.known.clear();
         }
-        if (app != nullptr && settled->kind != ParcelKind::Answer) {
-            box.known[*app] = verdict.known;
+        if (app != nullptr && settled->kind != EnvelopeKind::Answer) {
+            box.known[*app] = receipt.known;
         }
     }
 }
 
-void Across::on_refused(Box& box, const Verdict& verdict) {
-    const auto app = box.mail.receiver(verdict.lane);
-    const auto settled = box.mail.settle(verdict.lane, verdict.id);
+void PeerExchange::on_refused(Box& box, const Receipt& receipt) {
+    const auto app = box.mail.receiver(receipt.stream);
+    const auto settled = box.mail.settle(receipt.stream, receipt.id);
     if (!settled) {
         return;
     }
     discard({*settled});
-    if (settled->kind == ParcelKind::Request) {
-        return end_asked(settled->correlation, verdict.code, verdict.why);
+    if (settled->kind == EnvelopeKind::Request) {
+        return end_asked(settled->correlation, receipt.code, receipt.why);
     }
     ++box.refused;
     box.error =
-        "for " + (app == nullptr ? std::string("an app") : *app) + ": " + std::string(verdict.why);
+        "for " + (app == nullptr ? std::string("an app") : *app) + ": " + std::string(receipt.why);
     log::warning("another agent does not take a message",
                  {{"agent", box.mail.agent()}, {"why", box.error}});
 }
 
 // --- requests of ours
 
-Result<void> Across::request(const Target& to,
-                             const Asker& asker,
-                             std::chrono::milliseconds timeout,
-                             std::string_view payload) {
+Result<void> PeerExchange::request(const Target& to,
+                                   const Asker& asker,
+                                   std::chrono::milliseconds timeout,
+                                   std::string_view payload) {
     if (reach(to.agent) == "unknown") {
         return fail(ErrorCode::NotFound, "no agent has the name \"" + to.agent + "\"");
     }
@@ -299,7 +301,7 @@ Result<void> Across::request(const Target& to,
         return fail(ErrorCode::Exhausted, "too many requests wait for an answer");
     }
     Letter letter;
-    letter.kind = ParcelKind::Request;
+    letter.kind = EnvelopeKind::Request;
     letter.from = asker.app;
     letter.id = host_.draw_id();
     letter.ttl_ms = static_cast<std::uint64_t>(timeout.count());
@@ -315,7 +317,7 @@ Result<void> Across::request(const Target& to,
     return {};
 }
 
-void Across::end_asked(std::uint64_t correlation, Code code, std::string_view why) {
+void PeerExchange::end_asked(std::uint64_t correlation, Code code, std::string_view why) {
     const auto found = asked_.find(correlation);
     if (found == asked_.end()) {
         return;
@@ -327,12 +329,12 @@ void Across::end_asked(std::uint64_t correlation, Code code, std::string_view wh
     host_.tell(asker.session, {&part, 1});
 }
 
-void Across::session_ended(std::uint64_t session) {
+void PeerExchange::session_ended(std::uint64_t session) {
     std::erase_if(asked_,
                   [session](const auto& entry) { return entry.second.asker.session == session; });
 }
 
-void Across::begin_stop() {
+void PeerExchange::begin_stop() {
     while (!asked_.empty()) {
         end_asked(asked_.begin()->first, Code::Stopping, "the agent is stopping");
     }
