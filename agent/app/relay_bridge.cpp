@@ -52,12 +52,13 @@ native::LaunchContext RelayBridge::launch_context(const std::string& agent,
         };
     };
     context.ipc_files = [home](const AppSpec& spec) -> Result<std::vector<std::string>> {
-        BERTH_CHECK(relay::ensure_secret(home, spec.id));
+        // Both are looked at again before each start.
+        BERTH_CHECK(relay::ensure_secret(home, spec.id, os::Sync::Later));
         const std::string file = variables_file(home, spec.id);
         const std::string text = variables_json(spec) + "\n";
         const auto present = os::read_file(file);
         if (!present || *present != text) {  // a start costs no write
-            BERTH_CHECK(os::replace_file(file, text, 0600));
+            BERTH_CHECK(os::replace_file(file, text, 0600, os::Sync::Later));
         }
         return std::vector<std::string>{relay::secret_file(home, spec.id), file};
     };

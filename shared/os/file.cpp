@@ -164,18 +164,29 @@ Result<std::string> read_start(const std::string& path, std::size_t size) {
     return content;
 }
 
-Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode) {
+Result<void> replace_file(const std::string& path,
+                          std::string_view content,
+                          unsigned mode,
+                          Sync sync) {
     const std::string staged = path + ".new";
     {
         BERTH_TRY(const UniqueFd fd,
                   open_file(staged, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
         BERTH_CHECK(write_all(fd.get(), content, staged));
-        if (::fsync(fd.get()) != 0) {
+        if (sync == Sync::Now && ::fsync(fd.get()) != 0) {
             return fail(last_error("sync " + staged));
         }
     }
     if (::rename(staged.c_str(), path.c_str()) != 0) {
         return fail(last_error("rename " + staged));
+    }
+    return sync == Sync::Now ? sync_folder_of(path) : Result<void>();
+}
+
+Result<void> sync_file(const std::string& path) {
+    BERTH_TRY(const UniqueFd fd, open_file(path, O_RDONLY));
+    if (::fsync(fd.get()) != 0) {
+        return fail(last_error("sync " + path));
     }
     return sync_folder_of(path);
 }

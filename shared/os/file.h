@@ -25,9 +25,19 @@ std::optional<std::string> changed_by_others(const std::string& path);
 // At most the first `size` bytes of a file.
 Result<std::string> read_start(const std::string& path, std::size_t size);
 
-// Replaces `path` in one step: a crash leaves the old content or the new, never a part. The file
-// and its folder are synced.
-Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode = 0600);
+// Whether what is written is on the disk when the call returns. `Later`: when the system does so by
+// itself; a loss of power before may leave an empty file, and costs no wait for the disk.
+enum class Sync : std::uint8_t { Now, Later };
+
+// Replaces `path` in one step: the death of a process leaves the old content or the new, never a
+// part; with Sync::Now that of the machine too.
+Result<void> replace_file(const std::string& path,
+                          std::string_view content,
+                          unsigned mode = 0600,
+                          Sync sync = Sync::Now);
+
+// What is in the file, and its name, are on the disk when it returns.
+Result<void> sync_file(const std::string& path);
 
 // Makes the folder and what is missing above it, with mode 0700.
 Result<void> make_folders(const std::string& path);

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 
 #include "shared/base/text.h"
@@ -14,20 +15,29 @@ std::string secret_file(const std::string& home, const std::string& app) {
 }
 
 Result<std::string> read_secret(const std::string& home, const std::string& app) {
+    constexpr std::size_t kShortest = 32;
     constexpr std::size_t kLongest = 256;
     if (!is_valid_id(app)) {
         return fail(ErrorCode::InvalidArgument, "\"" + app + "\" is no app's id");
     }
     BERTH_TRY(const std::string text, os::read_file(secret_file(home, app), kLongest));
-    return std::string(trim(text));
+    const std::string_view secret = trim(text);
+    if (secret.size() < kShortest ||
+        std::any_of(secret.begin(), secret.end(), [](char c) { return c <= ' ' || c > '~'; })) {
+        return fail(ErrorCode::NotFound, secret_file(home, app) + " holds no secret");
+    }
+    return std::string(secret);
 }
 
-Result<std::string> ensure_secret(const std::string& home, const std::string& app) {
+Result<std::string> ensure_secret(const std::string& home, const std::string& app, os::Sync sync) {
     auto known = read_secret(home, app);
-    if (known && known->size() >= 32) {
+    if (known) {
+        if (sync == os::Sync::Now) {
+            BERTH_CHECK(os::sync_file(secret_file(home, app)));
+        }
         return known;
     }
-    if (!known && known.error().code != ErrorCode::NotFound) {
+    if (known.error().code != ErrorCode::NotFound) {
         return known;
     }
     std::array<char, 32> bytes{};
@@ -36,7 +46,7 @@ Result<std::string> ensure_secret(const std::string& home, const std::string& ap
     }
     const std::string secret = to_hex({bytes.data(), bytes.size()});
     BERTH_CHECK(os::make_folders(home + "/secrets"));
-    BERTH_CHECK(os::replace_file(secret_file(home, app), secret + "\n", 0600));
+    BERTH_CHECK(os::replace_file(secret_file(home, app), secret + "\n", 0600, sync));
     return secret;
 }
 
