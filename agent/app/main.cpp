@@ -1,9 +1,11 @@
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "agent/app/agent.h"
+#include "shared/base/flags.h"
 #include "shared/bus/context.h"
 #include "shared/db/database.h"
 #include "shared/home/places.h"
@@ -14,14 +16,22 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: berth-agent --home DIR [--name NAME] [--keeper-fd N] [--shutdown]\n"
+    "usage: berth-agent --home DIR [OPTIONS]\n"
     "\n"
     "The agent of one home. It is started by berth-keeper; people use `berth agent run`.\n";
 
-int usage_error(const std::string& what) {
-    (void)std::fprintf(stderr, "berth-agent: %s\n%s", what.c_str(), kUsage);
-    return 2;
-}
+constexpr std::array kFlags = {
+    berth::Flag{"--home", "", "DIR", "the agent's home"},
+    berth::Flag{"--name", "", "NAME", "its name, instead of the home's last part"},
+    berth::Flag{"--shutdown", "", "", "end the apps, then itself"},
+    berth::Flag{"--version", "", "", "which Berth this is"},
+    berth::Flag{"--help", "-h", "", "this"},
+    // What its keeper and `berth` say.
+    berth::Flag{"--keeper-fd", "", "N", ""},
+    berth::Flag{"--report-fd", "", "N", ""},
+    berth::Flag{"--check", "", "", ""},
+    berth::Flag{"--check-files", "", "", ""},
+};
 
 // Reports a line for each file of the home that cannot be used.
 int check_files(const std::string& home, int report_fd) {
@@ -64,52 +74,45 @@ int run_agent(const berth::app::AgentOptions& options) {
     return 0;
 }
 
+berth::Result<berth::app::AgentOptions> options_of(const berth::CommandLine& line) {
+    berth::app::AgentOptions options;
+    if (!line.words().empty()) {
+        return berth::fail(berth::ErrorCode::InvalidArgument,
+                           "unknown argument \"" + line.words().front() + "\"");
+    }
+    if (line.get("--home").empty()) {
+        return berth::fail(berth::ErrorCode::InvalidArgument, "--home is missing");
+    }
+    options.home = berth::os::absolute_path(line.get("--home"));
+    options.name = line.get("--name");
+    options.shutdown = line.has("--shutdown");
+    BERTH_TRY(options.keeper_fd, line.number("--keeper-fd", options.keeper_fd));
+    return options;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    berth::app::AgentOptions options;
-    bool check = false;
-    int report_fd = -1;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view flag = argv[i];
-        if (flag == "--help" || flag == "-h") {
-            (void)std::fputs(kUsage, stdout);
-            return 0;
-        }
-        if (flag == "--version") {
-            (void)std::puts("berth-agent " BERTH_VERSION);
-            return 0;
-        }
-        if (flag == "--check") {
-            return 0;  // that it can be run at all is what a keeper wants to know
-        }
-        if (flag == "--check-files") {
-            check = true;
-            continue;
-        }
-        if (flag == "--shutdown") {
-            options.shutdown = true;
-            continue;
-        }
-        if (flag != "--home" && flag != "--name" && flag != "--keeper-fd" &&
-            flag != "--report-fd") {
-            return usage_error("unknown argument \"" + std::string(flag) + "\"");
-        }
-        if (++i == argc) {
-            return usage_error(std::string(flag) + " needs a value");
-        }
-        if (flag == "--home") {
-            options.home = berth::os::absolute_path(argv[i]);
-        } else if (flag == "--name") {
-            options.name = argv[i];
-        } else if (flag == "--report-fd") {
-            report_fd = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own programs
-        } else {
-            options.keeper_fd = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own keeper
-        }
+    const auto line = berth::CommandLine::parse(berth::arguments_of(argc, argv), kFlags);
+    if (line && line->has("--help")) {
+        (void)std::fputs((kUsage + ("\n" + berth::flags_help(kFlags))).c_str(), stdout);
+        return 0;
     }
-    if (options.home.empty()) {
-        return usage_error("--home is missing");
+    if (line && line->has("--version")) {
+        (void)std::puts("berth-agent " BERTH_VERSION);
+        return 0;
     }
-    return check ? check_files(options.home, report_fd) : run_agent(options);
+    if (line && line->has("--check")) {
+        return 0;  // that it can be run at all is what a keeper wants to know
+    }
+    const auto options = line ? options_of(*line)
+                              : berth::Result<berth::app::AgentOptions>(berth::fail(line.error()));
+    const auto report_fd = line ? line->number("--report-fd", -1) : berth::Result<int>(-1);
+    if (!options || !report_fd) {
+        const std::string& why = (options ? report_fd.error() : options.error()).message;
+        (void)std::fprintf(stderr, "berth-agent: %s\n%s", why.c_str(), kUsage);
+        return 2;
+    }
+    return line->has("--check-files") ? check_files(options->home, *report_fd)
+                                      : run_agent(*options);
 }

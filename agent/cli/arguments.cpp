@@ -18,19 +18,6 @@ std::string suggestion(std::string_view word, const std::vector<std::string_view
     return near.empty() ? std::string() : ", did you mean \"" + std::string(near) + "\"?";
 }
 
-std::vector<std::string_view> option_names(const Command* command) {
-    std::vector<std::string_view> names;
-    for (const Option& option : command::global_options()) {
-        names.push_back(option.name);
-    }
-    if (command != nullptr) {
-        for (const Option& option : command->options) {
-            names.push_back(option.name);
-        }
-    }
-    return names;
-}
-
 // The command that the words begin with, of one word or two; how many words it took.
 Result<std::size_t> find_command(const std::vector<std::string>& words, const Command*& command) {
     if (words.empty()) {
@@ -61,56 +48,22 @@ Result<std::size_t> find_command(const std::vector<std::string>& words, const Co
     return usage("there is no command \"" + words[0] + "\"" + suggestion(words[0], known));
 }
 
-Result<void> take_option(const std::vector<std::string>& words,
-                         std::size_t& at,
-                         Arguments& arguments) {
-    std::string name = words[at];
-    std::string value;
-    const std::size_t equals = name.rfind("--", 0) == 0 ? name.find('=') : std::string::npos;
-    const bool attached = equals != std::string::npos;
-    if (attached) {
-        value = name.substr(equals + 1);
-        name.resize(equals);
-    }
-    const Option* const option = find_option(arguments.command, name);
-    if (option == nullptr) {
-        return usage("there is no option \"" + name + "\"" +
-                     suggestion(name, option_names(arguments.command)));
-    }
-    if (option->value.empty()) {
-        if (attached) {
-            return usage(std::string(option->name) + " takes no value");
-        }
-    } else if (!attached) {
-        if (++at == words.size()) {
-            return usage(std::string(option->name) +
-                         " needs a value: " + std::string(option->value));
-        }
-        value = words[at];
-    }
-    arguments.options[std::string(option->name)] = value;
-    return {};
-}
-
 }  // namespace
 
-const Option* find_option(const Command* command, std::string_view name) {
-    static const std::vector<Option> kNone;
-    for (const auto* options :
-         {&command::global_options(), command != nullptr ? &command->options : &kNone}) {
-        for (const Option& option : *options) {
-            if (option.name == name || (!option.letter.empty() && option.letter == name)) {
-                return &option;
-            }
-        }
+std::vector<Option> options_of(const Command* command) {
+    std::vector<Option> options;
+    if (command != nullptr) {
+        options = command->options;
     }
-    return nullptr;
+    const auto& everywhere = command::global_options();
+    options.insert(options.end(), everywhere.begin(), everywhere.end());
+    return options;
 }
 
 bool takes_value(std::string_view word) {
-    const Option* option = find_option(nullptr, word);
+    const Option* option = find_flag(command::global_options(), word);
     for (const Command& command : command::commands()) {
-        option = option != nullptr ? option : find_option(&command, word);
+        option = option != nullptr ? option : find_flag(command.options, word);
     }
     return option != nullptr && !option->value.empty();
 }
@@ -128,19 +81,9 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
         }
     }
     BERTH_TRY(std::size_t skip, find_command(plain, arguments.command));
-    bool only_words = false;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const bool is_option = !only_words && words[i].size() > 1 && words[i].front() == '-';
-        if (is_option && words[i] == "--") {
-            only_words = true;
-        } else if (is_option) {
-            BERTH_CHECK(take_option(words, i, arguments));
-        } else if (skip > 0) {
-            --skip;
-        } else {
-            arguments.words.push_back(words[i]);
-        }
-    }
+    BERTH_TRY(arguments.line, CommandLine::parse(words, options_of(arguments.command)));
+    const auto& all = arguments.line.words();
+    arguments.words.assign(all.begin() + static_cast<std::ptrdiff_t>(skip), all.end());
     const Command* const command = arguments.command;
     if (command == nullptr || arguments.has("--help") || arguments.has("--version")) {
         return arguments;

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "shared/base/flags.h"
 #include "shared/base/result.h"
 #include "shared/command/table.h"
 
@@ -13,15 +13,13 @@ namespace berth::cli {
 // A parsed command line.
 struct Arguments {
     const command::Command* command = nullptr;
-    std::map<std::string, std::string> options;  // by long name; "" for a switch
-    std::vector<std::string> words;
+    CommandLine line;
+    std::vector<std::string> words;  // without those of the command
 
-    [[nodiscard]] bool has(const std::string& option) const { return options.count(option) != 0; }
+    [[nodiscard]] bool has(std::string_view option) const { return line.has(option); }
 
-    [[nodiscard]] std::string get(const std::string& option,
-                                  const std::string& fallback = {}) const {
-        const auto found = options.find(option);
-        return found != options.end() ? found->second : fallback;
+    [[nodiscard]] std::string get(std::string_view option, std::string_view fallback = {}) const {
+        return line.get(option, fallback);
     }
 };
 
@@ -29,8 +27,8 @@ struct Arguments {
 // command or option, with the nearest known one, a missing value, too many or too few words.
 Result<Arguments> parse_arguments(const std::vector<std::string>& words);
 
-// Among the options of every command and those of `command`, when it is given; null: there is none.
-const command::Option* find_option(const command::Command* command, std::string_view name);
+// Those of every command, and of `command` when it is given.
+std::vector<command::Option> options_of(const command::Command* command);
 
 // Whether the word is an option of any command that takes the next word as its value.
 bool takes_value(std::string_view word);

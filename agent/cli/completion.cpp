@@ -91,14 +91,10 @@ Words command_words(std::string_view first) {
     return {words.begin(), words.end()};
 }
 
-Words options_of(const Command* command) {
+Words option_names(const Command* command) {
     Words words;
-    static const std::vector<Option> kNone;
-    for (const auto* options :
-         {command != nullptr ? &command->options : &kNone, &command::global_options()}) {
-        for (const Option& option : *options) {
-            words.emplace_back(option.name);
-        }
+    for (const Option& option : options_of(command)) {
+        words.emplace_back(option.name);
     }
     return words;
 }
@@ -194,11 +190,12 @@ std::vector<std::string> completions(const std::vector<std::string>& words) {
         used = 1;
     }
     if (!awaits.empty()) {
-        const Option* const option = find_option(command, awaits);
+        const std::vector<Option> options = options_of(command);
+        const Option* const option = find_flag(options, awaits);
         return option != nullptr ? values_of(command, *option) : Words();
     }
     if (!only_words && typed.starts_with("-")) {
-        return options_of(command);
+        return option_names(command);
     }
     if (plain.empty()) {
         return command_words("");

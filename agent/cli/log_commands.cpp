@@ -569,7 +569,7 @@ int run_connect(Session& session) {
     view.show = wire::LineJoiner::Show::Soon;
     view.modes = &modes;
     Follow follow{*app, *client, {}, {}};
-    session.arguments.options["--lines"] = "1000";
+    session.arguments.line.set("--lines", "1000");
     if (auto printed = print_past(session, view, follow); !printed) {
         return report(printed.error());
     }

@@ -283,7 +283,7 @@ int run_spmi(const std::vector<std::string>& all) {
     session.agent = "default";
     session.actor = "spmi";
     session.expressions = true;
-    session.arguments.options["--agent"] = "default";
+    session.arguments.line.set("--agent", "default");
     session.arguments.words = rest;
     if (auto running = ensure_running(session); !running) {
         return fail_with(running.error(), "Failed to start the agent:");

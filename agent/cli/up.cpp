@@ -60,8 +60,8 @@ void print_address(const std::string& home) {
 std::vector<std::string> controller_options(const Session& session) {
     std::vector<std::string> words;
     for (const char* option : {"--url", "--trusted-proxy"}) {
-        if (session.arguments.has(option)) {
-            words.insert(words.end(), {option, session.arguments.get(option)});
+        for (const std::string& value : session.arguments.line.all(option)) {
+            words.insert(words.end(), {option, value});
         }
     }
     return words;

@@ -254,7 +254,7 @@ int run_verb(Session& session) {
             print_error("nothing was done");
             return kFailed;
         }
-        session.arguments.options["--yes"] = "";
+        session.arguments.line.set("--yes", "");
         outcome = act(session, limit, interrupt.came());
     }
     if (interrupt.came()) {

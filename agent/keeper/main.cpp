@@ -1,12 +1,13 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "agent/keeper/keeper.h"
 #include "agent/keeper/records.h"
 #include "agent/keeper/upgrade.h"
+#include "shared/base/flags.h"
 #include "shared/home/places.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
@@ -16,28 +17,35 @@
 namespace {
 
 constexpr const char* kUsage =
-    "usage: berth-keeper --home DIR [--name NAME] [--agent-fd N] [--no-cgroup] [--check]\n"
+    "usage: berth-keeper --home DIR [OPTIONS]\n"
     "\n"
     "The parent of an agent's apps. It starts berth-agent and is started by `berth agent run`,\n"
-    "`berth up` or a service unit.\n"
-    "  --home DIR     the agent's home\n"
-    "  --name NAME    the agent's name, instead of the home's last part\n"
-    "  --agent-fd N   an agent waits at this descriptor already\n"
-    "  --no-cgroup    find trees of processes by walking, even where cgroups are writable\n"
-    "  --check        say whether this program can take over the home from a running keeper\n";
+    "`berth up` or a service unit.\n";
 
-struct CommandLine {
-    berth::keeper::KeeperOptions options;
-    bool check = false;
-    bool check_files = false;
-    unsigned handover_version = 0;
-    unsigned records_version = 0;
+constexpr std::array kFlags = {
+    berth::Flag{"--home", "", "DIR", "the agent's home"},
+    berth::Flag{"--name", "", "NAME", "the agent's name, instead of the home's last part"},
+    berth::Flag{"--agent-fd", "", "N", "an agent waits at this descriptor already"},
+    berth::Flag{"--no-cgroup",
+                "",
+                "",
+                "find trees of processes by walking, even where cgroups are writable"},
+    berth::Flag{
+        "--check", "", "", "say whether this program can take over the home from a running keeper"},
+    berth::Flag{"--version", "", "", "which Berth this is"},
+    berth::Flag{"--help", "-h", "", "this"},
+    // What a keeper says to the next one, and `berth` to both.
+    berth::Flag{"--check-files", "", "", ""},
+    berth::Flag{"--handover", "", "N", ""},
+    berth::Flag{"--handover-version", "", "N", ""},
+    berth::Flag{"--records-version", "", "N", ""},
+    berth::Flag{"--report-fd", "", "N", ""},
 };
 
-int usage_error(const std::string& what) {
-    (void)std::fprintf(stderr, "berth-keeper: %s\n%s", what.c_str(), kUsage);
-    return 2;
-}
+struct Versions {
+    int handover = 0;
+    int records = 0;
+};
 
 int run_keeper(berth::keeper::KeeperOptions options) {
     auto loop = berth::loop::EventLoop::create();
@@ -56,64 +64,44 @@ int run_keeper(berth::keeper::KeeperOptions options) {
     return 0;
 }
 
-// False, and the problem is said: they cannot be understood.
-bool read_command_line(int argc, char** argv, CommandLine& line) {
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view flag = argv[i];
-        if (flag == "--check") {
-            line.check = true;
-            continue;
-        }
-        if (flag == "--check-files") {
-            line.check_files = true;
-            continue;
-        }
-        if (flag == "--no-cgroup") {
-            line.options.use_cgroup = false;
-            continue;
-        }
-        if (flag != "--home" && flag != "--name" && flag != "--agent-fd" && flag != "--handover" &&
-            flag != "--report-fd" && flag != "--handover-version" && flag != "--records-version") {
-            (void)usage_error("unknown argument \"" + std::string(flag) + "\"");
-            return false;
-        }
-        if (++i == argc) {
-            (void)usage_error(std::string(flag) + " needs a value");
-            return false;
-        }
-        const int number = std::atoi(argv[i]);  // NOLINT(cert-err34-c): from our own programs
-        if (flag == "--home") {
-            line.options.home = berth::os::absolute_path(argv[i]);
-        } else if (flag == "--name") {
-            line.options.name = argv[i];
-        } else if (flag == "--agent-fd") {
-            line.options.agent_fd = number;
-        } else if (flag == "--report-fd") {
-            line.options.report_fd = number;
-        } else if (flag == "--handover") {
-            line.options.handover_fd = number;
-        } else if (flag == "--handover-version") {
-            line.handover_version = static_cast<unsigned>(number);
-        } else {
-            line.records_version = static_cast<unsigned>(number);
-        }
+berth::Result<berth::keeper::KeeperOptions> options_of(const berth::CommandLine& line,
+                                                       Versions& versions) {
+    berth::keeper::KeeperOptions options;
+    if (!line.words().empty()) {
+        return berth::fail(berth::ErrorCode::InvalidArgument,
+                           "unknown argument \"" + line.words().front() + "\"");
     }
-    if (line.options.home.empty()) {
-        (void)usage_error("--home is missing");
-        return false;
+    if (line.get("--home").empty()) {
+        return berth::fail(berth::ErrorCode::InvalidArgument, "--home is missing");
     }
-    return true;
+    options.home = berth::os::absolute_path(line.get("--home"));
+    options.name = line.get("--name");
+    options.use_cgroup = !line.has("--no-cgroup");
+    BERTH_TRY(options.agent_fd, line.number("--agent-fd", options.agent_fd));
+    BERTH_TRY(options.report_fd, line.number("--report-fd", options.report_fd));
+    BERTH_TRY(options.handover_fd, line.number("--handover", options.handover_fd));
+    BERTH_TRY(versions.handover, line.number("--handover-version", 0));
+    BERTH_TRY(versions.records, line.number("--records-version", 0));
+    return options;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc > 1 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
-        (void)std::fputs(kUsage, stdout);
+    const auto line = berth::CommandLine::parse(berth::arguments_of(argc, argv), kFlags);
+    if (line && line->has("--help")) {
+        (void)std::fputs((kUsage + ("\n" + berth::flags_help(kFlags))).c_str(), stdout);
         return 0;
     }
-    CommandLine line;
-    if (!read_command_line(argc, argv, line)) {
+    if (line && line->has("--version")) {
+        (void)std::puts("berth-keeper " BERTH_VERSION);
+        return 0;
+    }
+    Versions versions;
+    auto options = line ? options_of(*line, versions)
+                        : berth::Result<berth::keeper::KeeperOptions>(berth::fail(line.error()));
+    if (!options) {
+        (void)std::fprintf(stderr, "berth-keeper: %s\n%s", options.error().message.c_str(), kUsage);
         return 2;
     }
     const auto self = berth::os::sibling_executable("berth-keeper");
@@ -123,29 +111,30 @@ int main(int argc, char** argv) {
                           {{"error", (self ? agent : self).error().message}});
         return 1;
     }
-    berth::keeper::KeeperOptions& options = line.options;
     // What we were given and did not ask for: apps would have it, and a lock would be held by us.
     // The descriptors of a keeper that this one takes over from are told apart by what it hands
     // over.
-    if (options.handover_fd < 0) {
-        berth::os::close_others(std::max(options.agent_fd, options.report_fd));
+    if (options->handover_fd < 0) {
+        berth::os::close_others(std::max(options->agent_fd, options->report_fd));
     }
-    if (line.check_files) {
+    if (line->has("--check-files")) {
         const auto sound = berth::keeper::Records::check(
-            berth::home::places_of(options.home).at("keeper.records"));
+            berth::home::places_of(options->home).at("keeper.records"));
         if (!sound) {
-            berth::os::report_failed(options.report_fd, sound.error().message);
+            berth::os::report_failed(options->report_fd, sound.error().message);
         }
         return sound ? 0 : 1;
     }
-    if (line.check) {
-        return berth::keeper::check_upgrade(
-            options.home, *agent, line.handover_version, line.records_version);
+    if (line->has("--check")) {
+        return berth::keeper::check_upgrade(options->home,
+                                            *agent,
+                                            static_cast<unsigned>(versions.handover),
+                                            static_cast<unsigned>(versions.records));
     }
-    options.program = *self;
-    options.agent_command = {*agent, "--home", options.home};
-    if (!options.name.empty()) {
-        options.agent_command.insert(options.agent_command.end(), {"--name", options.name});
+    options->program = *self;
+    options->agent_command = {*agent, "--home", options->home};
+    if (!options->name.empty()) {
+        options->agent_command.insert(options->agent_command.end(), {"--name", options->name});
     }
-    return run_keeper(std::move(options));
+    return run_keeper(std::move(*options));
 }

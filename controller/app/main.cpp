@@ -48,11 +48,11 @@ int main(int argc, char** argv) {
         (void)std::fprintf(stderr,
                            "berth-controller: %s\n%s",
                            options.error().message.c_str(),
-                           berth::controller::kUsage);
+                           berth::controller::usage().c_str());
         return 2;
     }
     if (options->help) {
-        (void)std::fputs(berth::controller::kUsage, stdout);
+        (void)std::fputs(berth::controller::usage().c_str(), stdout);
         return 0;
     }
     if (options->command.empty()) {

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "shared/base/text.h"
+#include "shared/base/flags.h"
 #include "shared/os/file.h"
 
 namespace berth::controller {
@@ -14,122 +14,104 @@ namespace {
 constexpr std::array<std::string_view, 6> kCommands = {
     "add-user", "change-password", "reset-password", "add-agent", "remove-agent", "public-key"};
 
-// Where the value of a flag goes; null: no such flag.
-std::string* value_of(Options& options, const std::string& flag) {
-    const std::array<std::pair<std::string_view, std::string*>, 8> flags = {{
-        {"--home", &options.home},
-        {"--listen", &options.listen},
-        {"--panel-dir", &options.panel_dir},
-        {"--ready-file", &options.ready_file},
-        {"--role", &options.role},
-        {"--endpoint", &options.endpoint},
-        {"--key", &options.key},
-        {"--timeout", &options.timeout},
-    }};
-    const auto* const found = std::find_if(
-        flags.begin(), flags.end(), [&](const auto& entry) { return entry.first == flag; });
-    return found == flags.end() ? nullptr : found->second;
-}
+constexpr std::array kFlags = {
+    Flag{"--home", "", "DIR", "where everything is kept, $BERTH_HOME"},
+    Flag{"--listen", "", "HOST:PORT", "where the panel listens; port 0 takes a free one"},
+    Flag{"--allow-remote", "", "", "another address than loopback is meant"},
+    Flag{"--host", "", "NAME", "a further name that browsers may use; may be repeated"},
+    Flag{"--url", "", "URL", "what browsers call it behind a proxy, or none; repeated, kept"},
+    Flag{"--trusted-proxy", "", "ADDRESS", "who may say who is behind it, or none; repeated, kept"},
+    Flag{"--panel-dir", "", "DIR", "serve the panel from a folder, to work on it"},
+    Flag{"--ready-file", "", "FILE", "is made once it listens"},
+    Flag{"--quiet", "", "", "do not print the address"},
+    Flag{"--role", "", "ROLE", "of add-user: viewer (default), operator or admin"},
+    Flag{"--endpoint", "", "tcp://HOST:PORT", "of add-agent: where it listens"},
+    Flag{"--key", "", "KEY", "of add-agent: its public key"},
+    Flag{"--timeout", "", "SECONDS", "of add-agent: how long to wait for it, 20"},
+    Flag{"--no-wait", "", "", "of add-agent: do not"},
+    Flag{"--help", "-h", "", "this"},
+    // What `berth` says.
+    Flag{"--check-files", "", "", ""},
+    Flag{"--report-fd", "", "N", ""},
+};
 
-// The same for a flag that may be there several times.
-std::vector<std::string>* list_of(Options& options, const std::string& flag) {
-    if (flag == "--host") {
-        return &options.hosts;
-    }
-    if (flag == "--url") {
-        return &options.urls;
-    }
-    return flag == "--trusted-proxy" ? &options.trusted_proxies : nullptr;
-}
-
-Result<void> take_flag(Options& options,
-                       const std::vector<std::string>& arguments,
-                       std::size_t& i) {
-    const std::string& flag = arguments[i];
-    if (flag == "--help" || flag == "-h") {
-        options.help = true;
-        return {};
-    }
-    if (flag == "--allow-remote") {
-        options.allow_remote = true;
-        return {};
-    }
-    if (flag == "--no-wait") {
-        options.no_wait = true;
-        return {};
-    }
-    if (flag == "--check-files") {
-        options.command = "check-files";
-        return {};
-    }
-    if (flag == "--report-fd") {
-        const auto number =
-            ++i < arguments.size() ? parse_integer<int>(arguments[i]) : std::nullopt;
-        if (!number || *number < 3) {
-            return fail(ErrorCode::InvalidArgument, flag + " needs a descriptor");
+Result<void> take_words(Options& options, const std::vector<std::string>& words) {
+    if (!words.empty()) {
+        const std::string& command = words.front();
+        if (std::find(kCommands.begin(), kCommands.end(), command) == kCommands.end()) {
+            return fail(ErrorCode::InvalidArgument, "there is no command \"" + command + "\"");
         }
-        options.report_fd = *number;
-        return {};
+        options.command = command;
     }
-    if (flag == "--quiet") {
-        options.quiet = true;
-        return {};
+    const std::size_t most = options.command.empty() ? 0 : options.command == "public-key" ? 1 : 2;
+    if (words.size() > most) {
+        return fail(ErrorCode::InvalidArgument, "\"" + words[most] + "\" is one word too many");
     }
-    if (std::vector<std::string>* const list = list_of(options, flag)) {
-        if (++i == arguments.size() || arguments[i].empty()) {
-            return fail(ErrorCode::InvalidArgument, flag + " needs a value");
-        }
-        list->push_back(arguments[i]);
-        return {};
-    }
-    std::string* const value = value_of(options, flag);
-    if (value == nullptr) {
-        return fail(ErrorCode::InvalidArgument, "unknown argument \"" + flag + "\"");
-    }
-    if (++i == arguments.size()) {
-        return fail(ErrorCode::InvalidArgument, flag + " needs a value");
-    }
-    *value = arguments[i];
-    return {};
-}
-
-Result<void> finish(Options& options) {
-    if (!options.command.empty() && options.command != "public-key" &&
-        options.command != "check-files" && options.argument.empty()) {
+    if (words.size() < most) {
         return fail(ErrorCode::InvalidArgument, options.command + " needs a NAME");
     }
-    if (options.home.empty()) {
-        const char* const home =
-            std::getenv("BERTH_HOME");  // NOLINT(concurrency-mt-unsafe): no threads yet
-        options.home = home == nullptr ? "" : home;
-    }
-    if (options.home.empty()) {
-        return fail(ErrorCode::InvalidArgument, "give --home DIR, or set BERTH_HOME");
-    }
-    options.home = os::absolute_path(options.home);
+    options.argument = words.size() == 2 ? words[1] : "";
     return {};
+}
+
+std::string home_of(const CommandLine& line) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no threads yet
+    const char* const home = std::getenv("BERTH_HOME");
+    return line.get("--home", home == nullptr ? "" : home);
 }
 
 }  // namespace
 
+std::string usage() {
+    return "usage: berth-controller [OPTIONS]\n"
+           "       berth-controller add-user|change-password|reset-password NAME [OPTIONS]\n"
+           "       berth-controller add-agent|remove-agent NAME [OPTIONS]\n"
+           "       berth-controller public-key [OPTIONS]\n"
+           "\n"
+           "Serves the panel and the API of the agents in DIR/agents and of those that were "
+           "added.\n"
+           "add-user and reset-password read the password from their input, one line;\n"
+           "change-password the present one and the new one, two lines.\n"
+           "\n" +
+           flags_help(kFlags);
+}
+
 Result<Options> parse_options(const std::vector<std::string>& arguments) {
     Options options;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const std::string& word = arguments[i];
-        if (!word.empty() && word.front() == '-') {
-            BERTH_CHECK(take_flag(options, arguments, i));
-        } else if (options.command.empty() &&
-                   std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end()) {
-            options.command = word;
-        } else if (!options.command.empty() && options.argument.empty()) {
-            options.argument = word;
-        } else {
-            return fail(ErrorCode::InvalidArgument, "unknown argument \"" + word + "\"");
+    BERTH_TRY(const CommandLine line, CommandLine::parse(arguments, kFlags));
+    options.help = line.has("--help");
+    if (options.help) {
+        return options;
+    }
+    BERTH_CHECK(take_words(options, line.words()));
+    if (line.has("--check-files")) {
+        options.command = "check-files";
+    }
+    options.home = home_of(line);
+    if (options.home.empty()) {
+        return fail(ErrorCode::InvalidArgument, "give --home DIR, or set BERTH_HOME");
+    }
+    options.home = os::absolute_path(options.home);
+    options.listen = line.get("--listen");
+    options.allow_remote = line.has("--allow-remote");
+    options.hosts = line.all("--host");
+    options.urls = line.all("--url");
+    options.trusted_proxies = line.all("--trusted-proxy");
+    for (const auto* list : {&options.hosts, &options.urls, &options.trusted_proxies}) {
+        if (std::find(list->begin(), list->end(), "") != list->end()) {
+            return fail(ErrorCode::InvalidArgument,
+                        "--host, --url and --trusted-proxy need a value");
         }
     }
-    if (!options.help) {
-        BERTH_CHECK(finish(options));
-    }
+    options.panel_dir = line.get("--panel-dir");
+    options.ready_file = line.get("--ready-file");
+    options.quiet = line.has("--quiet");
+    options.role = line.get("--role", options.role);
+    options.endpoint = line.get("--endpoint");
+    options.key = line.get("--key");
+    options.timeout = line.get("--timeout", "20");
+    options.no_wait = line.has("--no-wait");
+    BERTH_TRY(options.report_fd, line.number("--report-fd", options.report_fd));
     return options;
 }
 

@@ -3,15 +3,11 @@
 #include <string_view>
 #include <vector>
 
+#include "shared/base/flags.h"
+
 namespace berth::command {
 
-// One flag of a command. `value` names its value in help ("N"), "" for a switch.
-struct Option {
-    std::string_view name;    // "--tail"
-    std::string_view letter;  // "-n"; "" for none
-    std::string_view value;
-    std::string_view help;
-};
+using Option = Flag;
 
 // One command of `berth`. Help, man pages, completion and the documentation are made from this
 // table.
