@@ -8,25 +8,13 @@
 #include <string>
 
 #include "controller/access/devices.h"
+#include "controller/access/identity.h"
 #include "controller/access/login_brake.h"
 #include "controller/store/store.h"
 #include "shared/base/guarded.h"
 #include "shared/base/result.h"
 
 namespace berth::access {
-
-using store::Role;
-
-// Who is behind a request.
-struct Identity {
-    std::string user;
-    Role role = Role::Viewer;
-    std::string csrf;
-    std::string session;  // the session's token hash
-
-    // As agents and the audit log name it: "NAME from the panel".
-    [[nodiscard]] std::string actor() const { return user + " from the panel"; }
-};
 
 // A session that was just opened; only here the token itself exists.
 struct Opened {

@@ -59,7 +59,7 @@ std::string input() {
 }
 
 Result<void> add_user(store::Store& store, const Options& options) {
-    const auto role = store::kRoleNames.value(options.role);
+    const auto role = access::kRoleNames.value(options.role);
     if (!role) {
         return fail(ErrorCode::InvalidArgument, "--role is viewer, operator or admin");
     }

@@ -7,6 +7,9 @@
 
 #include "controller/access/secrets.h"
 #include "controller/app/site_config.h"
+#include "controller/face/answers.h"
+#include "controller/face/fleet_json.h"
+#include "controller/face/log_json.h"
 #include "shared/home/identity.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
@@ -95,7 +98,7 @@ Result<void> Controller::open_files() {
     }
     BERTH_TRY(site_, load_site(paths_, options_));
     BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
-    cookies_ = std::make_unique<http::Cookies>(
+    cookies_ = std::make_unique<access::Cookies>(
         access::token_hash(keys_.public_key).substr(0, kCookieId), site_.prefix);
     BERTH_TRY(store_, store::Store::open(paths_.database));
     if (anew) {
@@ -116,8 +119,10 @@ Result<void> Controller::make_parts() {
     workers_ = std::make_unique<loop::WorkerPool>(
         loop::WorkerPool::LaneOptions{kWorkers, kMaxWaiting, /*linger=*/Duration::max()});
     assets_ = std::make_unique<panel::Assets>(options_.panel_dir, site_.prefix);
-    fleet_ = std::make_unique<fleet::Fleet>(
-        *fleet_loop_, paths_.agents, fleet::zmq_connector(context_, *fleet_loop_, keys_));
+    fleet_ = std::make_unique<fleet::Fleet>(*fleet_loop_,
+                                            paths_.agents,
+                                            fleet::zmq_connector(context_, *fleet_loop_, keys_),
+                                            face::fleet_rendering());
     mail_ = std::make_unique<fleet::MailRouter>(
         *fleet_loop_,
         keys_.public_key,
@@ -135,6 +140,7 @@ Result<void> Controller::make_parts() {
                std::function<void(Result<wire::Value>)> answer) {
             fleet_->request(agent, verb, std::move(args), deadline, std::move(answer));
         },
+        face::log_pieces,
         [this](std::vector<fleet::FollowerId> to, std::shared_ptr<const fleet::LogPiece> piece) {
             (void)http_poster_->post(
                 [this, to = std::move(to), piece = std::move(piece)] { hub_->deliver(to, piece); });
@@ -188,10 +194,9 @@ Result<void> Controller::listen() {
     const bool said = !options_.listen.empty();
     BERTH_CHECK(choose_listen(paths_, options_));
     BERTH_TRY(front.listen, os::parse_tcp_address(options_.listen));
-    http::RouterOptions router{
-        site_, *cookies_, [this](const std::string& path) { return assets_->has(path); }};
+    access::Site site = site_;
     if (front.listen.is_loopback()) {
-        BERTH_CHECK(add_hosts(router.site, {"localhost", "127.0.0.1", "[::1]", front.listen.host}));
+        BERTH_CHECK(add_hosts(site, {"localhost", "127.0.0.1", "[::1]", front.listen.host}));
     } else if (!options_.allow_remote) {
         return fail(
             ErrorCode::PermissionDenied,
@@ -199,10 +204,10 @@ Result<void> Controller::listen() {
                 "\" can be reached from other machines, and passwords would travel in clear text; "
                 "listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say --allow-remote");
     }
-    BERTH_CHECK(add_hosts(router.site, options_.hosts));
-    if (!router.site.hosts.empty()) {
-        for (const http::PublicUrl& url : site_.urls) {
-            BERTH_CHECK(add_hosts(router.site, {url.origin.host.name}));
+    BERTH_CHECK(add_hosts(site, options_.hosts));
+    if (!site.hosts.empty()) {
+        for (const access::PublicUrl& url : site_.urls) {
+            BERTH_CHECK(add_hosts(site, {url.origin.host.name}));
         }
     }
     const std::uint64_t descriptors = os::raise_descriptor_limit();
@@ -210,16 +215,23 @@ Result<void> Controller::listen() {
         front.max_connections =
             std::max<std::size_t>(64, descriptors - std::min(descriptors, kSpareDescriptors));
     }
-    router_ =
-        std::make_unique<http::Router>(*auth_, *workers_, router, rest::all_routes(*services_));
+    cookie_way_ = std::make_unique<access::CookieAuthenticator>(*auth_, *cookies_);
+    gate_ = std::make_unique<access::Gate>(
+        std::move(site), std::vector<const access::Authenticator*>{cookie_way_.get()});
+    router_ = std::make_unique<rest::Router>(
+        *gate_,
+        *workers_,
+        [this](const std::string& path) { return assets_->has(path); },
+        rest::all_routes(*services_));
     auto opened = http::Front::create(
         *http_loop_,
         http_poster_,
         front,
-        [this](http::Request request, http::Responder responder) {
-            return router_->dispatch(std::move(request), std::move(responder));
-        },
-        [this](const http::Request& head) { return router_->knows(head); });
+        {[this](http::Request request, http::Responder responder) {
+             return router_->dispatch(std::move(request), std::move(responder));
+         },
+         [this](const http::Request& head) { return router_->knows(head); },
+         [](int status, std::string_view why) { return face::problem(status, why); }});
     if (!opened) {
         return fail(opened.error().within("the panel cannot be served at " + options_.listen +
                                           " (--listen 127.0.0.1:0 takes a free port)"));

@@ -5,9 +5,12 @@
 #include <string>
 #include <thread>
 
+#include "controller/access/cookie_authenticator.h"
+#include "controller/access/gate.h"
 #include "controller/app/commands.h"
 #include "controller/app/local_door.h"
 #include "controller/app/options.h"
+#include "controller/face/rest/router.h"
 #include "controller/face/rest/services.h"
 #include "controller/fleet/log_follow.h"
 #include "controller/fleet/mail_router.h"
@@ -68,8 +71,8 @@ private:
 
     Options options_;
     Paths paths_;
-    http::Site site_;
-    std::unique_ptr<http::Cookies> cookies_;
+    access::Site site_;
+    std::unique_ptr<access::Cookies> cookies_;
     std::string url_;
     std::string setup_link_;
     os::UniqueFd lock_;
@@ -96,7 +99,9 @@ private:
     std::unique_ptr<fleet::LogFollows> follows_;
     std::unique_ptr<live::Hub> hub_;
     std::unique_ptr<rest::Services> services_;
-    std::unique_ptr<http::Router> router_;
+    std::unique_ptr<access::CookieAuthenticator> cookie_way_;
+    std::unique_ptr<access::Gate> gate_;
+    std::unique_ptr<rest::Router> router_;
     std::unique_ptr<http::Front> front_;
     loop::Registration signal_watch_;
     std::thread http_thread_;

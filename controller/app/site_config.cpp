@@ -12,10 +12,10 @@ namespace berth::controller {
 
 namespace {
 
-Result<http::Site> site_of(const config::ControllerConfig& config) {
-    http::Site site;
+Result<access::Site> site_of(const config::ControllerConfig& config) {
+    access::Site site;
     for (const std::string& text : config.urls) {
-        BERTH_TRY(auto url, http::PublicUrl::parse(text));
+        BERTH_TRY(auto url, access::PublicUrl::parse(text));
         site.urls.push_back(std::move(url));
         if (site.urls.back().prefix != site.urls.front().prefix) {
             return fail(ErrorCode::InvalidArgument,
@@ -49,7 +49,7 @@ std::vector<std::string> meant(const std::vector<std::string>& given) {
 
 }  // namespace
 
-Result<http::Site> load_site(const Paths& paths, const Options& options) {
+Result<access::Site> load_site(const Paths& paths, const Options& options) {
     const std::string file = paths.config();
     BERTH_TRY(const std::string before, text_of(file));
     BERTH_TRY(auto config, config::parse_controller_config(file, before));
@@ -119,11 +119,11 @@ Result<void> remember_listen(const Paths& paths, const std::string& address, boo
     return os::replace_file(file, text, 0644);
 }
 
-Result<void> add_hosts(http::Site& site, const std::vector<std::string>& names) {
+Result<void> add_hosts(access::Site& site, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
-        auto host = http::Host::parse(name);
+        auto host = access::Host::parse(name);
         if (!host) {  // an IPv6 address that is not in brackets
-            host = http::Host::parse('[' + name + ']');
+            host = access::Host::parse('[' + name + ']');
         }
         if (!host) {
             return fail(ErrorCode::InvalidArgument, "\"" + printable(name) + "\" names no host");

@@ -89,10 +89,14 @@ std::int64_t folder_time(const std::string& folder) {
 
 }  // namespace
 
-Fleet::Fleet(loop::EventLoop& loop, std::string agents_folder, Connector connector)
+Fleet::Fleet(loop::EventLoop& loop,
+             std::string agents_folder,
+             Connector connector,
+             Rendering rendering)
     : loop_(loop),
       agents_folder_(std::move(agents_folder)),
       connector_(std::move(connector)),
+      rendering_(std::move(rendering)),
       view_(std::in_place, std::make_shared<const FleetView>()) {}
 
 Fleet::~Fleet() = default;
@@ -300,10 +304,7 @@ std::shared_ptr<const AgentView> Fleet::make_agent_view(const Member& member) co
             view->info->problem.empty() ? join(view->info->complaints, "; ") : view->info->problem;
     }
     view->apps = member.link->apps().size();
-    json::JsonWriter json;
-    json.begin_object();
-    write_agent(json, *view);
-    view->json = json.end_object().take();
+    view->rendered = rendering_.agent(*view);
     return view;
 }
 
@@ -314,10 +315,7 @@ std::shared_ptr<const AppView> Fleet::make_app_view(const Member& member, AppSta
     // One view for all who look, so it is what everybody may see; searching finds no more.
     view->status = json::without_secrets(std::move(status));
     view->stale = member.link->state() != LinkState::Connected;
-    json::JsonWriter json;
-    json.begin_object();
-    write_app(json, view->status, view->stale);
-    view->json = json.end_object().take();
+    view->rendered = rendering_.app(view->status, view->stale);
     return view;
 }
 

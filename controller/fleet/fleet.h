@@ -36,7 +36,10 @@ public:
                                                                        Received received)>;
     using Published = std::function<void(FleetViewPtr view)>;
 
-    Fleet(loop::EventLoop& loop, std::string agents_folder, Connector connector);
+    Fleet(loop::EventLoop& loop,
+          std::string agents_folder,
+          Connector connector,
+          Rendering rendering);
     ~Fleet();
     Fleet(const Fleet&) = delete;
     Fleet& operator=(const Fleet&) = delete;
@@ -89,6 +92,7 @@ private:
     loop::EventLoop& loop_;
     std::string agents_folder_;
     Connector connector_;
+    Rendering rendering_;
     Published published_;
     Members told_members_;
     std::vector<AgentTarget> local_;

@@ -2,18 +2,18 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "controller/fleet/agent_link.h"
-#include "shared/json/json_writer.h"
 #include "shared/model/app_status.h"
 
 namespace berth::fleet {
 
-// One agent as it is shown, with its JSON made once.
+// One agent as it is shown, with its rendering made once.
 struct AgentView {
     std::string name;
     std::string endpoint;
@@ -26,7 +26,7 @@ struct AgentView {
     std::string error;
     std::optional<AgentInfo> info;
     std::size_t apps = 0;
-    std::string json;
+    std::string rendered;
 };
 
 // One app as it is shown. `stale`: its agent is away, this is what was known last.
@@ -34,7 +34,7 @@ struct AppView {
     std::string key;  // "agent/id"
     AppStatus status;
     bool stale = false;
-    std::string json;
+    std::string rendered;
 };
 
 // All that is known of all agents at one moment. Immutable: the fleet makes a new one for each
@@ -48,11 +48,10 @@ using FleetViewPtr = std::shared_ptr<const FleetView>;
 
 std::string app_key(const std::string& agent, const std::string& id);
 
-// The members of the API's Agent and App, into the open object of `json`.
-void write_agent(json::JsonWriter& json, const AgentView& agent);
-void write_app(json::JsonWriter& json, const AppStatus& status, bool stale);
-
-// A time as the API writes it, to the millisecond.
-std::string api_time(WallTime time);
+// How views are shown to clients, made once for each and kept in it. Any thread.
+struct Rendering {
+    std::function<std::string(const AgentView& agent)> agent;
+    std::function<std::string(const AppStatus& status, bool stale)> app;
+};
 
 }  // namespace berth::fleet

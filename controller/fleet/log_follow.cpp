@@ -1,7 +1,6 @@
 #include "controller/fleet/log_follow.h"
 
 #include "controller/fleet/fleet_view.h"
-#include "shared/json/json_writer.h"
 
 namespace berth::fleet {
 
@@ -14,77 +13,10 @@ constexpr Duration kDeadline = std::chrono::seconds(30);
 constexpr Duration kPace = std::chrono::milliseconds(50);  // between two pieces
 constexpr Duration kRetry = std::chrono::seconds(1);
 
-constexpr std::size_t kLongestLine = 16U << 10U;  // of what follows live; the rest is downloaded
-constexpr std::size_t kPieceBytes = 256U << 10U;
-constexpr std::size_t kLastBytes = 400U << 10U;  // below what the hub keeps for one viewer
-
-void write_line(json::JsonWriter& json, const wire::LogLine& line, std::string_view text) {
-    json.begin_object();
-    json.field("time", rfc3339_utc(line.time, 9));
-    json.field("stream", line.is_stderr ? "stderr" : "stdout");
-    json.field("text", text).field("partial", line.partial);
-    if (const std::size_t size = wire::shown_text(line).size(); text.size() < size) {
-        json.field("cut", size - text.size());
-    }
-    json.end_object();
-}
-
-std::string live_line(const wire::LogLine& line) {
-    const std::string_view text = wire::shown_text(line);
-    std::size_t length = std::min(text.size(), kLongestLine);
-    while (length > 0 && length < text.size() &&
-           (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) {
-        --length;  // no character is cut
-    }
-    json::JsonWriter json;
-    write_line(json, line, text.substr(0, length));
-    return json.take();
-}
-
 }  // namespace
 
-std::string log_lines_json(const std::vector<wire::LogLine>& lines) {
-    json::JsonWriter json;
-    json.begin_array();
-    for (const wire::LogLine& line : lines) {
-        write_line(json, line, wire::shown_text(line));
-    }
-    return json.end_array().take();
-}
-
-std::vector<LogPiece> log_pieces(const std::vector<wire::LogLine>& lines, MostOf most) {
-    std::vector<std::string> texts;
-    for (const wire::LogLine& line : lines) {
-        texts.push_back(live_line(line));
-    }
-    std::size_t first = 0;
-    if (most == MostOf::Last) {
-        std::size_t bytes = 0;
-        for (first = texts.size(); first > 0; --first) {
-            bytes += texts[first - 1].size();
-            if (bytes > kLastBytes) {
-                break;
-            }
-        }
-    }
-    std::vector<LogPiece> pieces(1);
-    pieces.front().skipped_lines = first;
-    for (std::size_t i = first; i < texts.size(); ++i) {
-        if (pieces.back().lines.size() + texts[i].size() > kPieceBytes && pieces.back().count > 0) {
-            pieces.emplace_back();
-        }
-        LogPiece& piece = pieces.back();
-        piece.lines += (piece.lines.empty() ? "[" : ",") + texts[i];
-        ++piece.count;
-    }
-    for (LogPiece& piece : pieces) {
-        piece.lines += piece.lines.empty() ? "[]" : "]";
-    }
-    return pieces;
-}
-
-LogFollows::LogFollows(loop::EventLoop& loop, Ask ask, Deliver deliver)
-    : loop_(loop), ask_(std::move(ask)), deliver_(std::move(deliver)) {}
+LogFollows::LogFollows(loop::EventLoop& loop, Ask ask, Render render, Deliver deliver)
+    : loop_(loop), ask_(std::move(ask)), render_(std::move(render)), deliver_(std::move(deliver)) {}
 
 void LogFollows::follow(FollowerId follower,
                         const std::string& agent,
@@ -157,7 +89,7 @@ void LogFollows::answered(std::uint64_t number, const Result<wire::Value>& answe
     Reading& reading = found->second;
     const wire::LogBatch batch = wire::to_log_batch(*answer);
     const bool reset = !reading.position;
-    auto pieces = log_pieces(batch.lines, reset ? MostOf::Last : MostOf::All);
+    auto pieces = render_(batch.lines, reset ? MostOf::Last : MostOf::All);
     pieces.front().reset = reset;
     pieces.front().skipped_bytes = reset ? 0 : batch.skipped_bytes;
     const bool silent = batch.lines.empty() && reading.position == batch.next;

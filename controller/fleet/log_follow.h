@@ -21,7 +21,7 @@ using FollowerId = std::uint64_t;
 // A piece of an app's log on its way to those who follow it, made once for all of them.
 struct LogPiece {
     std::string app;    // "agent/id"
-    std::string lines;  // a JSON array
+    std::string lines;  // as they are rendered
     std::size_t count = 0;
     std::uint64_t skipped_lines = 0;  // before these: too much to be sent
     std::uint64_t skipped_bytes = 0;  // rotated away before they were read
@@ -29,14 +29,8 @@ struct LogPiece {
     std::string error;                // set: nothing follows, and this is why
 };
 
-// `lines` as the API shows them: a JSON array.
-std::string log_lines_json(const std::vector<wire::LogLine>& lines);
-
-// `lines` for those who follow: pieces of about 256 KiB of JSON each, in which a line has at most
-// 16 KiB ("cut": how many bytes are left out). Of the first ones that a follower gets (`most`) the
-// last half a megabyte is enough. However long lines are, what is sent has a bound.
+// Of the first lines that a follower gets the last ones are enough.
 enum class MostOf : std::uint8_t { All, Last };
-std::vector<LogPiece> log_pieces(const std::vector<wire::LogLine>& lines, MostOf most);
 
 // Reads the logs that somebody follows: one long-poll request for each app, whose answer goes to
 // all its followers. A new follower first gets the last lines; it joins the common reading as soon
@@ -48,10 +42,13 @@ public:
                                    wire::Value args,
                                    Duration deadline,
                                    std::function<void(Result<wire::Value>)> answer)>;
+    // Pieces of `lines`, at least one, each of a bounded size.
+    using Render =
+        std::function<std::vector<LogPiece>(const std::vector<wire::LogLine>& lines, MostOf most)>;
     using Deliver =
         std::function<void(std::vector<FollowerId> to, std::shared_ptr<const LogPiece> piece)>;
 
-    LogFollows(loop::EventLoop& loop, Ask ask, Deliver deliver);
+    LogFollows(loop::EventLoop& loop, Ask ask, Render render, Deliver deliver);
 
     // Begins with the last `tail` lines. Following the same app again starts over.
     void follow(FollowerId follower,
@@ -86,6 +83,7 @@ private:
 
     loop::EventLoop& loop_;
     Ask ask_;
+    Render render_;
     Deliver deliver_;
     std::map<std::uint64_t, Reading> readings_;
     std::uint64_t next_ = 1;

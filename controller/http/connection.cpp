@@ -105,7 +105,7 @@ bool Connection::on_progress() {
         keep_alive_ = false;
         without_body_ = false;
         ++exchange_;
-        respond(problem(reader_.rejection().status, reader_.rejection().detail));
+        respond(environment_.refuse(reader_.rejection().status, reader_.rejection().detail));
         return true;
     }
     if (progress == RequestReader::Progress::Body) {
@@ -147,12 +147,14 @@ void Connection::begin_handling() {
     const std::uint64_t exchange = ++exchange_;
     const std::weak_ptr<Connection> weak = weak_from_this();
     const loop::PosterPtr poster = environment_.poster;
-    Responder responder([weak, poster, exchange](Response response) {
-        auto shared = std::make_shared<Response>(std::move(response));
+    Responder responder([weak, poster, exchange](std::optional<Response> response) {
+        auto shared = std::make_shared<std::optional<Response>>(std::move(response));
         (void)poster->post([weak, exchange, shared] {
             const auto self = weak.lock();
             if (self && self->exchange_ == exchange && self->state_ == State::Handling) {
-                self->respond(std::move(*shared));
+                self->respond(*shared
+                                  ? std::move(**shared)
+                                  : self->environment_.refuse(500, "the request was not answered"));
                 self->pump();
             }
         });
@@ -314,13 +316,13 @@ void Connection::on_deadline() {
         keep_alive_ = false;
         without_body_ = false;
         ++exchange_;
-        respond(problem(408, "the request did not come in time"));
+        respond(environment_.refuse(408, "the request did not come in time"));
         return pump();
     }
     if (state_ == State::Handling) {
         keep_alive_ = false;
         ++exchange_;
-        respond(problem(504, "no answer was found in time"));
+        respond(environment_.refuse(504, "no answer was found in time"));
         return pump();
     }
     close();

@@ -25,6 +25,9 @@ struct Deadlines {
     Duration lingering = std::chrono::seconds(2);
 };
 
+// How something that the transport itself refuses is answered: the status, and why in a sentence.
+using Refuse = std::function<Response(int status, std::string_view why)>;
+
 // One connection: reads a request, has it handled, writes the response, and starts over. Does not
 // read ahead of the request it answers, so what a client costs is bounded: one request, one
 // response (or one piece of a stream). Http loop thread; owned by the front, which drops it in
@@ -38,6 +41,7 @@ public:
         RequestLimits limits;
         std::function<bool(Request request, Responder responder)> handle;  // see Front::Handle
         std::function<bool(const Request& head)> knows;  // whether that will be true of it
+        Refuse refuse;
         std::function<void(Connection& connection, Rank rank)> ranked;
         std::function<void(Connection& connection, std::size_t bytes)> holds;
         std::function<void(Connection& connection)> closed;

@@ -1,20 +1,23 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "controller/http/request.h"
-#include "controller/http/site.h"
 
 namespace berth::http {
 
-// Fills in who is behind a request and how it was addressed: `address`, `host` and `secure`. When
-// the peer is a trusted proxy, what it says of that is believed: X-Forwarded-For, -Proto and -Host,
-// or, where none of these is there, Forwarded (RFC 7239). Of a chain the last address counts that
-// is no trusted proxy: those before it may be invented. What others say is passed over. Whether the
-// browser speaks TLS is told by the Origin that it names, else by a trusted proxy, else by what is
-// configured for this host. False: the Host is none.
-bool find_origin(Request& request, const Site& site);
+// What a chain of proxies says of a request, the first proxy first. Whether it is believed is for
+// others to decide.
+struct Forwarded {
+    std::vector<std::string> addresses;  // without ports, as they were written
+    std::string proto;
+    std::string host;
 
-// Whether a page of this origin is one of ours: of the host that the request was sent to, or of an
-// address that is configured.
-bool is_ours(const Origin& origin, const Request& request, const Site& site);
+    [[nodiscard]] bool empty() const { return addresses.empty() && proto.empty() && host.empty(); }
+};
+
+// X-Forwarded-For, -Proto and -Host, or, where none of these is there, Forwarded (RFC 7239).
+Forwarded read_forwarded(const Request& request);
 
 }  // namespace berth::http

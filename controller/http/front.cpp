@@ -13,16 +13,16 @@ constexpr int kBacklog = 1024;
 Front::Front(loop::EventLoop& loop,
              loop::PosterPtr poster,
              const FrontOptions& options,
-             Handle handle,
-             Knows knows)
+             Service service)
     : loop_(loop),
       options_(options),
       environment_{loop,
                    std::move(poster),
                    options.deadlines,
                    options.limits,
-                   std::move(handle),
-                   std::move(knows),
+                   std::move(service.handle),
+                   std::move(service.knows),
+                   std::move(service.refuse),
                    [this](Connection& connection, Rank rank) { places_.rank(connection, rank); },
                    [this](Connection& connection, std::size_t bytes) { held(connection, bytes); },
                    [this](Connection& connection) { places_.remove(connection); }},
@@ -35,10 +35,8 @@ Front::~Front() {
 Result<std::unique_ptr<Front>> Front::create(loop::EventLoop& loop,
                                              loop::PosterPtr poster,
                                              const FrontOptions& options,
-                                             Handle handle,
-                                             Knows knows) {
-    std::unique_ptr<Front> front(
-        new Front(loop, std::move(poster), options, std::move(handle), std::move(knows)));
+                                             Service service) {
+    std::unique_ptr<Front> front(new Front(loop, std::move(poster), options, std::move(service)));
     BERTH_TRY(os::UniqueFd listening, os::listen_tcp(options.listen, kBacklog));
     BERTH_TRY(front->options_.listen.port, os::bound_port(listening));
     front->acceptor_ = std::make_unique<loop::Acceptor>(

@@ -33,11 +33,17 @@ public:
     // Whether Handle will say so of the request whose head this is.
     using Knows = std::function<bool(const Request& head)>;
 
+    // What is above the transport.
+    struct Service {
+        Handle handle;
+        Knows knows;
+        Refuse refuse;
+    };
+
     static Result<std::unique_ptr<Front>> create(loop::EventLoop& loop,
                                                  loop::PosterPtr poster,
                                                  const FrontOptions& options,
-                                                 Handle handle,
-                                                 Knows knows);
+                                                 Service service);
     ~Front();
     Front(const Front&) = delete;
     Front& operator=(const Front&) = delete;
@@ -54,8 +60,7 @@ private:
     Front(loop::EventLoop& loop,
           loop::PosterPtr poster,
           const FrontOptions& options,
-          Handle handle,
-          Knows knows);
+          Service service);
 
     void add(os::Accepted accepted);
     void held(Connection& connection, std::size_t bytes);

@@ -3,17 +3,19 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "controller/http/response.h"
 
 namespace berth::http {
 
 // Answers one request, once, from any thread, at any time later. Copies are the same responder;
-// what is sent after the first answer is dropped, and when the last copy goes without an answer the
-// client gets a 500: no request is left hanging by a handler that forgot it.
+// what is sent after the first answer is dropped, and when the last copy goes without an answer
+// that is told: no request is left hanging by a handler that forgot it.
 class Responder {
 public:
-    using Deliver = std::function<void(Response response)>;
+    // Nothing: it was not answered.
+    using Deliver = std::function<void(std::optional<Response> response)>;
 
     explicit Responder(Deliver deliver) : state_(std::make_shared<State>(std::move(deliver))) {}
 
@@ -29,7 +31,7 @@ private:
 
         ~State() {
             if (!used.exchange(true)) {
-                deliver(problem(500, "the request was not answered"));
+                deliver(std::nullopt);
             }
         }
 

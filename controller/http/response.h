@@ -54,18 +54,8 @@ struct Response {
     Response& with(std::string name, std::string value);
 };
 
-Response json_response(std::string json, int status = 200);
 Response text_response(std::string text, int status = 200);
 Response no_content();
-
-// A problem document (RFC 9457). `extra`: further members, as ",\"name\":value".
-Response problem(int status, std::string_view detail, std::string_view extra = {});
-
-// The problem that an error of our own is.
-Response problem_of(const Error& error);
-
-// The problem that an error from an agent, or on the way to it, is: 504 when it does not answer.
-Response problem_of_agent(const Error& error);
 
 // How the end of a body of unknown length is told: HTTP/1.0 knows the end of the connection only.
 enum class Framing : std::uint8_t { Chunked, UntilClosed };

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "controller/face/answers.h"
+#include "controller/face/pattern.h"
 #include "controller/http/negotiation.h"
-#include "controller/http/router.h"
 #include "shared/base/text.h"
 #include "shared/os/file.h"
 
@@ -44,7 +45,7 @@ bool is_page(std::string_view path) {
     const auto plain = path.substr(0, path.size() - (slash ? 1 : 0));
     const auto& pages = panel_pages();
     return std::any_of(pages.begin(), pages.end(), [plain](std::string_view page) {
-        return http::match_pattern(page, plain).has_value();
+        return face::match_pattern(page, plain).has_value();
     });
 }
 
@@ -158,7 +159,7 @@ http::Response Assets::answer(const http::Request& request) const {
     const auto path = http::percent_decode(request.path);
     http::Response found = path && !path->empty() && path->front() == '/'
                                ? file(request, *path)
-                               : http::problem(404, "there is nothing at this address");
+                               : face::problem(404, "there is nothing at this address");
     if (found.status == 404 && wants_page(request)) {
         http::Request afresh = request;
         std::erase_if(afresh.headers,
@@ -181,7 +182,7 @@ http::Response Assets::file(const http::Request& request, const std::string& pat
 http::Response Assets::embedded(const http::Request& request, const std::string& path) const {
     const auto found = files_.find(path);
     if (found == files_.end()) {
-        return http::problem(404, "there is nothing at this address");
+        return face::problem(404, "there is nothing at this address");
     }
     const File& file = found->second;
     const bool gzip = http::accepts_gzip(request.header("accept-encoding").value_or(""));
@@ -210,7 +211,7 @@ http::Response Assets::from_folder(const std::string& path) const {
                        ? os::read_file(file, kMaxFile)
                        : Result<std::string>(fail(ErrorCode::NotFound, path));
     if (!content) {
-        return http::problem(404, "there is nothing at this address");
+        return face::problem(404, "there is nothing at this address");
     }
     http::Response response;
     response.with("Content-Type", std::string(content_type(path)));

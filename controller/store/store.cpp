@@ -62,7 +62,7 @@ UserRow user_of(const db::Rows& row) {
     UserRow user;
     user.name = row.text(0);
     user.hash = row.text(1);
-    user.role = kRoleNames.value(row.text(2)).value_or(Role::Viewer);
+    user.role = access::kRoleNames.value(row.text(2)).value_or(Role::Viewer);
     user.created = row.time(3);
     return user;
 }
@@ -80,7 +80,8 @@ struct Store::Impl {
 
     [[nodiscard]] Result<void> add_user(const UserRow& user) const {
         if (db->run("INSERT OR IGNORE INTO user VALUES (?, ?, ?, ?)",
-                    {user.name, user.hash, kRoleNames.name(user.role), user.created}) == 0 &&
+                    {user.name, user.hash, access::kRoleNames.name(user.role), user.created}) ==
+                0 &&
             !db->failed()) {
             return fail(ErrorCode::AlreadyExists, "a user is named \"" + user.name + "\" already");
         }
@@ -171,7 +172,7 @@ Result<void> Store::change_user(const std::string& name,
         }
         if (role) {
             (void)impl.db->run("UPDATE user SET role = ? WHERE name = ?",
-                               {kRoleNames.name(*role), name});
+                               {access::kRoleNames.name(*role), name});
         }
         if (hash) {
             (void)impl.db->run("UPDATE user SET hash = ? WHERE name = ?", {*hash, name});

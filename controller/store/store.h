@@ -7,15 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "shared/base/enum_names.h"
+#include "controller/access/rights/rights.h"
 #include "shared/base/result.h"
 #include "shared/time/clock.h"
 
 namespace berth::store {
 
-// What a user may do: `Viewer` reads, `Operator` acts on apps, `Admin` does everything.
-enum class Role : std::uint8_t { Viewer, Operator, Admin };
-inline constexpr auto kRoleNames = enum_names<Role>("viewer", "operator", "admin");
+using access::Role;
 
 struct UserRow {
     std::string name;

@@ -15,8 +15,8 @@ using berth::MonoTime;
 using berth::Now;
 using berth::WallTime;
 using berth::access::Auth;
+using berth::access::Role;
 using berth::access::Throttle;
-using berth::store::Role;
 using berth::store::Store;
 
 namespace {

@@ -5,9 +5,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "controller/face/fleet_json.h"
 #include "controller/face/live/frames.h"
+#include "controller/face/log_json.h"
+#include "controller/face/rest/schemas.h"
 #include "controller/fleet/log_follow.h"
-#include "controller/http/schemas.h"
 #include "shared/json/json_value.h"
 #include "shared/wire/status.h"
 
@@ -29,7 +31,7 @@ AppStatus app(const std::string& id, AppState state) {
 }  // namespace
 
 TEST_CASE("the JSON of an app and an agent has the documented members") {
-    const auto schemas = json::parse_json(http::kSchemas);
+    const auto schemas = json::parse_json(rest::schemas_json());
     REQUIRE(schemas);
     const auto members_of = [&](const char* name) {
         std::set<std::string> names;
@@ -51,7 +53,7 @@ TEST_CASE("the JSON of an app and an agent has the documented members") {
     one.begin_object();
     AppStatus status = app("x", AppState::Running);
     status.exit = ExitStatus{ExitKind::Signal, 15, false};
-    write_app(one, status, true);
+    face::write_app(one, status, true);
     const std::string text = one.end_object().take();
     CHECK(keys_of(text) == members_of("App"));
     const auto value = json::parse_json(text);
@@ -62,7 +64,7 @@ TEST_CASE("the JSON of an app and an agent has the documented members") {
 
     json::JsonWriter other;
     other.begin_object();
-    write_agent(other, AgentView{});
+    face::write_agent(other, AgentView{});
     CHECK(keys_of(other.end_object().take()) == members_of("Agent"));
 }
 
@@ -70,7 +72,7 @@ TEST_CASE("deltas hold what differs and nothing else") {
     const auto view = [](const std::string& key, const std::string& json) {
         auto it = std::make_shared<AppView>();
         it->key = key;
-        it->json = json;
+        it->rendered = json;
         return it;
     };
     FleetView before;
@@ -119,6 +121,7 @@ struct FollowWorld {
             CHECK(verb == "logs");
             asked.push_back({std::move(args), std::move(answer)});
         },
+        face::log_pieces,
         [this](std::vector<FollowerId> to, const std::shared_ptr<const LogPiece>& piece) {
             pieces.emplace_back(std::move(to), *piece);
         }};
@@ -209,7 +212,7 @@ TEST_CASE("what follows a log live is bounded, however long its lines are") {
         lines.push_back({WallTime(), false, false, std::to_string(i) + std::string(1000, 'x')});
     }
     SECTION("the last ones first, and how many are missing is said") {
-        const auto pieces = log_pieces(lines, MostOf::Last);
+        const auto pieces = face::log_pieces(lines, MostOf::Last);
         const auto [bytes, count] = total(pieces);
         CHECK(bytes < (512U << 10U));
         CHECK(count > 300);
@@ -217,7 +220,7 @@ TEST_CASE("what follows a log live is bounded, however long its lines are") {
         CHECK(pieces.back().lines.find("\"1199x") != std::string::npos);
     }
     SECTION("then all of them, in pieces") {
-        const auto pieces = log_pieces(lines, MostOf::All);
+        const auto pieces = face::log_pieces(lines, MostOf::All);
         CHECK(pieces.size() > 4);
         CHECK(total(pieces).second == 1200);
     }
@@ -226,14 +229,14 @@ TEST_CASE("what follows a log live is bounded, however long its lines are") {
                  {WallTime(), false, true, std::string(2U << 20U, '\0')},
                  {WallTime(), false, false, "ü" + std::string(16383, 'z')}};
         for (const MostOf most : {MostOf::Last, MostOf::All}) {
-            const auto pieces = log_pieces(lines, most);
+            const auto pieces = face::log_pieces(lines, most);
             CHECK(total(pieces).second == 3);
             CHECK(pieces.front().lines.find("\"cut\":" + std::to_string((5U << 20U) - 16384)) !=
                   std::string::npos);
         }
     }
     SECTION("nothing is an empty list") {
-        const auto pieces = log_pieces({}, MostOf::Last);
+        const auto pieces = face::log_pieces({}, MostOf::Last);
         REQUIRE(pieces.size() == 1);
         CHECK(pieces.front().lines == "[]");
     }

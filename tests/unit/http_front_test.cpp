@@ -16,21 +16,24 @@ struct World {
     explicit World(bool fails) {
         FrontOptions options;
         options.listen = {"127.0.0.1", 0};
-        front = std::move(*Front::create(
-            *loop,
-            poster,
-            options,
-            [fails](const Request&, const Responder& responder) {
-                Response response;
-                auto pieces = std::make_shared<int>(0);
-                response.stream = [fails, pieces](const StreamAnswer& answer) {
-                    const bool second = ++*pieces == 2;
-                    answer({second ? "two" : "one", second, second && fails});
-                };
-                responder.send(std::move(response));
-                return false;
-            },
-            [](const Request&) { return false; }));
+        front = std::move(
+            *Front::create(*loop,
+                           poster,
+                           options,
+                           {[fails](const Request&, const Responder& responder) {
+                                Response response;
+                                auto pieces = std::make_shared<int>(0);
+                                response.stream = [fails, pieces](const StreamAnswer& answer) {
+                                    const bool second = ++*pieces == 2;
+                                    answer({second ? "two" : "one", second, second && fails});
+                                };
+                                responder.send(std::move(response));
+                                return false;
+                            },
+                            [](const Request&) { return false; },
+                            [](int status, std::string_view why) {
+                                return text_response(std::string(why), status);
+                            }}));
         thread = std::thread([this] { loop->run(); });
     }
 

@@ -46,8 +46,9 @@ bool write_changes(json::JsonWriter& changed,
     changed.begin_array();
     for (const auto& [name, view] : now) {
         const auto old = before.find(name);
-        if (old == before.end() || (old->second != view && old->second->json != view->json)) {
-            changed.raw(view->json);
+        if (old == before.end() ||
+            (old->second != view && old->second->rendered != view->rendered)) {
+            changed.raw(view->rendered);
             any = true;
         }
     }
@@ -106,11 +107,11 @@ std::string snapshot_text(std::uint64_t sequence, const fleet::FleetView& view) 
         .key("agents")
         .begin_array();
     for (const auto& [name, agent] : view.agents) {
-        json.raw(agent->json);
+        json.raw(agent->rendered);
     }
     json.end_array().key("apps").begin_array();
     for (const auto& [key, app] : view.apps) {
-        json.raw(app->json);
+        json.raw(app->rendered);
     }
     return json.end_array().end_object().take();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controller/face/answers.h"
 #include "shared/base/text.h"
 #include "shared/json/json_value.h"
 
@@ -38,7 +39,7 @@ bool is_key(std::string_view key) {
 // Why this is no handshake that may be accepted; nothing when it is one.
 std::optional<http::Response> refuse_handshake(const http::Request& request) {
     const auto refuse = [](std::string_view why) {
-        return std::move(http::problem(426, why).with("Upgrade", "websocket"));
+        return std::move(face::problem(426, why).with("Upgrade", "websocket"));
     };
     if (request.method != http::Method::Get || request.http_1_0) {
         return refuse(
@@ -52,10 +53,10 @@ std::optional<http::Response> refuse_handshake(const http::Request& request) {
             "which a proxy in between must pass on");
     }
     if (!is_key(request.header("sec-websocket-key").value_or(""))) {
-        return http::problem(400, "Sec-WebSocket-Key is 16 bytes in Base64");
+        return face::problem(400, "Sec-WebSocket-Key is 16 bytes in Base64");
     }
     if (request.header("sec-websocket-version").value_or("") != "13") {
-        http::Response response = http::problem(426, "only version 13 of WebSocket is spoken here");
+        http::Response response = face::problem(426, "only version 13 of WebSocket is spoken here");
         return std::move(response.with("Sec-WebSocket-Version", "13"));
     }
     return std::nullopt;  // the router has looked where it comes from
@@ -118,29 +119,31 @@ Hub::Hub(loop::EventLoop& loop, access::Auth& auth, LogSource logs)
 
 Hub::~Hub() = default;
 
-void Hub::accept(const http::Exchange& exchange) {
-    if (auto refused = refuse_handshake(exchange.request)) {
-        return exchange.responder.send(std::move(*refused));
+void Hub::accept(const http::Request& request,
+                 const access::Identity& who,
+                 const http::Responder& responder) {
+    if (auto refused = refuse_handshake(request)) {
+        return responder.send(std::move(*refused));
     }
-    const std::string& user = exchange.who->user;
+    const std::string& user = who.user;
     const auto own = std::count_if(viewers_.begin(), viewers_.end(), [&user](const auto& entry) {
         return entry.second->user() == user;
     });
     if (viewers_.size() >= kMaxViewers || static_cast<std::size_t>(own) >= kMaxViewersOfUser) {
-        return exchange.responder.send(
-            http::problem(503,
+        return responder.send(
+            face::problem(503,
                           "too many panels are open: at most " + std::to_string(kMaxViewersOfUser) +
                               " of a user and " + std::to_string(kMaxViewers) + " of all"));
     }
     http::Response response;
     response.status = 101;
-    const auto key = exchange.request.header("sec-websocket-key").value_or("");
+    const auto key = request.header("sec-websocket-key").value_or("");
     response.with("Sec-WebSocket-Accept", accept_key(key));
-    const Viewer::Owner owner{user, exchange.who->session};
+    const Viewer::Owner owner{user, who.session};
     response.upgrade = [this, owner](os::UniqueFd socket, std::string rest) {
         open(owner, std::move(socket), std::move(rest));
     };
-    exchange.responder.send(std::move(response));
+    responder.send(std::move(response));
 }
 
 void Hub::open(const Viewer::Owner& owner, os::UniqueFd socket, std::string rest) {

@@ -11,7 +11,8 @@
 #include "controller/face/live/viewer.h"
 #include "controller/fleet/fleet_view.h"
 #include "controller/fleet/log_follow.h"
-#include "controller/http/router.h"
+#include "controller/http/request.h"
+#include "controller/http/responder.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::live {
@@ -35,7 +36,10 @@ public:
     Hub& operator=(const Hub&) = delete;
 
     // The handler of GET /api/v1/live: checks the handshake and takes the connection over.
-    void accept(const http::Exchange& exchange);
+    // `who`: who has asked, signed in.
+    void accept(const http::Request& request,
+                const access::Identity& who,
+                const http::Responder& responder);
 
     // A new view; what is new in it goes out soon.
     void show(fleet::FleetViewPtr view);

@@ -10,10 +10,8 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 constexpr std::array<std::string_view, 6> kVerbs = {
     "start", "stop", "restart", "kill", "clean", "reload"};
@@ -83,14 +81,14 @@ http::Response acted_response(const Services& services,
         }
     }
     if (app) {
-        json.key("app").raw(app->json);
+        json.key("app").raw(app->rendered);
     }
-    return http::json_response(json.end_object().take());
+    return face::json_response(json.end_object().take());
 }
 
 http::Response operation_response(const std::string& operation) {
     json::JsonWriter json;
-    return http::json_response(
+    return face::json_response(
         json.begin_object().field("operation", operation).end_object().take(), 202);
 }
 
@@ -136,7 +134,7 @@ void carry_out(const Services& services,
             http::Response response =
                 acted_response(services, address, answer ? *answer : wire::Value());
             if (error) {
-                response = answer ? http::problem_of(*error) : http::problem_of_agent(*error);
+                response = answer ? face::problem_of(*error) : face::problem_of_agent(*error);
             }
             audit_and_send(services,
                            exchange,
@@ -153,13 +151,13 @@ void act(const Services& services, const Exchange& exchange) {
     const auto timeout = timeout_of(exchange.body());
     const auto if_needed = exchange.body().get_optional<bool>("if_needed");
     if (!address || !timeout || !if_needed) {
-        return exchange.responder.send(http::problem_of(
+        return exchange.responder.send(face::problem_of(
             !address ? address.error() : (!timeout ? timeout.error() : if_needed.error())));
     }
     const std::string key(exchange.request.header("idempotency-key").value_or(""));
     if (key.size() > 128) {
         return exchange.responder.send(
-            http::problem(400, "an Idempotency-Key has at most 128 characters"));
+            face::problem(400, "an Idempotency-Key has at most 128 characters"));
     }
     // Two users must not get each other's answers, nor one command that of another.
     const std::string own_key =
@@ -176,7 +174,7 @@ void act(const Services& services, const Exchange& exchange) {
             carry_out(services, exchange, address, command, timeout);
         });
     if (!posted) {
-        exchange.responder.send(http::problem(503, "the controller is ending"));
+        exchange.responder.send(face::problem(503, "the controller is ending"));
     }
 }
 
@@ -304,7 +302,7 @@ void finish_bulk(const Services& services, Bulk& bulk) {
                    bulk.verb,
                    target,
                    result,
-                   http::json_response(
+                   face::json_response(
                        json.end_array().field("unmatched", bulk.unmatched).end_object().take()));
 }
 
@@ -325,7 +323,7 @@ void bulk_answered(Bulk& bulk,
 void act_on_many(const Services& services, const Exchange& exchange) {
     const auto bulk = std::make_shared<Bulk>(exchange);
     if (const auto read = read_bulk(services, *bulk); !read) {
-        return exchange.responder.send(http::problem_of(read.error()));
+        return exchange.responder.send(face::problem_of(read.error()));
     }
     bulk->missing = bulk->by_agent.size();
     if (bulk->missing == 0) {
@@ -354,20 +352,20 @@ void act_on_many(const Services& services, const Exchange& exchange) {
 void get_operation(const Services& services, const Exchange& exchange) {
     const auto operation = services.operations.find(exchange.param("id"));
     exchange.responder.send(operation
-                                ? http::json_response(operation->json())
-                                : http::problem(404, "this operation is not known (any more)"));
+                                ? face::json_response(operation->json())
+                                : face::problem(404, "this operation is not known (any more)"));
 }
 
 // How much of the input was taken goes with every answer but that of all: 204.
 http::Response input_problem(int status, std::string_view why, std::uint64_t taken) {
-    return http::problem(status, why, ",\"taken\":" + std::to_string(taken));
+    return face::problem(status, why, ",\"taken\":" + std::to_string(taken));
 }
 
 http::Response input_response(const Result<wire::Value>& answer, std::size_t size) {
     if (!answer) {
         const auto code = answer.error().code;
         return code == ErrorCode::WrongState ? input_problem(409, answer.error().message, 0)
-                                             : http::problem_of_agent(change_error(answer.error()));
+                                             : face::problem_of_agent(change_error(answer.error()));
     }
     const std::uint64_t taken = (*answer)["taken"].as_uint();
     if (taken >= size) {
@@ -382,7 +380,7 @@ void write_stdin(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     const auto data = exchange.body().get<std::string>("data");
     if (!address || !data) {
-        return exchange.responder.send(http::problem_of(address ? data.error() : address.error()));
+        return exchange.responder.send(face::problem_of(address ? data.error() : address.error()));
     }
     if (data->size() > kMaxInput) {
         return exchange.responder.send(input_problem(413, "at most 64 KiB of input at once", 0));
@@ -405,11 +403,11 @@ void write_stdin(const Services& services, const Exchange& exchange) {
 
 }  // namespace
 
-std::vector<http::Route> action_routes(const Services& services) {
+std::vector<Route> action_routes(const Services& services) {
     return {
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/{verb=start|stop|restart|kill|clean|reload}",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          [&services](const Exchange& exchange) { act(services, exchange); },
          {"start, stop, restart, kill, clean or reload: waits for the outcome up to timeout "
@@ -421,7 +419,7 @@ std::vector<http::Route> action_routes(const Services& services) {
           200}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/stdin",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          [&services](const Exchange& exchange) { write_stdin(services, exchange); },
          {"Write to the app's standard input. 429: it does not read, 409: it takes none; the "
@@ -433,7 +431,7 @@ std::vector<http::Route> action_routes(const Services& services) {
           204}},
         {Method::Post,
          "/api/v1/apps/actions",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          [&services](const Exchange& exchange) { act_on_many(services, exchange); },
          {"One verb for many apps, all agents at once, with a result for each",
@@ -443,7 +441,7 @@ std::vector<http::Route> action_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/operations/{id}",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_operation(services, exchange); },
          {"How far a command is", "", "", "Operation", 200}},

@@ -10,10 +10,8 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 constexpr Duration kEventsDeadline = std::chrono::seconds(5);
 
@@ -32,21 +30,21 @@ void list_agents(const Services& services, const Exchange& exchange) {
     json::JsonWriter json;
     json.begin_object().key("agents").begin_array();
     for (const auto& [name, agent] : view->agents) {
-        write_agent(json.begin_object(), seen_now(*agent));
+        face::write_agent(json.begin_object(), seen_now(*agent));
         json.end_object();
     }
-    exchange.responder.send(http::json_response(json.end_array().end_object().take()));
+    exchange.responder.send(face::json_response(json.end_array().end_object().take()));
 }
 
 void get_agent(const Services& services, const Exchange& exchange) {
     const auto view = services.fleet.view();
     const auto found = view->agents.find(exchange.param("agent"));
     if (found == view->agents.end()) {
-        return exchange.responder.send(http::problem(404, "no agent has this name"));
+        return exchange.responder.send(face::problem(404, "no agent has this name"));
     }
     json::JsonWriter json;
-    write_agent(json.begin_object(), seen_now(*found->second));
-    exchange.responder.send(http::json_response(json.end_object().take()));
+    face::write_agent(json.begin_object(), seen_now(*found->second));
+    exchange.responder.send(face::json_response(json.end_object().take()));
 }
 
 Result<store::AgentRow> read_agent(const Services& services, const json::JsonValue& body) {
@@ -66,17 +64,17 @@ Result<store::AgentRow> read_agent(const Services& services, const json::JsonVal
 void add_agent(const Services& services, const Exchange& exchange) {
     const auto agent = read_agent(services, exchange.body());
     if (!agent) {
-        return exchange.responder.send(http::problem_of(agent.error()));
+        return exchange.responder.send(face::problem_of(agent.error()));
     }
     const auto done = services.store.add_agent(*agent);
     audit(services, exchange, "add agent", agent->name, done ? "done" : done.error().message);
     if (!done) {
-        return exchange.responder.send(http::problem_of(done.error()));
+        return exchange.responder.send(face::problem_of(done.error()));
     }
     services.agents_changed();
     json::JsonWriter json;
     json.begin_object().field("name", agent->name).field("endpoint", agent->endpoint);
-    exchange.responder.send(http::json_response(json.end_object().take(), 201));
+    exchange.responder.send(face::json_response(json.end_object().take(), 201));
 }
 
 void remove_agent(const Services& services, const Exchange& exchange) {
@@ -85,7 +83,7 @@ void remove_agent(const Services& services, const Exchange& exchange) {
     const auto shown = view->agents.find(name);
     if (shown != view->agents.end() && shown->second->local) {
         return exchange.responder.send(
-            http::problem(409, "a local agent is there as long as its folder is"));
+            face::problem(409, "a local agent is there as long as its folder is"));
     }
     const auto done = services.store.remove_agent(name);
     audit(services,
@@ -94,7 +92,7 @@ void remove_agent(const Services& services, const Exchange& exchange) {
           is_valid_id(name) ? name : "-",
           done ? "done" : done.error().message);
     if (!done) {
-        return exchange.responder.send(http::problem_of(done.error()));
+        return exchange.responder.send(face::problem_of(done.error()));
     }
     services.agents_changed();
     exchange.responder.send(http::no_content());
@@ -118,7 +116,7 @@ void write_event(EventsGathering& gathering, const std::string& agent, const wir
     const WallTime time = wire::to_wall_time(event["time"]);
     json::JsonWriter json;
     json.begin_object().field("agent", agent).field("seq", event["seq"].as_uint());
-    json.field("time", fleet::api_time(time)).field("app", event["app"].as_string());
+    json.field("time", face::api_time(time)).field("app", event["app"].as_string());
     json.field("state", event["state"].as_string());
     json.field("text", text_for(gathering.exchange, event["text"].as_string()));
     gathering.events.push_back({time, json.end_object().take()});
@@ -134,7 +132,7 @@ void finish_events(EventsGathering& gathering) {
     for (std::size_t i = first; i < events.size(); ++i) {
         json.raw(events[i].json);
     }
-    gathering.exchange.responder.send(http::json_response(json.end_array().end_object().take()));
+    gathering.exchange.responder.send(face::json_response(json.end_array().end_object().take()));
 }
 
 // Those that can be asked; all of them when `only` is empty.
@@ -174,11 +172,11 @@ void get_events(const Services& services, const Exchange& exchange) {
     const std::string& only = exchange.request.parameter("agent");
     const bool numbered = !exchange.request.parameter("after").empty();
     if (!limit || !after) {
-        return exchange.responder.send(http::problem(400, "limit and after are whole numbers"));
+        return exchange.responder.send(face::problem(400, "limit and after are whole numbers"));
     }
     if (numbered && only.empty()) {
         return exchange.responder.send(
-            http::problem(400, "events are numbered by each agent: after needs agent"));
+            face::problem(400, "events are numbered by each agent: after needs agent"));
     }
     wire::Value::Map args{{"limit", *limit}};
     if (numbered) {
@@ -240,35 +238,35 @@ Result<void> check_agent(store::AgentRow& agent) {
     return {};
 }
 
-std::vector<http::Route> agent_routes(const Services& services) {
+std::vector<Route> agent_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/agents",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { list_agents(services, exchange); },
          {"All agents", "", "", "Agents", 200}},
         {Method::Post,
          "/api/v1/agents",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { add_agent(services, exchange); },
          {"Add a remote agent", "", "NewAgent", "", 201}},
         {Method::Get,
          "/api/v1/agents/{agent}",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_agent(services, exchange); },
          {"One agent", "", "", "Agent", 200}},
         {Method::Delete,
          "/api/v1/agents/{agent}",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { remove_agent(services, exchange); },
          {"Forget a remote agent", "", "", "", 204}},
         {Method::Get,
          "/api/v1/events",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_events(services, exchange); },
          {"What has happened: the newest of all agents, or those after a number of one",

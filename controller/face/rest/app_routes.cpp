@@ -10,10 +10,8 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 constexpr Duration kReadDeadline = std::chrono::seconds(5);
 
@@ -41,7 +39,7 @@ void list_apps(const Services& services, const Exchange& exchange) {
     const std::string& state = request.parameter("state");
     if (!limit || *limit == 0 || (!state.empty() && !kAppStateNames.value(state))) {
         return exchange.responder.send(
-            http::problem(400, limit ? "no app can be in this state" : limit.error().message));
+            face::problem(400, limit ? "no app can be in this state" : limit.error().message));
     }
     const auto view = services.fleet.view();
     const std::string words = to_lower(request.parameter("q"));
@@ -61,7 +59,7 @@ void list_apps(const Services& services, const Exchange& exchange) {
         }
         ++count;
         last = app->first;
-        json.raw(app->second->json);
+        json.raw(app->second->rendered);
     }
     json.end_array().key("next");
     if (more) {
@@ -69,14 +67,14 @@ void list_apps(const Services& services, const Exchange& exchange) {
     } else {
         json.null();
     }
-    exchange.responder.send(http::json_response(json.end_object().take()));
+    exchange.responder.send(face::json_response(json.end_object().take()));
 }
 
 void write_history(json::JsonWriter& json, const Exchange& exchange, const wire::Value& events) {
     json.key("history").begin_array();
     for (const wire::Value& event : events.as_array()) {
         json.begin_object();
-        json.field("time", fleet::api_time(wire::to_wall_time(event["time"])));
+        json.field("time", face::api_time(wire::to_wall_time(event["time"])));
         json.field("state", event["state"].as_string());
         json.field("reason", text_for(exchange, event["text"].as_string()));
         json.end_object();
@@ -88,8 +86,8 @@ void write_runs(json::JsonWriter& json, const Exchange& exchange, const wire::Va
     json.key("runs").begin_array();
     for (const wire::Value& run : runs.as_array()) {
         json.begin_object().field("generation", run["generation"].as_uint());
-        json.field("started", fleet::api_time(wire::to_wall_time(run["started"])));
-        json.field("ended", fleet::api_time(wire::to_wall_time(run["ended"])));
+        json.field("started", face::api_time(wire::to_wall_time(run["started"])));
+        json.field("ended", face::api_time(wire::to_wall_time(run["ended"])));
         json.key("exit_code");
         if (run["exit_code"].is_nil()) {
             json.null();
@@ -106,26 +104,26 @@ http::Response details_response(const Exchange& exchange,
                                 const wire::Value& info) {
     auto status = wire::to_app_status(info["app"]);
     if (!status) {
-        return http::problem(502, "the agent's answer is not understood");
+        return face::problem(502, "the agent's answer is not understood");
     }
     status->agent = agent;
     json::JsonWriter json;
     json.begin_object();
-    fleet::write_app(json,
-                     sees_secrets(exchange) ? *status : json::without_secrets(*status),
-                     /*stale=*/false);
+    face::write_app(json,
+                    sees_secrets(exchange) ? *status : json::without_secrets(*status),
+                    /*stale=*/false);
     // The text is embedded as it is, so it must be JSON.
     const std::string& spec = info["spec"].as_string();
     json.key("spec").raw(json::parse_json(spec) ? spec : "{}");
     write_history(json, exchange, info["history"]);
     write_runs(json, exchange, info["runs"]);
-    return http::json_response(json.end_object().take());
+    return face::json_response(json.end_object().take());
 }
 
 void get_app(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     if (!address) {
-        return exchange.responder.send(http::problem_of(address.error()));
+        return exchange.responder.send(face::problem_of(address.error()));
     }
     ask(services,
         address->agent,
@@ -134,17 +132,17 @@ void get_app(const Services& services, const Exchange& exchange) {
         kReadDeadline,
         [exchange, agent = address->agent](const Result<wire::Value>& answer) {
             exchange.responder.send(answer ? details_response(exchange, agent, *answer)
-                                           : http::problem_of_agent(answer.error()));
+                                           : face::problem_of_agent(answer.error()));
         });
 }
 
 }  // namespace
 
-std::vector<http::Route> app_routes(const Services& services) {
+std::vector<Route> app_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/apps",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { list_apps(services, exchange); },
          {"All apps of all agents, from memory",
@@ -155,7 +153,7 @@ std::vector<http::Route> app_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_app(services, exchange); },
          {"One app with its descriptor and its history. What looks like a secret is masked for "

@@ -10,10 +10,8 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 constexpr Duration kDeadline = std::chrono::seconds(5);
 
@@ -27,7 +25,7 @@ void ask_and_render(const Services& services,
                     Render render) {
     const auto address = app_address(exchange);
     if (!address) {
-        return exchange.responder.send(http::problem_of(address.error()));
+        return exchange.responder.send(face::problem_of(address.error()));
     }
     args.emplace_back("id", address->id);
     ask(services,
@@ -37,12 +35,12 @@ void ask_and_render(const Services& services,
         kDeadline,
         [exchange, render](const Result<wire::Value>& answer) {
             exchange.responder.send(answer ? render(exchange, *answer)
-                                           : http::problem_of_agent(answer.error()));
+                                           : face::problem_of_agent(answer.error()));
         });
 }
 
 std::string time_text(const wire::Value& value) {
-    return fleet::api_time(wire::to_wall_time(value));
+    return face::api_time(wire::to_wall_time(value));
 }
 
 http::Response metrics_response(const Exchange& /*exchange*/, const wire::Value& info) {
@@ -68,7 +66,7 @@ http::Response metrics_response(const Exchange& /*exchange*/, const wire::Value&
         }
         json.end_array();
     }
-    return http::json_response(json.end_object().take());
+    return face::json_response(json.end_object().take());
 }
 
 void get_metrics(const Services& services, const Exchange& exchange) {
@@ -76,7 +74,7 @@ void get_metrics(const Services& services, const Exchange& exchange) {
     if (const std::string& since = exchange.request.parameter("since"); !since.empty()) {
         const auto time = parse_time(since);
         if (!time) {
-            return exchange.responder.send(http::problem_of(time.error()));
+            return exchange.responder.send(face::problem_of(time.error()));
         }
         args.emplace_back("since_ns", wire::to_value(*time));
     }
@@ -115,13 +113,13 @@ http::Response crashes_response(const Exchange& exchange, const wire::Value& inf
         write_bundle(json, exchange, crash["bundle"].as_string());
         json.end_object();
     }
-    return http::json_response(json.end_array().end_object().take());
+    return face::json_response(json.end_array().end_object().take());
 }
 
 void get_crashes(const Services& services, const Exchange& exchange) {
     const auto limit = number_parameter(exchange.request, "limit", 10, 50);
     if (!limit) {
-        return exchange.responder.send(http::problem_of(limit.error()));
+        return exchange.responder.send(face::problem_of(limit.error()));
     }
     ask_and_render(services, exchange, "crashes", {{"limit", *limit}}, crashes_response);
 }
@@ -141,13 +139,13 @@ http::Response explanation_response(const Exchange& exchange, const wire::Value&
     json::JsonWriter json;
     json.begin_object();
     json::write_explanation_members(json, why);
-    return http::json_response(json.end_object().take());
+    return face::json_response(json.end_object().take());
 }
 
 void get_obstacles(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     if (!address) {
-        return exchange.responder.send(http::problem_of(address.error()));
+        return exchange.responder.send(face::problem_of(address.error()));
     }
     std::string exactly;  // ids have no other character that means something in a pattern
     for (const char c : address->id) {
@@ -161,15 +159,15 @@ void get_obstacles(const Services& services, const Exchange& exchange) {
         [exchange, id = address->id](const Result<wire::Value>& answer) {
             const http::Responder& responder = exchange.responder;
             if (!answer) {
-                return responder.send(http::problem_of_agent(answer.error()));
+                return responder.send(face::problem_of_agent(answer.error()));
             }
             if ((*answer)["apps"][id].is_nil()) {
-                return responder.send(http::problem(404, "no app has the id \"" + id + '"'));
+                return responder.send(face::problem(404, "no app has the id \"" + id + '"'));
             }
             json::JsonWriter json;
             json.begin_object().field("obstacles",
                                       texts_for(exchange, (*answer)["apps"][id].as_strings()));
-            responder.send(http::json_response(json.end_object().take()));
+            responder.send(face::json_response(json.end_object().take()));
         });
 }
 
@@ -177,7 +175,7 @@ void scale(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     const auto count = exchange.body().get<std::uint64_t>("count");
     if (!address || !count) {
-        return exchange.responder.send(http::problem_of(address ? count.error() : address.error()));
+        return exchange.responder.send(face::problem_of(address ? count.error() : address.error()));
     }
     const std::string actor = exchange.who ? exchange.who->actor() : std::string();
     ask(services,
@@ -195,18 +193,18 @@ void scale(const Services& services, const Exchange& exchange) {
                            "scale",
                            key,
                            answer ? "to " + std::to_string(count) : change_failed(answer.error()),
-                           answer ? http::json_response(json.end_object().take())
-                                  : http::problem_of_agent(change_error(answer.error())));
+                           answer ? face::json_response(json.end_object().take())
+                                  : face::problem_of_agent(change_error(answer.error())));
         });
 }
 
 }  // namespace
 
-std::vector<http::Route> history_routes(const Services& services) {
+std::vector<Route> history_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/explain",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) {
              ask_and_render(services, exchange, "explain", {}, explanation_response);
@@ -218,7 +216,7 @@ std::vector<http::Route> history_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/metrics",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_metrics(services, exchange); },
          {"CPU, memory, threads, descriptors, storage and messages over time, a list each: every 5 "
@@ -230,7 +228,7 @@ std::vector<http::Route> history_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/crashes",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_crashes(services, exchange); },
          {"Ends that nobody asked for: grouped by likeness, and the last ones in full",
@@ -240,13 +238,13 @@ std::vector<http::Route> history_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/check",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_obstacles(services, exchange); },
          {"Everything that would keep the app from starting", "", "", "Obstacles", 200}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/scale",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          [&services](const Exchange& exchange) { scale(services, exchange); },
          {"Set the number of instances of an app that declares them", "", "Scale", "Scaled", 200}},

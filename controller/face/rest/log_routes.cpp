@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "controller/face/log_json.h"
 #include "controller/face/rest/services.h"
-#include "controller/fleet/log_follow.h"
 #include "shared/json/json_writer.h"
 #include "shared/wire/line_joiner.h"
 #include "shared/wire/status.h"
@@ -11,10 +11,8 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 constexpr Duration kDeadline = std::chrono::seconds(10);
 constexpr std::uint64_t kDefaultTail = 200;
@@ -68,16 +66,16 @@ Result<wire::Value::Map> read_query(const http::Request& request, const std::str
 http::Response logs_response(const wire::Value& info) {
     const wire::LogBatch batch = wire::to_log_batch(info);
     json::JsonWriter json;
-    json.begin_object().key("lines").raw(fleet::log_lines_json(batch.lines));
+    json.begin_object().key("lines").raw(face::log_lines_json(batch.lines));
     json.field("cursor", cursor_text(batch.next)).field("more", batch.truncated);
-    return http::json_response(json.end_object().take());
+    return face::json_response(json.end_object().take());
 }
 
 void get_logs(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     auto query = address ? read_query(exchange.request, address->id) : fail(address.error());
     if (!query) {
-        return exchange.responder.send(http::problem_of(query.error()));
+        return exchange.responder.send(face::problem_of(query.error()));
     }
     ask(services,
         address->agent,
@@ -86,7 +84,7 @@ void get_logs(const Services& services, const Exchange& exchange) {
         kDeadline,
         [responder = exchange.responder](const Result<wire::Value>& answer) {
             responder.send(answer ? logs_response(*answer)
-                                  : http::problem_of_agent(answer.error()));
+                                  : face::problem_of_agent(answer.error()));
         });
 }
 
@@ -164,24 +162,24 @@ http::Response download_response(const std::shared_ptr<Download>& download,
 void download_logs(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     if (!address) {
-        return exchange.responder.send(http::problem_of(address.error()));
+        return exchange.responder.send(face::problem_of(address.error()));
     }
     // The first part comes before the head, so that what is wrong can still be told.
     const auto download = std::make_shared<Download>(services, *address);
     download->next([download, address = *address, responder = exchange.responder](
                        Result<http::StreamPiece> piece) {
         responder.send(piece ? download_response(download, address, std::move(*piece))
-                             : http::problem_of_agent(piece.error()));
+                             : face::problem_of_agent(piece.error()));
     });
 }
 
 }  // namespace
 
-std::vector<http::Route> log_routes(const Services& services) {
+std::vector<Route> log_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/logs",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { get_logs(services, exchange); },
          {"Lines of the log: the last (tail), from a time on (since), up to a time "
@@ -192,7 +190,7 @@ std::vector<http::Route> log_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/logs/download",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          [&services](const Exchange& exchange) { download_logs(services, exchange); },
          {"The whole log as text", "", "", "", 200}},

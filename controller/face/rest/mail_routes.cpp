@@ -11,10 +11,8 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 using wire::Value;
 
 constexpr Duration kDeadline = std::chrono::seconds(10);
@@ -54,19 +52,19 @@ void ask_and_render(const Services& services,
         kDeadline,
         [responder = exchange.responder, render](const Result<Value>& answer) {
             if (!answer) {
-                return responder.send(http::problem_of_agent(answer.error()));
+                return responder.send(face::problem_of_agent(answer.error()));
             }
             json::JsonWriter json;
             json.begin_object();
             render(json, *answer);
-            responder.send(http::json_response(json.end_object().take()));
+            responder.send(face::json_response(json.end_object().take()));
         });
 }
 
 void get_mailboxes(const Services& services, const Exchange& exchange) {
     const auto agent = agent_of(exchange);
     if (!agent) {
-        return exchange.responder.send(http::problem_of(agent.error()));
+        return exchange.responder.send(face::problem_of(agent.error()));
     }
     ask_and_render(
         services, exchange, *agent, "mailboxes", {}, [](json::JsonWriter& json, const Value& info) {
@@ -83,7 +81,7 @@ void get_trace(const Services& services, const Exchange& exchange) {
     const std::string& app = exchange.request.parameter("app");
     if (!agent || !limit || !after) {
         return exchange.responder.send(
-            http::problem_of(!agent ? agent.error() : (!limit ? limit.error() : after.error())));
+            face::problem_of(!agent ? agent.error() : (!limit ? limit.error() : after.error())));
     }
     ask_and_render(services,
                    exchange,
@@ -101,7 +99,7 @@ void get_mailbox(const Services& services, const Exchange& exchange) {
     const auto limit = number_parameter(exchange.request, "limit", 100, 1000);
     const auto after = number_parameter(exchange.request, "after", 0, kAnyNumber);
     if (!address || !limit || !after) {
-        return exchange.responder.send(http::problem_of(
+        return exchange.responder.send(face::problem_of(
             !address ? address.error() : (!limit ? limit.error() : after.error())));
     }
     ask_and_render(services,
@@ -154,9 +152,9 @@ void carry_out(const Services& services,
             if (answer && change.verb == "message") {
                 info = relayed(*answer);
             }
-            http::Response response = info ? render(*info) : http::problem_of(info.error());
+            http::Response response = info ? render(*info) : face::problem_of(info.error());
             if (!answer) {
-                response = http::problem_of_agent(change_error(answer.error()));
+                response = face::problem_of_agent(change_error(answer.error()));
             }
             audit_and_send(services,
                            exchange,
@@ -169,13 +167,13 @@ void carry_out(const Services& services,
 
 http::Response number_response(std::string_view name, std::uint64_t number) {
     json::JsonWriter json;
-    return http::json_response(json.begin_object().field(name, number).end_object().take());
+    return face::json_response(json.begin_object().field(name, number).end_object().take());
 }
 
 void clear_mailbox(const Services& services, const Exchange& exchange) {
     const auto address = app_address(exchange);
     if (!address) {
-        return exchange.responder.send(http::problem_of(address.error()));
+        return exchange.responder.send(face::problem_of(address.error()));
     }
     const bool dead = exchange.request.parameter("dead") == "true";
     carry_out(
@@ -194,8 +192,8 @@ void remove_message(const Services& services, const Exchange& exchange) {
     const std::string& text = exchange.param("message");
     const auto id = parse_integer<std::uint64_t>(text);
     if (!address || !id) {
-        return exchange.responder.send(address ? http::problem(400, "a message is a whole number")
-                                               : http::problem_of(address.error()));
+        return exchange.responder.send(address ? face::problem(400, "a message is a whole number")
+                                               : face::problem_of(address.error()));
     }
     carry_out(services,
               exchange,
@@ -212,7 +210,7 @@ void resend_messages(const Services& services, const Exchange& exchange) {
     const auto message = exchange.body().get_optional<std::uint64_t>("message");
     if (!address || !message) {
         return exchange.responder.send(
-            http::problem_of(address ? message.error() : address.error()));
+            face::problem_of(address ? message.error() : address.error()));
     }
     Value::Map args;
     std::string target = address->key();
@@ -268,7 +266,7 @@ void send_message(const Services& services, const Exchange& exchange) {
     if (!address || !payload || !args || payload->empty()) {
         const Error missing{ErrorCode::InvalidArgument, "\"payload\" is missing", 0};
         return exchange.responder.send(
-            http::problem_of(!args ? args.error() : (!payload ? payload.error() : missing)));
+            face::problem_of(!args ? args.error() : (!payload ? payload.error() : missing)));
     }
     carry_out(
         services,
@@ -282,7 +280,7 @@ void send_message(const Services& services, const Exchange& exchange) {
             json::JsonWriter json;
             json.begin_object().field("id", info["ids"].at(0).as_uint());
             json.field("known", info["known"].as_bool());
-            return http::json_response(json.end_object().take());
+            return face::json_response(json.end_object().take());
         });
 }
 
@@ -292,7 +290,7 @@ void raise_event(const Services& services, const Exchange& exchange) {
     const auto payload = payload_of(exchange.body());
     if (!agent || !type || !payload) {
         return exchange.responder.send(
-            http::problem_of(!agent ? agent.error() : (!type ? type.error() : payload.error())));
+            face::problem_of(!agent ? agent.error() : (!type ? type.error() : payload.error())));
     }
     carry_out(services,
               exchange,
@@ -309,20 +307,20 @@ void raise_event(const Services& services, const Exchange& exchange) {
 
 }  // namespace
 
-std::vector<http::Route> mail_routes(const Services& services) {
+std::vector<Route> mail_routes(const Services& services) {
     const auto bound = [&services](void (*handle)(const Services&, const Exchange&)) {
         return [&services, handle](const Exchange& exchange) { handle(services, exchange); };
     };
     return {
         {Method::Get,
          "/api/v1/agents/{agent}/mailboxes",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          bound(get_mailboxes),
          {"All mailboxes of the agent: what waits, how fast, how old", "", "", "Mailboxes", 200}},
         {Method::Get,
          "/api/v1/agents/{agent}/trace",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          bound(get_trace),
          {"The last messages between apps, about a thousand, and when each was stored, given out "
@@ -333,7 +331,7 @@ std::vector<http::Route> mail_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/mailbox",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
          bound(get_mailbox),
          {"The messages that wait for the app, or its dead letters, oldest first, decoded for "
@@ -344,7 +342,7 @@ std::vector<http::Route> mail_routes(const Services& services) {
           200}},
         {Method::Delete,
          "/api/v1/agents/{agent}/apps/{id}/mailbox",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          bound(clear_mailbox),
          {"Remove all messages that wait for the app, or all its dead letters",
@@ -354,7 +352,7 @@ std::vector<http::Route> mail_routes(const Services& services) {
           200}},
         {Method::Delete,
          "/api/v1/agents/{agent}/apps/{id}/mailbox/{message}",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          bound(remove_message),
          {"Remove one message that waits for the app, or one of its dead letters",
@@ -364,13 +362,13 @@ std::vector<http::Route> mail_routes(const Services& services) {
           204}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/mailbox/resend",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          bound(resend_messages),
          {"Give out a dead letter again, or all of them", "", "ResendMessages", "Resent", 200}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/messages",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          bound(send_message),
          {"Send the app a message; it is kept until the app has it",
@@ -380,7 +378,7 @@ std::vector<http::Route> mail_routes(const Services& services) {
           200}},
         {Method::Post,
          "/api/v1/agents/{agent}/events",
-         Access::Operator,
+         Right::Act,
          Where::Loop,
          bound(raise_event),
          {"Raise an event for all apps of the agent that listen",

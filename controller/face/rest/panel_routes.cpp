@@ -4,20 +4,18 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 void is_ready(const Services& services, const Exchange& exchange) {
     const auto readable = services.store.setup_token_hash();
     exchange.responder.send(readable ? http::text_response("ready\n")
-                                     : http::problem(503, readable.error().message));
+                                     : face::problem(503, readable.error().message));
 }
 
 }  // namespace
 
-std::vector<http::Route> panel_routes(const Services& services) {
+std::vector<Route> panel_routes(const Services& services) {
     const Where where = services.assets.reads_folder() ? Where::Worker : Where::Loop;
     const auto page = [&services](const Exchange& exchange) {
         exchange.responder.send(services.assets.answer(exchange.request));
@@ -25,21 +23,23 @@ std::vector<http::Route> panel_routes(const Services& services) {
     return {
         {Method::Get,
          "/healthz",
-         Access::Public,
+         Right::Public,
          Where::Loop,
          [](const Exchange& exchange) { exchange.responder.send(http::text_response("ok\n")); },
          {"The controller runs", "", "", "", 200}},
         {Method::Get,
          "/readyz",
-         Access::Public,
+         Right::Public,
          Where::Worker,
          [&services](const Exchange& exchange) { is_ready(services, exchange); },
          {"The controller can work: its database answers", "", "", "", 200}},
         {Method::Get,
          "/api/v1/live",
-         Access::Viewer,
+         Right::View,
          Where::Loop,
-         [&services](const Exchange& exchange) { services.hub.accept(exchange); },
+         [&services](const Exchange& exchange) {
+             services.hub.accept(exchange.request, *exchange.who, exchange.responder);
+         },
          {"WebSocket: a snapshot, numbered deltas, followed logs. The frames follow (app, tail) "
           "and "
           "unfollow (app) are known; others are answered with one of type error",
@@ -48,11 +48,11 @@ std::vector<http::Route> panel_routes(const Services& services) {
           "",
           101}},
         {Method::Get,
-         http::kEverythingElse,
-         Access::Public,
+         face::kEverythingElse,
+         Right::Public,
          where,
          page,
-         {"The panel's pages and files", http::kAnyQuery, "", "", 200}},
+         {"The panel's pages and files", face::kAnyQuery, "", "", 200}},
     };
 }
 

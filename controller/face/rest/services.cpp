@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "controller/face/rest/openapi.h"
 #include "shared/base/secrets.h"
 #include "shared/base/text.h"
 #include "shared/log/log.h"
@@ -12,7 +13,7 @@ namespace berth::rest {
 
 namespace {
 
-store::AuditRow audit_row(const http::Exchange& exchange,
+store::AuditRow audit_row(const Exchange& exchange,
                           const std::string& verb,
                           const std::string& target,
                           const std::string& result) {
@@ -35,7 +36,7 @@ void write_audit(const Services& services, const store::AuditRow& row) {
 
 }  // namespace
 
-Result<AppAddress> app_address(const http::Exchange& exchange) {
+Result<AppAddress> app_address(const Exchange& exchange) {
     AppAddress address{exchange.param("agent"), exchange.param("id")};
     if (!is_valid_id(address.agent) || !is_valid_id(address.id)) {
         return fail(ErrorCode::InvalidArgument, "an id is " + std::string(kIdRule));
@@ -66,11 +67,11 @@ Result<WallTime> parse_time(std::string_view text) {
                 "\"" + std::string(text) + "\" is no time such as 2026-11-22T10:00:00Z");
 }
 
-bool sees_secrets(const http::Exchange& exchange) {
+bool sees_secrets(const Exchange& exchange) {
     return exchange.who && exchange.who->role == access::Role::Admin;
 }
 
-std::string text_for(const http::Exchange& exchange, std::string_view text) {
+std::string text_for(const Exchange& exchange, std::string_view text) {
     return sees_secrets(exchange) ? std::string(text) : without_secrets(text);
 }
 
@@ -98,7 +99,7 @@ void ask(const Services& services,
 }
 
 void audit(const Services& services,
-           const http::Exchange& exchange,
+           const Exchange& exchange,
            const std::string& verb,
            const std::string& target,
            const std::string& result) {
@@ -106,7 +107,7 @@ void audit(const Services& services,
 }
 
 void audit_and_send(const Services& services,
-                    const http::Exchange& exchange,
+                    const Exchange& exchange,
                     const std::string& verb,
                     const std::string& target,
                     const std::string& result,
@@ -124,8 +125,8 @@ void audit_and_send(const Services& services,
     }
 }
 
-std::vector<http::Route> all_routes(const Services& services) {
-    std::vector<http::Route> routes;
+std::vector<Route> all_routes(const Services& services) {
+    std::vector<Route> routes;
     for (auto* const make : {&session_routes,
                              &agent_routes,
                              &app_routes,
@@ -135,20 +136,20 @@ std::vector<http::Route> all_routes(const Services& services) {
                              &mail_routes,
                              &user_routes,
                              &panel_routes}) {
-        for (http::Route& route : make(services)) {
+        for (Route& route : make(services)) {
             routes.push_back(std::move(route));
         }
     }
     // The document describes itself too, so its route is there before its text.
     routes.push_back({http::Method::Get,
                       "/api/v1/openapi.json",
-                      http::Access::Public,
-                      http::Where::Loop,
+                      access::Right::Public,
+                      Where::Loop,
                       {},
                       {"This description, in OpenAPI 3.1", "", "", "", 200}});
     const auto text = std::make_shared<const std::string>(
-        http::openapi_document(routes, services.cookies.plain_name(http::kSessionCookie)));
-    routes.back().handler = [text](const http::Exchange& exchange) {
+        openapi_document(routes, services.cookies.plain_name(access::kSessionCookie)));
+    routes.back().handler = [text](const Exchange& exchange) {
         http::Response response;
         response.body = http::Body::shared(text);
         response.with("Content-Type", "application/json");

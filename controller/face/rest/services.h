@@ -6,11 +6,14 @@
 #include <vector>
 
 #include "controller/access/auth.h"
+#include "controller/access/cookies.h"
+#include "controller/face/answers.h"
+#include "controller/face/fleet_json.h"
 #include "controller/face/live/hub.h"
 #include "controller/face/rest/operations.h"
 #include "controller/face/rest/refusals.h"
+#include "controller/face/rest/router.h"
 #include "controller/fleet/fleet.h"
-#include "controller/http/router.h"
 #include "controller/panel/assets.h"
 #include "controller/store/store.h"
 #include "shared/json/json_value.h"
@@ -29,7 +32,7 @@ struct Services {
     loop::WorkerPool& workers;
     live::Hub& hub;
     const panel::Assets& assets;
-    const http::Cookies& cookies;
+    const access::Cookies& cookies;
     Operations& operations;
     Refusals& refusals;
     std::function<void()> agents_changed;  // the store's agents are others now; from worker threads
@@ -37,18 +40,18 @@ struct Services {
 };
 
 // The routes, by what they are about.
-std::vector<http::Route> session_routes(const Services& services);
-std::vector<http::Route> agent_routes(const Services& services);
-std::vector<http::Route> app_routes(const Services& services);
-std::vector<http::Route> action_routes(const Services& services);
-std::vector<http::Route> history_routes(const Services& services);
-std::vector<http::Route> log_routes(const Services& services);
-std::vector<http::Route> mail_routes(const Services& services);
-std::vector<http::Route> user_routes(const Services& services);
-std::vector<http::Route> panel_routes(const Services& services);
+std::vector<Route> session_routes(const Services& services);
+std::vector<Route> agent_routes(const Services& services);
+std::vector<Route> app_routes(const Services& services);
+std::vector<Route> action_routes(const Services& services);
+std::vector<Route> history_routes(const Services& services);
+std::vector<Route> log_routes(const Services& services);
+std::vector<Route> mail_routes(const Services& services);
+std::vector<Route> user_routes(const Services& services);
+std::vector<Route> panel_routes(const Services& services);
 
 // All of them, and the document that describes them.
-std::vector<http::Route> all_routes(const Services& services);
+std::vector<Route> all_routes(const Services& services);
 
 // Whether a remote agent may be stored so; puts its endpoint and key into the form that is stored.
 // Error: what is wrong.
@@ -68,7 +71,7 @@ struct AppAddress {
     [[nodiscard]] std::string key() const { return agent + '/' + id; }
 };
 
-Result<AppAddress> app_address(const http::Exchange& exchange);
+Result<AppAddress> app_address(const Exchange& exchange);
 
 // A whole number in the query, `fallback` when it is not there, at most `most`. Error: it is none.
 Result<std::uint64_t> number_parameter(const http::Request& request,
@@ -80,10 +83,10 @@ Result<std::uint64_t> number_parameter(const http::Request& request,
 Result<WallTime> parse_time(std::string_view text);
 
 // Whether who asks may see what looks like a secret: admins.
-bool sees_secrets(const http::Exchange& exchange);
+bool sees_secrets(const Exchange& exchange);
 
 // `text` as who asks may see it.
-std::string text_for(const http::Exchange& exchange, std::string_view text);
+std::string text_for(const Exchange& exchange, std::string_view text);
 
 // Asks an agent from the http loop. `answer` is called on the fleet loop.
 // The error of a change that an agent was asked for. TimedOut means that no answer came: that is
@@ -102,7 +105,7 @@ void ask(const Services& services,
 
 // Writes one entry of the audit log; its failure is logged. Blocks: worker threads only.
 void audit(const Services& services,
-           const http::Exchange& exchange,
+           const Exchange& exchange,
            const std::string& verb,
            const std::string& target,
            const std::string& result);
@@ -110,7 +113,7 @@ void audit(const Services& services,
 // The same from a loop: a worker writes it, then the response goes out, so that what was answered
 // is in the log.
 void audit_and_send(const Services& services,
-                    const http::Exchange& exchange,
+                    const Exchange& exchange,
                     const std::string& verb,
                     const std::string& target,
                     const std::string& result,

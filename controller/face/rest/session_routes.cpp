@@ -7,44 +7,43 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 constexpr Duration kKnownFor = std::chrono::hours(400 * 24);  // browsers keep none for longer
 
 std::string session_json(const access::Identity& identity) {
     json::JsonWriter json;
     json.begin_object().key("user").begin_object();
-    json.field("name", identity.user).field("role", store::kRoleNames.name(identity.role));
+    json.field("name", identity.user).field("role", access::kRoleNames.name(identity.role));
     json.end_object().field("csrf", identity.csrf).field("version", BERTH_VERSION);
     return json.end_object().take();
 }
 
 void get_session(const Services& services, const Exchange& exchange) {
     if (exchange.who) {
-        return exchange.responder.send(http::json_response(session_json(*exchange.who)));
+        return exchange.responder.send(face::json_response(session_json(*exchange.who)));
     }
     const bool setup = services.auth.setup_required();
-    exchange.responder.send(http::problem(
+    exchange.responder.send(face::problem(
         401, "log in first", setup ? ",\"setup_required\":true" : ",\"setup_required\":false"));
 }
 
 http::Response opened_response(const Services& services,
                                const Exchange& exchange,
                                const access::Opened& opened) {
-    const http::Cookies& cookies = services.cookies;
-    http::Response response = http::json_response(session_json(opened.identity));
+    const access::Cookies& cookies = services.cookies;
+    http::Response response = face::json_response(session_json(opened.identity));
     response.with("Set-Cookie",
-                  cookies.set(exchange.request, http::kKnownCookie, opened.devices, kKnownFor));
+                  cookies.set(exchange.request, access::kKnownCookie, opened.devices, kKnownFor));
     // The last one, for programs that look at one only.
-    response.with("Set-Cookie", cookies.set(exchange.request, http::kSessionCookie, opened.token));
+    response.with("Set-Cookie",
+                  cookies.set(exchange.request, access::kSessionCookie, opened.token));
     return response;
 }
 
 http::Response refused_response(const Error& error, Duration retry_after) {
-    http::Response response = http::problem_of(error);
+    http::Response response = face::problem_of(error);
     if (retry_after > Duration::zero()) {
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry_after).count();
         response.with("Retry-After", std::to_string(seconds));
@@ -59,14 +58,14 @@ void open_session(const Services& services, Exchange exchange, bool is_setup) {
     const auto token = is_setup ? body.get<std::string>("token") : Result<std::string>("");
     for (const auto* const value : {&user, &password, &token}) {
         if (!*value) {
-            return exchange.responder.send(http::problem_of(value->error()));
+            return exchange.responder.send(face::problem_of(value->error()));
         }
     }
     const access::Auth::Credentials credentials{
         *user,
         *password,
         exchange.request.address,
-        std::string(services.cookies.read(exchange.request, http::kKnownCookie)),
+        std::string(services.cookies.read(exchange.request, access::kKnownCookie)),
         exchange.who};
     Duration retry_after = Duration::zero();
     const auto opened = is_setup ? services.auth.set_up(*token, credentials, retry_after)
@@ -107,7 +106,7 @@ void delete_session(const Services& services, const Exchange& exchange) {
     services.auth.log_out(exchange.who->session);
     audit(services, exchange, "log out", exchange.who->user, "done");
     http::Response response = http::no_content();
-    response.with("Set-Cookie", services.cookies.forget(exchange.request, http::kSessionCookie));
+    response.with("Set-Cookie", services.cookies.forget(exchange.request, access::kSessionCookie));
     exchange.responder.send(std::move(response));
 }
 
@@ -116,7 +115,7 @@ void change_password(const Services& services, const Exchange& exchange) {
     const auto password = exchange.body().get<std::string>("password");
     for (const auto* const value : {&present, &password}) {
         if (!*value) {
-            return exchange.responder.send(http::problem_of(value->error()));
+            return exchange.responder.send(face::problem_of(value->error()));
         }
     }
     Duration retry_after = Duration::zero();
@@ -135,36 +134,36 @@ void change_password(const Services& services, const Exchange& exchange) {
 
 }  // namespace
 
-std::vector<http::Route> session_routes(const Services& services) {
+std::vector<Route> session_routes(const Services& services) {
     constexpr std::string_view kSession = "/api/v1/session";
     return {
         {Method::Get,
          kSession,
-         Access::Public,
+         Right::Public,
          Where::Loop,
          [&services](const Exchange& exchange) { get_session(services, exchange); },
          {"Who am I; 401 tells whether a first user has to be made", "", "", "Session", 200}},
         {Method::Post,
          kSession,
-         Access::Public,
+         Right::Public,
          Where::Worker,
          [&services](Exchange exchange) { open_session(services, std::move(exchange), false); },
          {"Log in", "", "Login", "Session", 200}},
         {Method::Delete,
          kSession,
-         Access::Viewer,
+         Right::View,
          Where::Worker,
          [&services](const Exchange& exchange) { delete_session(services, exchange); },
          {"Log out", "", "", "", 204}},
         {Method::Post,
          "/api/v1/session/password",
-         Access::Viewer,
+         Right::View,
          Where::Worker,
          [&services](const Exchange& exchange) { change_password(services, exchange); },
          {"Change the own password; the user's other sessions end", "", "PasswordChange", "", 204}},
         {Method::Post,
          "/api/v1/setup",
-         Access::Public,
+         Right::Public,
          Where::Worker,
          [&services](Exchange exchange) { open_session(services, std::move(exchange), true); },
          {"Make the first admin with the one-time token, and log in", "", "Setup", "Session", 200}},

@@ -6,28 +6,26 @@ namespace berth::rest {
 
 namespace {
 
-using http::Access;
-using http::Exchange;
+using access::Right;
 using http::Method;
-using http::Where;
 
 void list_users(const Services& services, const Exchange& exchange) {
     const auto users = services.store.users();
     if (!users) {
-        return exchange.responder.send(http::problem_of(users.error()));
+        return exchange.responder.send(face::problem_of(users.error()));
     }
     json::JsonWriter json;
     json.begin_object().key("users").begin_array();
     for (const store::UserRow& user : *users) {
         json.begin_object().field("name", user.name);
-        json.field("role", store::kRoleNames.name(user.role));
-        json.field("created", fleet::api_time(user.created)).end_object();
+        json.field("role", access::kRoleNames.name(user.role));
+        json.field("created", face::api_time(user.created)).end_object();
     }
-    exchange.responder.send(http::json_response(json.end_array().end_object().take()));
+    exchange.responder.send(face::json_response(json.end_array().end_object().take()));
 }
 
-Result<store::Role> parse_role(const std::string& text) {
-    const auto role = store::kRoleNames.value(text);
+Result<access::Role> parse_role(const std::string& text) {
+    const auto role = access::kRoleNames.value(text);
     if (!role) {
         return fail(ErrorCode::InvalidArgument, "a role is viewer, operator or admin");
     }
@@ -46,13 +44,13 @@ void finish(const Services& services,
           verb,
           is_valid_id(name) ? name : "-",
           done ? "done" : "failed: " + done.error().message);
-    exchange.responder.send(done ? std::move(response) : http::problem_of(done.error()));
+    exchange.responder.send(done ? std::move(response) : face::problem_of(done.error()));
 }
 
 struct NewUser {
     std::string name;
     std::string password;
-    store::Role role = store::Role::Viewer;
+    access::Role role = access::Role::Viewer;
 };
 
 Result<NewUser> read_new_user(const json::JsonValue& body) {
@@ -67,18 +65,18 @@ Result<NewUser> read_new_user(const json::JsonValue& body) {
 void add_user(const Services& services, const Exchange& exchange) {
     const auto user = read_new_user(exchange.body());
     if (!user) {
-        return exchange.responder.send(http::problem_of(user.error()));
+        return exchange.responder.send(face::problem_of(user.error()));
     }
     const auto done = services.auth.add_user(user->name, user->password, user->role, exchange.who);
     json::JsonWriter json;
     json.begin_object().field("name", user->name);
-    json.field("role", store::kRoleNames.name(user->role)).end_object();
-    const std::string verb = "add user as " + std::string(store::kRoleNames.name(user->role));
-    finish(services, exchange, verb, user->name, done, http::json_response(json.take(), 201));
+    json.field("role", access::kRoleNames.name(user->role)).end_object();
+    const std::string verb = "add user as " + std::string(access::kRoleNames.name(user->role));
+    finish(services, exchange, verb, user->name, done, face::json_response(json.take(), 201));
 }
 
 struct UserChange {
-    std::optional<store::Role> role;
+    std::optional<access::Role> role;
     std::optional<std::string> password;
 };
 
@@ -98,14 +96,14 @@ Result<UserChange> read_change(const json::JsonValue& body) {
 void change_user(const Services& services, const Exchange& exchange) {
     const auto change = read_change(exchange.body());
     if (!change) {
-        return exchange.responder.send(http::problem_of(change.error()));
+        return exchange.responder.send(face::problem_of(change.error()));
     }
     const std::string& name = exchange.param("name");
     const auto done = services.auth.change_user(name, change->role, change->password, exchange.who);
     std::string verb = change->password ? "set password" : "";
     if (change->role) {
         verb += (verb.empty() ? "" : ", ");
-        verb += "make " + std::string(store::kRoleNames.name(*change->role));
+        verb += "make " + std::string(access::kRoleNames.name(*change->role));
     }
     finish(services, exchange, verb, name, done, http::no_content());
 }
@@ -124,16 +122,16 @@ void get_audit(const Services& services, const Exchange& exchange) {
     const auto limit = number_parameter(exchange.request, "limit", 200, 1000);
     const auto cursor = number_parameter(exchange.request, "cursor", 0, INT64_MAX);
     if (!limit || !cursor) {
-        return exchange.responder.send(http::problem(400, "limit and cursor are whole numbers"));
+        return exchange.responder.send(face::problem(400, "limit and cursor are whole numbers"));
     }
     const auto rows = services.store.audit(*cursor, *limit);
     if (!rows) {
-        return exchange.responder.send(http::problem_of(rows.error()));
+        return exchange.responder.send(face::problem_of(rows.error()));
     }
     json::JsonWriter json;
     json.begin_object().key("entries").begin_array();
     for (const store::AuditRow& row : *rows) {
-        json.begin_object().field("id", row.id).field("time", fleet::api_time(row.time));
+        json.begin_object().field("id", row.id).field("time", face::api_time(row.time));
         json.field("actor", row.actor).field("address", row.address).field("verb", row.verb);
         json.field("target", row.target).field("result", row.result).end_object();
     }
@@ -143,40 +141,40 @@ void get_audit(const Services& services, const Exchange& exchange) {
     } else {
         json.null();
     }
-    exchange.responder.send(http::json_response(json.end_object().take()));
+    exchange.responder.send(face::json_response(json.end_object().take()));
 }
 
 }  // namespace
 
-std::vector<http::Route> user_routes(const Services& services) {
+std::vector<Route> user_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/users",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { list_users(services, exchange); },
          {"All users", "", "", "Users", 200}},
         {Method::Post,
          "/api/v1/users",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { add_user(services, exchange); },
          {"Add a user", "", "NewUser", "", 201}},
         {Method::Patch,
          "/api/v1/users/{name}",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { change_user(services, exchange); },
          {"Change a user's role or password; ends the user's sessions", "", "UserChange", "", 204}},
         {Method::Delete,
          "/api/v1/users/{name}",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { remove_user(services, exchange); },
          {"Remove a user, and end the user's sessions", "", "", "", 204}},
         {Method::Get,
          "/api/v1/audit",
-         Access::Admin,
+         Right::Administer,
          Where::Worker,
          [&services](const Exchange& exchange) { get_audit(services, exchange); },
          {"Who changed what, the newest first", "limit,cursor", "", "Audit", 200}},

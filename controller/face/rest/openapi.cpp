@@ -1,12 +1,12 @@
-#include <array>
+#include "controller/face/rest/openapi.h"
+
 #include <set>
 
-#include "controller/http/router.h"
-#include "controller/http/schemas.h"
+#include "controller/face/rest/schemas.h"
 #include "shared/base/text.h"
 #include "shared/json/json_writer.h"
 
-namespace berth::http {
+namespace berth::rest {
 
 namespace {
 
@@ -30,14 +30,14 @@ void write_parameters(json::JsonWriter& json, const Route& route) {
             json.end_object().end_object();
         };
     for (const std::string_view part : split(route.pattern, '/')) {
-        if (const auto parameter = path_parameter(part)) {
+        if (const auto parameter = face::path_parameter(part)) {
             write(parameter->name, "path", true, parameter->values);
         }
     }
-    for (const Parameter& parameter : query_parameters(route.doc.query)) {
+    for (const face::Parameter& parameter : face::query_parameters(route.doc.query)) {
         write(parameter.name, "query", false, parameter.values);
     }
-    if (is_change(route.method) && route.access != Access::Public) {
+    if (http::is_change(route.method) && route.right != access::Right::Public) {
         write("X-CSRF-Token", "header", true);
     }
     json.end_array();
@@ -56,11 +56,9 @@ void write_responses(json::JsonWriter& json, const Route& route) {
 }
 
 void write_operation(json::JsonWriter& json, const Route& route) {
-    static constexpr std::array<std::string_view, 4> kAccess = {
-        "everybody", "viewer", "operator", "admin"};
-    json.key(to_lower(kMethodNames.name(route.method))).begin_object();
+    json.key(to_lower(http::kMethodNames.name(route.method))).begin_object();
     json.field("summary", route.doc.summary);
-    json.field("x-role", kAccess.at(static_cast<std::size_t>(route.access)));
+    json.field("x-role", access::kRightNames.name(route.right));
     write_parameters(json, route);
     if (!route.doc.request.empty()) {
         json.key("requestBody").begin_object().field("required", true);
@@ -69,7 +67,7 @@ void write_operation(json::JsonWriter& json, const Route& route) {
     }
     write_responses(json, route);
     json.key("security").begin_array();
-    if (route.access != Access::Public) {
+    if (route.right != access::Right::Public) {
         json.begin_object().key("session").begin_array().end_array().end_object();
     }
     json.end_array().end_object();
@@ -79,7 +77,7 @@ void write_operation(json::JsonWriter& json, const Route& route) {
 std::string path_of(std::string_view pattern) {
     std::string path;
     for (const std::string_view part : split(pattern.substr(1), '/')) {
-        const auto parameter = path_parameter(part);
+        const auto parameter = face::path_parameter(part);
         path += '/';
         path += parameter ? '{' + std::string(parameter->name) + '}' : std::string(part);
     }
@@ -108,11 +106,11 @@ std::string openapi_document(const std::vector<Route>& routes, std::string_view 
         json.end_object();
     }
     json.end_object();
-    json.key("components").begin_object().key("schemas").raw(kSchemas);
+    json.key("components").begin_object().key("schemas").raw(schemas_json());
     json.key("securitySchemes").begin_object().key("session").begin_object();
     json.field("type", "apiKey").field("in", "cookie").field("name", cookie);
     json.end_object().end_object().end_object();
     return json.end_object().take();
 }
 
-}  // namespace berth::http
+}  // namespace berth::rest

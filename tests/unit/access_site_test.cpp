@@ -1,12 +1,13 @@
 #include <catch2/catch.hpp>
 
-#include "controller/http/cookies.h"
-#include "controller/http/forwarded.h"
+#include "controller/access/cookies.h"
+#include "controller/access/origin.h"
+#include "controller/access/site.h"
 #include "controller/http/negotiation.h"
-#include "controller/http/site.h"
 
 using namespace std::chrono_literals;
-using namespace berth::http;  // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::http;    // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::access;  // NOLINT(google-build-using-namespace): tests read better
 using berth::os::IpAddress;
 using berth::os::IpNetwork;
 

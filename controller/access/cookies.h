@@ -6,7 +6,7 @@
 #include "controller/http/request.h"
 #include "shared/time/clock.h"
 
-namespace berth::http {
+namespace berth::access {
 
 // The cookies of one controller. Browsers send cookies to all ports of a host, so the names are of
 // this controller alone: two panels on one host leave each other's sessions be. Over TLS the names
@@ -19,23 +19,23 @@ public:
     Cookies(std::string id, std::string prefix) : id_(std::move(id)), prefix_(std::move(prefix)) {}
 
     // The value that the browser has sent, "" for none. Over TLS only what was set over TLS.
-    [[nodiscard]] std::string_view read(const Request& request, std::string_view name) const;
+    [[nodiscard]] std::string_view read(const http::Request& request, std::string_view name) const;
 
     // The value of a Set-Cookie field. `life` zero: until the browser ends.
-    [[nodiscard]] std::string set(const Request& request,
+    [[nodiscard]] std::string set(const http::Request& request,
                                   std::string_view name,
                                   std::string_view value,
                                   Duration life = Duration::zero()) const;
 
     // The same, to have the browser forget it.
-    [[nodiscard]] std::string forget(const Request& request, std::string_view name) const;
+    [[nodiscard]] std::string forget(const http::Request& request, std::string_view name) const;
 
     // As it is called without TLS.
     [[nodiscard]] std::string plain_name(std::string_view name) const;
 
 private:
     [[nodiscard]] std::string secure_name(std::string_view name) const;
-    [[nodiscard]] std::string rules(const Request& request) const;
+    [[nodiscard]] std::string rules(const http::Request& request) const;
 
     std::string id_;
     std::string prefix_;
@@ -47,4 +47,4 @@ inline constexpr std::string_view kSessionCookie = "session";
 // The cookie by which a browser is known that somebody has logged in with.
 inline constexpr std::string_view kKnownCookie = "known";
 
-}  // namespace berth::http
+}  // namespace berth::access

@@ -9,7 +9,7 @@
 #include "shared/base/result.h"
 #include "shared/os/ip_network.h"
 
-namespace berth::http {
+namespace berth::access {
 
 // Name and port as a Host field or an authority has them.
 struct Host {
@@ -71,4 +71,4 @@ struct Site {
     [[nodiscard]] bool is_secure(const Host& host) const;
 };
 
-}  // namespace berth::http
+}  // namespace berth::access

@@ -1,10 +1,10 @@
-#include "controller/http/site.h"
+#include "controller/access/site.h"
 
 #include <algorithm>
 
 #include "shared/base/text.h"
 
-namespace berth::http {
+namespace berth::access {
 
 namespace {
 
@@ -152,4 +152,4 @@ bool Site::is_secure(const Host& host) const {
     });
 }
 
-}  // namespace berth::http
+}  // namespace berth::access
