@@ -30,21 +30,21 @@ Duration since_boot(WallTime time, const Now& now) {
 
 }  // namespace
 
-Result<std::unique_ptr<Auth>> Auth::create(store::Store& store, Clock clock) {
-    std::unique_ptr<Auth> auth(new Auth(store, std::move(clock)));
+Result<std::unique_ptr<Auth>> Auth::create(const Stores& stores, Clock clock) {
+    std::unique_ptr<Auth> auth(new Auth(stores, std::move(clock)));
     const std::string fresh = random_token();
-    const auto device_key = store.device_key(fresh);
+    const auto device_key = stores.tokens.device_key(fresh);
     if (!device_key) {
         log::warning("browsers will not be known after the next start",
                      {{"error", device_key.error().message}});
     }
     auth->devices_ = std::make_unique<Devices>(device_key.value_or(fresh));
     BERTH_CHECK(auth->reload());
-    BERTH_TRY(auto sessions, store.sessions());
+    BERTH_TRY(auto sessions, stores.sessions.all());
     const Now now = auth->clock_();
     for (store::SessionRow& row : sessions) {
         if (access::is_over(row, now.wall)) {
-            BERTH_CHECK(store.remove_session(row.token_hash));
+            BERTH_CHECK(stores.sessions.remove(row.token_hash));
             continue;
         }
         auth->state_.with([&row, &now](State& state) {
@@ -64,8 +64,8 @@ bool Auth::is_over(const Session& session, const Now& now) {
 
 Result<void> Auth::reload() {
     std::unique_lock changing(changes_);
-    BERTH_TRY(const auto users, store_.users());
-    BERTH_TRY(const auto sessions, store_.sessions());
+    BERTH_TRY(const auto users, stores_.users.all());
+    BERTH_TRY(const auto sessions, stores_.sessions.all());
     std::set<std::string> stored;
     for (const store::SessionRow& session : sessions) {
         stored.insert(session.token_hash);
@@ -157,7 +157,7 @@ Result<Opened> Auth::open_session(const store::UserRow& user, const std::string&
     const store::SessionRow row{
         opened.identity.session, user.name, opened.identity.csrf, now.wall, now.wall, address};
     std::unique_lock changing(changes_);
-    BERTH_TRY(opened.identity.role, store_.open_session(row, user.hash));
+    BERTH_TRY(opened.identity.role, stores_.sessions.open(row, user.hash));
     std::vector<std::string> over;
     state_.with([&](State& state) {
         state.users[user.name] = opened.identity.role;  // another process may have added the user
@@ -177,7 +177,7 @@ Result<Opened> Auth::open_session(const store::UserRow& user, const std::string&
         state.sessions.insert_or_assign(row.token_hash, Session{row, now.boot, now.boot, now.boot});
     });
     for (const std::string& hash : over) {
-        BERTH_CHECK(store_.remove_session(hash));
+        BERTH_CHECK(stores_.sessions.remove(hash));
     }
     changing.unlock();
     store_uses();
@@ -196,7 +196,7 @@ void Auth::store_uses() {
         }
     });
     for (const auto& [hash, time] : used) {
-        if (const auto done = store_.touch_session(hash, time); !done) {
+        if (const auto done = stores_.sessions.touch(hash, time); !done) {
             log::warning("the use of a session was not stored", {{"error", done.error().message}});
         }
     }
@@ -206,7 +206,7 @@ void Auth::log_out(const std::string& session) {
     {
         const std::lock_guard changing(changes_);
         state_.with([&](State& state) { state.sessions.erase(session); });
-        if (const auto done = store_.remove_session(session); !done) {
+        if (const auto done = stores_.sessions.remove(session); !done) {
             log::warning("the end of a session was not stored", {{"error", done.error().message}});
         }
     }
@@ -267,7 +267,7 @@ Result<Opened> Auth::log_in(const Credentials& credentials, Duration& retry_afte
     BERTH_CHECK(begin_try(tried, retry_after));
     std::optional<store::UserRow> user;
     if (is_valid_id(credentials.user) && credentials.password.size() <= kMaxPassword) {
-        BERTH_TRY(user, store_.user(credentials.user));
+        BERTH_TRY(user, stores_.users.find(credentials.user));
     }
     if (!is_password(user ? user->hash : "", credentials.password)) {
         return fail(ErrorCode::Unauthenticated, "the name or the password is wrong");
@@ -283,7 +283,7 @@ Result<std::optional<std::string>> Auth::make_setup_token() {
         return std::optional<std::string>();
     }
     const std::string token = random_token();
-    BERTH_CHECK(store_.set_setup_token_hash(token_hash(token)));
+    BERTH_CHECK(stores_.tokens.set_setup_token_hash(token_hash(token)));
     return std::optional(token);
 }
 
@@ -293,7 +293,7 @@ Result<Opened> Auth::set_up(const std::string& token,
     const LoginBrake::Try tried{"", try_of(credentials).address, ""};
     BERTH_CHECK(begin_try(tried, retry_after));
     const std::string hash = token_hash(token);
-    BERTH_TRY(const std::string expected, store_.setup_token_hash());
+    BERTH_TRY(const std::string expected, stores_.tokens.setup_token_hash());
     if (!setup_required() || expected.empty() || !same_secret(expected, hash)) {
         return fail(ErrorCode::PermissionDenied,
                     "this setup link is not valid, or was used already");
@@ -301,7 +301,7 @@ Result<Opened> Auth::set_up(const std::string& token,
     state_.with([&](State& state) { state.brake.succeeded(tried); });
     BERTH_TRY(const store::UserRow user,
               make_user(credentials.user, credentials.password, Role::Admin));
-    BERTH_CHECK(store_.add_first_user(user, hash));
+    BERTH_CHECK(stores_.users.add_first(user, hash));
     BERTH_TRY(auto opened, open_session(user, credentials.address));
     opened.devices = devices_->with(credentials.devices, user.name);
     return opened;
@@ -340,7 +340,7 @@ Result<void> Auth::add_user(const std::string& name,
     BERTH_TRY(const store::UserRow user, make_user(name, password, role));
     const std::lock_guard changing(changes_);
     BERTH_CHECK(check_admin(by));
-    BERTH_CHECK(store_.add_user(user));
+    BERTH_CHECK(stores_.users.add(user));
     state_.with([&](State& state) { state.users[name] = role; });
     return {};
 }
@@ -356,7 +356,7 @@ Result<void> Auth::change_user(const std::string& name,
     {
         const std::lock_guard changing(changes_);
         BERTH_CHECK(check_admin(by));
-        BERTH_CHECK(store_.change_user(name, role, hash));
+        BERTH_CHECK(stores_.users.change(name, role, hash));
         state_.with([&](State& state) {
             if (role) {
                 state.users[name] = *role;
@@ -372,14 +372,14 @@ Result<void> Auth::replace_password(const std::string& name,
                                     const std::string& present,
                                     const std::string& password,
                                     const std::string& keep) {
-    BERTH_TRY(const auto user, store_.user(name));
+    BERTH_TRY(const auto user, stores_.users.find(name));
     if (!is_password(user ? user->hash : "", present)) {
         return fail(ErrorCode::PermissionDenied, "the present password is wrong");
     }
     BERTH_TRY(const std::string hash, hash_of(name, password));
     {
         const std::lock_guard changing(changes_);
-        BERTH_CHECK(store_.set_password(name, user->hash, hash, keep));
+        BERTH_CHECK(stores_.users.set_password(name, user->hash, hash, keep));
         state_.with([&](State& state) { drop_sessions_of(state, name, keep); });
     }
     tell_ended();
@@ -411,7 +411,7 @@ Result<void> Auth::remove_user(const std::string& name, const Who& by) {
     {
         const std::lock_guard changing(changes_);
         BERTH_CHECK(check_admin(by));
-        BERTH_CHECK(store_.remove_user(name));
+        BERTH_CHECK(stores_.users.remove(name));
         state_.with([&](State& state) {
             state.users.erase(name);
             drop_sessions_of(state, name, "");

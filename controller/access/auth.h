@@ -10,7 +10,9 @@
 #include "controller/access/devices.h"
 #include "controller/access/identity.h"
 #include "controller/access/login_brake.h"
-#include "controller/store/store.h"
+#include "controller/store/sessions.h"
+#include "controller/store/tokens.h"
+#include "controller/store/users.h"
 #include "shared/base/guarded.h"
 #include "shared/base/result.h"
 
@@ -37,8 +39,15 @@ public:
 
     using Clock = std::function<Now()>;
 
+    // Where users and sessions are kept.
+    struct Stores {
+        store::Users& users;
+        store::Sessions& sessions;
+        store::Tokens& tokens;
+    };
+
     // Reads users and sessions. `clock` is for tests.
-    static Result<std::unique_ptr<Auth>> create(store::Store& store, Clock clock = read_clocks);
+    static Result<std::unique_ptr<Auth>> create(const Stores& stores, Clock clock = read_clocks);
 
     // The session of this token, marked as used. Nothing: unknown or over.
     std::optional<Identity> identify(std::string_view token);
@@ -128,7 +137,7 @@ private:
         LoginBrake brake;
     };
 
-    Auth(store::Store& store, Clock clock) : store_(store), clock_(std::move(clock)) {}
+    Auth(const Stores& stores, Clock clock) : stores_(stores), clock_(std::move(clock)) {}
 
     Result<store::UserRow> make_user(const std::string& name,
                                      const std::string& password,
@@ -149,7 +158,7 @@ private:
     void store_uses();
     static bool is_over(const Session& session, const Now& now);
 
-    store::Store& store_;
+    Stores stores_;
     Clock clock_;
     std::unique_ptr<Devices> devices_;
     std::function<void()> sessions_ended_;

@@ -8,8 +8,9 @@
 #include "controller/access/auth.h"
 #include "controller/access/password_text.h"
 #include "controller/app/first_contact.h"
-#include "controller/face/rest/services.h"
-#include "controller/store/store.h"
+#include "controller/service/agents.h"
+#include "controller/service/users.h"
+#include "controller/store/sqlite/open.h"
 #include "shared/base/text.h"
 #include "shared/bus/context.h"
 #include "shared/bus/key_text.h"
@@ -36,18 +37,25 @@ void tell_running(const Paths& paths) {
     }
 }
 
-void write_audit(store::Store& store, const std::string& verb, const std::string& target) {
-    store::AuditRow row;
-    row.time = read_clocks().wall;
-    row.actor = "command line";
-    row.address = "local";
-    row.verb = verb;
-    row.target = target;
-    row.result = "done";
-    if (const auto done = store.add_audit(row); !done) {
-        (void)std::fprintf(stderr, "berth-controller: %s\n", done.error().message.c_str());
+// What the use cases of commands need, without a controller that runs.
+struct Tools {
+    // The pool's threads begin with their first work: none comes.
+    explicit Tools(store::Database& database_in, std::unique_ptr<access::Auth> auth_in)
+        : database(database_in), auth(std::move(auth_in)) {}
+
+    static Result<std::unique_ptr<Tools>> create(store::Database& database) {
+        BERTH_TRY(auto auth,
+                  access::Auth::create({database.users(), database.sessions(), database.tokens()}));
+        return std::make_unique<Tools>(database, std::move(auth));
     }
-}
+
+    store::Database& database;
+    std::unique_ptr<access::Auth> auth;
+    loop::WorkerPool workers{loop::WorkerPool::LaneOptions{}};
+    service::Runner runner{database.audit(), workers};
+    service::Users users{runner, *auth, database.users(), database.audit()};
+    service::Caller caller = service::Caller::command_line();
+};
 
 // All of stdin that a command may want; what is more than any password is no password.
 std::string input() {
@@ -58,27 +66,21 @@ std::string input() {
     return text;
 }
 
-Result<void> add_user(store::Store& store, const Options& options) {
+Result<void> add_user(Tools& tools, const Options& options) {
     const auto role = access::kRoleNames.value(options.role);
     if (!role) {
         return fail(ErrorCode::InvalidArgument, "--role is viewer, operator or admin");
     }
     BERTH_TRY(const std::string password, access::password_of_line(input()));
-    BERTH_TRY(const auto auth, access::Auth::create(store));
-    BERTH_CHECK(auth->add_user(options.argument, password, *role));
-    write_audit(store, "add user as " + options.role, options.argument);
-    return {};
+    return tools.users.add(tools.caller, options.argument, password, *role);
 }
 
-Result<void> reset_password(store::Store& store, const Options& options) {
+Result<void> reset_password(Tools& tools, const Options& options) {
     BERTH_TRY(const std::string password, access::password_of_line(input()));
-    BERTH_TRY(const auto auth, access::Auth::create(store));
-    BERTH_CHECK(auth->change_user(options.argument, std::nullopt, password));
-    write_audit(store, "reset password", options.argument);
-    return {};
+    return tools.users.reset_password(tools.caller, options.argument, password);
 }
 
-Result<void> change_password(store::Store& store, const Options& options) {
+Result<void> change_password(Tools& tools, const Options& options) {
     const std::string text = input();
     const std::size_t end = text.find('\n');
     if (end == std::string::npos) {
@@ -87,31 +89,32 @@ Result<void> change_password(store::Store& store, const Options& options) {
     }
     BERTH_TRY(const std::string present, access::password_of_line(text.substr(0, end)));
     BERTH_TRY(const std::string password, access::password_of_line(text.substr(end + 1)));
-    BERTH_TRY(const auto auth, access::Auth::create(store));
-    BERTH_CHECK(auth->change_password(options.argument, present, password));
-    write_audit(store, "change own password", options.argument);
-    return {};
+    return tools.users.change_password(tools.caller, options.argument, present, password);
 }
 
-Result<void> add_agent(store::Store& store, const Options& options, const Paths& paths) {
+service::Agents agents_of(Tools& tools, const Paths& paths) {
+    return {tools.runner,
+            tools.database.agents(),
+            {[&paths](const std::string& name) { return os::is_folder(paths.agents + "/" + name); },
+             [] {}}};
+}
+
+// Of another machine: a local one of this name may be there as well.
+Result<void> forget_agent(Tools& tools, const std::string& name) {
+    service::Agents agents{
+        tools.runner, tools.database.agents(), {[](const std::string&) { return false; }, [] {}}};
+    return agents.remove(tools.caller, name);
+}
+
+Result<void> add_agent(Tools& tools, const Options& options, const Paths& paths) {
     store::AgentRow agent{options.argument, options.endpoint, options.key};
-    BERTH_CHECK(rest::check_agent(agent));
+    BERTH_CHECK(service::check_agent(agent));
     const auto seconds = parse_integer<std::int64_t>(options.timeout);
     if (!seconds || *seconds < 1 || *seconds > 86'400) {
         return fail(ErrorCode::InvalidArgument, "--timeout is a number of seconds");
     }
-    BERTH_TRY(auto others, store.agents());
     // Said again it is no other one: it is waited for.
-    const auto erased = std::erase_if(others, [&agent](const store::AgentRow& other) {
-        return other.name == agent.name && other.endpoint == agent.endpoint &&
-               other.public_key == agent.public_key;
-    });
-    BERTH_CHECK(
-        rest::check_new_agent(agent, os::is_folder(paths.agents + "/" + agent.name), others));
-    if (erased == 0) {
-        BERTH_CHECK(store.add_agent(agent));
-        write_audit(store, "add agent", agent.name);
-    }
+    BERTH_CHECK(agents_of(tools, paths).add(tools.caller, agent, service::Agents::Again::Fine));
     tell_running(paths);
     if (options.no_wait) {
         return {};
@@ -148,18 +151,18 @@ Result<void> run_command(const Options& options) {
         (void)std::printf("%s\n", bus::shown_key(keys.public_key).c_str());
         return {};
     }
-    BERTH_TRY(const auto store, store::Store::open(paths.database));
+    BERTH_TRY(const auto database, store::sqlite::open(paths.database));
+    BERTH_TRY(const auto tools, Tools::create(*database));
     if (options.command == "add-user") {
-        BERTH_CHECK(add_user(*store, options));
+        BERTH_CHECK(add_user(*tools, options));
     } else if (options.command == "reset-password") {
-        BERTH_CHECK(reset_password(*store, options));
+        BERTH_CHECK(reset_password(*tools, options));
     } else if (options.command == "change-password") {
-        BERTH_CHECK(change_password(*store, options));
+        BERTH_CHECK(change_password(*tools, options));
     } else if (options.command == "add-agent") {
-        return add_agent(*store, options, paths);
+        return add_agent(*tools, options, paths);
     } else {
-        BERTH_CHECK(store->remove_agent(options.argument));
-        write_audit(*store, "remove agent", options.argument);
+        BERTH_CHECK(forget_agent(*tools, options.argument));
     }
     tell_running(paths);
     return {};

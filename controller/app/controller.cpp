@@ -10,6 +10,7 @@
 #include "controller/face/answers.h"
 #include "controller/face/fleet_json.h"
 #include "controller/face/log_json.h"
+#include "controller/store/sqlite/open.h"
 #include "shared/home/identity.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
@@ -100,12 +101,12 @@ Result<void> Controller::open_files() {
     BERTH_TRY(keys_, bus::load_or_make_keys(paths_.keys, "controller"));
     cookies_ = std::make_unique<access::Cookies>(
         access::token_hash(keys_.public_key).substr(0, kCookieId), site_.prefix);
-    BERTH_TRY(store_, store::Store::open(paths_.database));
+    BERTH_TRY(store_, store::sqlite::open(paths_.database));
     if (anew) {
-        BERTH_CHECK(store_->remove_all_sessions());
+        BERTH_CHECK(store_->sessions().remove_all());
         BERTH_CHECK(home::has_begun_anew(paths_.places));
     }
-    BERTH_TRY(auth_, access::Auth::create(*store_));
+    BERTH_TRY(auth_, access::Auth::create({store_->users(), store_->sessions(), store_->tokens()}));
     return {};
 }
 
@@ -174,19 +175,17 @@ void Controller::wire_up() {
     });
     auth_->on_sessions_ended(
         [this] { (void)http_poster_->post([this] { hub_->check_sessions(); }); });
-    services_ = std::make_unique<rest::Services>(rest::Services{*fleet_,
-                                                                *fleet_loop_,
-                                                                fleet_poster_,
-                                                                *store_,
-                                                                *auth_,
-                                                                *workers_,
-                                                                *hub_,
-                                                                *assets_,
-                                                                *cookies_,
-                                                                operations_,
-                                                                refusals_,
-                                                                [this] { reload_agents(); },
-                                                                [this] { remove_setup_link(); }});
+    services_ = std::make_unique<service::Services>(
+        service::Services::Needs{*store_,
+                                 *auth_,
+                                 *workers_,
+                                 *fleet_,
+                                 *fleet_loop_,
+                                 fleet_poster_,
+                                 [this] { reload_agents(); },
+                                 [this] { remove_setup_link(); }});
+    routes_ =
+        std::make_unique<rest::Services>(rest::Services{*services_, *hub_, *assets_, *cookies_});
 }
 
 Result<void> Controller::listen() {
@@ -222,7 +221,7 @@ Result<void> Controller::listen() {
         *gate_,
         *workers_,
         [this](const std::string& path) { return assets_->has(path); },
-        rest::all_routes(*services_));
+        rest::all_routes(*routes_));
     auto opened = http::Front::create(
         *http_loop_,
         http_poster_,
@@ -272,7 +271,7 @@ Result<void> Controller::write_run_files() {
 }
 
 void Controller::run() {
-    const auto agents = store_->agents();
+    const auto agents = store_->agents().all();
     fleet_->start(agents ? targets(*agents) : std::vector<fleet::AgentTarget>());
     open_local_door();
     signal_watch_ = fleet_loop_->watch(
@@ -297,18 +296,7 @@ void Controller::open_local_door() {
         *fleet_,
         paths_.control(),
         [this](const std::string& actor, const std::string& verb, const std::string& target) {
-            store::AuditRow row;
-            row.time = fleet_loop_->now().wall;
-            row.actor = actor.empty() ? "command line" : actor;
-            row.address = "local";
-            row.verb = verb;
-            row.target = target;
-            row.result = "asked";
-            (void)workers_->post(loop::WorkerPool::Lane::Short, [this, row = std::move(row)] {
-                if (const auto done = store_->add_audit(row); !done) {
-                    log::error("the audit log was not written", {{"error", done.error().message}});
-                }
-            });
+            services_->forwarded(actor, verb, target);
         });
     if (!door) {
         return log::error("the command line does not reach other machines' agents",
@@ -375,7 +363,7 @@ void Controller::reload() {
 // was removed would stay.
 void Controller::reload_agents() {
     const std::lock_guard reading(agents_);
-    const auto agents = store_->agents();
+    const auto agents = store_->agents().all();
     if (!agents) {
         return log::error("the agents were not read again", {{"error", agents.error().message}});
     }

@@ -15,6 +15,7 @@
 #include "controller/fleet/log_follow.h"
 #include "controller/fleet/mail_router.h"
 #include "controller/http/front.h"
+#include "controller/service/services.h"
 #include "shared/bus/context.h"
 #include "shared/home/runtime_folder.h"
 #include "shared/os/unique_fd.h"
@@ -81,7 +82,7 @@ private:
     os::UniqueFd signals_;
     bus::Context context_;
     bus::KeyPair keys_;
-    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<store::Database> store_;
     std::unique_ptr<access::Auth> auth_;
     std::unique_ptr<loop::EventLoop> fleet_loop_;
     std::unique_ptr<loop::EventLoop> http_loop_;
@@ -89,8 +90,6 @@ private:
     loop::PosterPtr http_poster_;
     std::unique_ptr<loop::WorkerPool> workers_;
     std::unique_ptr<panel::Assets> assets_;
-    rest::Operations operations_;
-    rest::Refusals refusals_;
     std::mutex agents_;  // held by the worker that reads the list of agents and hands it over
     std::unique_ptr<fleet::Fleet> fleet_;
     std::unique_ptr<LocalDoor> local_door_;
@@ -98,7 +97,8 @@ private:
     std::unique_ptr<fleet::MailRouter> mail_;
     std::unique_ptr<fleet::LogFollows> follows_;
     std::unique_ptr<live::Hub> hub_;
-    std::unique_ptr<rest::Services> services_;
+    std::unique_ptr<service::Services> services_;
+    std::unique_ptr<rest::Services> routes_;
     std::unique_ptr<access::CookieAuthenticator> cookie_way_;
     std::unique_ptr<access::Gate> gate_;
     std::unique_ptr<rest::Router> router_;

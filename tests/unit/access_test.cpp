@@ -7,6 +7,7 @@
 #include "controller/access/password_text.h"
 #include "controller/access/secrets.h"
 #include "controller/access/throttle.h"
+#include "controller/store/sqlite/open.h"
 
 using namespace std::chrono_literals;
 using berth::Duration;
@@ -17,7 +18,6 @@ using berth::WallTime;
 using berth::access::Auth;
 using berth::access::Role;
 using berth::access::Throttle;
-using berth::store::Store;
 
 namespace {
 
@@ -26,8 +26,14 @@ constexpr const char* kGood = "correct horse battery";
 // A store in memory, users and sessions on it, and a clock that the test moves.
 struct World {
     Now now{MonoTime(1h), WallTime(24h * 20'000)};
-    std::unique_ptr<Store> store = std::move(*Store::open(":memory:"));
-    std::unique_ptr<Auth> auth = std::move(*Auth::create(*store, [this] { return now; }));
+    std::unique_ptr<berth::store::Database> store =
+        std::move(*berth::store::sqlite::open(":memory:"));
+
+    [[nodiscard]] Auth::Stores stores() const {
+        return {store->users(), store->sessions(), store->tokens()};
+    }
+
+    std::unique_ptr<Auth> auth = std::move(*Auth::create(stores(), [this] { return now; }));
 
     void pass(Duration time) {
         now.mono += std::chrono::duration_cast<berth::MonoClock::duration>(time);
@@ -118,9 +124,9 @@ TEST_CASE("a password is the same however a system composes its characters") {
     CHECK(world.log_in("ann", two));
     CHECK_FALSE(world.log_in("ann", "cafe con leche"));
     // One that an earlier version has stored as it was typed.
-    REQUIRE(world.store->add_user(
+    REQUIRE(world.store->users().add(
         {"bob", *berth::access::hash_password(two), Role::Viewer, world.now.wall}));
-    world.auth = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+    world.auth = std::move(*Auth::create(world.stores(), [&] { return world.now; }));
     CHECK(world.log_in("bob", two));
     CHECK_FALSE(world.log_in("bob", "caf\xE9 con leche"));
 }
@@ -153,7 +159,7 @@ TEST_CASE("everybody changes the own password, and all other sessions end") {
     CHECK(ended == 1);
     CHECK(world.auth->identify(here->token));
     CHECK_FALSE(world.auth->identify(there->token));
-    CHECK(world.store->sessions()->size() == 1);
+    CHECK(world.store->sessions().all()->size() == 1);
     CHECK_FALSE(world.log_in("ann", kGood));
     CHECK(world.log_in("ann", "another good one"));
     // Who sits at a session that was left open does not get to guess for long.
@@ -185,7 +191,7 @@ TEST_CASE("who opens more than a hundred sessions ends the own ones, and nobody 
     CHECK(world.auth->identify(tokens[2]));
     CHECK(world.auth->identify(tokens[101]));
     CHECK(world.auth->identify(ann->token));
-    CHECK(world.store->sessions()->size() == 101);
+    CHECK(world.store->sessions().all()->size() == 101);
 }
 
 TEST_CASE("sessions that another process has ended are over after a reload") {
@@ -193,7 +199,7 @@ TEST_CASE("sessions that another process has ended are over after a reload") {
     REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
     const auto opened = world.log_in("ann", kGood);
     REQUIRE(opened);
-    const auto other = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+    const auto other = std::move(*Auth::create(world.stores(), [&] { return world.now; }));
     REQUIRE(other->change_password("ann", kGood, "another good one"));
     CHECK(world.auth->identify(opened->token));
     REQUIRE(world.auth->reload());
@@ -294,16 +300,16 @@ TEST_CASE("a session lives as long as it is used, and not for ever") {
     SECTION("log out") {
         world.auth->log_out(who->session);
         CHECK_FALSE(world.auth->identify(opened->token));
-        CHECK(world.store->sessions()->empty());
+        CHECK(world.store->sessions().all()->empty());
     }
     SECTION("over a restart") {
         world.pass(10min);
-        auto again = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+        auto again = std::move(*Auth::create(world.stores(), [&] { return world.now; }));
         CHECK(again->identify(opened->token));
         world.pass(70min);
-        again = std::move(*Auth::create(*world.store, [&] { return world.now; }));
+        again = std::move(*Auth::create(world.stores(), [&] { return world.now; }));
         CHECK_FALSE(again->identify(opened->token));
-        CHECK(world.store->sessions()->empty());
+        CHECK(world.store->sessions().all()->empty());
     }
     SECTION("another role or password ends it") {
         int ended = 0;
@@ -335,7 +341,7 @@ TEST_CASE("who logs in while an admin changes the user gets what the change made
     REQUIRE(world.auth->add_user("ann", kGood, Role::Admin));
     std::function<void()> meanwhile;
     int asked = 0;
-    world.auth = std::move(*Auth::create(*world.store, [&] {
+    world.auth = std::move(*Auth::create(world.stores(), [&] {
         if (++asked == 2 && meanwhile) {
             std::exchange(meanwhile, {})();
         }
@@ -354,18 +360,18 @@ TEST_CASE("who logs in while an admin changes the user gets what the change made
         REQUIRE(opened);
         CHECK(opened->identity.role == Role::Viewer);
         CHECK(world.auth->identify(opened->token)->role == Role::Viewer);
-        CHECK((*world.store->user("ann"))->role == Role::Viewer);
+        CHECK((*world.store->users().find("ann"))->role == Role::Viewer);
     }
     SECTION("another password") {
         CHECK_FALSE(log_in_while([&] {
             CHECK(world.auth->change_user("ann", std::nullopt, std::string("a new password")));
         }));
-        CHECK(world.store->sessions()->empty());
+        CHECK(world.store->sessions().all()->empty());
         CHECK(world.log_in("ann", "a new password"));
     }
     SECTION("removed") {
         CHECK_FALSE(log_in_while([&] { CHECK(world.auth->remove_user("ann")); }));
-        CHECK(world.store->sessions()->empty());
+        CHECK(world.store->sessions().all()->empty());
     }
     SECTION("removed and added again with another password") {
         CHECK_FALSE(log_in_while([&] {
@@ -391,7 +397,7 @@ TEST_CASE("who is no admin any more changes no user, not even with a request tha
         REQUIRE_FALSE(refused);
         CHECK(refused.error().code == ErrorCode::PermissionDenied);
     }
-    CHECK(world.store->users()->size() == 2);
+    CHECK(world.store->users().all()->size() == 2);
 }
 
 TEST_CASE("wrong names and wrong passwords look the same and are slowed down") {
@@ -561,14 +567,14 @@ TEST_CASE("there is always an admin") {
 TEST_CASE("the audit log grows only, and is read from its end") {
     World world;
     for (int i = 0; i < 5; ++i) {
-        REQUIRE(world.store->add_audit(
+        REQUIRE(world.store->audit().add(
             {0, world.now.wall, "ann", "local", "stop", std::to_string(i), "done"}));
     }
-    const auto newest = world.store->audit(0, 2);
+    const auto newest = world.store->audit().page(0, 2);
     REQUIRE(newest);
     REQUIRE(newest->size() == 2);
     CHECK((*newest)[0].target == "4");
-    const auto older = world.store->audit(newest->back().id, 10);
+    const auto older = world.store->audit().page(newest->back().id, 10);
     REQUIRE(older->size() == 3);
     CHECK(older->front().target == "2");
 }

@@ -312,7 +312,7 @@ TEST_CASE("two panels on one host leave each other's sessions be") {
 }
 
 TEST_CASE("the last thousand operations are remembered") {
-    rest::Operations operations;
+    service::Operations operations;
     const std::string first = operations.begin("a/b", "stop");
     const std::string second = operations.begin("a/b", "stop");
     for (int i = 0; i < 999; ++i) {
@@ -320,12 +320,12 @@ TEST_CASE("the last thousand operations are remembered") {
     }
     CHECK_FALSE(operations.find(first));
     CHECK(operations.find(second));
-    operations.end(first, rest::OperationState::Done, "");
+    operations.end(first, service::OperationState::Done, "");
     CHECK_FALSE(operations.find(first));
 }
 
 TEST_CASE("of refused log-ins thirty a minute are written, and the others counted") {
-    rest::Refusals refusals;
+    service::Refusals refusals;
     MonoTime now{std::chrono::hours(1)};
     for (int i = 0; i < 1000; ++i) {
         CHECK(refusals.admit(now).has_value() == (i < 30));

@@ -1,6 +1,9 @@
 #include <algorithm>
 
+#include "controller/face/fleet_json.h"
+#include "controller/face/rest/exchange.h"
 #include "controller/face/rest/services.h"
+#include "controller/service/use_cases.h"
 #include "shared/base/text.h"
 #include "shared/json/app_json.h"
 #include "shared/json/json_writer.h"
@@ -10,10 +13,7 @@ namespace berth::rest {
 
 namespace {
 
-using access::Right;
 using http::Method;
-
-constexpr Duration kReadDeadline = std::chrono::seconds(5);
 
 bool mentions(const fleet::AppView& app, const std::string& words) {
     const AppStatus& s = app.status;
@@ -41,7 +41,11 @@ void list_apps(const Services& services, const Exchange& exchange) {
         return exchange.responder.send(
             face::problem(400, limit ? "no app can be in this state" : limit.error().message));
     }
-    const auto view = services.fleet.view();
+    const auto allowed = services.use.view(caller_of(exchange));
+    if (refuse_any(exchange, allowed)) {
+        return;
+    }
+    const fleet::FleetViewPtr& view = *allowed;
     const std::string words = to_lower(request.parameter("q"));
     json::JsonWriter json;
     json.begin_object().key("apps").begin_array();
@@ -70,19 +74,19 @@ void list_apps(const Services& services, const Exchange& exchange) {
     exchange.responder.send(face::json_response(json.end_object().take()));
 }
 
-void write_history(json::JsonWriter& json, const Exchange& exchange, const wire::Value& events) {
+void write_history(json::JsonWriter& json, const Sight& sight, const wire::Value& events) {
     json.key("history").begin_array();
     for (const wire::Value& event : events.as_array()) {
         json.begin_object();
         json.field("time", face::api_time(wire::to_wall_time(event["time"])));
         json.field("state", event["state"].as_string());
-        json.field("reason", text_for(exchange, event["text"].as_string()));
+        json.field("reason", sight.text(event["text"].as_string()));
         json.end_object();
     }
     json.end_array();
 }
 
-void write_runs(json::JsonWriter& json, const Exchange& exchange, const wire::Value& runs) {
+void write_runs(json::JsonWriter& json, const Sight& sight, const wire::Value& runs) {
     json.key("runs").begin_array();
     for (const wire::Value& run : runs.as_array()) {
         json.begin_object().field("generation", run["generation"].as_uint());
@@ -94,12 +98,12 @@ void write_runs(json::JsonWriter& json, const Exchange& exchange, const wire::Va
         } else {
             json.value(run["exit_code"].as_int());
         }
-        json.field("how", text_for(exchange, run["how"].as_string())).end_object();
+        json.field("how", sight.text(run["how"].as_string())).end_object();
     }
     json.end_array();
 }
 
-http::Response details_response(const Exchange& exchange,
+http::Response details_response(const Sight& sight,
                                 const std::string& agent,
                                 const wire::Value& info) {
     auto status = wire::to_app_status(info["app"]);
@@ -110,30 +114,27 @@ http::Response details_response(const Exchange& exchange,
     json::JsonWriter json;
     json.begin_object();
     face::write_app(json,
-                    sees_secrets(exchange) ? *status : json::without_secrets(*status),
+                    sight.secrets() ? *status : json::without_secrets(*status),
                     /*stale=*/false);
     // The text is embedded as it is, so it must be JSON.
     const std::string& spec = info["spec"].as_string();
     json.key("spec").raw(json::parse_json(spec) ? spec : "{}");
-    write_history(json, exchange, info["history"]);
-    write_runs(json, exchange, info["runs"]);
+    write_history(json, sight, info["history"]);
+    write_runs(json, sight, info["runs"]);
     return face::json_response(json.end_object().take());
 }
 
 void get_app(const Services& services, const Exchange& exchange) {
-    const auto address = app_address(exchange);
-    if (!address) {
-        return exchange.responder.send(face::problem_of(address.error()));
+    const auto app = app_address(exchange);
+    if (!refuse_any(exchange, app)) {
+        services.use.history.details(
+            caller_of(exchange),
+            *app,
+            reply<wire::Value>(
+                exchange, [sight = Sight(exchange), agent = app->agent](const wire::Value& info) {
+                    return details_response(sight, agent, info);
+                }));
     }
-    ask(services,
-        address->agent,
-        "show",
-        wire::Value::Map{{"id", address->id}, {"secrets", sees_secrets(exchange)}},
-        kReadDeadline,
-        [exchange, agent = address->agent](const Result<wire::Value>& answer) {
-            exchange.responder.send(answer ? details_response(exchange, agent, *answer)
-                                           : face::problem_of_agent(answer.error()));
-        });
 }
 
 }  // namespace
@@ -142,7 +143,7 @@ std::vector<Route> app_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/apps",
-         Right::View,
+         service::kShowFleet,
          Where::Loop,
          [&services](const Exchange& exchange) { list_apps(services, exchange); },
          {"All apps of all agents, from memory",
@@ -153,7 +154,7 @@ std::vector<Route> app_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}",
-         Right::View,
+         service::kShowApp,
          Where::Loop,
          [&services](const Exchange& exchange) { get_app(services, exchange); },
          {"One app with its descriptor and its history. What looks like a secret is masked for "

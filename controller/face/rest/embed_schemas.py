@@ -13,12 +13,12 @@ def main() -> None:
     text = source.read_text().strip()
     json.loads(text)
     # A literal has a bound, several beside each other have none.
-    lines = "".join(f'    R"json({line})json" "\\n"\n' for line in text.splitlines())
+    lines = ' "\\n"\n'.join(f'    R"json({line})json"' for line in text.splitlines())
     output.write_text(
         "// Made by controller/face/rest/embed_schemas.py.\n"
         '#include "controller/face/rest/schemas.h"\n\n'
         "namespace berth::rest {\n\n"
-        "static constexpr std::string_view kSchemas =\n" + lines + "    ;\n\n"
+        "static constexpr std::string_view kSchemas =\n" + lines + ";\n\n"
         "std::string_view schemas_json() {\n"
         "    return kSchemas;\n"
         "}\n\n"

@@ -1,4 +1,7 @@
+#include "controller/face/fleet_json.h"
+#include "controller/face/rest/exchange.h"
 #include "controller/face/rest/services.h"
+#include "controller/service/use_cases.h"
 #include "shared/base/secrets.h"
 #include "shared/json/app_json.h"
 #include "shared/json/json_writer.h"
@@ -10,40 +13,13 @@ namespace berth::rest {
 
 namespace {
 
-using access::Right;
 using http::Method;
-
-constexpr Duration kDeadline = std::chrono::seconds(5);
-
-using Render = http::Response (*)(const Exchange& exchange, const wire::Value& info);
-
-// Asks the app's agent and answers with what `render` makes of it.
-void ask_and_render(const Services& services,
-                    const Exchange& exchange,
-                    const std::string& verb,
-                    wire::Value::Map args,
-                    Render render) {
-    const auto address = app_address(exchange);
-    if (!address) {
-        return exchange.responder.send(face::problem_of(address.error()));
-    }
-    args.emplace_back("id", address->id);
-    ask(services,
-        address->agent,
-        verb,
-        std::move(args),
-        kDeadline,
-        [exchange, render](const Result<wire::Value>& answer) {
-            exchange.responder.send(answer ? render(exchange, *answer)
-                                           : face::problem_of_agent(answer.error()));
-        });
-}
 
 std::string time_text(const wire::Value& value) {
     return face::api_time(wire::to_wall_time(value));
 }
 
-http::Response metrics_response(const Exchange& /*exchange*/, const wire::Value& info) {
+http::Response metrics_response(const wire::Value& info) {
     json::JsonWriter json;
     json.begin_object().key("time").begin_array();
     for (const wire::Value& time : info["time"].as_array()) {
@@ -70,36 +46,40 @@ http::Response metrics_response(const Exchange& /*exchange*/, const wire::Value&
 }
 
 void get_metrics(const Services& services, const Exchange& exchange) {
-    wire::Value::Map args;
-    if (const std::string& since = exchange.request.parameter("since"); !since.empty()) {
-        const auto time = parse_time(since);
-        if (!time) {
-            return exchange.responder.send(face::problem_of(time.error()));
+    const auto app = app_address(exchange);
+    std::optional<WallTime> since;
+    if (const std::string& text = exchange.request.parameter("since"); !text.empty()) {
+        const auto time = parse_time(text);
+        if (refuse_any(exchange, time)) {
+            return;
         }
-        args.emplace_back("since_ns", wire::to_value(*time));
+        since = *time;
     }
-    ask_and_render(services, exchange, "metrics", std::move(args), metrics_response);
+    if (!refuse_any(exchange, app)) {
+        services.use.history.metrics(
+            caller_of(exchange), *app, since, reply<wire::Value>(exchange, metrics_response));
+    }
 }
 
 // A crash's bundle, which is JSON, as who asks may see it.
-void write_bundle(json::JsonWriter& json, const Exchange& exchange, const std::string& text) {
+void write_bundle(json::JsonWriter& json, const Sight& sight, const std::string& text) {
     const auto bundle = json::parse_json(text);
     if (!bundle) {
         json.raw("{}");
-    } else if (sees_secrets(exchange)) {
+    } else if (sight.secrets()) {
         json.raw(text);
     } else {
         json::write_masked(json, *bundle, kMaskedSecret, without_secrets);
     }
 }
 
-http::Response crashes_response(const Exchange& exchange, const wire::Value& info) {
+http::Response crashes_response(const Sight& sight, const wire::Value& info) {
     json::JsonWriter json;
     json.begin_object().key("groups").begin_array();
     for (const wire::Value& group : info["groups"].as_array()) {
         json.begin_object();
-        json.field("signature", text_for(exchange, group["signature"].as_string()));
-        json.field("how", text_for(exchange, group["how"].as_string()))
+        json.field("signature", sight.text(group["signature"].as_string()));
+        json.field("how", sight.text(group["how"].as_string()))
             .field("count", group["count"].as_uint());
         json.field("first", time_text(group["first"])).field("last", time_text(group["last"]));
         json.field("generation", group["generation"].as_uint()).end_object();
@@ -108,9 +88,9 @@ http::Response crashes_response(const Exchange& exchange, const wire::Value& inf
     for (const wire::Value& crash : info["crashes"].as_array()) {
         json.begin_object().field("generation", crash["generation"].as_uint());
         json.field("time", time_text(crash["time"]));
-        json.field("signature", text_for(exchange, crash["signature"].as_string()));
-        json.field("how", text_for(exchange, crash["how"].as_string())).key("bundle");
-        write_bundle(json, exchange, crash["bundle"].as_string());
+        json.field("signature", sight.text(crash["signature"].as_string()));
+        json.field("how", sight.text(crash["how"].as_string())).key("bundle");
+        write_bundle(json, sight, crash["bundle"].as_string());
         json.end_object();
     }
     return face::json_response(json.end_array().end_object().take());
@@ -118,84 +98,70 @@ http::Response crashes_response(const Exchange& exchange, const wire::Value& inf
 
 void get_crashes(const Services& services, const Exchange& exchange) {
     const auto limit = number_parameter(exchange.request, "limit", 10, 50);
-    if (!limit) {
-        return exchange.responder.send(face::problem_of(limit.error()));
+    const auto app = app_address(exchange);
+    if (!refuse_any(exchange, limit, app)) {
+        services.use.history.crashes(
+            caller_of(exchange),
+            *app,
+            *limit,
+            reply<wire::Value>(exchange, [sight = Sight(exchange)](const wire::Value& info) {
+                return crashes_response(sight, info);
+            }));
     }
-    ask_and_render(services, exchange, "crashes", {{"limit", *limit}}, crashes_response);
 }
 
-std::vector<std::string> texts_for(const Exchange& exchange, std::vector<std::string> texts) {
-    for (std::string& text : texts) {
-        text = text_for(exchange, text);
-    }
-    return texts;
-}
-
-http::Response explanation_response(const Exchange& exchange, const wire::Value& info) {
-    Explanation why = wire::to_explanation(info);
-    why.cause = text_for(exchange, why.cause);
-    why.evidence = texts_for(exchange, std::move(why.evidence));
-    why.lines = texts_for(exchange, std::move(why.lines));
+http::Response explanation_response(const Sight& sight, Explanation why) {
+    why.cause = sight.text(why.cause);
+    why.evidence = sight.texts(std::move(why.evidence));
+    why.lines = sight.texts(std::move(why.lines));
     json::JsonWriter json;
     json.begin_object();
     json::write_explanation_members(json, why);
     return face::json_response(json.end_object().take());
 }
 
+void explain(const Services& services, const Exchange& exchange) {
+    const auto app = app_address(exchange);
+    if (!refuse_any(exchange, app)) {
+        services.use.history.explain(
+            caller_of(exchange),
+            *app,
+            reply<Explanation>(exchange, [sight = Sight(exchange)](const Explanation& why) {
+                return explanation_response(sight, why);
+            }));
+    }
+}
+
+http::Response texts_response(const char* name, const std::vector<std::string>& texts) {
+    json::JsonWriter json;
+    return face::json_response(json.begin_object().field(name, texts).end_object().take());
+}
+
 void get_obstacles(const Services& services, const Exchange& exchange) {
-    const auto address = app_address(exchange);
-    if (!address) {
-        return exchange.responder.send(face::problem_of(address.error()));
+    const auto app = app_address(exchange);
+    if (!refuse_any(exchange, app)) {
+        services.use.history.obstacles(
+            caller_of(exchange),
+            *app,
+            reply<std::vector<std::string>>(
+                exchange, [sight = Sight(exchange)](const std::vector<std::string>& obstacles) {
+                    return texts_response("obstacles", sight.texts(obstacles));
+                }));
     }
-    std::string exactly;  // ids have no other character that means something in a pattern
-    for (const char c : address->id) {
-        exactly += c == '.' ? "\\." : std::string(1, c);
-    }
-    ask(services,
-        address->agent,
-        "check",
-        wire::Value::Map{{"patterns", wire::strings({exactly})}},
-        kDeadline,
-        [exchange, id = address->id](const Result<wire::Value>& answer) {
-            const http::Responder& responder = exchange.responder;
-            if (!answer) {
-                return responder.send(face::problem_of_agent(answer.error()));
-            }
-            if ((*answer)["apps"][id].is_nil()) {
-                return responder.send(face::problem(404, "no app has the id \"" + id + '"'));
-            }
-            json::JsonWriter json;
-            json.begin_object().field("obstacles",
-                                      texts_for(exchange, (*answer)["apps"][id].as_strings()));
-            responder.send(face::json_response(json.end_object().take()));
-        });
 }
 
 void scale(const Services& services, const Exchange& exchange) {
-    const auto address = app_address(exchange);
+    const auto app = app_address(exchange);
     const auto count = exchange.body().get<std::uint64_t>("count");
-    if (!address || !count) {
-        return exchange.responder.send(face::problem_of(address ? count.error() : address.error()));
+    if (!refuse_any(exchange, app, count)) {
+        services.use.act.scale(
+            caller_of(exchange),
+            *app,
+            *count,
+            reply<std::vector<std::string>>(exchange, [](const std::vector<std::string>& changed) {
+                return texts_response("changed", changed);
+            }));
     }
-    const std::string actor = exchange.who ? exchange.who->actor() : std::string();
-    ask(services,
-        address->agent,
-        "scale",
-        wire::Value::Map{{"id", address->id}, {"count", *count}, {"actor", actor}},
-        kDeadline,
-        [&services, exchange, key = address->key(), count = *count](
-            const Result<wire::Value>& answer) {
-            json::JsonWriter json;
-            json.begin_object().field(
-                "changed", answer ? (*answer)["changed"].as_strings() : std::vector<std::string>());
-            audit_and_send(services,
-                           exchange,
-                           "scale",
-                           key,
-                           answer ? "to " + std::to_string(count) : change_failed(answer.error()),
-                           answer ? face::json_response(json.end_object().take())
-                                  : face::problem_of_agent(change_error(answer.error())));
-        });
 }
 
 }  // namespace
@@ -204,11 +170,9 @@ std::vector<Route> history_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/explain",
-         Right::View,
+         service::kShowHistory,
          Where::Loop,
-         [&services](const Exchange& exchange) {
-             ask_and_render(services, exchange, "explain", {}, explanation_response);
-         },
+         [&services](const Exchange& exchange) { explain(services, exchange); },
          {"Why the app is in its state: cause, evidence, who, and what comes next",
           "",
           "",
@@ -216,7 +180,7 @@ std::vector<Route> history_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/metrics",
-         Right::View,
+         service::kShowHistory,
          Where::Loop,
          [&services](const Exchange& exchange) { get_metrics(services, exchange); },
          {"CPU, memory, threads, descriptors, storage and messages over time, a list each: every 5 "
@@ -228,7 +192,7 @@ std::vector<Route> history_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/crashes",
-         Right::View,
+         service::kShowHistory,
          Where::Loop,
          [&services](const Exchange& exchange) { get_crashes(services, exchange); },
          {"Ends that nobody asked for: grouped by likeness, and the last ones in full",
@@ -238,13 +202,13 @@ std::vector<Route> history_routes(const Services& services) {
           200}},
         {Method::Get,
          "/api/v1/agents/{agent}/apps/{id}/check",
-         Right::View,
+         service::kShowHistory,
          Where::Loop,
          [&services](const Exchange& exchange) { get_obstacles(services, exchange); },
          {"Everything that would keep the app from starting", "", "", "Obstacles", 200}},
         {Method::Post,
          "/api/v1/agents/{agent}/apps/{id}/scale",
-         Right::Act,
+         service::kScale,
          Where::Loop,
          [&services](const Exchange& exchange) { scale(services, exchange); },
          {"Set the number of instances of an app that declares them", "", "Scale", "Scaled", 200}},

@@ -1,16 +1,17 @@
+#include "controller/face/rest/exchange.h"
 #include "controller/face/rest/services.h"
+#include "controller/service/use_cases.h"
 
 namespace berth::rest {
 
 namespace {
 
-using access::Right;
 using http::Method;
 
 void is_ready(const Services& services, const Exchange& exchange) {
-    const auto readable = services.store.setup_token_hash();
-    exchange.responder.send(readable ? http::text_response("ready\n")
-                                     : face::problem(503, readable.error().message));
+    const auto ready = services.use.sessions.check_ready();
+    exchange.responder.send(ready ? http::text_response("ready\n")
+                                  : face::problem(503, ready.error().message));
 }
 
 }  // namespace
@@ -23,19 +24,19 @@ std::vector<Route> panel_routes(const Services& services) {
     return {
         {Method::Get,
          "/healthz",
-         Right::Public,
+         service::kShowPublic,
          Where::Loop,
          [](const Exchange& exchange) { exchange.responder.send(http::text_response("ok\n")); },
          {"The controller runs", "", "", "", 200}},
         {Method::Get,
          "/readyz",
-         Right::Public,
+         service::kCheckReady,
          Where::Worker,
          [&services](const Exchange& exchange) { is_ready(services, exchange); },
          {"The controller can work: its database answers", "", "", "", 200}},
         {Method::Get,
          "/api/v1/live",
-         Right::View,
+         service::kShowFleet,
          Where::Loop,
          [&services](const Exchange& exchange) {
              services.hub.accept(exchange.request, *exchange.who, exchange.responder);
@@ -49,7 +50,7 @@ std::vector<Route> panel_routes(const Services& services) {
           101}},
         {Method::Get,
          face::kEverythingElse,
-         Right::Public,
+         service::kShowPublic,
          where,
          page,
          {"The panel's pages and files", face::kAnyQuery, "", "", 200}},

@@ -11,6 +11,7 @@
 #include "controller/face/pattern.h"
 #include "controller/http/request.h"
 #include "controller/http/responder.h"
+#include "controller/service/use_case.h"
 #include "shared/json/json_value.h"
 
 namespace berth::rest {
@@ -52,7 +53,7 @@ struct Route {
     // "/api/v1/agents/{agent}"; a fixed part wins over a parameter. "{verb=start|stop}" is one of
     // these values only.
     std::string_view pattern;
-    access::Right right = access::Right::Administer;
+    service::UseCase use_case;  // says who may
     Where where = Where::Loop;
     Handler handler;
     RouteDoc doc;

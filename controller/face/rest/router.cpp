@@ -110,6 +110,8 @@ Router::Router(const access::Gate& gate,
     for (const Route& route : routes_) {
         ENSURE(route.doc.request.empty() || members_.count(route.doc.request) != 0,
                "a route's body has a schema");
+        ENSURE(is_change(route.method) == (route.use_case.kind == service::Kind::Change),
+               "what is asked for by a changing method is written down, and nothing else");
     }
     std::stable_sort(routes_.begin(), routes_.end(), [](const Route& a, const Route& b) {
         return fixed_parts(a.pattern) > fixed_parts(b.pattern);
@@ -143,7 +145,7 @@ void Router::answer(Request request, const Visitor& visitor, Responder responder
     const Route& route = *found->route;
     std::optional<access::Refusal> refused = gate_.refuse_foreign(request);
     if (!refused) {
-        refused = gate_.refuse(route.right, request, visitor);
+        refused = gate_.refuse(route.use_case.right, request, visitor);
     }
     if (!refused) {
         refused = refuse_query(route, request);
@@ -241,7 +243,7 @@ void Router::run(const Route& route, Exchange exchange, const Visitor& visitor) 
     auto shared = std::make_shared<Exchange>(std::move(exchange));
     // It may have waited behind others: who has lost the session or the role meanwhile is refused.
     const auto job = [this, &route, visitor, shared, place] {
-        if (route.right != access::Right::Public && !gate_.still_holds(visitor)) {
+        if (route.use_case.right != access::Right::Public && !gate_.still_holds(visitor)) {
             return shared->responder.send(problem(401, "log in first"));
         }
         route.handler(std::move(*shared));

@@ -1,13 +1,12 @@
+#include "controller/face/rest/exchange.h"
 #include "controller/face/rest/services.h"
-#include "shared/base/text.h"
+#include "controller/service/use_cases.h"
 #include "shared/json/json_writer.h"
-#include "shared/log/log.h"
 
 namespace berth::rest {
 
 namespace {
 
-using access::Right;
 using http::Method;
 
 constexpr Duration kKnownFor = std::chrono::hours(400 * 24);  // browsers keep none for longer
@@ -24,7 +23,7 @@ void get_session(const Services& services, const Exchange& exchange) {
     if (exchange.who) {
         return exchange.responder.send(face::json_response(session_json(*exchange.who)));
     }
-    const bool setup = services.auth.setup_required();
+    const bool setup = services.use.sessions.setup_required();
     exchange.responder.send(face::problem(
         401, "log in first", setup ? ",\"setup_required\":true" : ",\"setup_required\":false"));
 }
@@ -51,60 +50,35 @@ http::Response refused_response(const Error& error, Duration retry_after) {
     return response;
 }
 
-void open_session(const Services& services, Exchange exchange, bool is_setup) {
+enum class Door : std::uint8_t { LogIn, SetUp };
+
+void open_session(const Services& services, const Exchange& exchange, Door door) {
     const json::JsonValue& body = exchange.body();
     const auto user = body.get<std::string>("username");
     const auto password = body.get<std::string>("password");
-    const auto token = is_setup ? body.get<std::string>("token") : Result<std::string>("");
-    for (const auto* const value : {&user, &password, &token}) {
-        if (!*value) {
-            return exchange.responder.send(face::problem_of(value->error()));
-        }
+    const auto token =
+        door == Door::SetUp ? body.get<std::string>("token") : Result<std::string>("");
+    if (refuse_any(exchange, user, password, token)) {
+        return;
     }
-    const access::Auth::Credentials credentials{
+    const service::Caller caller = caller_of(exchange);
+    const service::Proof proof{
         *user,
         *password,
-        exchange.request.address,
-        std::string(services.cookies.read(exchange.request, access::kKnownCookie)),
-        exchange.who};
+        std::string(services.cookies.read(exchange.request, access::kKnownCookie))};
     Duration retry_after = Duration::zero();
-    const auto opened = is_setup ? services.auth.set_up(*token, credentials, retry_after)
-                                 : services.auth.log_in(credentials, retry_after);
-    const std::string verb = is_setup ? "set up" : "log in";
-    // What was typed as a name may be a password: only real names are written down.
-    const std::string target = is_valid_id(*user) ? *user : "-";
-    // Of tries that are turned away unseen nothing is known, and there may be any number of them.
-    if (opened) {
-        audit(services, exchange, verb, target, "done");
-    } else if (opened.error().code != ErrorCode::Exhausted) {
-        if (const auto others = services.refusals.admit(read_clocks().mono)) {
-            audit(services,
-                  exchange,
-                  verb,
-                  target,
-                  "refused: " + opened.error().message +
-                      (*others > 0 ? "; " + std::to_string(*others) + " more were refused before"
-                                   : ""));
-        }
-    } else {
-        log::warning("log-ins are slowed down after failures", {{"address", credentials.address}});
-    }
-    if (!opened) {
-        return exchange.responder.send(refused_response(opened.error(), retry_after));
-    }
-    if (is_setup) {
-        services.set_up();
-    }
-    // Who logs in anew ends the session there was, so none can be fixed beforehand.
-    if (exchange.who) {
-        services.auth.log_out(exchange.who->session);
-    }
-    exchange.responder.send(opened_response(services, exchange, *opened));
+    const auto opened = door == Door::SetUp
+                            ? services.use.sessions.set_up(caller, *token, proof, retry_after)
+                            : services.use.sessions.log_in(caller, proof, retry_after);
+    exchange.responder.send(opened ? opened_response(services, exchange, *opened)
+                                   : refused_response(opened.error(), retry_after));
 }
 
 void delete_session(const Services& services, const Exchange& exchange) {
-    services.auth.log_out(exchange.who->session);
-    audit(services, exchange, "log out", exchange.who->user, "done");
+    const auto done = services.use.sessions.log_out(caller_of(exchange));
+    if (refuse_any(exchange, done)) {
+        return;
+    }
     http::Response response = http::no_content();
     response.with("Set-Cookie", services.cookies.forget(exchange.request, access::kSessionCookie));
     exchange.responder.send(std::move(response));
@@ -113,21 +87,12 @@ void delete_session(const Services& services, const Exchange& exchange) {
 void change_password(const Services& services, const Exchange& exchange) {
     const auto present = exchange.body().get<std::string>("present");
     const auto password = exchange.body().get<std::string>("password");
-    for (const auto* const value : {&present, &password}) {
-        if (!*value) {
-            return exchange.responder.send(face::problem_of(value->error()));
-        }
+    if (refuse_any(exchange, present, password)) {
+        return;
     }
     Duration retry_after = Duration::zero();
-    const auto done =
-        services.auth.change_own_password(*exchange.who, *present, *password, retry_after);
-    if (done || done.error().code != ErrorCode::Exhausted) {
-        audit(services,
-              exchange,
-              "change own password",
-              exchange.who->user,
-              done ? "done" : "refused: " + done.error().message);
-    }
+    const auto done = services.use.sessions.change_own_password(
+        caller_of(exchange), *present, *password, retry_after);
     exchange.responder.send(done ? http::no_content()
                                  : refused_response(done.error(), retry_after));
 }
@@ -139,33 +104,33 @@ std::vector<Route> session_routes(const Services& services) {
     return {
         {Method::Get,
          kSession,
-         Right::Public,
+         service::kShowPublic,
          Where::Loop,
          [&services](const Exchange& exchange) { get_session(services, exchange); },
          {"Who am I; 401 tells whether a first user has to be made", "", "", "Session", 200}},
         {Method::Post,
          kSession,
-         Right::Public,
+         service::kLogIn,
          Where::Worker,
-         [&services](Exchange exchange) { open_session(services, std::move(exchange), false); },
+         [&services](const Exchange& exchange) { open_session(services, exchange, Door::LogIn); },
          {"Log in", "", "Login", "Session", 200}},
         {Method::Delete,
          kSession,
-         Right::View,
+         service::kLogOut,
          Where::Worker,
          [&services](const Exchange& exchange) { delete_session(services, exchange); },
          {"Log out", "", "", "", 204}},
         {Method::Post,
          "/api/v1/session/password",
-         Right::View,
+         service::kChangeOwnPassword,
          Where::Worker,
          [&services](const Exchange& exchange) { change_password(services, exchange); },
          {"Change the own password; the user's other sessions end", "", "PasswordChange", "", 204}},
         {Method::Post,
          "/api/v1/setup",
-         Right::Public,
+         service::kSetUp,
          Where::Worker,
-         [&services](Exchange exchange) { open_session(services, std::move(exchange), true); },
+         [&services](const Exchange& exchange) { open_session(services, exchange, Door::SetUp); },
          {"Make the first admin with the one-time token, and log in", "", "Setup", "Session", 200}},
     };
 }

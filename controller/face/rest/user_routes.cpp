@@ -1,18 +1,19 @@
+#include "controller/face/fleet_json.h"
+#include "controller/face/rest/exchange.h"
 #include "controller/face/rest/services.h"
-#include "shared/base/text.h"
+#include "controller/service/use_cases.h"
 #include "shared/json/json_writer.h"
 
 namespace berth::rest {
 
 namespace {
 
-using access::Right;
 using http::Method;
 
 void list_users(const Services& services, const Exchange& exchange) {
-    const auto users = services.store.users();
-    if (!users) {
-        return exchange.responder.send(face::problem_of(users.error()));
+    const auto users = services.use.users.all(caller_of(exchange));
+    if (refuse_any(exchange, users)) {
+        return;
     }
     json::JsonWriter json;
     json.begin_object().key("users").begin_array();
@@ -32,21 +33,6 @@ Result<access::Role> parse_role(const std::string& text) {
     return *role;
 }
 
-// Audits and answers a change of a user.
-void finish(const Services& services,
-            const Exchange& exchange,
-            const std::string& verb,
-            const std::string& name,
-            const Result<void>& done,
-            http::Response response) {
-    audit(services,
-          exchange,
-          verb,
-          is_valid_id(name) ? name : "-",
-          done ? "done" : "failed: " + done.error().message);
-    exchange.responder.send(done ? std::move(response) : face::problem_of(done.error()));
-}
-
 struct NewUser {
     std::string name;
     std::string password;
@@ -64,24 +50,22 @@ Result<NewUser> read_new_user(const json::JsonValue& body) {
 
 void add_user(const Services& services, const Exchange& exchange) {
     const auto user = read_new_user(exchange.body());
-    if (!user) {
-        return exchange.responder.send(face::problem_of(user.error()));
+    if (refuse_any(exchange, user)) {
+        return;
     }
-    const auto done = services.auth.add_user(user->name, user->password, user->role, exchange.who);
+    const auto done =
+        services.use.users.add(caller_of(exchange), user->name, user->password, user->role);
+    if (refuse_any(exchange, done)) {
+        return;
+    }
     json::JsonWriter json;
     json.begin_object().field("name", user->name);
     json.field("role", access::kRoleNames.name(user->role)).end_object();
-    const std::string verb = "add user as " + std::string(access::kRoleNames.name(user->role));
-    finish(services, exchange, verb, user->name, done, face::json_response(json.take(), 201));
+    exchange.responder.send(face::json_response(json.take(), 201));
 }
 
-struct UserChange {
-    std::optional<access::Role> role;
-    std::optional<std::string> password;
-};
-
-Result<UserChange> read_change(const json::JsonValue& body) {
-    UserChange change;
+Result<service::UserChange> read_change(const json::JsonValue& body) {
+    service::UserChange change;
     BERTH_TRY(const auto role, body.get_optional<std::string>("role"));
     BERTH_TRY(change.password, body.get_optional<std::string>("password"));
     if (role) {
@@ -95,27 +79,21 @@ Result<UserChange> read_change(const json::JsonValue& body) {
 
 void change_user(const Services& services, const Exchange& exchange) {
     const auto change = read_change(exchange.body());
-    if (!change) {
-        return exchange.responder.send(face::problem_of(change.error()));
+    if (refuse_any(exchange, change)) {
+        return;
     }
-    const std::string& name = exchange.param("name");
-    const auto done = services.auth.change_user(name, change->role, change->password, exchange.who);
-    std::string verb = change->password ? "set password" : "";
-    if (change->role) {
-        verb += (verb.empty() ? "" : ", ");
-        verb += "make " + std::string(access::kRoleNames.name(*change->role));
+    const auto done =
+        services.use.users.change(caller_of(exchange), exchange.param("name"), *change);
+    if (!refuse_any(exchange, done)) {
+        exchange.responder.send(http::no_content());
     }
-    finish(services, exchange, verb, name, done, http::no_content());
 }
 
 void remove_user(const Services& services, const Exchange& exchange) {
-    const std::string& name = exchange.param("name");
-    finish(services,
-           exchange,
-           "remove user",
-           name,
-           services.auth.remove_user(name, exchange.who),
-           http::no_content());
+    const auto done = services.use.users.remove(caller_of(exchange), exchange.param("name"));
+    if (!refuse_any(exchange, done)) {
+        exchange.responder.send(http::no_content());
+    }
 }
 
 void get_audit(const Services& services, const Exchange& exchange) {
@@ -124,9 +102,9 @@ void get_audit(const Services& services, const Exchange& exchange) {
     if (!limit || !cursor) {
         return exchange.responder.send(face::problem(400, "limit and cursor are whole numbers"));
     }
-    const auto rows = services.store.audit(*cursor, *limit);
-    if (!rows) {
-        return exchange.responder.send(face::problem_of(rows.error()));
+    const auto rows = services.use.users.audit(caller_of(exchange), *cursor, *limit);
+    if (refuse_any(exchange, rows)) {
+        return;
     }
     json::JsonWriter json;
     json.begin_object().key("entries").begin_array();
@@ -150,31 +128,31 @@ std::vector<Route> user_routes(const Services& services) {
     return {
         {Method::Get,
          "/api/v1/users",
-         Right::Administer,
+         service::kShowUsers,
          Where::Worker,
          [&services](const Exchange& exchange) { list_users(services, exchange); },
          {"All users", "", "", "Users", 200}},
         {Method::Post,
          "/api/v1/users",
-         Right::Administer,
+         service::kAddUser,
          Where::Worker,
          [&services](const Exchange& exchange) { add_user(services, exchange); },
          {"Add a user", "", "NewUser", "", 201}},
         {Method::Patch,
          "/api/v1/users/{name}",
-         Right::Administer,
+         service::kChangeUser,
          Where::Worker,
          [&services](const Exchange& exchange) { change_user(services, exchange); },
          {"Change a user's role or password; ends the user's sessions", "", "UserChange", "", 204}},
         {Method::Delete,
          "/api/v1/users/{name}",
-         Right::Administer,
+         service::kRemoveUser,
          Where::Worker,
          [&services](const Exchange& exchange) { remove_user(services, exchange); },
          {"Remove a user, and end the user's sessions", "", "", "", 204}},
         {Method::Get,
          "/api/v1/audit",
-         Right::Administer,
+         service::kShowAudit,
          Where::Worker,
          [&services](const Exchange& exchange) { get_audit(services, exchange); },
          {"Who changed what, the newest first", "limit,cursor", "", "Audit", 200}},

@@ -8,7 +8,7 @@
 #include "shared/base/enum_names.h"
 #include "shared/base/guarded.h"
 
-namespace berth::rest {
+namespace berth::service {
 
 // `Unknown`: the agent was asked and has not answered; it may have done it.
 enum class OperationState : std::uint8_t { Running, Done, Failed, Unknown };
@@ -22,8 +22,6 @@ struct Operation {
     std::string verb;
     OperationState state = OperationState::Running;
     std::string error;
-
-    [[nodiscard]] std::string json() const;
 };
 
 // The last thousand operations, in memory. Any thread.
@@ -46,4 +44,4 @@ private:
     Guarded<State> state_;
 };
 
-}  // namespace berth::rest
+}  // namespace berth::service

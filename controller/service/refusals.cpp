@@ -1,8 +1,8 @@
-#include "controller/face/rest/refusals.h"
+#include "controller/service/refusals.h"
 
 #include <utility>
 
-namespace berth::rest {
+namespace berth::service {
 
 namespace {
 
@@ -26,4 +26,4 @@ std::optional<std::uint64_t> Refusals::admit(MonoTime now) {
     });
 }
 
-}  // namespace berth::rest
+}  // namespace berth::service

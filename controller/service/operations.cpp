@@ -1,27 +1,14 @@
-#include "controller/face/rest/operations.h"
+#include "controller/service/operations.h"
 
 #include "controller/access/secrets.h"
-#include "shared/json/json_writer.h"
 
-namespace berth::rest {
+namespace berth::service {
 
 namespace {
 
 constexpr std::size_t kKept = 1000;
 
 }  // namespace
-
-std::string Operation::json() const {
-    json::JsonWriter json;
-    json.begin_object().field("id", id).field("app", app).field("verb", verb);
-    json.field("state", kOperationStateNames.name(state)).key("error");
-    if (error.empty()) {
-        json.null();
-    } else {
-        json.value(error);
-    }
-    return json.end_object().take();
-}
 
 std::string Operations::begin(const std::string& app, const std::string& verb) {
     std::string id = access::random_token(12);
@@ -53,4 +40,4 @@ std::optional<Operation> Operations::find(const std::string& id) const {
     });
 }
 
-}  // namespace berth::rest
+}  // namespace berth::service

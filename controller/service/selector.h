@@ -6,7 +6,7 @@
 #include "controller/fleet/fleet_view.h"
 #include "shared/base/result.h"
 
-namespace berth::rest {
+namespace berth::service {
 
 // What the words of a request mean among the apps of all agents.
 struct Selected {
@@ -20,4 +20,4 @@ struct Selected {
 // id. Error: an expression does not compile.
 Result<Selected> select_apps(const fleet::FleetView& view, const std::vector<std::string>& words);
 
-}  // namespace berth::rest
+}  // namespace berth::service

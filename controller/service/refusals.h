@@ -6,7 +6,7 @@
 #include "shared/base/guarded.h"
 #include "shared/time/clock.h"
 
-namespace berth::rest {
+namespace berth::service {
 
 // Which refused log-ins are written into the audit log: thirty a minute. The others are counted,
 // and the next one that is written says how many they were: strangers choose how often they try,
@@ -26,4 +26,4 @@ private:
     Guarded<State> state_;
 };
 
-}  // namespace berth::rest
+}  // namespace berth::service

@@ -1,10 +1,10 @@
-#include "controller/face/rest/selector.h"
+#include "controller/service/selector.h"
 
 #include <set>
 
 #include "shared/match/patterns.h"
 
-namespace berth::rest {
+namespace berth::service {
 
 namespace {
 
@@ -74,4 +74,4 @@ Result<Selected> select_apps(const fleet::FleetView& view, const std::vector<std
     return selected;
 }
 
-}  // namespace berth::rest
+}  // namespace berth::service
