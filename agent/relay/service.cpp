@@ -67,10 +67,31 @@ struct Service::Inside {
         relay->received(asking.session(), parts);
     }
 
+    // The operator's own way to take one away: in the app's name. Its answer means: the disk has
+    // forgotten it.
+    void remove(const std::string& app,
+                std::uint64_t id,
+                std::function<void(const Result<void>&)> done) {
+        const auto verb = relay->view().release_for_removal(app, id);
+        if (!verb) {
+            return done(tl::unexpected(verb.error()));
+        }
+        OperatorRequest request;
+        request.verb = kVerbNames.name(*verb);
+        request.app = app;
+        request.args = wire::Value::Map{{"ids", wire::Value::Array{id}}};
+        ask(request, [done = std::move(done)](const OperatorAnswer& answer) {
+            if (answer.code == Code::Ok) {
+                return done({});
+            }
+            done(fail(wire::error_code_of(answer.code), answer.info["error"].as_string()));
+        });
+    }
+
     // At the end of a turn: who has an answer may go, and the figures may have changed.
     void look() {
         std::erase_if(operators, [](const auto& link) { return link->answered(); });
-        if (relay->changes() == published || publish_later.active()) {
+        if (relay->view().changes() == published || publish_later.active()) {
             return;
         }
         publish();
@@ -81,9 +102,9 @@ struct Service::Inside {
     }
 
     void publish() {
-        published = relay->changes();
+        published = relay->view().changes();
         auto view = std::make_shared<std::map<std::string, MailboxStats>>();
-        for (MailboxStats& mailbox : relay->stats()) {
+        for (MailboxStats& mailbox : relay->view().stats()) {
             std::string app = mailbox.app;
             view->emplace(std::move(app), std::move(mailbox));
         }
@@ -121,30 +142,30 @@ AgentPort Service::make_port(const Options& options, Control control) {
     return port;
 }
 
-Broker::Options Service::relay_options(const Options& options, Control control) {
-    Broker::Options relay;
-    relay.limits = options.limits;
-    relay.journal = {options.home + "/relay.db", options.store_bytes, options.begin_anew};
-    relay.port = make_port(options, std::move(control));
-    relay.secret_of = [home = options.home](const std::string& app) {
+BrokerOptions Service::broker_options(const Options& options, Control control) {
+    BrokerOptions broker;
+    broker.limits = options.limits;
+    broker.journal = {options.home + "/relay.db", options.store_bytes, options.begin_anew};
+    broker.port = make_port(options, std::move(control));
+    broker.secret_of = [home = options.home](const std::string& app) {
         return read_secret(home, app);
     };
-    relay.rules = options.rules;
-    relay.mail_send = [agent = agent_, port = mail_port_](std::uint64_t link, std::string frame) {
+    broker.rules = options.rules;
+    broker.mail_send = [agent = agent_, port = mail_port_](std::uint64_t link, std::string frame) {
         (void)agent->post([port, link, frame = std::move(frame)] {
             if (port->send) {
                 port->send(link, frame);
             }
         });
     };
-    relay.mail_close = [agent = agent_, port = mail_port_](std::uint64_t link) {
+    broker.mail_close = [agent = agent_, port = mail_port_](std::uint64_t link) {
         (void)agent->post([port, link] {
             if (port->close) {
                 port->close(link);
             }
         });
     };
-    return relay;
+    return broker;
 }
 
 Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
@@ -160,7 +181,7 @@ Result<std::unique_ptr<Service>> Service::start(loop::EventLoop& agent_loop,
     auto inside = std::make_unique<Inside>(*self.loop_);
     inside->stats = self.stats_;
     BERTH_TRY(inside->relay,
-              Broker::create(*self.loop_, self.relay_options(options, std::move(control))));
+              Broker::create(*self.loop_, self.broker_options(options, std::move(control))));
     inside->relay->apps_changed(options.apps, {});
     BERTH_TRY(inside->secrets,
               SecretWatch::create(
@@ -224,23 +245,49 @@ void Service::ask(OperatorRequest request, std::function<void(const OperatorAnsw
         });
 }
 
-void Service::in_relay(std::function<void(Broker&)> job) {
-    (void)relay_->post([this, job = std::move(job)] { job(*inside_->relay); });
+// Asks the relay in its thread; `done` gets what it says in the agent's.
+template <class T, class Look>
+void Service::look(Look look, std::function<void(const T&)> done) {
+    (void)relay_->post([this, look = std::move(look), done = std::move(done), agent = agent_] {
+        (void)agent->post([done, found = look(*inside_->relay)] { done(found); });
+    });
+}
+
+void Service::mailboxes(std::function<void(const std::vector<MailboxStats>&)> done) {
+    look([](Broker& relay) { return relay.view().stats(); }, std::move(done));
 }
 
 void Service::peek(const std::string& app,
                    std::size_t max,
-                   std::function<void(const std::vector<Waiting>&)> done) {
-    (void)relay_->post([this, app, max, done = std::move(done), agent = agent_] {
-        std::vector<Waiting> found;
-        for (const Broker::Peeked& message : inside_->relay->peek(app, max)) {
-            found.push_back({message.meta.id,
-                             *message.from,
-                             message.meta.time_ms,
-                             message.meta.attempt,
-                             *message.payload});
-        }
-        (void)agent->post([done, found = std::move(found)] { done(found); });
+                   std::uint64_t after,
+                   std::function<void(const std::vector<Message>&)> done) {
+    look([app, max, after](Broker& relay) { return relay.view().peek(app, max, after); },
+         std::move(done));
+}
+
+void Service::dead_letters(const std::string& app,
+                           std::size_t max,
+                           std::uint64_t after,
+                           std::function<void(const std::vector<Message>&)> done) {
+    look([app, max, after](Broker& relay) { return relay.view().dead_letters(app, max, after); },
+         std::move(done));
+}
+
+void Service::trace(const std::string& app,
+                    std::size_t max,
+                    std::uint64_t after,
+                    std::function<void(const TraceSlice&)> done) {
+    look([app, max, after](Broker& relay) { return relay.view().trace(app, max, after); },
+         std::move(done));
+}
+
+void Service::remove_message(const std::string& app,
+                             std::uint64_t id,
+                             std::function<void(const Result<void>&)> done) {
+    (void)relay_->post([this, app, id, done = std::move(done), agent = agent_] {
+        inside_->remove(app, id, [agent, done](const Result<void>& removed) {
+            (void)agent->post([done, removed] { done(removed); });
+        });
     });
 }
 
@@ -255,16 +302,12 @@ void Service::mail_closed(std::uint64_t link) {
 }
 
 void Service::outbox(std::function<void(const std::vector<OutboxStats>&)> done) {
-    (void)relay_->post([this, done = std::move(done), agent = agent_] {
-        (void)agent->post([done, stats = inside_->relay->exchange().stats()] { done(stats); });
-    });
+    look([](Broker& relay) { return relay.exchange().outgoing().stats(); }, std::move(done));
 }
 
 void Service::drop_outbox(const std::string& agent, std::function<void(std::size_t)> done) {
-    (void)relay_->post([this, agent, done = std::move(done), back = agent_] {
-        const std::size_t dropped = inside_->relay->exchange().drop(agent);
-        (void)back->post([done, dropped] { done(dropped); });
-    });
+    look<std::size_t>([agent](Broker& relay) { return relay.exchange().outgoing().drop(agent); },
+                      [done = std::move(done)](std::size_t dropped) { done(dropped); });
 }
 
 StatsView Service::stats() const {

@@ -72,26 +72,27 @@ public:
     void apps_changed(std::vector<AppFacts> changed, std::vector<std::string> removed);
     void ask(OperatorRequest request, std::function<void(const OperatorAnswer&)> done);
 
-    // The messages of a mailbox, without giving them out.
-    struct Waiting {
-        std::uint64_t id = 0;
-        std::string from;
-        std::uint64_t time_ms = 0;
-        std::uint32_t attempt = 0;
-        std::string payload;
-    };
-
-    // Calls `look` in the relay's thread, then `done` with what it gave.
-    template <class T>
-    void look(std::function<T(Broker&)> look, std::function<void(const T&)> done) {
-        in_relay([look = std::move(look), done = std::move(done), agent = agent_](Broker& relay) {
-            (void)agent->post([done, found = look(relay)] { done(found); });
-        });
-    }
-
+    // --- what the operator sees; nothing is given out by it, see OperatorView
+    void mailboxes(std::function<void(const std::vector<MailboxStats>&)> done);
     void peek(const std::string& app,
               std::size_t max,
-              std::function<void(const std::vector<Waiting>&)> done);
+              std::uint64_t after,
+              std::function<void(const std::vector<Message>&)> done);
+    void dead_letters(const std::string& app,
+                      std::size_t max,
+                      std::uint64_t after,
+                      std::function<void(const std::vector<Message>&)> done);
+    void trace(const std::string& app,
+               std::size_t max,
+               std::uint64_t after,
+               std::function<void(const TraceSlice&)> done);
+
+    // Takes one message of an app away, a dead letter too; the asker of a request is told. `done`
+    // comes when the disk has forgotten it. Error: as OperatorView::release_for_removal() has it,
+    // or that the disk refuses.
+    void remove_message(const std::string& app,
+                        std::uint64_t id,
+                        std::function<void(const Result<void>&)> done);
 
     // The connections of controllers that carry messages to and from other agents, by numbers that
     // are never used again. `mail_received` and `mail_closed` tell the relay of them.
@@ -124,8 +125,9 @@ private:
     struct Inside;  // what the relay's thread owns
 
     Service() = default;
-    void in_relay(std::function<void(Broker&)> job);
-    Broker::Options relay_options(const Options& options, Control control);
+    template <class T, class Look>
+    void look(Look look, std::function<void(const T&)> done);
+    BrokerOptions broker_options(const Options& options, Control control);
     AgentPort make_port(const Options& options, Control control);
 
     std::string tcp_endpoint_;

@@ -17,11 +17,6 @@ import sys
 SOURCE_FOLDERS = ["shared", "agent", "controller", "tests"]
 TABLE = "deploy/cmake/layers.json"
 
-# Classes whose methods may stand in several source files, and why.
-CLASSES_IN_PARTS = {
-    "Broker": "is cut anew with the wire and the relay",
-    "PeerExchange": "is cut anew with the wire and the relay",
-}
 MANY_METHODS = 25
 
 # CMake, which hands the names to ctest, would cut or join them there: a case that runs nothing and passes.
@@ -180,7 +175,7 @@ class Classes:
     def problems(self):
         for name, places in sorted(self.places.items()):
             short = name.split("::")[-1]
-            if len(places) > 1 and short in self.declared and short not in CLASSES_IN_PARTS:
+            if len(places) > 1 and short in self.declared:
                 path, number = sorted(places.items())[1]
                 yield (f"{path}:{number}: methods of {name} stand in {len(places)} files "
                        f"({', '.join(sorted(places))}): one class, one source file")

@@ -119,13 +119,6 @@ class CheckSources(unittest.TestCase):
         # A function of a namespace that is named where it is defined is no method.
         self.assertEqual("", wide("void text::one() {\n}", "void text::two() {\n}"))
 
-    def test_exceptions_of_one_class_one_source_file(self):
-        name = next(iter(check_sources.CLASSES_IN_PARTS))
-        self.assertEqual("", self.problems({
-            "agent/app/a.h": HEAD + f"class {name} {{\n}};\n",
-            "agent/app/a.cpp": f"void {name}::one() {{\n}}\n",
-            "agent/app/b.cpp": f"void {name}::two() {{\n}}\n"}))
-
     def test_report_of_wide_classes(self):
         classes = check_sources.Classes()
         methods = "".join(f"void Wide::m{i}() {{\n}}\n" for i in range(26))

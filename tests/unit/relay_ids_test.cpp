@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "agent/relay/broker/id_source.h"
+#include "agent/relay/disk/id_source.h"
 
 using berth::relay::IdSource;
 

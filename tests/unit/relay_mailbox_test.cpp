@@ -177,7 +177,7 @@ TEST_CASE("a dead letter is out of the way, and comes back to its old place") {
     for (std::uint64_t id = 1; id <= 3; ++id) {
         bed.add(id);
     }
-    dead.add(bed.box.take_out(2), 99);
+    dead.add(bed.box.take_out(2));
     CHECK(dead.count() == 1);
     CHECK(dead.bytes() == 5);
     CHECK(bed.total == 15);
@@ -190,7 +190,7 @@ TEST_CASE("a dead letter is out of the way, and comes back to its old place") {
     (void)bed.box.release(7);
     CHECK(bed.take(7) == Ids{1, 2, 3});
     // Also when nothing is left of its place.
-    dead.add((void(bed.box.release(7)), bed.box.take_out(3)), 99);
+    dead.add((void(bed.box.release(7)), bed.box.take_out(3)));
     (void)bed.box.remove(1);
     (void)bed.box.remove(2);
     bed.add(9);

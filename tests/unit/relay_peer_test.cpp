@@ -118,7 +118,7 @@ TEST_CASE("a cursor takes the next one, knows what it has, and sees gaps", "[pee
 namespace {
 
 // An agent without its apps: takes what comes into a list, its disk is a pair of vectors.
-struct Agent : PeerHost {
+struct Agent : PeerHost, TurnBatch {
     Agent(loop::EventLoop& loop_in, const std::string& name_in) : loop(loop_in), name(name_in) {
         disk.epoch = "epoch of " + name;
         start();
@@ -126,7 +126,6 @@ struct Agent : PeerHost {
 
     void start() {
         exchange.reset();
-
         now = std::make_unique<Batch>();
         PeerExchange::Options options;
         options.agent = name;
@@ -135,20 +134,22 @@ struct Agent : PeerHost {
         };
         options.close = [](std::uint64_t) {};
         Stored copy = disk;
-        exchange = std::make_unique<PeerExchange>(loop, *this, std::move(options));
+        const PeerExchange::Uses uses{loop, clock, trace, *this, *this};
+        exchange = std::make_unique<PeerExchange>(uses, options);
         exchange->restore(copy);
     }
 
-    Result<std::uint64_t> deliver(const Arrival& arrival) override {
+    Result<std::uint64_t> deliver(const std::string& agent, const Envelope& envelope) override {
         if (full) {
             return fail(ErrorCode::Exhausted, "full");
         }
-        now->inserts.push_back({next_id,
-                                std::make_shared<const std::string>(arrival.to),
-                                std::make_shared<const std::string>(arrival.from),
-                                std::make_shared<const std::string>(arrival.payload),
-                                arrival.time_ms,
-                                0});
+        now->inserts.push_back(
+            {next_id,
+             std::make_shared<const std::string>(envelope.to),
+             std::make_shared<const std::string>(agent + '/' + std::string(envelope.from)),
+             std::make_shared<const std::string>(envelope.payload),
+             envelope.time_ms,
+             0});
         return next_id++;
     }
 
@@ -156,35 +157,33 @@ struct Agent : PeerHost {
 
     [[nodiscard]] bool app_known(std::string_view) const override { return true; }
 
-    std::uint64_t draw_id() override { return next_id++; }
+    std::uint64_t take_ids(std::size_t count) override {
+        return std::exchange(next_id, next_id + count);
+    }
 
     std::uint64_t draw_correlation() override { return next_id++; }
 
     Batch& batch() override { return *now; }
-
-    [[nodiscard]] std::uint64_t wall_ms() const override { return 1; }
 
     void tell(std::uint64_t, std::span<const std::string_view>) override {}
 
     void peer_event(std::string_view, const PeerEvent&) override {}
 
     void send_number(int number) {
-        PeerExchange::Letter letter;
-        letter.from = std::make_shared<const std::string>("a");
-        letter.id = next_id++;
-        letter.durable = true;
-        const std::string payload = std::to_string(number);
-        letter.payload = payload;
-        exchange->send({"to", "b"}, letter);
+        Outgoing message;
+        message.id = next_id++;
+        message.durable = true;
+        message.payload = std::make_shared<const std::string>(std::to_string(number));
+        exchange->notify({"to", "b"}, std::make_shared<const std::string>("a"), message, 0);
     }
 
     // The disk takes this turn's batch, or refuses it.
     void write(bool works) {
-        exchange->submitted(*now);
+        exchange->gather(*now);
         const std::unique_ptr<Batch> batch = std::exchange(now, std::make_unique<Batch>());
         if (!works) {
             now->sent = batch->sent;
-            exchange->failed();
+            exchange->failed({ErrorCode::Io, "refused", 0});
             return;
         }
         for (const Batch::Insert& row : batch->inserts) {
@@ -203,7 +202,7 @@ struct Agent : PeerHost {
             });
             disk.cursors.push_back(row);
         }
-        exchange->stored();
+        exchange->stored(*batch);
     }
 
     void greet(std::uint64_t link, const std::string& other) {
@@ -214,6 +213,8 @@ struct Agent : PeerHost {
     }
 
     loop::EventLoop& loop;
+    RelayClock clock{loop};
+    Trace trace;
     std::string name;
     Stored disk;
     std::unique_ptr<Batch> now;

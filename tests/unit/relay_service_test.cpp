@@ -282,11 +282,11 @@ TEST_CASE("the operator speaks for any app, and sees what waits") {
     const OperatorAnswer answer = sent.get_future().get();
     CHECK(answer.code == Code::Ok);
     CHECK(answer.info["ids"].as_array().size() == 1);
-    std::promise<std::vector<Service::Waiting>> looked;
-    bed.service->peek("x", 10, [&looked](const auto& found) { looked.set_value(found); });
+    std::promise<std::vector<Message>> looked;
+    bed.service->peek("x", 10, 0, [&looked](const auto& found) { looked.set_value(found); });
     const auto waiting = looked.get_future().get();
     REQUIRE(waiting.size() == 1);
-    CHECK((waiting[0].from.empty() && waiting[0].payload == ipc::pack("by hand")));
+    CHECK((waiting[0].from->empty() && *waiting[0].payload == ipc::pack("by hand")));
     std::promise<OperatorAnswer> taken;
     bed.service->ask({"poll", "x", wire::Value::Map{{"auto_ack", true}}, {}},
                      [&taken](const OperatorAnswer& got) { taken.set_value(got); });

@@ -5,7 +5,6 @@
 
 namespace berth::control::verbs {
 
-using relay::Broker;
 using wire::Value;
 
 namespace {
@@ -15,16 +14,27 @@ constexpr std::size_t kMostDecoded = 4U << 20U;  // a larger payload is not deco
 constexpr std::size_t kMostLooked = 16U << 20U;  // payload bytes that one request decodes
 constexpr std::size_t kMostShown = 4U << 20U;    // bytes of one answer
 
-Value message_value(const Broker::Peeked& message, const relay::Preview& shown) {
-    return Value::Map{{"id", message.meta.id},
+// When it expires, Unix time; nothing: it does not.
+std::optional<std::uint64_t> expires_ms(const relay::Message& message, const Now& now) {
+    if (message.expires == MonoTime::max()) {
+        return std::nullopt;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max<Duration>(message.expires - now.mono, Duration(0)));
+    return static_cast<std::uint64_t>((now.wall.time_since_epoch() + left) /
+                                      std::chrono::milliseconds(1));
+}
+
+Value message_value(const relay::Message& message, const relay::Preview& shown, const Now& now) {
+    return Value::Map{{"id", message.id},
                       {"from", *message.from},
-                      {"time_ms", message.meta.time_ms},
-                      {"attempt", message.meta.attempt},
-                      {"held", message.held},
+                      {"time_ms", message.time_ms},
+                      {"attempt", message.attempt},
+                      {"held", message.holder != 0},
                       {"durable", message.durable},
-                      {"request", message.meta.correlation != 0},
-                      {"expires_ms", Value(message.expires_ms)},
-                      {"dead_ms", Value(message.dead_ms)},
+                      {"request", message.correlation != 0},
+                      {"expires_ms", Value(expires_ms(message, now))},
+                      {"dead_ms", message.dead_ms == 0 ? Value() : Value(message.dead_ms)},
                       {"bytes", std::uint64_t{message.payload->size()}},
                       {"shown", shown.json},
                       {"whole", shown.whole}};
@@ -58,8 +68,7 @@ Value entry_value(const relay::TraceEntry& entry) {
 }  // namespace
 
 void mailboxes(Context& context, const Client& client, const wire::Request& request) {
-    context.relay.look<std::vector<relay::MailboxStats>>(
-        [](const Broker& relay) { return relay.stats(); },
+    context.relay.mailboxes(
         [&context, client, request](const std::vector<relay::MailboxStats>& all) {
             std::map<std::string, Value> sorted;  // the relay keeps them in no order
             for (const relay::MailboxStats& mailbox : all) {
@@ -86,89 +95,56 @@ void messages(Context& context, const Client& client, const wire::Request& reque
     const std::uint64_t max = std::min(request.args["max"].as_uint(100), kMostMessages);
     const std::uint64_t after = request.args["after"].as_uint();
     const bool dead = request.args["dead"].as_bool();
-    using Found = std::vector<Broker::Peeked>;
-    context.relay.look<Found>(
-        [id, max, after, dead](const Broker& relay) {
-            return dead ? relay.peek_dead(id, max + 1, after) : relay.peek(id, max + 1, after);
-        },
-        [&context, client, request, id, max, full = request.args["full"].as_bool()](
-            const Found& found) {
-            Value::Array messages;
-            std::size_t looked = 0;
-            std::size_t size = 0;
-            for (const Broker::Peeked& message : found) {
-                if (messages.size() == max || looked > kMostLooked || size > kMostShown) {
-                    break;
-                }
-                const relay::Preview shown = shown_of(*message.payload, full);
-                looked += std::min(message.payload->size(), kMostDecoded);
-                size += shown.json.size();
-                messages.push_back(message_value(message, shown));
+    const auto show = [&context, client, request, id, max, full = request.args["full"].as_bool()](
+                          const std::vector<relay::Message>& found) {
+        Value::Array messages;
+        std::size_t looked = 0;
+        std::size_t size = 0;
+        for (const relay::Message& message : found) {
+            if (messages.size() == max || looked > kMostLooked || size > kMostShown) {
+                break;
             }
-            const bool more = messages.size() < found.size();
-            const auto mailbox = context.relay.mailbox(id);
-            ok(client,
-               request,
-               Value::Map{{"messages", std::move(messages)},
-                          {"more", more},
-                          {"mailbox", mailbox ? wire::to_value(*mailbox) : Value()}});
-        });
+            const relay::Preview shown = shown_of(*message.payload, full);
+            looked += std::min(message.payload->size(), kMostDecoded);
+            size += shown.json.size();
+            messages.push_back(message_value(message, shown, context.loop.now()));
+        }
+        const bool more = messages.size() < found.size();
+        const auto mailbox = context.relay.mailbox(id);
+        ok(client,
+           request,
+           Value::Map{{"messages", std::move(messages)},
+                      {"more", more},
+                      {"mailbox", mailbox ? wire::to_value(*mailbox) : Value()}});
+    };
+    if (dead) {
+        return context.relay.dead_letters(id, max + 1, after, show);
+    }
+    context.relay.peek(id, max + 1, after, show);
 }
 
 void remove_message(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
-    const std::uint64_t message = request.args["message"].as_uint();
-    using Way = Result<std::string>;  // the verb by which it is taken away
-    context.relay.look<Way>(
-        [id, message](Broker& relay) -> Way {
-            if (relay.is_dead(id, message)) {
-                return "drop";
-            }
-            BERTH_CHECK(relay.release_for_removal(id, message));
-            return "ack";
-        },
-        [&context, client, request, id, message](const Way& verb) {
-            if (!verb) {
-                return refuse(client, request, verb.error());
-            }
-            relay::OperatorRequest ack;  // its answer means: the disk has forgotten it
-            ack.verb = *verb;
-            ack.app = id;
-            ack.args = Value::Map{{"ids", Value::Array{message}}};
-            context.relay.ask(
-                ack, [&context, client, request](const relay::OperatorAnswer& answer) {
-                    if (answer.code == wire::Code::Ok) {
-                        return ok(client, request);
-                    }
-                    refuse(client,
-                           request,
-                           {wire::error_code_of(answer.code), answer.info["error"].as_string(), 0});
-                });
-        });
+    context.relay.remove_message(request.args["id"].as_string(),
+                                 request.args["message"].as_uint(),
+                                 [client, request](const Result<void>& removed) {
+                                     if (!removed) {
+                                         return refuse(client, request, removed.error());
+                                     }
+                                     ok(client, request);
+                                 });
 }
 
 void trace(Context& context, const Client& client, const wire::Request& request) {
-    struct Seen {
-        std::vector<relay::TraceEntry> entries;
-        std::uint64_t change = 0;
-    };
-
     const std::string id = request.args["id"].as_string();
     const std::uint64_t max = request.args["max"].as_uint(relay::Trace::kEntries);
     const std::uint64_t after = request.args["after"].as_uint();
-    context.relay.look<Seen>(
-        [id, max, after](const Broker& relay) {
-            return Seen{relay.trace().since(after, id, max), relay.trace().changes()};
-        },
-        [&context, client, request](const Seen& seen) {
-            Value::Array entries;
-            for (const relay::TraceEntry& entry : seen.entries) {
-                entries.push_back(entry_value(entry));
-            }
-            ok(client,
-               request,
-               Value::Map{{"entries", std::move(entries)}, {"change", seen.change}});
-        });
+    context.relay.trace(id, max, after, [client, request](const relay::TraceSlice& seen) {
+        Value::Array entries;
+        for (const relay::TraceEntry& entry : seen.entries) {
+            entries.push_back(entry_value(entry));
+        }
+        ok(client, request, Value::Map{{"entries", std::move(entries)}, {"change", seen.change}});
+    });
 }
 
 }  // namespace berth::control::verbs

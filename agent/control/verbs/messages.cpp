@@ -40,20 +40,20 @@ void message(Context& context, const Client& client, const wire::Request& reques
 
 void mailbox(Context& context, const Client& client, const wire::Request& request) {
     const std::uint64_t max = std::min(request.args["max"].as_uint(kMaxPeeked), kMaxPeeked);
-    context.relay.peek(
-        request.args["id"].as_string(),
-        max,
-        [&context, client, request](const std::vector<relay::Service::Waiting>& found) {
-            Value::Array messages;
-            for (const auto& message : found) {
-                messages.push_back(Value::Map{{"id", message.id},
-                                              {"from", message.from},
-                                              {"time_ms", message.time_ms},
-                                              {"attempt", message.attempt},
-                                              {"payload", message.payload}});
-            }
-            ok(client, request, Value::Map{{"messages", std::move(messages)}});
-        });
+    context.relay.peek(request.args["id"].as_string(),
+                       max,
+                       0,
+                       [&context, client, request](const std::vector<relay::Message>& found) {
+                           Value::Array messages;
+                           for (const relay::Message& message : found) {
+                               messages.push_back(Value::Map{{"id", message.id},
+                                                             {"from", *message.from},
+                                                             {"time_ms", message.time_ms},
+                                                             {"attempt", message.attempt},
+                                                             {"payload", *message.payload}});
+                           }
+                           ok(client, request, Value::Map{{"messages", std::move(messages)}});
+                       });
 }
 
 void outbox(Context& context, const Client& client, const wire::Request& request) {

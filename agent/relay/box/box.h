@@ -5,11 +5,10 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "agent/relay/box/dead_letters.h"
-#include "agent/relay/box/known_keys.h"
+#include "agent/relay/box/dedupe_index.h"
 #include "agent/relay/box/mailbox.h"
 #include "agent/relay/box/rate_meter.h"
 #include "shared/loop/event_loop.h"
@@ -41,7 +40,7 @@ struct Box {
     std::deque<std::shared_ptr<Waiter>> waiters;
     std::size_t sessions = 0;
     std::size_t next_subscriber = 0;
-    std::deque<std::pair<KnownKeys::Fingerprint, std::uint64_t>> keys;  // that it used; when, in ms
+    SenderKeys keys;             // that it has used
     bool seen = false;           // somebody has proved to be this app
     std::size_t references = 0;  // messages on their way to the disk, requests without an answer
     std::uint64_t taken = 0;     // acknowledged or answered by the app

@@ -12,19 +12,15 @@ namespace berth::relay {
 // towards the mailbox's limits, and do not expire. Pure, as the Mailbox is.
 class DeadLetters {
 public:
-    struct Letter {
-        Message message;
-        std::uint64_t dead_ms = 0;  // Unix time
-    };
-
     // `total` is the sum of bytes over all mailboxes, kept up to date.
     explicit DeadLetters(std::size_t& total) : total_(total) {}
 
-    void add(Message message, std::uint64_t dead_ms) {
+    // With its `dead_ms`.
+    void add(Message message) {
         bytes_ += message.payload->size();
         total_ += message.payload->size();
         const std::uint64_t id = message.id;
-        letters_.emplace(id, Letter{std::move(message), dead_ms});
+        letters_.emplace(id, std::move(message));
     }
 
     std::optional<Message> take(std::uint64_t id) {
@@ -32,7 +28,7 @@ public:
         if (found == letters_.end()) {
             return std::nullopt;
         }
-        Message message = std::move(found->second.message);
+        Message message = std::move(found->second);
         letters_.erase(found);
         bytes_ -= message.payload->size();
         total_ -= message.payload->size();
@@ -40,7 +36,7 @@ public:
     }
 
     // By id.
-    [[nodiscard]] const std::map<std::uint64_t, Letter>& letters() const { return letters_; }
+    [[nodiscard]] const std::map<std::uint64_t, Message>& letters() const { return letters_; }
 
     [[nodiscard]] std::size_t count() const { return letters_.size(); }
 
@@ -48,7 +44,7 @@ public:
 
 private:
     std::size_t& total_;
-    std::map<std::uint64_t, Letter> letters_;
+    std::map<std::uint64_t, Message> letters_;
     std::size_t bytes_ = 0;
 };
 

@@ -9,6 +9,14 @@
 
 namespace berth::relay {
 
+// A dedupe key that was used, and the messages it stands for, from `first_id` on.
+struct UsedKey {
+    std::uint64_t first_id = 0;
+    std::uint64_t count = 0;
+    std::uint64_t time_ms = 0;  // when; Unix time, but for jumps of the clock
+    std::string_view key;       // names sender, receiver and key
+};
+
 // Dedupe keys that were used, and the messages they stand for. A key is known by its fingerprint:
 // 128 bits of SipHash under a secret of this process, so that nobody can make two keys that are
 // taken for one, and chance does not either.

@@ -27,6 +27,7 @@ struct Message {
     std::uint64_t pushed = 0;       // its number among what was pushed to the holder; 0: polled
     std::uint32_t attempt = 0;      // how often it was given out
     std::uint32_t failures = 0;     // how often of these that ended without an acknowledgement
+    std::uint64_t dead_ms = 0;      // since when it is a dead letter, Unix time; 0: it is none
     bool durable = false;
     bool gone = false;  // acknowledged, expired or taken back; its place is cleared up later
 };

@@ -23,7 +23,7 @@ struct Session {
     std::size_t window = 0;    // messages that it has not acknowledged
     std::uint64_t pushed = 0;  // messages, so far
     std::uint64_t alone = 0;   // one of them that nothing is pushed behind; 0: none
-    std::vector<std::string> far_events;  // agents whose events it wants; "*": all others
+    std::vector<std::string> peer_events;  // agents whose events it wants; "*": all others
 };
 
 }  // namespace berth::relay

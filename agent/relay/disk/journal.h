@@ -4,101 +4,16 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "agent/relay/box/mailbox.h"
+#include "agent/relay/disk/batch.h"
 #include "shared/base/result.h"
 
 namespace berth::relay {
 
-// What one turn of the relay wants on the disk: one transaction.
-struct Batch {
-    struct Insert {
-        std::uint64_t id;
-        Name to;
-        Name from;
-        Payload payload;
-        std::uint64_t time_ms;
-        std::uint64_t expires_ms;  // Unix time; 0: never
-        std::uint32_t failures = 0;
-        std::uint64_t dead_ms = 0;  // when it became a dead letter; 0: it is none
-    };
-
-    // What has become of a stored message.
-    struct Mark {
-        std::uint64_t id = 0;
-        std::uint32_t failures = 0;
-        std::uint64_t dead_ms = 0;
-    };
-
-    // A dedupe key that was used: `key` names sender, receiver and key.
-    struct Known {
-        std::uint64_t first_id = 0;
-        std::uint64_t count = 0;
-        std::uint64_t time_ms = 0;
-        std::string_view key;
-    };
-
-    // A message for an app of another agent.
-    struct Outgoing {
-        std::uint64_t id;
-        std::string agent;
-        Name to;
-        Name from;
-        Payload payload;
-        std::uint64_t time_ms;
-        std::uint64_t expires_ms;  // Unix time; 0: never
-    };
-
-    // What was taken of one stream: from app `from` of an agent, which calls its numbering `epoch`.
-    struct Cursor {
-        std::string agent;
-        std::string epoch;
-        std::string from;
-        std::string to;
-        std::uint64_t last = 0;  // the newest id
-        std::uint64_t used_ms = 0;
-    };
-
-    std::vector<Insert> inserts;
-    std::vector<std::uint64_t> removals;
-    std::vector<Mark> marks;  // in the order they were made
-    std::vector<Outgoing> outgoing;
-    std::vector<std::uint64_t> sent;  // outgoing ones that are done with
-    std::vector<Cursor> cursors;
-    std::vector<Cursor> forgotten;         // cursors
-    std::string known;                     // packed: read at a start only, forgotten together
-    std::uint64_t known_id = 0;            // first id of the last of these
-    std::uint64_t forget_known_below = 0;  // known keys whose first id is less
-    std::uint64_t next_id = 0;             // ids from here on are free; 0: unchanged
-
-    void add_known(const Known& added);
-
-    [[nodiscard]] bool empty() const {
-        return inserts.empty() && removals.empty() && marks.empty() && outgoing.empty() &&
-               sent.empty() && cursors.empty() && forgotten.empty() && known.empty() &&
-               next_id == 0 && forget_known_below == 0;
-    }
-};
-
-// What a journal holds when it is opened.
-struct Stored {
-    std::vector<Batch::Insert> messages;    // in the order of their ids
-    std::vector<std::string> known;         // Batch::known of each, in the order of their ids
-    std::vector<Batch::Outgoing> outgoing;  // in the order of their ids
-    std::vector<Batch::Cursor> cursors;
-    std::string epoch;          // drawn when the file was made
-    std::uint64_t next_id = 1;  // was never given to a message
-};
-
-// Calls `each` for all keys that a Batch::known holds.
-void unpack_known(std::string_view packed, const std::function<void(const Batch::Known&)>& each);
-
 // The relay's database, and the thread that writes it: a flush of the disk takes a millisecond, in
 // which the relay goes on with what needs no disk and gathers the next batch. So one flush is
 // shared by all who wait for one.
-class Journal {
+class Journal : public BatchWriter {
 public:
     // Called in the journal's thread after each batch, in order. Error: nothing of it is stored.
     using Done = std::function<void(std::unique_ptr<Batch>, const Result<void>&)>;
@@ -114,12 +29,10 @@ public:
     static Result<std::unique_ptr<Journal>> open(const Options& options, Stored& stored, Done done);
 
     // Writes what was submitted, then ends the thread.
-    ~Journal();
-    Journal(const Journal&) = delete;
-    Journal& operator=(const Journal&) = delete;
+    ~Journal() override;
 
-    // From the relay's thread. At most a few are on their way.
-    void submit(std::unique_ptr<Batch> batch);
+    // From the relay's thread.
+    void submit(std::unique_ptr<Batch> batch) override;
 
 private:
     struct Impl;

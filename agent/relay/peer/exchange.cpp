@@ -2,14 +2,13 @@
 
 #include <sys/random.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "shared/base/ensure.h"
 #include "shared/log/log.h"
 #include "shared/wire/append.h"
 #include "shared/wire/cursor.h"
 
-// The part of PeerExchange that knows the links, and what both directions share.
 namespace berth::relay {
 
 namespace {
@@ -17,10 +16,10 @@ namespace {
 using wire::MailKind;
 using wire::Presence;
 
-constexpr Duration kSilence = std::chrono::milliseconds(3500);
 constexpr Duration kIdleTick = std::chrono::seconds(1);
 constexpr Duration kBusyTick = std::chrono::milliseconds(100);
 constexpr std::uint64_t kTicksPerSweep = 20;
+constexpr std::uint64_t kAnswerTtlMs = 60'000;
 
 std::uint64_t draw_life() {
     std::uint64_t life = 0;
@@ -30,45 +29,93 @@ std::uint64_t draw_life() {
 
 }  // namespace
 
-PeerExchange::PeerExchange(loop::EventLoop& loop, PeerHost& host, Options options)
-    : loop_(loop), host_(host), options_(std::move(options)), life_(draw_life()) {
-    rules_.set("accept", Rights::Kind::Notify, options_.rules.accept);
-    rules_.set("share", Rights::Kind::Notify, options_.rules.share_events);
-}
-
-PeerExchange::~PeerExchange() = default;
+PeerExchange::PeerExchange(const Uses& uses, const Options& options)
+    : uses_(uses),
+      life_(draw_life()),
+      pending_requests_(options.pending_requests),
+      links_(options.send, options.close),
+      asked_(uses.loop, uses.host),
+      out_({uses.clock, uses.turn, links_, asked_}, options.out),
+      in_({uses.loop, uses.clock, uses.turn, uses.host, links_, asked_},
+          {options.agent, options.pending_requests, options.rules.accept}),
+      events_(uses.loop, links_, options.rules.share_events) {}
 
 void PeerExchange::restore(Stored& stored) {
-    epoch_ = stored.epoch;
-    for (const Batch::Cursor& row : stored.cursors) {
-        cursors_.restore(row);
-    }
-    const std::uint64_t now = host_.wall_ms();
-    for (Batch::Outgoing& row : stored.outgoing) {
-        Outgoing message;
-        message.id = row.id;
-        message.payload = std::move(row.payload);
-        message.time_ms = row.time_ms;
-        message.durable = true;
-        if (row.expires_ms != 0) {
-            message.expires =
-                loop_.now().mono +
-                std::chrono::milliseconds(row.expires_ms - std::min(row.expires_ms, now));
-        }
-        stored_ = row.id;
-        Box& box = need_box(row.agent);
-        box.mail.add(row.from, row.to, std::move(message));
-        box.mail.wake(*row.from, *row.to);
-    }
+    in_.restore(stored.cursors);
+    out_.restore(stored.epoch, life_, stored.outgoing);
     keep_ticking();
 }
 
-// --- links
+// --- from apps of this agent
 
-PeerExchange::Link* PeerExchange::find_link(std::uint64_t number) {
-    const auto found = links_.find(number);
-    return found == links_.end() ? nullptr : found->second.get();
+void PeerExchange::notify(const PeerAddress& to,
+                          const Name& from,
+                          Outgoing message,
+                          std::uint64_t ttl_ms) {
+    const WallTime now = uses_.clock.wall();
+    TraceEntry entry;
+    entry.id = message.id;
+    entry.from = from;
+    entry.to = std::make_shared<const std::string>(to.agent + '/' + to.app);
+    entry.size = message.payload->size();
+    entry.accepted = now;
+    if (!message.durable) {
+        entry.stored = now;
+        entry.outcome = TraceOutcome::Waiting;
+    }
+    send(to, from, std::move(message), ttl_ms);
+    uses_.trace.begin(std::move(entry));
 }
+
+void PeerExchange::send(const PeerAddress& to,
+                        const Name& from,
+                        Outgoing message,
+                        std::uint64_t ttl_ms) {
+    if (out_.send(to, from, std::move(message), ttl_ms)) {
+        keep_ticking();
+    }
+}
+
+Result<void> PeerExchange::request(const PeerAddress& to,
+                                   const PeerAsker& asker,
+                                   std::chrono::milliseconds timeout,
+                                   std::string_view payload) {
+    if (reach(to.agent) == "unknown") {
+        return fail(ErrorCode::NotFound, "no agent has the name \"" + to.agent + "\"");
+    }
+    if (asked_.size() >= pending_requests_) {
+        return fail(ErrorCode::Exhausted, "too many requests wait for an answer");
+    }
+    Outgoing message;
+    message.id = uses_.turn.take_ids(1);
+    message.kind = EnvelopeKind::Request;
+    message.payload = std::make_shared<const std::string>(payload);
+    message.correlation = uses_.host.draw_correlation();
+    asked_.add(message.correlation, to, asker, timeout);
+    send(to, asker.app, std::move(message), static_cast<std::uint64_t>(timeout.count()));
+    return {};
+}
+
+bool PeerExchange::respond(const std::string& app,
+                           std::optional<std::string_view> to,
+                           std::uint64_t correlation,
+                           std::string_view payload) {
+    const auto request = in_.take_request(app, to, correlation);
+    if (!request) {
+        return false;
+    }
+    uses_.host.withdraw(request->app, request->message);
+    Outgoing message;
+    message.id = uses_.turn.take_ids(1);
+    message.kind = EnvelopeKind::Answer;
+    message.payload = std::make_shared<const std::string>(payload);
+    message.correlation = request->correlation;
+    send(
+        request->asker, std::make_shared<const std::string>(app), std::move(message), kAnswerTtlMs);
+    return true;
+}
+
+// --- links
 
 void PeerExchange::received(std::uint64_t number, std::string_view frame) {
     const auto mail = wire::decode_mail(frame);
@@ -78,24 +125,31 @@ void PeerExchange::received(std::uint64_t number, std::string_view frame) {
     if (mail->kind == MailKind::Hello) {
         return on_hello(number, *mail);
     }
-    Link* const link = find_link(number);
+    PeerLink* const link = links_.find(number);
     if (link == nullptr) {
-        return options_.send(number, wire::encode_mail({MailKind::Who, 0, "", ""}));
+        return links_.ask_who(number);
     }
-    link->heard = loop_.now().mono;
-    link->got += frame.size();
-    link->taken = std::min(std::max(link->taken, mail->got), link->sent);
+    PeerLinks::note_frame(*link, frame.size(), *mail, uses_.clock.mono());
     switch (mail->kind) {
         case MailKind::Ping:
-            return send_frame(*link, MailKind::Pong, "", "");
+            return links_.send(*link, MailKind::Pong, "", "");
         case MailKind::Roster:
             return on_roster(*link, mail->body);
         case MailKind::Envelopes:
-            return on_envelopes(*link, *mail);
+            return in_.received(*link, mail->peer, mail->body);
         case MailKind::Receipts:
-            return on_receipts(mail->peer, mail->body);
-        case MailKind::Events:
-            return on_events(*mail);
+            return out_.received(mail->peer, mail->body);
+        case MailKind::Events: {
+            const auto events = read_events(mail->body);
+            if (!events) {
+                return log::warning("events of another agent are malformed",
+                                    {{"agent", std::string(mail->peer)}});
+            }
+            for (const PeerEvent& event : *events) {
+                uses_.host.peer_event(mail->peer, event);
+            }
+            return;
+        }
         case MailKind::Bounce:
             return on_bounce(*link, *mail);
         case MailKind::Hello:
@@ -113,85 +167,44 @@ void PeerExchange::on_hello(std::uint64_t number, const wire::MailFrame& mail) {
     if (!hello) {
         return;
     }
-    std::vector<std::uint64_t> old;
-    for (const auto& [other, link] : links_) {
-        if (link->controller == hello->controller) {
-            old.push_back(other);
-        }
-    }
-    for (const std::uint64_t other : old) {
+    for (const std::uint64_t other : links_.of(hello->controller)) {
         closed(other);
         if (other != number) {
-            options_.close(other);
+            links_.close(other);
         }
     }
-    auto link = std::make_unique<Link>();
-    link->number = number;
-    link->controller = hello->controller;
-    link->name = hello->name;
-    link->heard = loop_.now().mono;
-    Link& made = *link;
-    links_[number] = std::move(link);
+    PeerLink& link = links_.open(number, *hello, uses_.clock.mono());
     std::string body;
     wire::append_whole(body, life_);
-    send_frame(made, MailKind::Welcome, "", body);
-    send_listen();
+    links_.send(link, MailKind::Welcome, "", body);
+    events_.link_opened(number);
     keep_ticking();
 }
 
 void PeerExchange::closed(std::uint64_t number) {
-    if (links_.erase(number) == 0) {
-        return;
+    if (links_.forget(number)) {
+        in_.link_closed(number);
+        out_.link_closed(number);
+        events_.link_closed(number);
     }
-    std::erase_if(replies_, [number](const auto& reply) { return reply.first.link == number; });
-    for (auto& [name, box] : boxes_) {
-        if (box->link == number) {
-            rewind(*box);
+}
+
+void PeerExchange::on_roster(PeerLink& link, std::string_view body) {
+    if (const auto roster = PeerLinks::read_roster(link, body)) {
+        for (const auto& [name, presence] : *roster) {
+            set_presence(link, name, presence);
         }
     }
 }
 
-void PeerExchange::on_roster(Link& link, std::string_view body) {
-    bool whole = false;
-    wire::Roster roster;
-    if (!wire::decode_roster(body, whole, roster)) {
-        return;
-    }
-    if (whole) {
-        for (auto& [name, presence] : link.roster) {
-            const bool named = std::any_of(roster.begin(), roster.end(), [&name = name](auto& one) {
-                return one.first == name;
-            });
-            if (!named) {
-                roster.emplace_back(name, Presence::Gone);
-            }
-        }
-    }
-    for (const auto& [name, presence] : roster) {
-        set_presence(link, name, presence);
-    }
-}
-
-// What was sent to an agent before it went away may be lost.
-void PeerExchange::set_presence(Link& link, const std::string& agent, Presence presence) {
-    if (presence == Presence::Gone) {
-        link.roster.erase(agent);
-    } else {
-        link.roster[agent] = presence;
-    }
-    Box* const box = find_box(agent);
-    if (box == nullptr) {
-        return;
-    }
-    if (presence == Presence::Connected) {
-        pump_ = true;
+void PeerExchange::set_presence(PeerLink& link, const std::string& agent, Presence presence) {
+    PeerLinks::set_presence(link, agent, presence);
+    if (out_.presence_changed(link.number, agent, presence)) {
         keep_ticking();
-    } else if (box->link == link.number) {
-        rewind(*box);
     }
 }
 
-void PeerExchange::on_bounce(Link& link, const wire::MailFrame& mail) {
+void PeerExchange::on_bounce(PeerLink& link, const wire::MailFrame& mail) {
     wire::Cursor cursor(mail.body);
     const auto reason = static_cast<wire::BounceReason>(cursor.whole().value_or(0));
     const std::string agent(mail.peer);
@@ -201,199 +214,64 @@ void PeerExchange::on_bounce(Link& link, const wire::MailFrame& mail) {
     if (reason == wire::BounceReason::Unknown) {
         return set_presence(link, agent, Presence::Gone);
     }
-    if (Box* const box = find_box(agent); box != nullptr && box->link == link.number) {
-        set_back(*box);
-    }
-}
-
-void PeerExchange::send_frame(Link& link,
-                              MailKind kind,
-                              std::string_view peer,
-                              std::string_view body) {
-    std::string frame = wire::encode_mail({kind, link.got, peer, body});
-    link.sent += frame.size();
-    options_.send(link.number, std::move(frame));
-}
-
-void PeerExchange::listen(const std::vector<std::string>& agents) {
-    const std::size_t before = wanted_events_.size();
-    for (const std::string& agent : agents) {
-        ++wanted_events_[agent];
-    }
-    if (wanted_events_.size() != before) {
-        send_listen();
-    }
-}
-
-void PeerExchange::unlisten(const std::vector<std::string>& agents) {
-    const std::size_t before = wanted_events_.size();
-    for (const std::string& agent : agents) {
-        const auto found = wanted_events_.find(agent);
-        if (found != wanted_events_.end() && --found->second == 0) {
-            wanted_events_.erase(found);
-        }
-    }
-    if (wanted_events_.size() != before) {
-        send_listen();
-    }
-}
-
-void PeerExchange::send_listen() {
-    std::vector<std::string> names;
-    for (const auto& [name, count] : wanted_events_) {
-        names.push_back(name);
-    }
-    const std::string body = wire::encode_names(names);
-    for (auto& [number, link] : links_) {
-        send_frame(*link, MailKind::Listen, "", body);
-    }
+    out_.bounced(link.number, agent);
 }
 
 // --- time
 
+bool PeerExchange::end_turn() {
+    const bool sent = out_.end_turn();
+    const bool acted = in_.end_turn() || sent;
+    events_.end_turn();
+    return acted;
+}
+
 // Nothing ticks while there is no controller; fast while something is under way.
 void PeerExchange::keep_ticking() {
-    const bool busy = std::any_of(boxes_.begin(), boxes_.end(), [this](auto& entry) {
-        return entry.second->mail.count() != 0 && route(*entry.second) != nullptr;
-    });
-    const bool any = !links_.empty() || std::any_of(boxes_.begin(), boxes_.end(), [](auto& entry) {
-        return entry.second->mail.count() != 0;
-    });
-    if (!any) {
+    if (links_.empty() && !out_.waits_for_somebody()) {
         return tick_.reset();
     }
+    const bool busy = out_.is_busy();
     if (busy || !tick_.active()) {
-        tick_ = loop_.after(busy ? kBusyTick : kIdleTick, [this] { tick(); });
+        tick_ = uses_.loop.after(busy ? kBusyTick : kIdleTick, [this] { tick(); });
     }
 }
 
 void PeerExchange::tick() {
-    const MonoTime now = loop_.now().mono;
-    std::vector<std::uint64_t> silent;
-    for (const auto& [number, link] : links_) {
-        if (now - link->heard > kSilence) {
-            silent.push_back(number);
-        }
+    for (const std::uint64_t silent : links_.silent(uses_.clock.mono())) {
+        closed(silent);
+        links_.close(silent);
     }
-    for (const std::uint64_t number : silent) {
-        closed(number);
-        options_.close(number);
+    const bool sweep = ++ticks_ % kTicksPerSweep == 0;
+    out_.tick(sweep);
+    if (sweep) {
+        in_.forget_old();
     }
-    ++ticks_;
-    for (auto& [name, box] : boxes_) {
-        (void)box->mail.unblock(now);
-        if (ticks_ % kTicksPerSweep == 0) {
-            std::vector<Outgoing> expired;
-            box->mail.sweep(now, expired);
-            discard(expired);
-        }
-        // The more is under way, the longer it may take.
-        constexpr std::size_t kSlowest = 256U << 10U;  // bytes a second
-        const Duration patience = std::chrono::seconds(4) * (1U << std::min(box->setbacks, 4U)) +
-                                  std::chrono::seconds(box->mail.in_flight() / kSlowest);
-        if (box->mail.in_flight() > 0 && now - box->progress > patience) {
-            set_back(*box);
-        }
-    }
-    if (ticks_ % kTicksPerSweep == 0) {
-        last_cursor_ = nullptr;
-        for (Batch::Cursor& cursor : cursors_.drop_old()) {
-            host_.batch().forgotten.push_back(std::move(cursor));
-        }
-    }
-    pump_ = true;
     tick_.reset();
     keep_ticking();
 }
 
 // --- the disk
 
-void PeerExchange::submitted(Batch& batch) {
-    for (StreamCursor* const cursor : dirty_) {
-        if (cursor->dirty) {
-            cursor->dirty = false;
-            batch.cursors.push_back(cursor->row);
-        }
+void PeerExchange::gather(Batch& batch) {
+    for (const std::uint64_t id : batch.sent) {
+        uses_.trace.ended(id, TraceOutcome::Sent, uses_.clock.wall());
     }
-    dirty_.clear();
-    in_flight_ = std::move(turn_);
-    turn_ = {};
+    out_.gather();
+    in_.gather(batch);
 }
 
-void PeerExchange::stored() {
-    const Turn turn = std::move(in_flight_);
-    in_flight_ = {};
-    for (const Added& added : turn.added) {
-        stored_ = std::max(stored_, added.id);
-        if (Box* const box = find_box(added.agent)) {
-            box->mail.wake(*added.from, added.to);
-            pump_ = true;
-        }
+void PeerExchange::stored(const Batch& batch) {
+    for (const Batch::Outgoing& row : batch.outgoing) {
+        uses_.trace.stored(row.id, uses_.clock.wall());
     }
-    for (const Due& due : turn.receipts) {
-        if (due.taken) {
-            due.cursor->settled = std::max(due.cursor->settled, due.id);
-            --due.cursor->on_the_way;
-        }
-        say(*due.sender,
-            {due.number,
-             due.id,
-             Code::Ok,
-             host_.app_known(due.cursor->row.to),
-             std::string_view()});
-    }
+    out_.stored();
+    in_.stored();
 }
 
-// What was taken is taken back, and its sender told to try again later.
-void PeerExchange::failed() {
-    for (Turn* const turn : {&in_flight_, &turn_}) {
-        for (const Added& added : turn->added) {
-            if (Box* const box = find_box(added.agent)) {
-                (void)box->mail.take_back(*added.from, added.to, added.id);
-            }
-        }
-        for (const Due& due : turn->receipts) {
-            due.cursor->row.last = due.cursor->settled;
-            due.cursor->on_the_way = 0;
-            due.cursor->dirty = false;
-            say(*due.sender, {due.number, due.id, Code::Full, false, "the disk refuses it"});
-        }
-        *turn = {};
-    }
-    dirty_.clear();
-}
-
-// --- for people
-
-std::vector<OutboxStats> PeerExchange::stats() const {
-    std::vector<OutboxStats> all;
-    for (const auto& [name, box] : boxes_) {
-        all.push_back({name,
-                       std::string(reach(name)),
-                       box->mail.count(),
-                       box->mail.bytes(),
-                       box->mail.in_flight(),
-                       box->mail.oldest_ms(),
-                       box->refused,
-                       box->error});
-    }
-    return all;
-}
-
-std::size_t PeerExchange::drop(const std::string& agent) {
-    Box* const box = find_box(agent);
-    if (box == nullptr) {
-        return 0;
-    }
-    const std::vector<Outgoing> dropped = box->mail.clear();
-    discard(dropped);
-    for (const Outgoing& message : dropped) {
-        if (message.kind == EnvelopeKind::Request) {
-            end_asked(message.correlation, Code::Stopping, "the operator has dropped it");
-        }
-    }
-    boxes_.erase(agent);
-    return dropped.size();
+void PeerExchange::failed(const Error& /*error*/) {
+    out_.failed();
+    in_.failed();
 }
 
 }  // namespace berth::relay

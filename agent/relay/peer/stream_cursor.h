@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/relay/disk/journal.h"
+#include "agent/relay/disk/batch.h"
 #include "agent/relay/peer/envelope.h"
 
 namespace berth::relay {

@@ -2,12 +2,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "agent/relay/box/rate_meter.h"
 #include "agent/relay/protocol/requests.h"
 #include "shared/base/result.h"
 #include "shared/model/app_status.h"
@@ -47,24 +45,5 @@ struct AgentPort {
                        std::function<void(const Controlled&)> done)>
         control;
 };
-
-// One mailbox, for those who look at it.
-struct MailboxStats {
-    std::string app;
-    std::size_t waiting = 0;  // not acknowledged
-    std::size_t held = 0;     // of those, given to a receiver
-    std::size_t bytes = 0;
-    std::optional<std::uint64_t> oldest_ms;  // Unix time of the oldest
-    std::uint64_t received = 0;              // since the agent's start
-    std::uint64_t taken = 0;                 // acknowledged or answered, since then
-    std::uint64_t redelivered = 0;
-    std::size_t dead = 0;      // dead letters
-    std::size_t sessions = 0;  // connections of the app
-    RateMeter in;
-    RateMeter out;
-};
-
-// As the app's status has it.
-MailboxStatus status_of(const MailboxStats& mailbox, MonoTime now);
 
 }  // namespace berth::relay
