@@ -362,6 +362,40 @@ TEST_CASE("a stream that is full holds up no other", "[peer]") {
     CHECK(box.in_flight() == 0);
 }
 
+TEST_CASE("a link is known by what its controller says of it", "[peer]") {
+    std::vector<std::string> sent;
+    PeerLinks links([&sent](std::uint64_t, std::string frame) { sent.push_back(std::move(frame)); },
+                    [](std::uint64_t) {});
+    CHECK(links.reach("a") == "away");  // nobody can say
+    const MonoTime now{};
+    PeerLink& first = links.open(1, {"house", "me"}, now);
+    PeerLink& second = links.open(2, {"yard", "me"}, now + 3s);
+    CHECK(links.reach("a") == "unknown");
+    PeerLinks::set_presence(second, "a", wire::Presence::Connected);
+    CHECK(links.reach("a") == "connected");
+    CHECK(links.route("a", 0) == &second);
+    PeerLinks::set_presence(first, "a", wire::Presence::Connected);
+    CHECK(links.route("a", 2) == &second);  // as long as it leads there
+    PeerLinks::set_presence(second, "a", wire::Presence::Away);
+    CHECK(links.route("a", 2) == &first);
+    const std::string whole = wire::encode_roster(true, {{"b", wire::Presence::Away}});
+    const auto changes = PeerLinks::read_roster(first, whole);
+    REQUIRE(changes);
+    CHECK(*changes == wire::Roster{{"b", wire::Presence::Away}, {"a", wire::Presence::Gone}});
+    CHECK_FALSE(PeerLinks::read_roster(first, "?"));
+    CHECK(links.of("yard") == std::vector<std::uint64_t>{2});
+    CHECK(links.silent(now + 4s) == std::vector<std::uint64_t>{1});
+    PeerLinks::note_frame(first, 10, {wire::MailKind::Ping, 99, "", ""}, now + 4s);
+    CHECK(links.silent(now + 4s).empty());
+    CHECK(first.got == 10);
+    CHECK(first.taken == 0);  // it cannot have more than was sent
+    links.send(first, wire::MailKind::Pong, "", "");
+    CHECK(first.sent == sent.at(0).size());
+    CHECK(links.forget(1));
+    CHECK_FALSE(links.forget(1));
+    CHECK(links.find(1) == nullptr);
+}
+
 TEST_CASE("nothing that comes over a link does harm", "[peer]") {
     const auto loop = std::move(*loop::EventLoop::create());
     Agent agent(*loop, "agent");
