@@ -1,5 +1,8 @@
 #include "controller/http/request.h"
 
+#include <Poco/Exception.h>
+#include <Poco/URI.h>
+
 #include <algorithm>
 
 #include "shared/base/text.h"
@@ -7,16 +10,6 @@
 namespace berth::http {
 
 namespace {
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 bool is_control(char c) {
     const auto value = static_cast<unsigned char>(c);
@@ -53,26 +46,24 @@ const std::string& Request::parameter(const std::string& name) const {
     return found == query.end() ? kNone : found->second;
 }
 
+// Poco takes what comes out as it is; control characters are ours to refuse.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank) {
+    std::string given(text);
+    if (plus_is_blank) {
+        std::replace(given.begin(), given.end(), '+', ' ');
+    }
     std::string decoded;
-    decoded.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (c == '%') {
-            const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-            const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return std::nullopt;
-            }
-            c = static_cast<char>(high * 16 + low);
-            i += 2;
-        } else if (c == '+' && plus_is_blank) {
-            c = ' ';
-        }
-        if (is_control(c)) {
+    if (given.find('%') == std::string::npos) {
+        decoded = std::move(given);
+    } else {
+        try {
+            Poco::URI::decode(given, decoded);
+        } catch (const Poco::URISyntaxException& error) {
             return std::nullopt;
         }
-        decoded += c;
+    }
+    if (std::any_of(decoded.begin(), decoded.end(), is_control)) {
+        return std::nullopt;
     }
     return decoded;
 }

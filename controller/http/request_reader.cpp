@@ -1,9 +1,5 @@
 #include "controller/http/request_reader.h"
 
-#include <Poco/Exception.h>
-#include <Poco/MemoryStream.h>
-#include <Poco/Net/HTTPRequest.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +10,7 @@ namespace berth::http {
 namespace {
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
-constexpr std::size_t kMaxValue = 8192;  // Poco's own limit for a field's value
+constexpr std::size_t kMaxValue = 8192;  // of a field
 constexpr std::size_t kMaxName = 256;
 
 bool is_token_character(char c) {
@@ -32,6 +28,14 @@ bool is_field_text(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) {
         const auto value = static_cast<unsigned char>(c);
         return (value >= 0x20 && value != 0x7F) || c == '\t';
+    });
+}
+
+// Whether a Connection field has the option "close".
+bool names_close(std::string_view field) {
+    const auto options = split(field, ',');
+    return std::any_of(options.begin(), options.end(), [](std::string_view option) {
+        return to_lower(trim(option)) == "close";
     });
 }
 
@@ -84,22 +88,25 @@ Request RequestReader::take() {
     has_length_ = false;
     has_encoding_ = false;
     expects_continue_ = false;
+    closes_ = false;
     hosts_ = 0;
     advance();
     return request;
 }
 
 void RequestReader::read_head(std::size_t end) {
-    const std::string head = buffer_.substr(0, end + kHeadEnd.size());
-    if (!check_head(std::string_view(head).substr(0, end)) || !parse_head(head) || !finish_head()) {
+    RequestLine line;
+    if (!read_lines(std::string_view(buffer_).substr(0, end), line) || !interpret_head(line) ||
+        !finish_head()) {
         return;
     }
-    buffer_.erase(0, head.size());
+    buffer_.erase(0, end + kHeadEnd.size());
     progress_ = Progress::Body;
 }
 
-// The letters of the law; what they mean is read afterwards.
-bool RequestReader::check_head(std::string_view head) {
+// Each line by the letter of the law; what they mean together is looked at afterwards. The only
+// pass over a head.
+bool RequestReader::read_lines(std::string_view head, RequestLine& request_line) {
     std::size_t fields = 0;
     bool first = true;
     while (!head.empty() || first) {
@@ -121,19 +128,20 @@ bool RequestReader::check_head(std::string_view head) {
             if (words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0") {
                 return reject(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
             }
+            request_line = {words[0], words[1], words[2]};
             continue;
         }
         if (++fields > limits_.fields) {
             return reject(431, "a request has at most 100 header fields");
         }
-        if (!check_field(line)) {
+        if (!read_field(line)) {
             return false;
         }
     }
     return true;
 }
 
-bool RequestReader::check_field(std::string_view line) {
+bool RequestReader::read_field(std::string_view line) {
     const std::size_t colon = line.find(':');
     const std::string_view name = line.substr(0, colon);
     if (colon == std::string_view::npos || !is_token(name)) {
@@ -143,13 +151,16 @@ bool RequestReader::check_field(std::string_view line) {
     if (name.size() > kMaxName || value.size() > kMaxValue) {
         return reject(431, "a header field has at most 8 KiB");
     }
-    const std::string known = to_lower(name);
+    const std::string& known =
+        request_.headers.emplace_back(to_lower(name), std::string(value)).first;
     if (known == "host") {
         ++hosts_;
     } else if (known == "transfer-encoding") {
         has_encoding_ = true;
     } else if (known == "content-length") {
         return check_length(value);
+    } else if (known == "connection") {
+        closes_ = closes_ || names_close(value);
     } else if (known == "expect") {
         if (to_lower(value) != "100-continue") {
             return reject(417, "nothing but 100-continue can be expected");
@@ -170,27 +181,17 @@ bool RequestReader::check_length(std::string_view value) {
     return true;
 }
 
-bool RequestReader::parse_head(const std::string& head) {
-    Poco::Net::HTTPRequest parsed;
-    try {
-        Poco::MemoryInputStream stream(head.data(), static_cast<std::streamsize>(head.size()));
-        parsed.setFieldLimit(static_cast<int>(limits_.fields));
-        parsed.read(stream);
-    } catch (const Poco::Exception& error) {
-        return reject(400, "the head of the request is malformed");
-    }
-    request_.http_1_0 = parsed.getVersion() == "HTTP/1.0";
-    request_.keep_alive = parsed.getVersion() == "HTTP/1.1" && parsed.getKeepAlive();
-    for (const auto& [name, value] : parsed) {
-        request_.headers.emplace_back(to_lower(name), value);
-    }
-    const auto method = kMethodNames.value(parsed.getMethod());
+// What the first line and the fields mean, now that all of them are well-formed.
+bool RequestReader::interpret_head(const RequestLine& line) {
+    const auto method = kMethodNames.value(line.method);
     if (!method) {
         return reject(501, "no such method is known here");
     }
     request_.method = *method;
+    request_.http_1_0 = line.version == "HTTP/1.0";
+    request_.keep_alive = !request_.http_1_0 && !closes_;
     expects_continue_ = expects_continue_ && !request_.http_1_0;
-    return parse_target(parsed.getURI());
+    return parse_target(std::string(line.target));
 }
 
 // Cuts "http://host" off and has it stand for the Host.

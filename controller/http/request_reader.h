@@ -61,12 +61,19 @@ public:
     std::string take_rest() { return std::move(buffer_); }
 
 private:
+    // Its words, in the buffer.
+    struct RequestLine {
+        std::string_view method;
+        std::string_view target;
+        std::string_view version;
+    };
+
     void advance();
     void read_head(std::size_t end);
-    bool check_head(std::string_view head);
-    bool check_field(std::string_view line);
+    bool read_lines(std::string_view head, RequestLine& request_line);
+    bool read_field(std::string_view line);
     bool check_length(std::string_view value);
-    bool parse_head(const std::string& head);
+    bool interpret_head(const RequestLine& line);
     bool take_authority(std::string& target);
     bool parse_target(std::string target);
     bool finish_head();
@@ -82,6 +89,7 @@ private:
     bool has_encoding_ = false;
     std::size_t hosts_ = 0;
     bool expects_continue_ = false;
+    bool closes_ = false;  // the connection, after this request
     Rejection rejection_;
 };
 

@@ -115,6 +115,101 @@ TEST_CASE("requests are refused or taken by the letter") {
     }
 }
 
+TEST_CASE("no request is smuggled behind one that two programs could read differently") {
+    const std::string hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::string chunk = "0\r\n\r\n";
+    const std::vector<std::string> heads = {
+        // the length said twice, in two ways, or with an encoding
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding:\tchunked\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n",
+        "Transfer-Encoding: chunked;x=y\r\n",
+        "TRANSFER-ENCODING: CHUNKED\r\n",
+        "Content-Length: 0\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\ncontent-length: 5\r\n",
+        "Content-Length: 0, 5\r\n",
+        "Content-Length: 0_\r\n",
+        "Content-Length: 00x\r\n",
+        "Content-Length: 0x5\r\n",
+        "Content-Length: 5.0\r\n",
+        "Content-Length: +0\r\n",
+        "Content-Length: -0\r\n",
+        "Content-Length: \xef\xbc\x95\r\n",
+        // a field that is one for some only
+        "Content-Length : 0\r\n",
+        "Content-Length\t: 0\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding\x0b: chunked\r\n",
+        "Transfer-Encoding: \x0b"
+        "chunked\r\n",
+        " Transfer-Encoding: chunked\r\n",
+        "X: y\r\n\tTransfer-Encoding: chunked\r\n",
+        "X: y\r\n Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n",
+        "X: y\nTransfer-Encoding: chunked\r\n",
+        "X: y\rTransfer-Encoding: chunked\r\n",
+        "X: y\n\nGET /hidden HTTP/1.1\r\n",
+        "\nX: y\r\n",
+        std::string("X: y\0Transfer-Encoding: chunked\r\n", 32),
+        std::string("Transfer-Encoding\0: chunked\r\n", 30),
+        std::string("Content-Length: 0\0\r\n", 20),
+        "Transfer_Encoding chunked\r\n",
+        ":Content-Length: 5\r\n",
+        "Content-Length: 5: 0\r\n",
+        "Cont\xc3\xa9nt-Length: 5\r\n",
+        // whose host it is
+        "Host: b\r\n",
+        "Host : b\r\n",
+    };
+    for (const std::string& fields : heads) {
+        for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::string::npos}) {
+            CAPTURE(fields, step);
+            const std::string bytes = post(fields, chunk) + hidden;
+            RequestReader reader;
+            bool hidden_taken = false;
+            for (std::size_t at = 0; at < bytes.size(); at += std::min(step, bytes.size())) {
+                reader.feed(bytes.substr(at, step));
+                while (reader.progress() == Progress::Complete) {
+                    hidden_taken = hidden_taken || reader.take().path == "/hidden";
+                }
+                if (reader.progress() == Progress::Rejected) {
+                    break;
+                }
+            }
+            CHECK(reader.progress() == Progress::Rejected);
+            CHECK_FALSE(hidden_taken);
+        }
+    }
+}
+
+TEST_CASE("a connection closes when one of its options says so") {
+    for (const auto& [field, kept] : std::vector<std::pair<std::string, bool>>{
+             {"", true},
+             {"Connection: keep-alive\r\n", true},
+             {"Connection: close\r\n", false},
+             {"Connection: Close\r\n", false},
+             {"Connection: x, close\r\n", false},
+             {"Connection: upgrade\r\nConnection: close\r\n", false},
+             {"Connection: closed\r\n", true}}) {
+        CAPTURE(field);
+        RequestReader reader;
+        reader.feed(get(field));
+        REQUIRE(reader.progress() == Progress::Complete);
+        CHECK(reader.take().keep_alive == kept);
+    }
+}
+
+TEST_CASE("what is encoded in a field stays as it was sent") {
+    RequestReader reader;
+    reader.feed(get("X: =?utf-8?q?a=0d=0aY:_z?=\r\n"));
+    REQUIRE(reader.progress() == Progress::Complete);
+    CHECK(reader.take().header("x") == "=?utf-8?q?a=0d=0aY:_z?=");
+}
+
 TEST_CASE("a head is bounded in bytes and fields") {
     std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
     for (int i = 0; i < 100; ++i) {
