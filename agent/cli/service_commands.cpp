@@ -177,7 +177,7 @@ int run_controller(Session& session) {
             words.insert(words.end(), {option, arguments.get(option)});
         }
     }
-    for (const char* option : {"--allow-remote", "--no-wait"}) {
+    for (const char* option : {"--allow-remote", "--tls", "--no-wait"}) {
         if (arguments.has(option)) {
             words.emplace_back(option);
         }

@@ -46,6 +46,9 @@ void print_address(const std::string& home) {
     if (!address.empty() && !url.empty()) {
         print("its proxy asks: " + address + "\n");
     }
+    if (const std::string sum = read_line(places.at("fingerprint")); !sum.empty()) {
+        print("its certificate (SHA-256): " + sum + "\n");
+    }
     const std::string setup = read_line(places.at("setup-link"));
     if (!setup.empty()) {
         print("first, make an admin: " + setup + "\n");
@@ -63,6 +66,9 @@ std::vector<std::string> controller_options(const Session& session) {
         for (const std::string& value : session.arguments.line.all(option)) {
             words.insert(words.end(), {option, value});
         }
+    }
+    if (session.arguments.has("--tls")) {
+        words.emplace_back("--tls");
     }
     return words;
 }
@@ -512,9 +518,10 @@ int run_up(Session& session) {
     if (running_pid(up_service(home))) {
         print("berth is up already for " + home + "\n");
         if (!controller_options(session).empty()) {
-            return report({ErrorCode::AlreadyExists,
-                           "--url and --trusted-proxy are read at the start: berth down first",
-                           0});
+            return report(
+                {ErrorCode::AlreadyExists,
+                 "--url, --trusted-proxy and --tls are read at the start: berth down first",
+                 0});
         }
         print_address(home);
         return kDone;

@@ -63,7 +63,7 @@ bool find_origin(http::Request& request, const Site& site) {
     if (origin && is_ours(*origin, request, site)) {
         secure = origin->secure;  // the browser knows best
     }
-    request.secure = secure.value_or(site.is_secure(*host));
+    request.secure = secure.value_or(request.secure || site.is_secure(*host));
     return true;
 }
 

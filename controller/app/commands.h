@@ -39,6 +39,9 @@ struct Paths {
     // What browsers use to reach the panel, when that is configured.
     [[nodiscard]] std::string public_url() const { return places.at("url"); }
 
+    // SHA-256 of the certificate that the panel is served with.
+    [[nodiscard]] std::string fingerprint() const { return places.at("fingerprint"); }
+
     [[nodiscard]] std::string config() const { return root + "/controller.toml"; }
 
     [[nodiscard]] std::string setup_link() const { return places.at("setup-link"); }

@@ -15,15 +15,17 @@
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/os/process.h"
 
 namespace berth::controller {
 
 namespace {
 
 constexpr std::size_t kWorkers = 2;
-constexpr std::size_t kMaxWaiting = 256;          // requests
-constexpr std::uint64_t kSpareDescriptors = 256;  // for agents, the database, panels
-constexpr std::size_t kCookieId = 8;              // hex digits: enough for the panels of one host
+constexpr Duration kLookAtTls = std::chrono::seconds(5);  // whether its files have changed
+constexpr std::size_t kMaxWaiting = 256;                  // requests
+constexpr std::uint64_t kSpareDescriptors = 256;          // for agents, the database, panels
+constexpr std::size_t kCookieId = 8;  // hex digits: enough for the panels of one host
 
 }  // namespace
 
@@ -59,6 +61,7 @@ Controller::~Controller() {
         http_poster_->close();
     }
     signal_watch_.reset();
+    tls_look_.reset();
     front_.reset();
     router_.reset();
     hub_.reset();
@@ -70,6 +73,7 @@ Controller::~Controller() {
         (void)::unlink(paths_.remote_agents().c_str());
         (void)::unlink(paths_.pid().c_str());  // the lock is what counts
         (void)::unlink(paths_.address().c_str());
+        (void)::unlink(paths_.fingerprint().c_str());
         if (folder_) {
             folder_->leave(paths_.places);
         }
@@ -196,12 +200,17 @@ Result<void> Controller::listen() {
     access::Site site = site_;
     if (front.listen.is_loopback()) {
         BERTH_CHECK(add_hosts(site, {"localhost", "127.0.0.1", "[::1]", front.listen.host}));
-    } else if (!options_.allow_remote) {
+    }
+    BERTH_CHECK(begin_tls(site));
+    if (!front.listen.is_loopback() && !options_.allow_remote) {
         return fail(
             ErrorCode::PermissionDenied,
             "\"" + options_.listen +
-                "\" can be reached from other machines, and passwords would travel in clear text; "
-                "listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say --allow-remote");
+                (tls_
+                     ? "\" can be reached from other machines; say --allow-remote if that is meant"
+                     : "\" can be reached from other machines, and passwords would travel in clear "
+                       "text; listen on 127.0.0.1 behind a TLS proxy or an SSH tunnel, or say "
+                       "--allow-remote"));
     }
     BERTH_CHECK(add_hosts(site, options_.hosts));
     if (!site.hosts.empty()) {
@@ -236,13 +245,38 @@ Result<void> Controller::listen() {
                                           " (--listen 127.0.0.1:0 takes a free port)"));
     }
     front_ = std::move(*opened);
-    url_ = "http://" + front_->address().text();
+    if (tls_) {
+        front_->speak(tls_->context());
+    }
+    url_ = (tls_ ? "https://" : "http://") + front_->address().text();
     if (auto kept = said ? remember_listen(paths_, front_->address().text(), options_.allow_remote)
                          : Result<void>();
         !kept) {
         log::warning("where the panel is served is not remembered",
                      {{"error", kept.error().message}});
     }
+    return {};
+}
+
+// A certificate that is made is for all names that this machine may be called by.
+Result<void> Controller::begin_tls(const access::Site& site) {
+    std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
+    const auto add = [&names](const std::string& name) {
+        const bool any = name.empty() || name == "0.0.0.0" || name == "[::]" || name == "::";
+        if (!any && std::find(names.begin(), names.end(), name) == names.end()) {
+            names.push_back(name);
+        }
+    };
+    add(os::host_name());
+    BERTH_TRY(const auto address, os::parse_tcp_address(options_.listen));
+    add(address.host);
+    for (const access::PublicUrl& url : site.urls) {
+        add(url.origin.host.name);
+    }
+    for (const std::string& host : options_.hosts) {
+        add(host);
+    }
+    BERTH_TRY(tls_, Tls::open(paths_, options_, names));
     return {};
 }
 
@@ -263,6 +297,11 @@ void Controller::remove_setup_link() {
 Result<void> Controller::write_run_files() {
     BERTH_CHECK(os::replace_file(paths_.pid(), std::to_string(::getpid()) + "\n", 0644));
     BERTH_CHECK(os::replace_file(paths_.public_url(), public_url() + "\n", 0644));
+    if (tls_) {
+        BERTH_CHECK(os::replace_file(paths_.fingerprint(), fingerprint() + "\n", 0644));
+    } else {
+        (void)::unlink(paths_.fingerprint().c_str());  // there may be none
+    }
     BERTH_CHECK(os::replace_file(paths_.address(), url_ + "\n", 0644));
     if (!options_.ready_file.empty()) {
         BERTH_CHECK(os::replace_file(os::absolute_path(options_.ready_file), url_ + "\n", 0644));
@@ -277,7 +316,12 @@ void Controller::run() {
     signal_watch_ = fleet_loop_->watch(
         signals_.get(), loop::Interest::Read, [this](bool, bool) { on_signal(); });
     http_thread_ = std::thread([this] { http_loop_->run(); });
-    log::info("the controller runs", {{"address", url_}});
+    if (tls_) {
+        log::info("the controller runs", {{"address", url_}, {"sha256", fingerprint()}});
+        look_after_tls();
+    } else {
+        log::info("the controller runs", {{"address", url_}});
+    }
     fleet_loop_->run();
     // Panels are told while their loop still runs.
     (void)http_poster_->post([this] {
@@ -356,6 +400,27 @@ void Controller::reload() {
             remove_setup_link();
         }
         reload_agents();
+        reload_tls();
+    });
+}
+
+// Connections that are open keep the certificate that they began with.
+void Controller::reload_tls() {
+    const std::lock_guard reading(reading_tls_);
+    if (!tls_) {
+        return;
+    }
+    if (auto context = tls_->read_again()) {
+        (void)os::replace_file(paths_.fingerprint(), context->fingerprint() + "\n", 0644);
+        (void)http_poster_->post([this, context = std::move(context)] { front_->speak(context); });
+    }
+}
+
+// Certificates are renewed by programs that tell nobody.
+void Controller::look_after_tls() {
+    tls_look_ = fleet_loop_->after(kLookAtTls, [this] {
+        (void)workers_->post(loop::WorkerPool::Lane::Short, [this] { reload_tls(); });
+        look_after_tls();
     });
 }
 

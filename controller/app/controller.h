@@ -10,6 +10,7 @@
 #include "controller/app/commands.h"
 #include "controller/app/local_door.h"
 #include "controller/app/options.h"
+#include "controller/app/tls.h"
 #include "controller/face/rest/router.h"
 #include "controller/face/rest/services.h"
 #include "controller/fleet/log_follow.h"
@@ -48,6 +49,11 @@ public:
         return site_.urls.empty() ? "" : site_.urls.front().text();
     }
 
+    // SHA-256 of the certificate; "" without TLS.
+    [[nodiscard]] std::string fingerprint() const {
+        return tls_ ? tls_->context()->fingerprint() : "";
+    }
+
     // With the one-time token; "" when there are users.
     [[nodiscard]] const std::string& setup_link() const { return setup_link_; }
 
@@ -56,6 +62,7 @@ private:
 
     Result<void> open_files();
     Result<void> make_parts();
+    Result<void> begin_tls(const access::Site& site);
     Result<void> listen();
     Result<void> write_run_files();
     Result<void> make_setup_link();
@@ -63,6 +70,8 @@ private:
     void on_signal();
     void reload();
     void reload_agents();
+    void reload_tls();
+    void look_after_tls();
     void remove_setup_link();
     void open_local_door();
     void write_remote_agents(const std::vector<fleet::AgentTarget>& targets);
@@ -76,6 +85,9 @@ private:
     std::unique_ptr<access::Cookies> cookies_;
     std::string url_;
     std::string setup_link_;
+    std::unique_ptr<Tls> tls_;  // null: in clear text
+    loop::Registration tls_look_;
+    std::mutex reading_tls_;  // held by the worker that does
     os::UniqueFd lock_;
     std::optional<home::RuntimeFolder> folder_;
     std::string standby_;  // why no agent of another machine is reached; "": they are

@@ -26,6 +26,9 @@ int serve(const berth::controller::Options& options) {
         const std::string& address = (*controller)->url();
         (void)std::printf("panel: %s\n",
                           (url.empty() ? address : url + " through " + address).c_str());
+        if (const std::string print = (*controller)->fingerprint(); !print.empty()) {
+            (void)std::printf("its certificate (SHA-256): %s\n", print.c_str());
+        }
         if (!(*controller)->setup_link().empty()) {
             (void)std::printf("setup: %s\n", (*controller)->setup_link().c_str());
         }

@@ -18,6 +18,7 @@ constexpr std::array kFlags = {
     Flag{"--home", "", "DIR", "where everything is kept, $BERTH_HOME"},
     Flag{"--listen", "", "HOST:PORT", "where the panel listens; port 0 takes a free one"},
     Flag{"--allow-remote", "", "", "another address than loopback is meant"},
+    Flag{"--tls", "", "", "serve it over TLS, with a certificate that is made; kept"},
     Flag{"--host", "", "NAME", "a further name that browsers may use; may be repeated"},
     Flag{"--url", "", "URL", "what browsers call it behind a proxy, or none; repeated, kept"},
     Flag{"--trusted-proxy", "", "ADDRESS", "who may say who is behind it, or none; repeated, kept"},
@@ -94,6 +95,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
     options.home = os::absolute_path(options.home);
     options.listen = line.get("--listen");
     options.allow_remote = line.has("--allow-remote");
+    options.tls = line.has("--tls");
     options.hosts = line.all("--host");
     options.urls = line.all("--url");
     options.trusted_proxies = line.all("--trusted-proxy");

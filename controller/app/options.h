@@ -14,6 +14,7 @@ struct Options {
     std::string home;      // absolute
     std::string listen;    // "": as controller.toml says, else 127.0.0.1:6880
     bool allow_remote = false;
+    bool tls = false;                // with a certificate that is made; is kept
     int report_fd = -1;              // where to say how the start went, see os/start_report.h
     bool quiet = false;              // do not print the address: somebody else does
     std::vector<std::string> hosts;  // further names that browsers may use for it

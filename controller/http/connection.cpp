@@ -3,36 +3,37 @@
 #include <array>
 #include <cstdio>
 
-#include "shared/os/fd.h"
-#include "shared/os/socket.h"
-
 namespace berth::http {
 
 namespace {
 
 constexpr std::size_t kReadSize = 16U << 10U;
 constexpr std::size_t kWriteStep = 64U << 10U;
+constexpr std::size_t kJoined = 8U << 10U;  // a body that goes out with its head
 constexpr std::size_t kMaxDrained = 4U << 20U;
 
 }  // namespace
 
-Connection::Connection(const Environment& environment, os::UniqueFd socket, std::string address)
+Connection::Connection(const Environment& environment,
+                       std::unique_ptr<Stream> stream,
+                       std::string address)
     : environment_(environment),
-      socket_(std::move(socket)),
+      stream_(std::move(stream)),
       address_(std::move(address)),
       reader_(environment.limits) {}
 
 void Connection::start() {
     set_deadline(environment_.deadlines.head);
     watch_ = environment_.loop.watch(
-        socket_.get(), loop::Interest::Edge, [this](bool readable, bool writable) {
+        stream_->descriptor(), loop::Interest::Edge, [this](bool readable, bool writable) {
             ready(readable, writable);
         });
 }
 
 void Connection::ready(bool readable, bool writable) {
-    readable_ = readable_ || readable;
-    writable_ = writable_ || writable;
+    const bool both = stream_->is_crossed();
+    readable_ = readable_ || readable || both;
+    writable_ = writable_ || writable || both;
     pump();
 }
 
@@ -70,7 +71,7 @@ bool Connection::read() {
         return false;
     }
     std::array<char, kReadSize> buffer;
-    const os::IoOutcome outcome = os::read_some(socket_.get(), buffer.data(), buffer.size());
+    const os::IoOutcome outcome = stream_->read(buffer.data(), buffer.size());
     switch (outcome.status) {
         case os::IoStatus::WouldBlock:
             readable_ = false;
@@ -89,9 +90,21 @@ bool Connection::read() {
         }
         return state_ == State::Lingering;
     }
+    if (stream_->is_misdirected()) {
+        return refuse_clear_text();
+    }
     reader_.feed({buffer.data(), outcome.bytes});
     environment_.holds(*this, reader_.buffered());  // which may have closed it
     return state_ == State::Reading;
+}
+
+// Plain HTTP where TLS is spoken: who has mistyped an address learns the right one.
+bool Connection::refuse_clear_text() {
+    keep_alive_ = false;
+    without_body_ = false;
+    ++exchange_;
+    respond(environment_.refuse(400, "TLS is spoken here: the address begins with https://"));
+    return true;
 }
 
 // Looks how far the reader is. True: the state has changed.
@@ -120,7 +133,7 @@ bool Connection::on_progress() {
             continued_ = true;
             // So few bytes nearly always fit; if not, the client sends the body after a while
             // anyway.
-            (void)os::send_some(socket_.get(), "HTTP/1.1 100 Continue\r\n\r\n");
+            (void)stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
         }
     } else if (reader_.began() && !began_) {
         began_ = true;
@@ -135,6 +148,7 @@ void Connection::begin_handling() {
     Request request = reader_.take();
     environment_.holds(*this, reader_.buffered());
     request.address = address_;
+    request.secure = stream_->is_secure();
     proved_ = true;
     began_ = false;
     in_body_ = false;
@@ -167,8 +181,12 @@ void Connection::respond(Response response) {
     response_ = std::move(response);
     const bool streamed = static_cast<bool>(response_.stream);
     head_ = head_of(response_, keep_alive_, http_1_0_ ? Framing::UntilClosed : Framing::Chunked);
-    rest_of_head_ = head_;
     rest_of_body_ = without_body_ || streamed ? std::string_view() : response_.body.bytes();
+    if (rest_of_body_.size() <= kJoined) {
+        head_ += rest_of_body_;
+        rest_of_body_ = {};
+    }
+    rest_of_head_ = head_;
     if (without_body_) {
         response_.stream = nullptr;
     }
@@ -182,10 +200,8 @@ bool Connection::write() {
         return false;
     }
     std::string_view& rest = rest_of_head_.empty() ? rest_of_body_ : rest_of_head_;
-    if (rest.empty()) {
-        return written();
-    }
-    const os::IoOutcome outcome = os::send_some(socket_.get(), rest);
+    const os::IoOutcome outcome =
+        rest.empty() ? os::IoOutcome{stream_->flush(), 0, 0} : stream_->write(rest);
     switch (outcome.status) {
         case os::IoStatus::WouldBlock:
             writable_ = false;
@@ -196,6 +212,9 @@ bool Connection::write() {
             return false;
         case os::IoStatus::Done:
             break;
+    }
+    if (rest.empty()) {
+        return written();
     }
     rest.remove_prefix(outcome.bytes);
     since_deadline_ += outcome.bytes;
@@ -223,11 +242,11 @@ void Connection::hand_over() {
     const auto upgrade = std::move(response_.upgrade);
     watch_.reset();
     deadline_.reset();
-    os::UniqueFd socket = std::move(socket_);
+    std::unique_ptr<Stream> stream = std::move(stream_);
     std::string rest = reader_.take_rest();
     state_ = State::Closed;
     environment_.closed(*this);
-    upgrade(std::move(socket), std::move(rest));
+    upgrade(std::move(stream), std::move(rest));
 }
 
 void Connection::fetch_piece() {
@@ -252,7 +271,7 @@ void Connection::fetch_piece() {
 void Connection::take_piece(const StreamPiece& piece) {
     if (piece.failed) {
         // The end alone would make a piece of it look whole.
-        os::reset_when_closed(socket_);
+        stream_->abort();
         return close();
     }
     piece_.clear();
@@ -287,7 +306,7 @@ void Connection::finish_response() {
 
 // Closing at once with unread bytes would make the system throw the response away with them.
 void Connection::linger() {
-    os::shut_down_sending(socket_);
+    stream_->end();
     state_ = State::Lingering;
     set_deadline(environment_.deadlines.lingering);
 }
@@ -300,7 +319,7 @@ void Connection::close() {
     state_ = State::Closed;
     watch_.reset();
     deadline_.reset();
-    socket_.reset();
+    stream_.reset();
     response_ = {};
     environment_.closed(*this);
 }

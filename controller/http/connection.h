@@ -9,9 +9,9 @@
 #include "controller/http/request_reader.h"
 #include "controller/http/responder.h"
 #include "controller/http/response.h"
+#include "controller/http/stream.h"
 #include "shared/loop/event_loop.h"
 #include "shared/loop/poster.h"
-#include "shared/os/unique_fd.h"
 
 namespace berth::http {
 
@@ -47,7 +47,7 @@ public:
         std::function<void(Connection& connection)> closed;
     };
 
-    Connection(const Environment& environment, os::UniqueFd socket, std::string address);
+    Connection(const Environment& environment, std::unique_ptr<Stream> stream, std::string address);
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
@@ -75,6 +75,7 @@ private:
     void pump();
     bool read();
     bool on_progress();
+    bool refuse_clear_text();
     void begin_handling();
     void respond(Response response);
     bool write();
@@ -88,7 +89,7 @@ private:
     void on_deadline();
 
     const Environment& environment_;
-    os::UniqueFd socket_;
+    std::unique_ptr<Stream> stream_;
     std::string address_;
     RequestReader reader_;
     State state_ = State::Reading;

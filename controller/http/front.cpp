@@ -1,5 +1,6 @@
 #include "controller/http/front.h"
 
+#include "controller/http/tls_stream.h"
 #include "shared/os/ip_network.h"
 
 namespace berth::http {
@@ -59,8 +60,14 @@ void Front::add(os::Accepted accepted) {
         }
         least->close();
     }
+    std::unique_ptr<Stream> stream;
+    if (tls_) {
+        stream = std::make_unique<TlsStream>(std::move(accepted.socket), *tls_);
+    } else {
+        stream = std::make_unique<PlainStream>(std::move(accepted.socket));
+    }
     const auto connection =
-        std::make_shared<Connection>(environment_, std::move(accepted.socket), accepted.address);
+        std::make_shared<Connection>(environment_, std::move(stream), accepted.address);
     places_.add(connection, owner);
     connection->start();
 }

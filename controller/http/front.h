@@ -5,6 +5,7 @@
 
 #include "controller/http/connection.h"
 #include "controller/http/places.h"
+#include "controller/http/tls_context.h"
 #include "shared/loop/acceptor.h"
 #include "shared/os/socket.h"
 
@@ -53,6 +54,9 @@ public:
 
     [[nodiscard]] std::size_t connections() const { return places_.size(); }
 
+    // What those who connect from now on speak: TLS with this context; null: plain HTTP.
+    void speak(std::shared_ptr<const TlsContext> tls) { tls_ = std::move(tls); }
+
     // Takes no more connections and cuts those there are.
     void stop();
 
@@ -67,6 +71,7 @@ private:
     loop::EventLoop& loop_;
     FrontOptions options_;
     Connection::Environment environment_;
+    std::shared_ptr<const TlsContext> tls_;
     Places places_;
     std::unique_ptr<loop::Acceptor> acceptor_;
 };

@@ -30,7 +30,7 @@ struct Request {
     std::string body;
     std::string address;  // the client's: the peer's, or who is behind a trusted proxy
     std::string host;     // as it was addressed, "NAME[:PORT]" in small letters; "" without any
-    bool secure = false;  // whether the browser speaks TLS, as far as is known
+    bool secure = false;  // whether the connection, then the browser, speaks TLS, as far as known
     bool keep_alive = true;
     bool http_1_0 = false;
 

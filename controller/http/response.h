@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "controller/http/stream.h"
 #include "shared/base/result.h"
-#include "shared/os/unique_fd.h"
 
 namespace berth::http {
 
@@ -47,8 +47,9 @@ struct Response {
     Body body;
     StreamSource stream;
 
-    // With status 101: gets the socket and what was read behind the request, when the head is out.
-    std::function<void(os::UniqueFd socket, std::string rest)> upgrade;
+    // With status 101: gets the connection and what was read behind the request, when the head is
+    // out.
+    std::function<void(std::unique_ptr<Stream> stream, std::string rest)> upgrade;
 
     // Adds a header.
     Response& with(std::string name, std::string value);

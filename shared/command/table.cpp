@@ -19,6 +19,8 @@ const Option kTimeout{
     "how long to wait for the outcome; else as long as the apps' own limits allow"};
 const Option kVerbose{"--verbose", "-v", "", "name each app, however many there are"};
 const Option kUrl{"--url", "", "URL", "what browsers call it, behind a proxy; kept"};
+const Option kTls{
+    "--tls", "", "", "serve the panel over TLS, with a certificate that is made; kept"};
 const Option kTrustedProxy{
     "--trusted-proxy", "", "ADDRESS", "whose word on who is behind it counts; kept"};
 const Option kIfNeeded{"--if-needed", "", "", "what is so already is no failure"};
@@ -29,7 +31,8 @@ std::vector<Command> make_commands() {
          "",
          "start a controller and the default agent on this machine",
          {{"--listen", "", "HOST:PORT", "where the panel listens, 127.0.0.1:6880"},
-          {"--allow-remote", "", "", "listen where other machines reach it; there is no TLS yet"},
+          {"--allow-remote", "", "", "listen where other machines reach it; see --tls"},
+          kTls,
           kUrl,
           kTrustedProxy,
           {"--runtime-dir", "", "DIR", "where sockets and what else lives is kept; is remembered"},
@@ -288,7 +291,8 @@ std::vector<Command> make_commands() {
          "",
          "run the controller alone in the foreground",
          {{"--listen", "", "HOST:PORT", "where the panel listens, 127.0.0.1:6880"},
-          {"--allow-remote", "", "", "listen where other machines reach it; there is no TLS yet"},
+          {"--allow-remote", "", "", "listen where other machines reach it; see --tls"},
+          kTls,
           kUrl,
           kTrustedProxy,
           {"--panel-dir", "", "DIR", "serve the panel from a folder, to work on it"}},

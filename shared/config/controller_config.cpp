@@ -26,6 +26,11 @@ Result<ControllerConfig> parse_controller_config(const std::string& file, std::s
             table.read("listen", config.listen, Filled{});
             table.read("allow_remote", config.allow_remote, Flag{});
         });
+        root.read_table("tls", [&](TableReader& table) {
+            table.read("cert", config.tls_certificate, Filled{});
+            table.read("key", config.tls_key, Filled{});
+            table.read("self_signed", config.tls_self_signed, Flag{});
+        });
         root.finish();
     }
     if (report.has_problems()) {

@@ -140,13 +140,13 @@ void Hub::accept(const http::Request& request,
     const auto key = request.header("sec-websocket-key").value_or("");
     response.with("Sec-WebSocket-Accept", accept_key(key));
     const Viewer::Owner owner{user, who.session};
-    response.upgrade = [this, owner](os::UniqueFd socket, std::string rest) {
-        open(owner, std::move(socket), std::move(rest));
+    response.upgrade = [this, owner](std::unique_ptr<http::Stream> stream, std::string rest) {
+        open(owner, std::move(stream), std::move(rest));
     };
     responder.send(std::move(response));
 }
 
-void Hub::open(const Viewer::Owner& owner, os::UniqueFd socket, std::string rest) {
+void Hub::open(const Viewer::Owner& owner, std::unique_ptr<http::Stream> stream, std::string rest) {
     const auto viewer = std::make_shared<Viewer>(loop_, next_++, owner, events_);
     viewers_.emplace(viewer->id(), viewer);
     if (!snapshot_) {
@@ -154,7 +154,7 @@ void Hub::open(const Viewer::Owner& owner, os::UniqueFd socket, std::string rest
     }
     viewer->send(text_frame(hello_text(sequence_)));
     viewer->send(snapshot_, snapshot_->size());
-    viewer->start(std::move(socket), std::move(rest));
+    viewer->start(std::move(stream), std::move(rest));
     if (!auth_.keep_alive(owner.session)) {  // it has ended since the handshake was checked
         viewer->dismiss("the session has ended");
     }

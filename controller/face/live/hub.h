@@ -56,7 +56,7 @@ public:
     [[nodiscard]] std::size_t viewers() const { return viewers_.size(); }
 
 private:
-    void open(const Viewer::Owner& owner, os::UniqueFd socket, std::string rest);
+    void open(const Viewer::Owner& owner, std::unique_ptr<http::Stream> stream, std::string rest);
     void flush();
     void ping();
     void on_message(Viewer& viewer, std::string_view text);

@@ -6,8 +6,6 @@
 #include <array>
 
 #include "shared/base/ensure.h"
-#include "shared/os/fd.h"
-#include "shared/os/socket.h"
 
 namespace berth::live {
 
@@ -90,14 +88,20 @@ Viewer::Viewer(loop::EventLoop& loop, Id id, Owner owner, const Events& events)
 
 Viewer::~Viewer() = default;
 
-void Viewer::start(os::UniqueFd socket, std::string rest) {
-    socket_ = std::move(socket);
+void Viewer::start(std::unique_ptr<http::Stream> stream, std::string rest) {
+    stream_ = std::move(stream);
     input_ = std::move(rest);
-    watch_ = loop_.watch(socket_.get(), loop::Interest::Edge, [this](bool readable, bool writable) {
-        ready(readable, writable);
-    });
+    watch_ = loop_.watch(
+        stream_->descriptor(), loop::Interest::Edge, [this](bool readable, bool writable) {
+            const bool both = stream_->is_crossed();
+            ready(readable || both, writable || both);
+        });
     if (!input_.empty()) {
         parse();
+    }
+    if (stream_->is_crossed()) {
+        // It may have taken bytes off the socket that nobody has asked for yet.
+        rest_ = loop_.after(Duration::zero(), [this] { ready(true, false); });
     }
     write();
 }
@@ -115,12 +119,12 @@ void Viewer::ready(bool readable, bool writable) {
 bool Viewer::read() {
     std::array<char, 8192> buffer;
     std::size_t taken = 0;
-    while (socket_.valid()) {
+    while (stream_) {
         if (taken >= kMostOfTurn) {
             rest_ = loop_.after(Duration::zero(), [this] { ready(true, false); });
             return true;
         }
-        const os::IoOutcome outcome = os::read_some(socket_.get(), buffer.data(), buffer.size());
+        const os::IoOutcome outcome = stream_->read(buffer.data(), buffer.size());
         if (outcome.status == os::IoStatus::WouldBlock) {
             return true;
         }
@@ -177,7 +181,7 @@ void Viewer::send(const Frame& frame, std::size_t extra_room) {
         return dismiss("too slow");
     }
     push(frame);
-    if (socket_.valid()) {
+    if (stream_) {
         write();
     }
 }
@@ -203,9 +207,9 @@ void Viewer::dismiss(std::string_view reason) {
 }
 
 void Viewer::write() {
-    while (writable_ && !queue_.empty() && socket_.valid()) {
+    while (writable_ && !queue_.empty() && stream_) {
         const std::string_view rest = std::string_view(*queue_.front()).substr(written_);
-        const os::IoOutcome outcome = os::send_some(socket_.get(), rest);
+        const os::IoOutcome outcome = stream_->write(rest);
         if (outcome.status == os::IoStatus::WouldBlock) {
             writable_ = false;
             return;
@@ -220,15 +224,19 @@ void Viewer::write() {
             written_ = 0;
         }
     }
-    if (ending_ && !finished_ && queue_.empty() && socket_.valid()) {
+    // What was taken last may wait within TLS.
+    if (!stream_ || !queue_.empty() || stream_->flush() != os::IoStatus::Done) {
+        return;
+    }
+    if (ending_ && !finished_) {
         // Closing at once with unread bytes would make the system throw the goodbye away with them.
         finished_ = true;
-        os::shut_down_sending(socket_);
+        stream_->end();
     }
 }
 
 void Viewer::close() {
-    if (!socket_.valid()) {
+    if (!stream_) {
         return;
     }
     const auto self = shared_from_this();
@@ -236,7 +244,7 @@ void Viewer::close() {
     watch_.reset();
     rest_.reset();
     deadline_.reset();
-    socket_.reset();
+    stream_.reset();
     events_.closed(*this);
 }
 

@@ -9,8 +9,8 @@
 
 #include "controller/face/live/frames.h"
 #include "controller/fleet/log_follow.h"
+#include "controller/http/stream.h"
 #include "shared/loop/event_loop.h"
-#include "shared/os/unique_fd.h"
 
 struct wslay_event_context;
 
@@ -40,8 +40,8 @@ public:
     Viewer(const Viewer&) = delete;
     Viewer& operator=(const Viewer&) = delete;
 
-    // Takes the socket over; `rest` was read behind the handshake.
-    void start(os::UniqueFd socket, std::string rest);
+    // Takes the connection over; `rest` was read behind the handshake.
+    void start(std::unique_ptr<http::Stream> stream, std::string rest);
 
     // Queues a frame. `extra_room` widens the bound for good: a snapshot is as large as it is.
     void send(const Frame& frame, std::size_t extra_room = 0);
@@ -81,7 +81,7 @@ private:
     Id id_;
     Owner owner_;
     const Events& events_;
-    os::UniqueFd socket_;
+    std::unique_ptr<http::Stream> stream_;
     std::unique_ptr<wslay_event_context, ContextFree> context_;
     std::string input_;
     std::deque<Frame> queue_;
