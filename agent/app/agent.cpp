@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "shared/base/key_text.h"
 #include "shared/base/text.h"
-#include "shared/bus/key_text.h"
 #include "shared/config/agent_config.h"
 #include "shared/home/identity.h"
 #include "shared/log/log.h"
@@ -228,11 +228,11 @@ std::vector<std::string> Agent::keys_in(const std::string& where,
                                         const std::vector<std::string>& texts) {
     std::vector<std::string> keys;
     for (const std::string& text : texts) {
-        if (const auto key = bus::parse_key(text)) {
+        if (const auto key = parse_key(text)) {
             keys.push_back(*key);
         } else {
             config_warnings_.push_back(options_.home + "/agent.toml: " + where + ": \"" + text +
-                                       "\" is no key, which is " + std::string(bus::kKeyRule));
+                                       "\" is no key, which is " + std::string(kKeyRule));
             log::warning("agent.toml", {{"warning", config_warnings_.back()}});
         }
     }

@@ -1,11 +1,7 @@
 #include "agent/cli/client.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "agent/cli/instance.h"
 #include "shared/base/text.h"
@@ -14,6 +10,7 @@
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 #include "shared/os/process.h"
+#include "shared/os/unix_socket.h"
 
 namespace berth::cli {
 
@@ -26,19 +23,10 @@ constexpr Duration kPassedOnWait = std::chrono::seconds(60);  // by the controll
 constexpr Duration kLook = std::chrono::milliseconds(200);
 constexpr Duration kOnTheWay = std::chrono::milliseconds(20);  // between two threads of ours
 
-// Whether somebody listens there; ZeroMQ itself would wait for ever.
+// Whether somebody listens there.
 bool answers(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return false;
-    }
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    const os::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    return probe.valid() &&
-           (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
-                0 ||
-            errno == EAGAIN);  // it takes nobody in now: so many wait already
+    const auto probe = os::connect_unix(path, os::Blocking::No);
+    return probe || probe.error().os_errno == EAGAIN;  // so many wait there already
 }
 
 // A keeper or an agent lives for that home: each starts the other, so in a moment one answers.
@@ -77,7 +65,6 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
-                                                bus::Context& context,
                                                 const std::string& agent_home) {
     const std::string path = home::places_of(agent_home).at("control.sock");
     if (!answers(path) && !home_lives(agent_home)) {
@@ -92,12 +79,11 @@ Result<std::unique_ptr<Client>> Client::connect(loop::EventLoop& loop,
     }
     std::unique_ptr<Client> client(
         new Client(loop, agent_home, "the agent at " + agent_home, agent_service(agent_home)));
-    BERTH_CHECK(client->dial(context, path));
+    client->dial(path);
     return client;
 }
 
 Result<std::unique_ptr<Client>> Client::connect_through(loop::EventLoop& loop,
-                                                        bus::Context& context,
                                                         const std::string& home,
                                                         const std::string& agent) {
     const Service controller = controller_service(home);
@@ -115,18 +101,13 @@ Result<std::unique_ptr<Client>> Client::connect_through(loop::EventLoop& loop,
     }
     std::unique_ptr<Client> client(new Client(loop, "", "the controller at " + home, controller));
     client->through_ = agent;
-    BERTH_CHECK(client->dial(context, path));
+    client->dial(path);
     return client;
 }
 
-Result<void> Client::dial(bus::Context& context, const std::string& path) {
-    BERTH_TRY(dealer_,
-              bus::Dealer::create(context,
-                                  loop_,
-                                  {wire::kMaxControlFrame, 1000},
-                                  {"ipc://" + path, {}, {}},
-                                  [this](std::string_view frame) { received(frame); }));
-    return {};
+void Client::dial(const std::string& path) {
+    dealer_ = std::make_unique<zmtp::Dealer>(
+        loop_, path, wire::kMaxControlFrame, [this](std::string_view frame) { received(frame); });
 }
 
 bool Client::lives() const {

@@ -9,9 +9,9 @@
 
 #include "agent/cli/instance.h"
 #include "shared/base/result.h"
-#include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
 #include "shared/wire/control.h"
+#include "shared/zmtp/dealer.h"
 
 namespace berth::cli {
 
@@ -22,13 +22,11 @@ public:
     // AGENT_HOME is <home>/agents/NAME. Waits while the agent is just being started again by its
     // keeper. Error: Unavailable, with what to do.
     static Result<std::unique_ptr<Client>> connect(loop::EventLoop& loop,
-                                                   bus::Context& context,
                                                    const std::string& agent_home);
 
     // HOME is the home of a controller that runs; AGENT as it calls it, "": the controller itself.
     // Error: Unavailable, no controller runs there.
     static Result<std::unique_ptr<Client>> connect_through(loop::EventLoop& loop,
-                                                           bus::Context& context,
                                                            const std::string& home,
                                                            const std::string& agent);
 
@@ -57,7 +55,7 @@ private:
           who_(std::move(who)),
           service_(std::move(service)) {}
 
-    Result<void> dial(bus::Context& context, const std::string& path);
+    void dial(const std::string& path);
     void received(std::string_view frame);
     [[nodiscard]] bool lives() const;
 
@@ -66,7 +64,7 @@ private:
     std::string who_;         // for messages: "the agent at /var/lib/berth/agents/lab"
     Service service_;         // whose end ends all hope
     std::string through_;     // the agent that the controller is to ask; "": who answers is asked
-    std::unique_ptr<bus::Dealer> dealer_;
+    std::unique_ptr<zmtp::Dealer> dealer_;
     std::map<std::uint64_t, Answered> pending_;
     std::uint64_t next_ = 1;
     bool lost_ = false;

@@ -8,8 +8,8 @@
 #include "agent/cli/instance.h"
 #include "agent/cli/repair.h"
 #include "agent/cli/terminal.h"
+#include "shared/base/key_text.h"
 #include "shared/base/text.h"
-#include "shared/bus/key_text.h"
 #include "shared/home/identity.h"
 #include "shared/home/marks.h"
 #include "shared/os/cgroup.h"
@@ -50,11 +50,11 @@ std::string suggested_name(const std::string& agent) {
 std::string add_agent_line(const std::string& agent, const Value& info) {
     return "berth controller add-agent " + suggested_name(agent) + " --endpoint " +
            reached_at(info["endpoint"].as_string()) + " --key " +
-           bus::shown_key(info["public_key"].as_string());
+           shown_key(info["public_key"].as_string());
 }
 
 int show_peers(const Session& session, const Value& info) {
-    const std::string key = bus::shown_key(info["public_key"].as_string());
+    const std::string key = shown_key(info["public_key"].as_string());
     const std::string endpoint = info["endpoint"].as_string();
     if (session.style.json) {
         json::JsonWriter json;
@@ -63,7 +63,7 @@ int show_peers(const Session& session, const Value& info) {
         for (const Value& peer : info["peers"].as_array()) {
             json.begin_object()
                 .field("name", peer["name"].as_string())
-                .field("key", bus::shown_key(peer["key"].as_string()))
+                .field("key", shown_key(peer["key"].as_string()))
                 .end_object();
         }
         json.end_array().end_object();
@@ -77,8 +77,8 @@ int show_peers(const Session& session, const Value& info) {
           "\n");
     print("public key: " + key + "\n");
     for (const Value& peer : info["peers"].as_array()) {
-        print("allowed: " + bus::shown_key(peer["key"].as_string()) + " " +
-              peer["name"].as_string() + "\n");
+        print("allowed: " + shown_key(peer["key"].as_string()) + " " + peer["name"].as_string() +
+              "\n");
     }
     if (!endpoint.empty()) {
         print("at the controller: " + add_agent_line(session.agent, info) + "\n");
@@ -246,7 +246,7 @@ void check_home(const std::string& home, const Check& check) {
 // The agents of other machines, as the controller sees them.
 template <class Check>
 void check_remote_agents(Session& session, const Check& check) {
-    const auto client = Client::connect_through(*session.loop, session.context, session.home, "");
+    const auto client = Client::connect_through(*session.loop, session.home, "");
     const auto info = client ? (*client)->ask("agents", Value::Map{}, kControllerAnswer)
                              : Result<Value>(fail(client.error()));
     if (!info) {

@@ -74,7 +74,7 @@ Result<Client*> Session::client(const std::string& agent_name) {
         return slot.get();
     }
     if (is_remote(agent_name)) {
-        BERTH_TRY(slot, Client::connect_through(*loop, context, home, agent_name));
+        BERTH_TRY(slot, Client::connect_through(*loop, home, agent_name));
         return slot.get();
     }
     if (!os::is_folder(agent_home(agent_name)) && agent_name != "default") {
@@ -91,7 +91,7 @@ Result<Client*> Session::client(const std::string& agent_name) {
                                     : "; those of other machines are known while a controller "
                                       "runs here: berth up --detach"));
     }
-    BERTH_TRY(slot, Client::connect(*loop, context, agent_home(agent_name)));
+    BERTH_TRY(slot, Client::connect(*loop, agent_home(agent_name)));
     return slot.get();
 }
 

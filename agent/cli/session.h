@@ -9,7 +9,6 @@
 #include "agent/cli/client.h"
 #include "agent/cli/output.h"
 #include "shared/base/result.h"
-#include "shared/bus/context.h"
 #include "shared/loop/event_loop.h"
 #include "shared/model/app_status.h"
 
@@ -39,7 +38,6 @@ struct Session {
     std::string agent;         // --agent, else "default"
     std::string actor;         // "root on the command line"
     bool expressions = false;  // words that name apps are expressions, also when they are ids
-    bus::Context context;
     std::unique_ptr<loop::EventLoop> loop;
 
     [[nodiscard]] std::string agent_home(const std::string& name) const {

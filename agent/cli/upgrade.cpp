@@ -45,8 +45,7 @@ Result<void> ask_for_upgrade(Session& session, Client& client, const Value& args
 Result<AgentInfo> wait_for_next(Session& session, std::int32_t old) {
     const MonoTime give_up = MonoClock::now() + kLimit;
     for (;;) {
-        const auto client =
-            Client::connect(*session.loop, session.context, session.agent_home(session.agent));
+        const auto client = Client::connect(*session.loop, session.agent_home(session.agent));
         auto info = client ? ask_who(**client, kOneTry) : Result<AgentInfo>(fail(client.error()));
         if (info && info->pid != old) {
             return info;

@@ -2,14 +2,14 @@
 
 #include <string>
 
-#include "shared/bus/socket.h"
 #include "shared/wire/control.h"
+#include "shared/wire/frame_sink.h"
 
 namespace berth::control {
 
 // Who asked, and where the answer goes.
 struct Client {
-    bus::Router* router = nullptr;
+    wire::FrameSink* sink = nullptr;
     std::string route;
     std::string key;  // CURVE key; "": over the local socket
 
@@ -17,11 +17,11 @@ struct Client {
 
     // False: it has gone or does not read.
     bool reply(const wire::Reply& reply) const {
-        return router->send(route, wire::encode_reply(reply));
+        return sink->send(route, wire::encode_reply(reply));
     }
 
     friend bool operator<(const Client& a, const Client& b) {
-        return a.router != b.router ? a.router < b.router : a.route < b.route;
+        return a.sink != b.sink ? a.sink < b.sink : a.route < b.route;
     }
 };
 

@@ -6,7 +6,7 @@
 
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
-#include "shared/bus/key_text.h"
+#include "shared/base/key_text.h"
 #include "shared/log/log.h"
 #include "shared/wire/mail.h"
 
@@ -112,14 +112,14 @@ Result<std::unique_ptr<Door>> Door::create(bus::Context& context,
     return door;
 }
 
-Result<void> Door::make_router(std::unique_ptr<bus::Router>& router) {
-    BERTH_TRY(router,
-              bus::Router::create(bus_,
-                                  context_.loop,
-                                  {wire::kMaxMailFrame, 1000},
-                                  [this, &router](const bus::Peer& peer, std::string_view frame) {
-                                      received(*router, peer, frame);
-                                  }));
+Result<void> Door::listen_here(const std::string& path) {
+    BERTH_TRY(local_,
+              zmtp::Router::create(context_.loop,
+                                   path,
+                                   wire::kMaxMailFrame,
+                                   [this](const std::string& route, std::string_view frame) {
+                                       received({local_.get(), route, {}}, frame);
+                                   }));
     return {};
 }
 
@@ -132,10 +132,16 @@ Result<void> Door::open_tcp(const std::string& endpoint) {
                       [this](const std::string& key) { return allowed(key); },
                       [](const std::string& key, const std::string& address) {
                           log::warning("refused a controller whose key is not allowed here",
-                                       {{"key", bus::shown_key(key)}, {"address", address}});
+                                       {{"key", shown_key(key)}, {"address", address}});
                       }));
     }
-    BERTH_CHECK(make_router(remote_));
+    BERTH_TRY(remote_,
+              bus::Router::create(bus_,
+                                  context_.loop,
+                                  {wire::kMaxMailFrame, 1000},
+                                  [this](const bus::Peer& peer, std::string_view frame) {
+                                      received({remote_.get(), peer.route, peer.key}, frame);
+                                  }));
     auto bound = remote_->bind_curve(endpoint, keys_);
     if (!bound) {
         remote_.reset();
@@ -159,13 +165,11 @@ Result<void> Door::listen(const DoorOptions& options) {
         }
     }
     // Last, for who finds this socket takes the agent for one that has begun.
-    BERTH_CHECK(make_router(local_));
-    local_path_ = options.local_path;
-    return local_->bind_local(local_path_);
+    return listen_here(options.local_path);
 }
 
 Result<void> Door::listen_again() {
-    return os::exists(local_path_) ? Result<void>() : local_->bind_local(local_path_);
+    return local_->listen_again();
 }
 
 Result<void> Door::listen_on(const std::string& endpoint) {
@@ -200,29 +204,27 @@ void Door::open() {
     open_ = true;
     early_bytes_ = 0;
     for (const Early& one : std::exchange(early_, {})) {
-        answer(*one.router, one.peer, one.frame);
+        answer(one.client, one.frame);
     }
 }
 
-void Door::received(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
+void Door::received(const Client& client, std::string_view frame) {
     if (open_) {
-        return answer(router, peer, frame);
+        return answer(client, frame);
     }
     if (early_.size() >= kMostEarly || early_bytes_ + frame.size() > kMostEarlyBytes) {
         std::uint64_t id = 0;
         (void)wire::decode_request(frame, &id);
-        const Client client{&router, peer.route, peer.key};
         (void)client.reply(wire::error_reply(
             id, {ErrorCode::Unavailable, "this agent begins, and too much waits already", 0}));
         return;
     }
     early_bytes_ += frame.size();
-    early_.push_back({&router, peer, std::string(frame)});
+    early_.push_back({client, std::string(frame)});
 }
 
-void Door::answer(bus::Router& router, const bus::Peer& peer, std::string_view frame) {
-    const Client client{&router, peer.route, peer.key};
-    if (wire::decode_mail(frame) && (client.local() || allowed(peer.key))) {
+void Door::answer(const Client& client, std::string_view frame) {
+    if (wire::decode_mail(frame) && (client.local() || allowed(client.key))) {
         if (takes_mail_) {
             context_.mail.received(client, frame);
         }
@@ -231,7 +233,7 @@ void Door::answer(bus::Router& router, const bus::Peer& peer, std::string_view f
     // A key that was taken off the list is refused at its next word, not at its next connection.
     std::uint64_t id = 0;
     const auto request = wire::decode_request(frame, &id);
-    if (!client.local() && !allowed(peer.key)) {
+    if (!client.local() && !allowed(client.key)) {
         (void)client.reply(wire::error_reply(
             id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0}));
         return;

@@ -10,6 +10,7 @@
 #include "agent/events/stream.h"
 #include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
+#include "shared/zmtp/router.h"
 
 namespace berth::control {
 
@@ -62,8 +63,7 @@ public:
 private:
     // What came before open().
     struct Early {
-        bus::Router* router;
-        bus::Peer peer;
+        Client client;
         std::string frame;
     };
 
@@ -74,10 +74,10 @@ private:
          Owner owner);
 
     Result<void> listen(const DoorOptions& options);
-    Result<void> make_router(std::unique_ptr<bus::Router>& router);
+    Result<void> listen_here(const std::string& path);
     Result<void> open_tcp(const std::string& endpoint);
-    void received(bus::Router& router, const bus::Peer& peer, std::string_view frame);
-    void answer(bus::Router& router, const bus::Peer& peer, std::string_view frame);
+    void received(const Client& client, std::string_view frame);
+    void answer(const Client& client, std::string_view frame);
     [[nodiscard]] bool allowed(const std::string& key) const;
 
     bus::Context& bus_;
@@ -89,11 +89,10 @@ private:
     bool open_ = false;
     std::vector<Early> early_;
     std::size_t early_bytes_ = 0;
-    std::string local_path_;
     std::set<std::string> configured_keys_;
     bool takes_mail_;
     std::unique_ptr<bus::Authenticator> authenticator_;
-    std::unique_ptr<bus::Router> local_;
+    std::unique_ptr<zmtp::Router> local_;
     std::unique_ptr<bus::Router> remote_;
 };
 

@@ -30,7 +30,7 @@ void MailGate::send(std::uint64_t link, std::string_view frame) {
         return;
     }
     const auto mail = wire::decode_mail(frame);
-    const bool sent = found->second.router->send(found->second.route, frame);
+    const bool sent = found->second.sink->send(found->second.route, frame);
     if (!sent || (mail && mail->kind == wire::MailKind::Who)) {
         forget(link);
         relay_.mail_closed(link);

@@ -58,7 +58,7 @@ wire::Push Subscriptions::tick_push() const {
 void Subscriptions::publish(const wire::Push& push) {
     const std::string frame = wire::encode_push(push);
     std::erase_if(subscribers_, [&frame](const Client& client) {
-        return !client.router->send(client.route, frame);
+        return !client.sink->send(client.route, frame);
     });
 }
 

@@ -11,9 +11,9 @@
 #include "controller/service/agents.h"
 #include "controller/service/users.h"
 #include "controller/store/sqlite/open.h"
+#include "shared/base/key_text.h"
 #include "shared/base/text.h"
 #include "shared/bus/context.h"
-#include "shared/bus/key_text.h"
 #include "shared/db/database.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
@@ -148,7 +148,7 @@ Result<void> run_command(const Options& options) {
     BERTH_CHECK(os::make_folders(paths.root));
     if (options.command == "public-key") {
         BERTH_TRY(const auto keys, bus::load_or_make_keys(paths.keys, "controller"));
-        (void)std::printf("%s\n", bus::shown_key(keys.public_key).c_str());
+        (void)std::printf("%s\n", shown_key(keys.public_key).c_str());
         return {};
     }
     BERTH_TRY(const auto database, store::sqlite::open(paths.database));

@@ -335,7 +335,6 @@ void Controller::run() {
 // Without it the panel and the API work; only the command line does not reach other machines.
 void Controller::open_local_door() {
     auto door = LocalDoor::open(
-        context_,
         *fleet_loop_,
         *fleet_,
         paths_.control(),

@@ -31,37 +31,35 @@ std::string target_of(const std::string& agent, const Value& args) {
 
 }  // namespace
 
-Result<std::unique_ptr<LocalDoor>> LocalDoor::open(bus::Context& context,
-                                                   loop::EventLoop& loop,
+Result<std::unique_ptr<LocalDoor>> LocalDoor::open(loop::EventLoop& loop,
                                                    fleet::Fleet& fleet,
                                                    const std::string& path,
                                                    Asked asked) {
     std::unique_ptr<LocalDoor> door(new LocalDoor(fleet, std::move(asked)));
     LocalDoor* const self = door.get();
     BERTH_TRY(door->router_,
-              bus::Router::create(context,
-                                  loop,
-                                  {wire::kMaxControlFrame, 1000},
-                                  [self](const bus::Peer& peer, std::string_view frame) {
-                                      self->received(peer, frame);
-                                  }));
-    BERTH_CHECK(door->router_->bind_local(path));
+              zmtp::Router::create(loop,
+                                   path,
+                                   wire::kMaxControlFrame,
+                                   [self](const std::string& route, std::string_view frame) {
+                                       self->received(route, frame);
+                                   }));
     return door;
 }
 
-void LocalDoor::received(const bus::Peer& peer, std::string_view frame) {
+void LocalDoor::received(const std::string& route, std::string_view frame) {
     std::uint64_t id = 0;
     const auto request = wire::decode_request(frame, &id);
     if (!request) {
-        return answer(peer.route, wire::error_reply(id, request.error()));
+        return answer(route, wire::error_reply(id, request.error()));
     }
     if (request->verb == "agents") {
-        return answer(peer.route, {id, wire::Code::Ok, agents()});
+        return answer(route, {id, wire::Code::Ok, agents()});
     }
     if (request->verb == "ask") {
-        return ask(peer, *request);
+        return ask(route, *request);
     }
-    answer(peer.route,
+    answer(route,
            wire::error_reply(
                id, {ErrorCode::NotFound, "no verb is named \"" + request->verb + "\"", 0}));
 }
@@ -79,7 +77,7 @@ Value LocalDoor::agents() const {
     return Value::Map{{"agents", std::move(agents)}};
 }
 
-void LocalDoor::ask(const bus::Peer& peer, const wire::Request& request) {
+void LocalDoor::ask(const std::string& route, const wire::Request& request) {
     const std::string agent = request.args["agent"].as_string();
     const std::string verb = request.args["verb"].as_string();
     const Value& args = request.args["args"];
@@ -94,7 +92,7 @@ void LocalDoor::ask(const bus::Peer& peer, const wire::Request& request) {
                    verb,
                    args,
                    std::chrono::milliseconds(ms),
-                   [this, route = peer.route, id = request.id](Result<Value> info) {
+                   [this, route, id = request.id](Result<Value> info) {
                        answer(route,
                               info ? wire::Reply{id, wire::Code::Ok, std::move(*info)}
                                    : wire::error_reply(id, info.error()));

@@ -6,10 +6,9 @@
 
 #include "controller/fleet/fleet.h"
 #include "shared/base/result.h"
-#include "shared/bus/context.h"
-#include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
 #include "shared/wire/control.h"
+#include "shared/zmtp/router.h"
 
 namespace berth::controller {
 
@@ -28,8 +27,7 @@ public:
     using Asked = std::function<void(
         const std::string& actor, const std::string& verb, const std::string& target)>;
 
-    static Result<std::unique_ptr<LocalDoor>> open(bus::Context& context,
-                                                   loop::EventLoop& loop,
+    static Result<std::unique_ptr<LocalDoor>> open(loop::EventLoop& loop,
                                                    fleet::Fleet& fleet,
                                                    const std::string& path,
                                                    Asked asked);
@@ -37,14 +35,14 @@ public:
 private:
     LocalDoor(fleet::Fleet& fleet, Asked asked) : fleet_(fleet), asked_(std::move(asked)) {}
 
-    void received(const bus::Peer& peer, std::string_view frame);
-    void ask(const bus::Peer& peer, const wire::Request& request);
+    void received(const std::string& route, std::string_view frame);
+    void ask(const std::string& route, const wire::Request& request);
     [[nodiscard]] wire::Value agents() const;
     void answer(const std::string& route, const wire::Reply& reply);
 
     fleet::Fleet& fleet_;
     Asked asked_;
-    std::unique_ptr<bus::Router> router_;
+    std::unique_ptr<zmtp::Router> router_;
 };
 
 }  // namespace berth::controller

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "shared/base/key_text.h"
 #include "shared/base/text.h"
-#include "shared/bus/key_text.h"
 #include "shared/bus/socket.h"
 #include "shared/home/places.h"
 #include "shared/json/app_json.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
+#include "shared/zmtp/dealer.h"
 
 namespace berth::fleet {
 
@@ -18,7 +19,28 @@ namespace {
 
 constexpr Duration kRescan = std::chrono::seconds(1);
 constexpr Duration kPublishDelay = std::chrono::milliseconds(20);
+constexpr std::string_view kIpc = "ipc://";
 
+// To an agent of this machine.
+class LocalTransport : public Transport {
+public:
+    LocalTransport(loop::EventLoop& loop,
+                   const std::string& path,
+                   std::size_t max_frame,
+                   Received received)
+        : dealer_(loop, path, max_frame, std::move(received)) {}
+
+    bool send(std::string_view frame) override { return dealer_.send(frame); }
+
+    [[nodiscard]] std::string problem() const override { return {}; }
+
+    [[nodiscard]] bool is_refused() const override { return false; }
+
+private:
+    zmtp::Dealer dealer_;
+};
+
+// To one of another machine.
 class ZmqTransport : public Transport {
 public:
     static Result<std::unique_ptr<Transport>> create(bus::Context& context,
@@ -27,11 +49,9 @@ public:
                                                      bus::Dealer::Target to,
                                                      Received received) {
         auto transport = std::make_unique<ZmqTransport>();
-        if (!to.server_key.empty()) {
-            transport->endpoint_ = to.endpoint;
-            transport->own_key_ = to.own.public_key;
-            to.told = [self = transport.get()](bus::Dealer::Way way) { self->way_ = way; };
-        }
+        transport->endpoint_ = to.endpoint;
+        transport->own_key_ = to.own.public_key;
+        to.told = [self = transport.get()](bus::Dealer::Way way) { self->way_ = way; };
         BERTH_TRY(transport->dealer_,
                   bus::Dealer::create(context, loop, limits, to, std::move(received)));
         return std::unique_ptr<Transport>(std::move(transport));
@@ -42,7 +62,7 @@ public:
     [[nodiscard]] std::string problem() const override {
         using enum bus::Dealer::Way;
         if (!way_) {
-            return endpoint_.empty() ? "" : "nobody answers at " + endpoint_;
+            return "nobody answers at " + endpoint_;
         }
         switch (*way_) {
             case NoSuchHost:
@@ -58,7 +78,7 @@ public:
             case NotLetIn:
                 return "it does not let this controller in; on its machine: berth agent "
                        "authorize " +
-                       bus::shown_key(own_key_);
+                       shown_key(own_key_);
             case Open:
                 break;
         }
@@ -68,7 +88,7 @@ public:
     [[nodiscard]] bool is_refused() const override { return way_ == bus::Dealer::Way::NotLetIn; }
 
 private:
-    std::string endpoint_;  // of one with CURVE
+    std::string endpoint_;
     std::string own_key_;
     std::optional<bus::Dealer::Way> way_;
     std::unique_ptr<bus::Dealer> dealer_;
@@ -325,10 +345,11 @@ Fleet::Connector zmq_connector(bus::Context& context,
                                std::size_t max_frame) {
     return [&context, &loop, max_frame, keys = std::move(keys)](
                const AgentTarget& target, Received received) -> Result<std::unique_ptr<Transport>> {
-        bus::Dealer::Target to{target.endpoint, target.server_key, {}, {}};
-        if (!target.server_key.empty()) {
-            to.own = keys;
+        if (target.endpoint.starts_with(kIpc)) {
+            return std::make_unique<LocalTransport>(
+                loop, target.endpoint.substr(kIpc.size()), max_frame, std::move(received));
         }
+        bus::Dealer::Target to{target.endpoint, target.server_key, keys, {}};
         const bus::SocketLimits limits{static_cast<std::int64_t>(max_frame), 1000};
         return ZmqTransport::create(context, loop, limits, std::move(to), std::move(received));
     };

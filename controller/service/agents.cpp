@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "controller/service/use_cases.h"
+#include "shared/base/key_text.h"
 #include "shared/base/text.h"
-#include "shared/bus/key_text.h"
 
 namespace berth::service {
 
@@ -54,9 +54,9 @@ Result<void> check_agent(store::AgentRow& agent) {
         port.find_first_not_of("0123456789") != std::string_view::npos) {
         return fail(ErrorCode::InvalidArgument, "an endpoint is tcp://HOST:PORT");
     }
-    const auto key = bus::parse_key(agent.public_key);
+    const auto key = parse_key(agent.public_key);
     if (!key) {
-        return fail(ErrorCode::InvalidArgument, "a public key is " + std::string(bus::kKeyRule));
+        return fail(ErrorCode::InvalidArgument, "a public key is " + std::string(kKeyRule));
     }
     agent.public_key = *key;
     return {};

@@ -7,8 +7,8 @@
 
 #include <zmq.hpp>
 
+#include "shared/base/key_text.h"
 #include "shared/base/text.h"
-#include "shared/bus/accept4.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"
 
@@ -33,12 +33,6 @@ Result<void> check_private(const std::string& path) {
 }
 
 }  // namespace
-
-bool is_key(std::string_view text) {
-    constexpr std::string_view kZ85 =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-    return text.size() == kKeyLength && text.find_first_not_of(kZ85) == std::string_view::npos;
-}
 
 Result<void> check_keys(const std::string& folder, const std::string& name) {
     if (!os::exists(folder + "/" + name + ".key")) {
@@ -72,9 +66,7 @@ Result<KeyPair> load_or_make_keys(const std::string& folder, const std::string& 
     return KeyPair{public_key.data(), secret_key.data()};
 }
 
-Context::Context() : context_(std::make_unique<zmq::context_t>(1)) {
-    use_own_accept4();
-}
+Context::Context() : context_(std::make_unique<zmq::context_t>(1)) {}
 
 Context::~Context() = default;
 

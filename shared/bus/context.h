@@ -17,8 +17,6 @@ struct KeyPair {
     std::string secret_key;
 };
 
-bool is_key(std::string_view text);
-
 // The pair in FOLDER/NAME.key and FOLDER/NAME.pub, made when missing. The secret file must be ours
 // and closed to others (0600), else PermissionDenied.
 Result<KeyPair> load_or_make_keys(const std::string& folder, const std::string& name);

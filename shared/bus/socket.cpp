@@ -9,6 +9,8 @@
 #include <zmq.hpp>
 
 #include "shared/base/ensure.h"
+#include "shared/log/log.h"
+#include "shared/os/accept.h"
 
 namespace berth::bus {
 
@@ -18,6 +20,7 @@ constexpr int kMaxPerTurn = 256;
 constexpr int kHandshakeMs = 5000;  // four times to and fro
 constexpr int kConnectMs = 2000;    // then anew: the kernel's own tries come ever more rarely
 constexpr int kLastWordsMs = 250;   // for answers that are on their way when a server ends
+constexpr Duration kPause = std::chrono::seconds(1);
 constexpr int kHeartbeatMs = 2000;
 constexpr int kHeartbeatTimeoutMs = 6000;
 constexpr const char* kZapDomain = "berth";
@@ -38,8 +41,8 @@ Error zmq_error(const zmq::error_t& error, const std::string& context) {
 // looked at whenever the descriptor wakes the loop and again before each sleep, and a sleep never
 // begins with something left in it.
 struct SocketImpl {
-    SocketImpl(Context& context, zmq::socket_type type, loop::EventLoop& loop_in)
-        : loop(loop_in), socket(context.get(), type) {}
+    SocketImpl(Context& context_in, zmq::socket_type type, loop::EventLoop& loop_in)
+        : context(context_in), loop(loop_in), socket(context.get(), type) {}
 
     void limit(const SocketLimits& limits) {
         socket.set(zmq::sockopt::maxmsgsize, limits.max_frame);
@@ -75,9 +78,15 @@ struct SocketImpl {
         return true;
     }
 
-    // Tells how the connections of this socket fare. To be called before connect().
-    void watch_way(Context& context, std::function<void(Dealer::Way)> told);
+    // Tells what happens to the connections of this socket: one of `events` (ZMQ_EVENT_…) and its
+    // value. To be called before it connects or listens.
+    using Told = std::function<void(std::uint16_t event, std::uint32_t value)>;
+    void watch_events(int events, Told told);
 
+    // No more connections are taken until there are descriptors enough again.
+    void pause_listening(const std::string& endpoint);
+
+    Context& context;
     loop::EventLoop& loop;
     zmq::socket_t socket;
     std::unique_ptr<SocketImpl> monitor;
@@ -85,6 +94,8 @@ struct SocketImpl {
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     loop::Registration watch;
     loop::Registration hook;
+    loop::Registration pause;
+    log::Seldom paused;
 };
 
 namespace {
@@ -142,32 +153,49 @@ std::string key_of(zmq::message_t& message) {
     try {
         return message.gets("User-Id");
     } catch (const zmq::error_t&) {
-        return {};  // no such property: not authenticated, a local socket
+        return {};  // no such property: not authenticated
     }
 }
 
 }  // namespace
 
-void SocketImpl::watch_way(Context& context, std::function<void(Dealer::Way)> told) {
+void SocketImpl::watch_events(int events, Told told) {
     // Never one that was there before: libzmq lets go of a name later than of its socket.
     static std::atomic<std::uint64_t> last{0};
-    const std::string address = "inproc://way-" + std::to_string(++last);
-    if (zmq_socket_monitor(socket.handle(), address.c_str(), kWatchedEvents) != 0) {
+    const std::string address = "inproc://events-" + std::to_string(++last);
+    if (zmq_socket_monitor(socket.handle(), address.c_str(), events) != 0) {
         throw zmq::error_t();
     }
     monitor = std::make_unique<SocketImpl>(context, zmq::socket_type::pair, loop);
     monitor->socket.set(zmq::sockopt::linger, 0);
-    monitor->attach(
-        [told = std::move(told), reader = WayReader()](std::vector<zmq::message_t>& parts) mutable {
-            std::uint16_t event = 0;
-            if (!parts.empty() && parts[0].size() >= sizeof event) {
-                std::memcpy(&event, parts[0].data(), sizeof event);
-            }
-            if (const auto way = reader.read(event)) {
-                told(*way);
-            }
-        });
+    monitor->attach([told = std::move(told)](std::vector<zmq::message_t>& parts) {
+        std::uint16_t event = 0;
+        std::uint32_t value = 0;
+        if (!parts.empty() && parts[0].size() >= sizeof event + sizeof value) {
+            std::memcpy(&event, parts[0].data(), sizeof event);
+            std::memcpy(&value, parts[0].data<char>() + sizeof event, sizeof value);
+            told(event, value);
+        }
+    });
     monitor->socket.connect(address);
+}
+
+void SocketImpl::pause_listening(const std::string& endpoint) {
+    try {
+        if (!pause.active()) {
+            if (paused.due()) {
+                log::warning("hardly any descriptors are left: nobody more is let in for now",
+                             {{"at", endpoint}});
+            }
+            socket.unbind(endpoint);
+        } else if (os::may_take_more(os::Callers::Strangers)) {
+            socket.bind(endpoint);
+            return pause.reset();
+        }
+    } catch (const zmq::error_t& error) {  // its port is in other hands, for the moment or for good
+        log::error("nobody is let in over TCP now", {{"at", endpoint}, {"error", error.what()}});
+    }
+    pause = loop.after(kPause, [this, endpoint] { pause_listening(endpoint); });
 }
 
 Router::Router(std::unique_ptr<SocketImpl> impl) : impl_(std::move(impl)) {}
@@ -217,15 +245,6 @@ Result<std::unique_ptr<Router>> Router::create_for_parts(Context& context,
     }
 }
 
-Result<void> Router::bind_local(const std::string& path) {
-    try {
-        impl_->socket.bind("ipc://" + path);
-        return {};
-    } catch (const zmq::error_t& error) {
-        return fail(zmq_error(error, "bind ipc://" + path));
-    }
-}
-
 Result<std::string> Router::bind_curve(const std::string& endpoint, const KeyPair& keys) {
     try {
         impl_->socket.set(zmq::sockopt::curve_server, 1);
@@ -239,8 +258,17 @@ Result<std::string> Router::bind_curve(const std::string& endpoint, const KeyPai
         }
         impl_->socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
         impl_->socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+        auto where = std::make_shared<std::string>();
+        impl_->watch_events(ZMQ_EVENT_ACCEPTED,
+                            [impl = impl_.get(), where](std::uint16_t, std::uint32_t fd) {
+                                if (!os::may_keep(static_cast<int>(fd), os::Callers::Strangers) &&
+                                    !impl->pause.active()) {
+                                    impl->pause_listening(*where);
+                                }
+                            });
         impl_->socket.bind(endpoint);
-        return impl_->socket.get(zmq::sockopt::last_endpoint);
+        *where = impl_->socket.get(zmq::sockopt::last_endpoint);
+        return *where;
     } catch (const zmq::error_t& error) {
         return fail(zmq_error(error, "bind " + endpoint));
     }
@@ -288,16 +316,22 @@ Result<std::unique_ptr<Dealer>> Dealer::create(Context& context,
             impl->socket.set(zmq::sockopt::curve_serverkey, target.server_key);
             impl->socket.set(zmq::sockopt::curve_publickey, target.own.public_key);
             impl->socket.set(zmq::sockopt::curve_secretkey, target.own.secret_key);
-            impl->socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
-            impl->socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
         }
+        impl->socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+        impl->socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
         impl->attach([received = std::move(received)](std::vector<zmq::message_t>& parts) {
             if (parts.size() == 1) {
                 received(parts[0].to_string_view());
             }
         });
         if (target.told) {
-            impl->watch_way(context, target.told);
+            impl->watch_events(kWatchedEvents,
+                               [told = target.told, reader = WayReader()](
+                                   std::uint16_t event, std::uint32_t /*value*/) mutable {
+                                   if (const auto way = reader.read(event)) {
+                                       told(*way);
+                                   }
+                               });
         }
         impl->socket.connect(target.endpoint);
         return std::unique_ptr<Dealer>(new Dealer(std::move(impl)));

@@ -12,19 +12,20 @@
 #include "shared/base/result.h"
 #include "shared/bus/context.h"
 #include "shared/loop/event_loop.h"
+#include "shared/wire/frame_sink.h"
 
 namespace berth::bus {
 
 // Who has sent a frame to a Router. `route` only says where an answer goes; `key` is the CURVE
-// public key that the sender has proved to own, "" on a local socket.
+// public key that the sender has proved to own.
 struct Peer {
     std::string route;
     std::string key;
 };
 
-// The endpoints of this project. One frame a message. All calls and callbacks are in the thread of
-// the loop; a socket drains at most some hundred messages a turn, so that no peer can starve the
-// others.
+// The endpoints of this project over networks; shared/zmtp has those of this machine. One frame a
+// message. All calls and callbacks are in the thread of the loop; a socket drains at most some
+// hundred messages a turn, so that no peer can starve the others.
 struct SocketImpl;
 
 struct SocketLimits {
@@ -32,7 +33,7 @@ struct SocketLimits {
     int queue = 1000;                   // messages per peer and direction
 };
 
-class Router {
+class Router : public wire::FrameSink {
 public:
     using Received = std::function<void(const Peer& peer, std::string_view frame)>;
 
@@ -47,19 +48,14 @@ public:
                                                             loop::EventLoop& loop,
                                                             const SocketLimits& limits,
                                                             ReceivedParts received);
-    ~Router();
-    Router(const Router&) = delete;
-    Router& operator=(const Router&) = delete;
-
-    // ipc://PATH: the folder is the protection, it must be 0700.
-    Result<void> bind_local(const std::string& path);
+    ~Router() override;
 
     // tcp://HOST:PORT with CURVE; only keys that the Authenticator of this context allows get in.
     // Gives the endpoint with the real port. An Authenticator must exist before.
     Result<std::string> bind_curve(const std::string& endpoint, const KeyPair& keys);
 
     // False: the peer is gone, or its queue is full.
-    bool send(const std::string& route, std::string_view frame);
+    bool send(const std::string& route, std::string_view frame) override;
     bool send_parts(const std::string& route, std::span<const std::string_view> parts);
 
 private:
@@ -83,10 +79,10 @@ public:
     };
 
     struct Target {
-        std::string endpoint;                // ipc://… or tcp://…
-        std::string server_key;              // for CURVE; "" on ipc
-        KeyPair own;                         // for CURVE
-        std::function<void(Way)> told = {};  // of CURVE: at each step; null: nobody wants to know
+        std::string endpoint;    // tcp://…
+        std::string server_key;  // "": unencrypted, which none of our endpoints lets in
+        KeyPair own;
+        std::function<void(Way)> told = {};  // at each step; null: nobody wants to know
     };
 
     static Result<std::unique_ptr<Dealer>> create(Context& context,

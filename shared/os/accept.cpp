@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -15,10 +15,8 @@ namespace berth::os {
 
 namespace {
 
-// Not accept4(3): see shared/bus/accept4.cpp.
 UniqueFd accept_any(int listening, sockaddr* address, socklen_t* length, int flags) {
-    return UniqueFd(
-        static_cast<int>(::syscall(SYS_accept4, listening, address, length, flags | SOCK_CLOEXEC)));
+    return UniqueFd(::accept4(listening, address, length, flags | SOCK_CLOEXEC));
 }
 
 UniqueFd open_spare() {
@@ -42,6 +40,15 @@ bool leaves_free(int fd, std::uint64_t reserve) {
     return static_cast<std::uint64_t>(fd) + reserve < descriptor_limit();
 }
 
+bool may_keep(int fd, Callers callers) {
+    return leaves_free(fd, descriptor_limit() / (callers == Callers::Strangers ? 4 : 8));
+}
+
+bool may_take_more(Callers callers) {
+    const UniqueFd next = open_spare();
+    return next.valid() && may_keep(next.get(), callers);
+}
+
 Acceptance accept_connection(
     int listening, sockaddr* address, socklen_t* length, int flags, Callers callers) {
     Guarded<UniqueFd>& kept = spare();
@@ -54,9 +61,7 @@ Acceptance accept_connection(
             outcome.turned_away = accept_any(listening, nullptr, nullptr, flags).valid();
             fd = open_spare();
         });
-    } else if (outcome.socket.valid() &&
-               !leaves_free(outcome.socket.get(),
-                            descriptor_limit() / (callers == Callers::Strangers ? 4 : 8))) {
+    } else if (outcome.socket.valid() && !may_keep(outcome.socket.get(), callers)) {
         outcome.socket.reset();
         outcome.turned_away = true;
     }

@@ -30,4 +30,10 @@ Acceptance accept_connection(
 // everybody but a few keeps what this allows, those few find a free one.
 bool leaves_free(int fd, std::uint64_t reserve);
 
+// Whether a connection of these callers with this descriptor leaves free what it has to.
+bool may_keep(int fd, Callers callers);
+
+// The same of the next connection.
+bool may_take_more(Callers callers);
+
 }  // namespace berth::os

@@ -64,11 +64,14 @@ std::string host_text(const sockaddr_storage& storage) {
     return text;
 }
 
-Accepted accept_from(const UniqueFd& listening, sockaddr* address, socklen_t* length) {
+Accepted accept_from(const UniqueFd& listening,
+                     sockaddr* address,
+                     socklen_t* length,
+                     Callers callers = Callers::Strangers) {
     const socklen_t room = length != nullptr ? *length : 0;
     for (;;) {
         Acceptance outcome =
-            accept_connection(listening.get(), address, length, SOCK_NONBLOCK, Callers::Strangers);
+            accept_connection(listening.get(), address, length, SOCK_NONBLOCK, callers);
         if (outcome.socket.valid()) {
             return {AcceptStatus::Accepted, std::move(outcome.socket), {}};
         }
@@ -159,6 +162,10 @@ Accepted accept_tcp(const UniqueFd& listening) {
 
 Accepted accept_unix(const UniqueFd& listening) {
     return accept_from(listening, nullptr, nullptr);
+}
+
+Accepted accept_commander(const UniqueFd& listening) {
+    return accept_from(listening, nullptr, nullptr, Callers::Commanders);
 }
 
 void reset_when_closed(const UniqueFd& socket) {

@@ -43,6 +43,9 @@ struct Accepted {
 Accepted accept_tcp(const UniqueFd& listening);
 Accepted accept_unix(const UniqueFd& listening);
 
+// The same of those who may command this process, see Callers.
+Accepted accept_commander(const UniqueFd& listening);
+
 // Tells the peer that nothing more is sent.
 void shut_down_sending(const UniqueFd& socket);
 

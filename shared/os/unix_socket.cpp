@@ -47,9 +47,10 @@ Result<UniqueFd> listen_unix(const std::string& path, int backlog) {
     return socket;
 }
 
-Result<UniqueFd> connect_unix(const std::string& path) {
+Result<UniqueFd> connect_unix(const std::string& path, Blocking blocking) {
     BERTH_TRY(const sockaddr_un address, unix_address(path));
-    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int flags = SOCK_STREAM | SOCK_CLOEXEC | (blocking == Blocking::No ? SOCK_NONBLOCK : 0);
+    UniqueFd socket(::socket(AF_UNIX, flags, 0));
     if (!socket.valid() || ::connect(socket.get(), generic(address), sizeof address) != 0) {
         return fail(last_error("connect to " + path));
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "shared/base/result.h"
@@ -11,7 +12,10 @@ namespace berth::os {
 // replaced. The folder is the protection. Error: the path is too long for a unix socket.
 Result<UniqueFd> listen_unix(const std::string& path, int backlog);
 
-// A blocking connection, for tests.
-Result<UniqueFd> connect_unix(const std::string& path);
+enum class Blocking : std::uint8_t { No, Yes };
+
+// A connection to who listens there. Blocking::No: nor does this call; its error has EAGAIN when
+// somebody listens who takes nobody in now.
+Result<UniqueFd> connect_unix(const std::string& path, Blocking blocking);
 
 }  // namespace berth::os

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <chrono>
@@ -8,10 +9,12 @@
 
 #include <catch2/catch.hpp>
 
+#include "shared/base/key_text.h"
 #include "shared/bus/context.h"
-#include "shared/bus/key_text.h"
 #include "shared/bus/socket.h"
 #include "shared/loop/event_loop.h"
+#include "shared/os/accept.h"
+#include "shared/os/socket.h"
 #include "tests/unit/temp_folder.h"
 
 using namespace berth;       // NOLINT(google-build-using-namespace): tests read better
@@ -75,6 +78,15 @@ struct Bed {
         });
     }
 
+    // Lets one key in; who has it reaches the server so.
+    Dealer::Target serve(const TempFolder& folder) {
+        const KeyPair server = load_or_make_keys(folder.path(), "server").value();
+        const KeyPair friendly = load_or_make_keys(folder.path(), "friend").value();
+        allow({friendly.public_key});
+        const auto endpoint = router->bind_curve("tcp://127.0.0.1:*", server);
+        return {endpoint.value(), server.public_key, friendly};
+    }
+
     Context context;
     std::unique_ptr<loop::EventLoop> loop;
     std::unique_ptr<Authenticator> authenticator;
@@ -90,25 +102,6 @@ KeyPair keys(const TempFolder& folder, const std::string& name) {
 }
 
 }  // namespace
-
-TEST_CASE("a local socket carries frames both ways and has no key") {
-    const TempFolder folder;
-    Bed bed;
-    REQUIRE(bed.router->bind_local(folder / "s"));
-    const auto dealer = bed.dial({"ipc://" + folder / "s", "", {}});
-    REQUIRE(bed.deliver(*dealer, "hello"));
-    CHECK(bed.peers.back().key.empty());
-    CHECK(bed.router->send(bed.peers.back().route, std::string("\0answer", 7)));
-    CHECK(bed.until([&] { return bed.answers == std::vector{std::string("\0answer", 7)}; }));
-    // Many at once: none is lost, none is out of order.
-    for (int i = 0; i < 900; ++i) {
-        REQUIRE(dealer->send(std::to_string(i)));
-    }
-    REQUIRE(bed.until([&] { return bed.frames.size() == 901; }));
-    for (std::size_t i = 0; i < 900; ++i) {
-        CHECK(bed.frames[i + 1] == std::to_string(i));
-    }
-}
 
 TEST_CASE("an allowed key gets through and is who it is") {
     const TempFolder folder;
@@ -172,10 +165,10 @@ TEST_CASE("a frame over the limit disconnects its sender and nobody else") {
     SocketLimits limits;
     limits.max_frame = 1000;
     Bed bed(limits);
-    REQUIRE(bed.router->bind_local(folder / "s"));
-    const auto greedy = bed.dial({"ipc://" + folder / "s", "", {}});
-    const auto modest = bed.dial({"ipc://" + folder / "s", "", {}});
-    REQUIRE(bed.deliver(*greedy, std::string(1000, 'x')));
+    const Dealer::Target target = bed.serve(folder);
+    const auto greedy = bed.dial(target);
+    const auto modest = bed.dial(target);
+    REQUIRE(bed.deliver(*greedy, std::string(900, 'x')));  // encrypted it is somewhat longer
     const std::string route = bed.peers.back().route;
     REQUIRE(bed.deliver(*modest, "before"));
     REQUIRE(greedy->send(std::string(1001, 'x')));
@@ -187,26 +180,28 @@ TEST_CASE("a frame over the limit disconnects its sender and nobody else") {
 TEST_CASE("a peer that has gone cannot be sent to, nor can nobody") {
     const TempFolder folder;
     Bed bed;
-    REQUIRE(bed.router->bind_local(folder / "s"));
-    auto dealer = bed.dial({"ipc://" + folder / "s", "", {}});
+    const Dealer::Target target = bed.serve(folder);
+    auto dealer = bed.dial(target);
     REQUIRE(bed.deliver(*dealer, "hello"));
     const std::string route = bed.peers.back().route;
     CHECK(bed.router->send(route, "x"));
     dealer.reset();
     CHECK(bed.until([&] { return !bed.router->send(route, "x"); }));
     CHECK_FALSE(bed.router->send("nobody", "x"));
-    const auto alone = bed.dial({"ipc://" + folder / "nobody listens", "", {}});
+    const auto alone = bed.dial({"tcp://127.0.0.1:1", target.server_key, target.own});
     CHECK_FALSE(alone->send("x"));
 }
 
 TEST_CASE("a queue that is full is said to be full") {
     const TempFolder folder;
     Bed bed;
-    REQUIRE(bed.router->bind_local(folder / "s"));
+    const Dealer::Target target = bed.serve(folder);
     auto loop = loop::EventLoop::create().value();
-    auto deaf = Dealer::create(bed.context, *loop, {}, {"ipc://" + folder / "s", "", {}}, [](auto) {
-                }).value();
-    REQUIRE(bed.until([&] { return deaf->send("hello"); }));
+    auto deaf = Dealer::create(bed.context, *loop, {}, target, [](auto) {}).value();
+    REQUIRE(bed.until([&] {
+        (void)loop->turn(std::chrono::milliseconds(1));
+        return deaf->send("hello");
+    }));
     REQUIRE(bed.until([&] { return !bed.frames.empty(); }));
     const std::string route = bed.peers.back().route;
     std::size_t accepted = 0;
@@ -215,6 +210,33 @@ TEST_CASE("a queue that is full is said to be full") {
     }
     CHECK(accepted > 100);
     CHECK(accepted < 10'000);
+}
+
+TEST_CASE("a crowd of strangers over TCP leaves descriptors free, and is over when they go") {
+    const TempFolder folder;
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    Bed bed;
+    const Dealer::Target target = bed.serve(folder);
+    const auto address = os::parse_tcp_address(target.endpoint.substr(6)).value();
+    rlimit few = before;
+    few.rlim_cur = 200;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    std::vector<os::UniqueFd> crowd;
+    // Each of them takes one here, and one at the server.
+    CHECK(bed.until([&] {
+        auto one = os::connect_tcp(address);
+        if (one && os::may_take_more(os::Callers::Commanders)) {
+            crowd.push_back(std::move(*one));
+        }
+        return !one.has_value();
+    }));
+    CHECK(crowd.size() > 50);
+    CHECK(os::may_take_more(os::Callers::Commanders));
+    crowd.clear();
+    const auto dealer = bed.dial(target);
+    CHECK(bed.deliver(*dealer, "friend"));
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
 }
 
 TEST_CASE("keys are made once, kept private and refused when they are not") {

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "shared/base/key_text.h"
 #include "shared/base/position.h"
 #include "shared/base/secrets.h"
 #include "shared/base/text.h"
@@ -244,4 +245,25 @@ TEST_CASE("a time that was written is read, and nothing else") {
         INFO(text);
         CHECK_FALSE(parse_rfc3339_utc(text));
     }
+}
+
+TEST_CASE("keys are shown in hexadecimal digits and read in both forms") {
+    // The example of RFC 32 is eight bytes long; four of it are a key.
+    const std::string z85 = "HelloWorldHelloWorldHelloWorldHelloWorld";
+    std::string hex;
+    for (int i = 0; i < 4; ++i) {
+        hex += "864fd26fb559f75b";
+    }
+    CHECK(berth::shown_key(z85) == hex);
+    CHECK(berth::parse_key(hex) == z85);
+    CHECK(berth::parse_key(" " + z85 + "\n") == z85);
+    CHECK(berth::is_key(z85));
+    CHECK_FALSE(berth::is_key(z85.substr(1)));
+    CHECK_FALSE(berth::parse_key(hex.substr(2)));
+    CHECK_FALSE(berth::parse_key("g" + hex.substr(1)));
+    CHECK_FALSE(berth::parse_key(""));
+    CHECK(berth::shown_key("no key") == "no key");
+    // More than four bytes hold.
+    const std::string large(40, '#');
+    CHECK(berth::shown_key(large) == large);
 }

@@ -1,17 +1,16 @@
 #include "agent/control/replies.h"
 #include "agent/control/verbs/verbs.h"
-#include "shared/bus/key_text.h"
+#include "shared/base/key_text.h"
 
 namespace berth::control::verbs {
 
 using wire::Value;
 
 void authorize(Context& context, const Client& client, const wire::Request& request) {
-    const auto key = bus::parse_key(request.args["key"].as_string());
+    const auto key = parse_key(request.args["key"].as_string());
     if (!key) {
-        return refuse(client,
-                      request,
-                      {ErrorCode::InvalidArgument, "a key is " + std::string(bus::kKeyRule), 0});
+        return refuse(
+            client, request, {ErrorCode::InvalidArgument, "a key is " + std::string(kKeyRule), 0});
     }
     if (const std::string endpoint = request.args["listen"].as_string(); !endpoint.empty()) {
         if (const auto opened = context.listen(endpoint); !opened) {
@@ -26,7 +25,7 @@ void authorize(Context& context, const Client& client, const wire::Request& requ
 
 void revoke(Context& context, const Client& client, const wire::Request& request) {
     const std::string given = request.args["key"].as_string();
-    const std::string key = bus::parse_key(given).value_or(given);
+    const std::string key = parse_key(given).value_or(given);
     if (!context.store.settings().remove_peer(key)) {
         return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
     }

@@ -1,8 +1,8 @@
 #include "agent/relay/client/curve_endpoint.h"
 
-#include "agent/relay/client/zmtp.h"
 #include "shared/log/log.h"
 #include "shared/wire/append.h"
+#include "shared/zmtp/codec.h"
 
 namespace berth::relay {
 
@@ -32,7 +32,7 @@ public:
         return 0;
     }  // libzmq keeps it, up to kQueue
 
-    void authenticated() override { limits_ = ZmtpLimits(); }
+    void authenticated() override { limits_ = zmtp::Limits(); }
 
     void close() override {
         dead_ = true;
@@ -57,7 +57,7 @@ private:
     CurveEndpoint& endpoint_;
     std::string route_;
     Session* session_;
-    ZmtpLimits limits_{4096, 4096, 8192, 2};
+    zmtp::Limits limits_{4096, 4096, 8192, 2};
     bool dead_ = false;
 };
 
@@ -79,7 +79,7 @@ Result<std::unique_ptr<CurveEndpoint>> CurveEndpoint::create(loop::EventLoop& lo
               bus::Router::create_for_parts(
                   self.context_,
                   loop,
-                  {static_cast<std::int64_t>(ZmtpLimits().frame), kQueue},
+                  {static_cast<std::int64_t>(zmtp::Limits().frame), kQueue},
                   [&self](const bus::Peer& peer, std::span<const std::string_view> parts) {
                       self.received(peer, parts);
                   }));

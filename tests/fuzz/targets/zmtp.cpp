@@ -1,13 +1,13 @@
 #include <string>
 
-#include "agent/relay/client/zmtp.h"
+#include "shared/zmtp/codec.h"
 #include "tests/fuzz/targets/target.h"
 
 namespace {
 
-using berth::relay::ZmtpReader;
+using berth::zmtp::Reader;
 
-struct Sink : ZmtpReader::Sink {
+struct Sink : Reader::Sink {
     void greeted() override {}
 
     void ready() override {}
@@ -29,7 +29,7 @@ struct Sink : ZmtpReader::Sink {
 
     void ping(std::string_view context) override {
         std::string out;
-        berth::relay::append_pong(out, context);
+        berth::zmtp::append_pong(out, context);
     }
 
     std::size_t messages = 0;
@@ -39,7 +39,7 @@ struct Sink : ZmtpReader::Sink {
 
 // What a peer sends to the relay's socket, in pieces.
 void fuzz_one(std::string_view bytes) {
-    ZmtpReader reader;
+    Reader reader;
     reader.set_limits({1024, 2048, 3072, 20});
     Sink sink;
     std::string pending;

@@ -4,14 +4,14 @@
 
 #include <catch2/catch.hpp>
 
-#include "agent/relay/client/zmtp.h"
+#include "shared/zmtp/codec.h"
 
-using namespace berth::relay;  // NOLINT(google-build-using-namespace): tests read better
+using namespace berth::zmtp;  // NOLINT(google-build-using-namespace): tests read better
 using namespace std::string_view_literals;
 
 namespace {
 
-struct Seen : ZmtpReader::Sink {
+struct Seen : Reader::Sink {
     void greeted() override { log += "greeted "; }
 
     void ready() override { log += "ready "; }
@@ -44,7 +44,7 @@ public:
 
     [[nodiscard]] std::size_t pending() const { return pending_.size(); }
 
-    ZmtpReader reader;
+    Reader reader;
     Seen seen;
 
 private:
@@ -83,8 +83,9 @@ struct ReadyPeer : Peer {
 }  // namespace
 
 TEST_CASE("a peer greets and says that it is a dealer") {
-    CHECK(zmtp_greeting().size() == 64);
-    CHECK(zmtp_ready().size() == 30);
+    CHECK(greeting_bytes().size() == 64);
+    CHECK(ready_command(SocketType::Router).size() == 30);
+    CHECK(ready_command(SocketType::Dealer) == kReady);
     Peer peer;
     peer.feed(client_greeting());
     CHECK(peer.seen.log == "greeted ");

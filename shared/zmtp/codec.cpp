@@ -1,9 +1,9 @@
-#include "agent/relay/client/zmtp.h"
+#include "shared/zmtp/codec.h"
 
 #include <algorithm>
 #include <array>
 
-namespace berth::relay {
+namespace berth::zmtp {
 
 namespace {
 
@@ -25,8 +25,8 @@ std::uint64_t big_endian(std::string_view bytes) {
     return value;
 }
 
-// Whether a READY's properties say that the peer is a DEALER.
-bool is_dealer(std::string_view properties) {
+// Whether a READY's properties say that the peer is of this type.
+bool is_of(SocketType type, std::string_view properties) {
     while (!properties.empty()) {
         const auto name_size = static_cast<unsigned char>(properties[0]);
         if (properties.size() < 1U + name_size + 4U) {
@@ -39,7 +39,7 @@ bool is_dealer(std::string_view properties) {
             return false;
         }
         if (name == "Socket-Type") {
-            return properties.substr(0, size) == "DEALER";
+            return properties.substr(0, size) == (type == SocketType::Dealer ? "DEALER" : "ROUTER");
         }
         properties.remove_prefix(size);
     }
@@ -48,7 +48,7 @@ bool is_dealer(std::string_view properties) {
 
 }  // namespace
 
-std::size_t ZmtpReader::consume(std::string_view in, Sink& sink) {
+std::size_t Reader::consume(std::string_view in, Sink& sink) {
     while (stage_ != Stage::Broken && step(in, sink) == Step::Go) {
     }
     const std::size_t done = start_;
@@ -60,7 +60,7 @@ std::size_t ZmtpReader::consume(std::string_view in, Sink& sink) {
     return done;
 }
 
-ZmtpReader::Step ZmtpReader::step(std::string_view in, Sink& sink) {
+Reader::Step Reader::step(std::string_view in, Sink& sink) {
     if (stage_ == Stage::Greeting) {
         return greeting(in, sink);
     }
@@ -100,7 +100,7 @@ ZmtpReader::Step ZmtpReader::step(std::string_view in, Sink& sink) {
     return command(left.substr(frame.head, frame.size), sink);
 }
 
-ZmtpReader::Step ZmtpReader::greeting(std::string_view in, Sink& sink) {
+Reader::Step Reader::greeting(std::string_view in, Sink& sink) {
     const std::string_view seen = in.substr(0, kGreetingSize);
     const auto wrong = [&seen](std::size_t index, char byte) {
         return seen.size() > index && seen[index] != byte;
@@ -123,7 +123,7 @@ ZmtpReader::Step ZmtpReader::greeting(std::string_view in, Sink& sink) {
     return Step::Go;
 }
 
-ZmtpReader::Step ZmtpReader::command(std::string_view body, Sink& sink) {
+Reader::Step Reader::command(std::string_view body, Sink& sink) {
     const std::size_t name_size = body.empty() ? 0 : static_cast<unsigned char>(body[0]);
     if (name_size == 0 || body.size() < 1 + name_size) {
         fail();
@@ -132,7 +132,7 @@ ZmtpReader::Step ZmtpReader::command(std::string_view body, Sink& sink) {
     const std::string_view name = body.substr(1, name_size);
     const std::string_view data = body.substr(1 + name_size);
     if (stage_ == Stage::Handshake) {
-        if (name != "READY" || !is_dealer(data)) {
+        if (name != "READY" || !is_of(peer_, data)) {
             fail();
             return Step::Wait;
         }
@@ -144,7 +144,7 @@ ZmtpReader::Step ZmtpReader::command(std::string_view body, Sink& sink) {
     return Step::Go;
 }
 
-ZmtpReader::Step ZmtpReader::part(std::string_view in, const Frame& frame, Sink& sink) {
+Reader::Step Reader::part(std::string_view in, const Frame& frame, Sink& sink) {
     if (stage_ != Stage::Messages || frame.size > kMaxSkipped) {
         fail();
         return Step::Wait;
@@ -165,7 +165,7 @@ ZmtpReader::Step ZmtpReader::part(std::string_view in, const Frame& frame, Sink&
 }
 
 // What is over a limit is read past without being kept.
-void ZmtpReader::refuse(std::string_view in, const Frame& frame) {
+void Reader::refuse(std::string_view in, const Frame& frame) {
     if (!refused_) {
         refused_header_ = parts_.empty() ? std::string()
                                          : std::string(in.substr(parts_[0].offset, parts_[0].size));
@@ -182,7 +182,7 @@ void ZmtpReader::refuse(std::string_view in, const Frame& frame) {
     }
 }
 
-ZmtpReader::Step ZmtpReader::skip(std::string_view in, Sink& sink) {
+Reader::Step Reader::skip(std::string_view in, Sink& sink) {
     const std::size_t now = std::min<std::uint64_t>(skip_, in.size() - at_);
     at_ += now;
     start_ = at_;
@@ -198,7 +198,7 @@ ZmtpReader::Step ZmtpReader::skip(std::string_view in, Sink& sink) {
     return Step::Go;
 }
 
-ZmtpReader::Step ZmtpReader::deliver(std::string_view in, Sink& sink) {
+Reader::Step Reader::deliver(std::string_view in, Sink& sink) {
     views_.clear();
     for (const Part& part : parts_) {
         views_.push_back(in.substr(part.offset, part.size));
@@ -209,7 +209,7 @@ ZmtpReader::Step ZmtpReader::deliver(std::string_view in, Sink& sink) {
     return sink.message(views_) ? Step::Go : Step::Wait;
 }
 
-std::string_view zmtp_greeting() {
+std::string_view greeting_bytes() {
     static constexpr auto kGreeting = [] {
         std::array<char, kGreetingSize> bytes{};
         bytes[0] = '\xFF';
@@ -224,8 +224,10 @@ std::string_view zmtp_greeting() {
     return {kGreeting.data(), kGreeting.size()};
 }
 
-std::string_view zmtp_ready() {
-    return "\x04\x1C\x05READY\x0BSocket-Type\x00\x00\x00\x06ROUTER"sv;
+std::string_view ready_command(SocketType own) {
+    return own == SocketType::Router ? "\x04\x1C\x05READY\x0BSocket-Type\x00\x00\x00\x06ROUTER"sv
+                                     : "\x04\x1C\x05READY\x0BSocket-Type\x00\x00\x00\x06"
+                                       "DEALER"sv;
 }
 
 void append_pong(std::string& out, std::string_view context) {
@@ -250,4 +252,4 @@ void append_frame(std::string& out, std::string_view body, bool more) {
     out += body;
 }
 
-}  // namespace berth::relay
+}  // namespace berth::zmtp
