@@ -1,6 +1,23 @@
 #include "shared/wire/cursor.h"
 
+#include <bit>
+
 namespace berth::wire {
+
+namespace {
+
+// The bits of the double that is the float with these.
+std::uint64_t widened(std::uint64_t bits) {
+    return std::bit_cast<std::uint64_t>(
+        double{std::bit_cast<float>(static_cast<std::uint32_t>(bits))});
+}
+
+bool has_bytes(Cursor::Kind kind) {
+    return kind == Cursor::Kind::Text || kind == Cursor::Kind::Binary ||
+           kind == Cursor::Kind::Extension;
+}
+
+}  // namespace
 
 // The format: https://github.com/msgpack/msgpack/blob/master/spec.md
 
@@ -25,20 +42,18 @@ std::optional<std::uint64_t> Cursor::number(std::size_t size) {
     return value;
 }
 
-std::optional<Cursor::Head> Cursor::sized(Head::Kind kind, std::size_t length_size) {
+std::optional<Cursor::Head> Cursor::sized(Kind kind, std::size_t length_size) {
     const auto length = number(length_size);
     return length ? std::optional(Head{kind, *length}) : std::nullopt;
 }
 
 std::optional<Cursor::Head> Cursor::extension(std::optional<std::uint64_t> size) {
-    if (!size || !skip(*size + 1)) {  // with its type
-        return std::nullopt;
-    }
-    return Head{Head::Kind::Ext, 0};
+    const auto type = size ? number(1) : std::nullopt;
+    return type ? std::optional(Head{Kind::Extension, *size, static_cast<std::int8_t>(*type)})
+                : std::nullopt;
 }
 
 std::optional<Cursor::Head> Cursor::head() {
-    using Kind = Head::Kind;
     if (!ok_ || at_ == bytes_.size()) {
         return fault<Head>();
     }
@@ -56,7 +71,7 @@ std::optional<Cursor::Head> Cursor::head() {
         return Head{Kind::Text, type & 0x1FU};
     }
     if (type >= 0xE0) {
-        return Head{Kind::Negative, 0};
+        return Head{Kind::Negative, ~std::uint64_t{0xFF} | type};
     }
     switch (type) {
         case 0xC0:
@@ -65,22 +80,19 @@ std::optional<Cursor::Head> Cursor::head() {
         case 0xC3:
             return Head{Kind::Bool, type & 1U};
         case 0xC4:
-        case 0xD9:
-            return sized(Kind::Text, 1);
         case 0xC5:
-        case 0xDA:
-            return sized(Kind::Text, 2);
         case 0xC6:
-        case 0xDB:
-            return sized(Kind::Text, 4);
+            return sized(Kind::Binary, std::size_t{1} << (type - 0xC4U));
         case 0xC7:
             return extension(number(1));
         case 0xC8:
             return extension(number(2));
         case 0xC9:
             return extension(number(4));
-        case 0xCA:
-            return sized(Kind::Float, 4);
+        case 0xCA: {
+            const auto bits = number(4);
+            return bits ? std::optional(Head{Kind::Float, widened(*bits)}) : std::nullopt;
+        }
         case 0xCB:
             return sized(Kind::Float, 8);
         case 0xCC:
@@ -97,8 +109,9 @@ std::optional<Cursor::Head> Cursor::head() {
             if (!value) {
                 return std::nullopt;
             }
-            const bool negative = (*value >> (size * 8 - 1)) != 0;
-            return negative ? Head{Kind::Negative, 0} : Head{Kind::Whole, *value};
+            const auto shift = static_cast<unsigned>(64 - 8 * size);
+            const auto wide = static_cast<std::int64_t>(*value << shift) >> shift;
+            return Head{wide < 0 ? Kind::Negative : Kind::Whole, static_cast<std::uint64_t>(wide)};
         }
         case 0xD4:
         case 0xD5:
@@ -106,6 +119,10 @@ std::optional<Cursor::Head> Cursor::head() {
         case 0xD7:
         case 0xD8:
             return extension(std::uint64_t{1} << (type - 0xD4U));
+        case 0xD9:
+        case 0xDA:
+        case 0xDB:
+            return sized(Kind::Text, std::size_t{1} << (type - 0xD9U));
         case 0xDC:
             return sized(Kind::Array, 2);
         case 0xDD:
@@ -121,7 +138,7 @@ std::optional<Cursor::Head> Cursor::head() {
 
 std::optional<std::uint32_t> Cursor::array() {
     const auto found = head();
-    if (!found || found->kind != Head::Kind::Array || found->number > bytes_.size() - at_) {
+    if (!found || found->kind != Kind::Array || found->number > bytes_.size() - at_) {
         return fault<std::uint32_t>();
     }
     return static_cast<std::uint32_t>(found->number);
@@ -129,7 +146,7 @@ std::optional<std::uint32_t> Cursor::array() {
 
 std::optional<std::uint32_t> Cursor::map() {
     const auto found = head();
-    if (!found || found->kind != Head::Kind::Map || found->number * 2 > bytes_.size() - at_) {
+    if (!found || found->kind != Kind::Map || found->number * 2 > bytes_.size() - at_) {
         return fault<std::uint32_t>();
     }
     return static_cast<std::uint32_t>(found->number);
@@ -137,23 +154,64 @@ std::optional<std::uint32_t> Cursor::map() {
 
 std::optional<std::uint64_t> Cursor::whole() {
     const auto found = head();
-    return found && found->kind == Head::Kind::Whole ? std::optional(found->number)
-                                                     : fault<std::uint64_t>();
+    return found && found->kind == Kind::Whole ? std::optional(found->number)
+                                               : fault<std::uint64_t>();
 }
 
 std::optional<bool> Cursor::flag() {
     const auto found = head();
-    return found && found->kind == Head::Kind::Bool ? std::optional(found->number != 0)
-                                                    : fault<bool>();
+    return found && found->kind == Kind::Bool ? std::optional(found->number != 0) : fault<bool>();
 }
 
 std::optional<std::string_view> Cursor::text() {
     const auto found = head();
-    if (!found || found->kind != Head::Kind::Text) {
+    if (!found || (found->kind != Kind::Text && found->kind != Kind::Binary)) {
         return fault<std::string_view>();
     }
     const std::size_t begin = at_;
     return skip(found->number) ? std::optional(bytes_.substr(begin, found->number)) : std::nullopt;
+}
+
+std::optional<Cursor::Item> Cursor::item() {
+    const auto found = head();
+    if (!found) {
+        return std::nullopt;
+    }
+    Item item;
+    item.kind = found->kind;
+    switch (found->kind) {
+        case Kind::Nil:
+            break;
+        case Kind::Bool:
+        case Kind::Whole:
+            item.number = found->number;
+            break;
+        case Kind::Negative:
+            item.negative = static_cast<std::int64_t>(found->number);
+            break;
+        case Kind::Float:
+            item.real = std::bit_cast<double>(found->number);
+            break;
+        case Kind::Text:
+        case Kind::Binary:
+        case Kind::Extension: {
+            const std::size_t begin = at_;
+            if (!skip(found->number)) {
+                return std::nullopt;
+            }
+            item.bytes = bytes_.substr(begin, found->number);
+            item.extension = found->extension;
+            break;
+        }
+        case Kind::Array:
+        case Kind::Map:
+            item.number = found->number;
+            if (item.number * (found->kind == Kind::Map ? 2 : 1) > bytes_.size() - at_) {
+                return fault<Item>();
+            }
+            break;
+    }
+    return item;
 }
 
 std::optional<std::string_view> Cursor::any(std::size_t depth) {
@@ -162,11 +220,11 @@ std::optional<std::string_view> Cursor::any(std::size_t depth) {
     if (!found) {
         return std::nullopt;
     }
-    const bool map = found->kind == Head::Kind::Map;
-    if (found->kind == Head::Kind::Text && !skip(found->number)) {
+    const bool map = found->kind == Kind::Map;
+    if (has_bytes(found->kind) && !skip(found->number)) {
         return std::nullopt;
     }
-    if (map || found->kind == Head::Kind::Array) {
+    if (map || found->kind == Kind::Array) {
         const std::uint64_t count = map ? found->number * 2 : found->number;
         if (depth == 0 || count > bytes_.size() - at_) {
             return fault<std::string_view>();

@@ -29,16 +29,42 @@ public:
     // The bytes of the next value, whatever it is, at most `depth` levels deep.
     std::optional<std::string_view> any(std::size_t depth = 16);
 
+    enum class Kind : std::uint8_t {
+        Nil,
+        Bool,
+        Whole,
+        Negative,
+        Float,
+        Text,
+        Binary,
+        Array,
+        Map,
+        Extension
+    };
+
+    // A value; of an array or a map its begin, whose elements follow.
+    struct Item {
+        Kind kind = Kind::Nil;
+        std::uint64_t number = 0;   // a Bool, a Whole, or the count; never more than bytes are left
+        std::int64_t negative = 0;  // a Negative
+        double real = 0;            // a Float
+        std::string_view bytes;     // a Text, a Binary, or an Extension's
+        std::int8_t extension = 0;  // its type
+    };
+
+    // The next one, whatever it is.
+    std::optional<Item> item();
+
 private:
     struct Head {
-        enum class Kind : std::uint8_t { Nil, Bool, Whole, Negative, Float, Text, Array, Map, Ext };
         Kind kind = Kind::Nil;
-        std::uint64_t number = 0;  // the value, the length or the count
+        std::uint64_t number = 0;  // the value's bits, the length or the count
+        std::int8_t extension = 0;
     };
 
     std::optional<Head> head();
     std::optional<std::uint64_t> number(std::size_t size);
-    std::optional<Head> sized(Head::Kind kind, std::size_t length_size);
+    std::optional<Head> sized(Kind kind, std::size_t length_size);
     std::optional<Head> extension(std::optional<std::uint64_t> size);
     bool skip(std::uint64_t size);
 

@@ -9,10 +9,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "shared/wire/cursor.h"
 #include "shared/wire/value.h"
 
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 using berth::ErrorCode;
+using berth::wire::Cursor;
 using berth::wire::decode;
 using berth::wire::encode;
 using berth::wire::Limits;
@@ -204,4 +207,46 @@ TEST_CASE("50,000 mutated frames neither crash nor bloat") {
     CHECK(accepted > 0);
     CHECK(accepted < 50'000);
     CHECK(peak_virtual_kib() - before < 64 * 1024);
+}
+
+TEST_CASE("a cursor gives each value as what it is") {
+    using Kind = Cursor::Kind;
+    const auto item = [](std::string_view bytes) { return Cursor(bytes).item(); };
+    CHECK(item("\xC0"sv)->kind == Kind::Nil);
+    CHECK(item("\xC3"sv)->number == 1);
+    CHECK(item("\x7F"sv)->number == 127);
+    CHECK(item("\xD1\x01\x00"sv)->number == 256);  // signed, and not negative
+    CHECK(item("\xE0"sv)->negative == -32);
+    CHECK(item("\xFF"sv)->negative == -1);
+    CHECK(item("\xD0\x80"sv)->negative == -128);
+    CHECK(item("\xD3\x80\0\0\0\0\0\0\0"sv)->negative == std::numeric_limits<std::int64_t>::min());
+    CHECK(item("\xCA\x3F\xC0\0\0"sv)->real == 1.5);
+    CHECK(item("\xCB\xBF\xF8\0\0\0\0\0\0"sv)->real == -1.5);
+    CHECK(item("\xA2hi"sv)->bytes == "hi");
+    CHECK(item("\xD9\x02hi"sv)->kind == Kind::Text);
+    CHECK(item("\xC4\x02hi"sv)->kind == Kind::Binary);
+    CHECK(item("\xC7\x02\xFFhi"sv)->extension == -1);
+    CHECK(item("\xC7\x02\xFFhi"sv)->bytes == "hi");
+    CHECK(item("\xD5\x05hi"sv)->bytes == "hi");
+    CHECK(item("\x82\1\1\1\1"sv)->number == 2);
+    CHECK(item("\x92\1\1"sv)->kind == Kind::Array);
+    for (const std::string_view cut : {""sv,
+                                       "\xC1"sv,
+                                       "\xCA\1\1\1"sv,
+                                       "\xA2h"sv,
+                                       "\xC7\x02\xFFh"sv,
+                                       "\xD5\x05h"sv,
+                                       "\x82\1\1\1"sv,
+                                       "\x92\1"sv,
+                                       "\xDD\xFF\xFF\xFF\xFF"sv}) {
+        Cursor cursor(cut);
+        CHECK_FALSE(cursor.item());
+        CHECK_FALSE(cursor.ok());
+    }
+    Cursor list("\x92\xC0\xC4\x01x"sv);
+    CHECK(list.item()->number == 2);
+    CHECK(list.item()->kind == Kind::Nil);
+    CHECK(list.item()->bytes == "x");
+    CHECK(list.at_end());
+    CHECK(Cursor("\xC7\x02\xFFhi\x01"sv).any() == "\xC7\x02\xFFhi"sv);
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -11,10 +10,14 @@
 #include "shared/base/text.h"
 #include "shared/json/json_value.h"
 #include "shared/json/json_writer.h"
+#include "shared/wire/cursor.h"
 
 namespace berth::relay {
 
 namespace {
+
+using wire::Cursor;
+using Kind = Cursor::Kind;
 
 constexpr std::string_view kMask = "********";
 constexpr std::string_view kMore = "…";
@@ -32,10 +35,10 @@ std::string_view cut(std::string_view text, std::size_t length) {
 class PreviewWriter {
 public:
     PreviewWriter(std::string_view bytes, const PreviewLimits& limits)
-        : bytes_(bytes), limits_(limits) {}
+        : bytes_(bytes), cursor_(bytes), limits_(limits) {}
 
     // False: it is no msgpack.
-    bool run() { return value(0, /*hide=*/false) && at_ == bytes_.size(); }
+    bool run() { return value(0, /*hide=*/false) && cursor_.at_end(); }
 
     [[nodiscard]] bool whole() const { return whole_; }
 
@@ -55,144 +58,92 @@ public:
 private:
     // With hide, the value is read over and nothing is written.
     bool value(std::size_t depth, bool hide);
-    bool sized(unsigned head, std::size_t depth, bool hide);
     bool is_too_deep(std::size_t depth);  // a mark is shown instead
-    bool list(std::optional<std::uint64_t> count, std::size_t depth, bool hide);
-    bool map(std::optional<std::uint64_t> count, std::size_t depth, bool hide);
+    bool list(std::uint64_t count, std::size_t depth, bool hide);
+    bool map(std::uint64_t count, std::size_t depth, bool hide);
     bool member(std::size_t depth, bool hide);
-    bool text(std::optional<std::uint64_t> length, bool hide);
-    bool binary(std::optional<std::uint64_t> length, bool hide, bool ext);
+    void show_scalar(const Cursor::Item& item);
     void show_text(std::string_view text);
     bool show_json(std::string_view text);
 
-    std::optional<std::uint64_t> number(std::size_t size) {
-        if (bytes_.size() - at_ < size) {
-            return std::nullopt;
-        }
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < size; ++i) {
-            value = value << 8U | static_cast<unsigned char>(bytes_[at_++]);
-        }
-        return value;
-    }
-
-    template <class T>
-    bool put(const T& v, bool hide) {
-        if (!hide) {
-            json_.value(v);
-        }
-        return true;
-    }
-
     // A whole number that a reader with doubles alone would change is text.
     template <class T>
-    bool put_whole(T v, bool hide) {
+    void show_whole(T v) {
         constexpr std::int64_t kExact = std::int64_t{1} << 53U;
-        if (hide || (std::cmp_less_equal(v, kExact) && std::cmp_greater_equal(v, -kExact))) {
-            return put(v, hide);
+        if (std::cmp_less_equal(v, kExact) && std::cmp_greater_equal(v, -kExact)) {
+            json_.value(v);
+        } else {
+            json_.begin_object().field("int", std::to_string(v)).end_object();
         }
-        json_.begin_object().field("int", std::to_string(v)).end_object();
-        return true;
     }
 
     [[nodiscard]] bool is_full() const { return json_.size() > limits_.total; }
 
     std::string_view bytes_;
+    Cursor cursor_;
     const PreviewLimits& limits_;
     json::JsonWriter json_;
-    std::size_t at_ = 0;
     bool whole_ = true;
 };
 
 constexpr std::size_t kDeepest = 128;  // beyond it, nothing is read: each level costs stack
 
 bool PreviewWriter::value(std::size_t depth, bool hide) {
-    const auto first = number(1);
-    if (!first || depth > kDeepest) {
+    if (depth > kDeepest) {
         return false;
     }
-    const auto head = static_cast<unsigned>(*first);
+    const auto item = cursor_.item();
+    if (!item) {
+        return false;
+    }
     if (!hide && is_full() && depth > 0) {
         whole_ = false;
         json_.value(kMore);
         hide = true;
     }
-    if (head < 0x80) {
-        return put(head, hide);
+    if (item->kind == Kind::Map) {
+        return map(item->number, depth, hide);
     }
-    if (head < 0x90) {
-        return map(head & 0x0FU, depth, hide);
+    if (item->kind == Kind::Array) {
+        return list(item->number, depth, hide);
     }
-    if (head < 0xA0) {
-        return list(head & 0x0FU, depth, hide);
+    if (!hide) {
+        show_scalar(*item);
     }
-    if (head < 0xC0) {
-        return text(head & 0x1FU, hide);
-    }
-    if (head >= 0xE0) {
-        return put(static_cast<int>(head) - 256, hide);
-    }
-    return sized(head, depth, hide);
+    return true;
 }
 
-bool PreviewWriter::sized(unsigned head, std::size_t depth, bool hide) {
-    switch (head) {
-        case 0xC0:
-            return hide || (json_.null(), true);
-        case 0xC2:
-        case 0xC3:
-            return put(head == 0xC3, hide);
-        case 0xC4:
-        case 0xC5:
-        case 0xC6:
-            return binary(number(std::size_t{1} << (head - 0xC4U)), hide, /*ext=*/false);
-        case 0xC7:
-        case 0xC8:
-        case 0xC9:
-            return binary(number(std::size_t{1} << (head - 0xC7U)), hide, /*ext=*/true);
-        case 0xCA: {
-            const auto bits = number(4);
-            return bits &&
-                   put(double{std::bit_cast<float>(static_cast<std::uint32_t>(*bits))}, hide);
-        }
-        case 0xCB: {
-            const auto bits = number(8);
-            return bits && put(std::bit_cast<double>(*bits), hide);
-        }
-        case 0xCC:
-        case 0xCD:
-        case 0xCE:
-        case 0xCF: {
-            const auto whole = number(std::size_t{1} << (head - 0xCCU));
-            return whole && put_whole(*whole, hide);
-        }
-        case 0xD0:
-        case 0xD1:
-        case 0xD2:
-        case 0xD3: {
-            const std::size_t size = std::size_t{1} << (head - 0xD0U);
-            const auto whole = number(size);
-            const unsigned shift = 64U - 8U * static_cast<unsigned>(size);
-            return whole && put_whole(static_cast<std::int64_t>(*whole << shift) >> shift, hide);
-        }
-        case 0xD4:
-        case 0xD5:
-        case 0xD6:
-        case 0xD7:
-        case 0xD8:
-            return binary(std::uint64_t{1} << (head - 0xD4U), hide, /*ext=*/true);
-        case 0xD9:
-        case 0xDA:
-        case 0xDB:
-            return text(number(std::size_t{1} << (head - 0xD9U)), hide);
-        case 0xDC:
-        case 0xDD:
-            return list(number(head == 0xDC ? 2 : 4), depth, hide);
-        case 0xDE:
-        case 0xDF:
-            return map(number(head == 0xDE ? 2 : 4), depth, hide);
-        default:
-            return false;  // 0xC1 is never used
+void PreviewWriter::show_scalar(const Cursor::Item& item) {
+    switch (item.kind) {
+        case Kind::Nil:
+            json_.null();
+            break;
+        case Kind::Bool:
+            json_.value(item.number != 0);
+            break;
+        case Kind::Whole:
+            show_whole(item.number);
+            break;
+        case Kind::Negative:
+            show_whole(item.negative);
+            break;
+        case Kind::Float:
+            json_.value(item.real);
+            break;
+        case Kind::Text:
+            if (!show_json(item.bytes)) {
+                show_text(item.bytes);
+            }
+            break;
+        case Kind::Binary:
+            show_bytes(item.bytes);
+            break;
+        case Kind::Extension:
+            show_bytes(item.bytes, item.extension);
+            break;
+        case Kind::Array:
+        case Kind::Map:
+            break;  // no scalars
     }
 }
 
@@ -205,16 +156,13 @@ bool PreviewWriter::is_too_deep(std::size_t depth) {
     return true;
 }
 
-bool PreviewWriter::list(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
-    if (!count || *count > bytes_.size() - at_) {
-        return false;
-    }
+bool PreviewWriter::list(std::uint64_t count, std::size_t depth, bool hide) {
     hide = hide || is_too_deep(depth);
     const bool shown = !hide;
     if (shown) {
         json_.begin_array();
     }
-    for (std::uint64_t i = 0; i < *count; ++i) {
+    for (std::uint64_t i = 0; i < count; ++i) {
         if (!hide && (i >= limits_.items || is_full())) {
             whole_ = false;
             json_.value(kMore);
@@ -230,19 +178,16 @@ bool PreviewWriter::list(std::optional<std::uint64_t> count, std::size_t depth, 
     return true;
 }
 
-bool PreviewWriter::map(std::optional<std::uint64_t> count, std::size_t depth, bool hide) {
-    if (!count || *count > (bytes_.size() - at_) / 2) {
-        return false;
-    }
+bool PreviewWriter::map(std::uint64_t count, std::size_t depth, bool hide) {
     hide = hide || is_too_deep(depth);
     const bool shown = !hide;
     if (shown) {
         json_.begin_object();
     }
-    for (std::uint64_t i = 0; i < *count; ++i) {
+    for (std::uint64_t i = 0; i < count; ++i) {
         if (!hide && (i >= limits_.items || is_full())) {
             whole_ = false;
-            json_.field(kMore, std::to_string(*count - i) + " more");
+            json_.field(kMore, std::to_string(count - i) + " more");
             hide = true;
         }
         if (!member(depth, hide)) {
@@ -256,7 +201,7 @@ bool PreviewWriter::map(std::optional<std::uint64_t> count, std::size_t depth, b
 }
 
 bool PreviewWriter::member(std::size_t depth, bool hide) {
-    const std::size_t from = at_;
+    const std::size_t from = cursor_.position();
     if (!value(depth + 1, /*hide=*/true)) {
         return false;
     }
@@ -265,9 +210,9 @@ bool PreviewWriter::member(std::size_t depth, bool hide) {
     }
     // A number is shown as a value would be; a list or map as bytes, as keys in keys would double
     // their backslashes with every level.
-    const std::string_view packed = bytes_.substr(from, at_ - from);
-    const auto head = static_cast<unsigned char>(packed.front());
-    const bool nested = (head >= 0x80 && head < 0xA0) || (head >= 0xDC && head < 0xE0);
+    const std::string_view packed = bytes_.substr(from, cursor_.position() - from);
+    const auto first = Cursor(packed).item();
+    const bool nested = first && (first->kind == Kind::Array || first->kind == Kind::Map);
     PreviewWriter key(packed, limits_);
     if (nested) {
         key.show_bytes(packed);
@@ -287,18 +232,6 @@ bool PreviewWriter::member(std::size_t depth, bool hide) {
     return value(depth + 1, masked);
 }
 
-bool PreviewWriter::text(std::optional<std::uint64_t> length, bool hide) {
-    if (!length || *length > bytes_.size() - at_) {
-        return false;
-    }
-    const std::string_view text = bytes_.substr(at_, *length);
-    at_ += *length;
-    if (!hide && !show_json(text)) {
-        show_text(text);
-    }
-    return true;
-}
-
 void PreviewWriter::show_text(std::string_view text) {
     if (text.size() <= limits_.text) {
         json_.value(text);
@@ -306,25 +239,6 @@ void PreviewWriter::show_text(std::string_view text) {
     }
     whole_ = false;
     json_.value(std::string(cut(text, limits_.text)) + std::string(kMore));
-}
-
-bool PreviewWriter::binary(std::optional<std::uint64_t> length, bool hide, bool ext) {
-    std::optional<int> type;
-    if (ext) {
-        const auto byte = number(1);
-        if (!byte) {
-            return false;
-        }
-        type = static_cast<std::int8_t>(*byte);
-    }
-    if (!length || *length > bytes_.size() - at_) {
-        return false;
-    }
-    if (!hide) {
-        show_bytes(bytes_.substr(at_, *length), type);
-    }
-    at_ += *length;
-    return true;
 }
 
 // --- JSON in a string
