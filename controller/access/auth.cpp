@@ -12,24 +12,6 @@
 
 namespace berth::access {
 
-namespace {
-
-constexpr Duration kStoreUseEvery = std::chrono::minutes(5);
-constexpr std::size_t kMaxSessions = 10'000;
-constexpr std::size_t kMaxSessionsOfUser = 100;
-
-// Of a session that an earlier controller has stored only the wall clock tells how old it is.
-bool is_over(const store::SessionRow& session, WallTime now) {
-    return now - session.last_used > Auth::kIdle || now - session.created > Auth::kLongest ||
-           session.created - now > Auth::kLongest;  // the clock was set back
-}
-
-Duration since_boot(WallTime time, const Now& now) {
-    return now.boot - std::max(Duration::zero(), now.wall - time);
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Auth>> Auth::create(const Stores& stores, Clock clock) {
     std::unique_ptr<Auth> auth(new Auth(stores, std::move(clock)));
     const std::string fresh = random_token();
@@ -47,19 +29,9 @@ Result<std::unique_ptr<Auth>> Auth::create(const Stores& stores, Clock clock) {
             BERTH_CHECK(stores.sessions.remove(row.token_hash));
             continue;
         }
-        auth->state_.with([&row, &now](State& state) {
-            const Duration created = since_boot(row.created, now);
-            const Duration used = since_boot(row.last_used, now);
-            std::string key = row.token_hash;
-            state.sessions.insert_or_assign(std::move(key),
-                                            Session{std::move(row), created, used, used});
-        });
+        auth->state_.with([&row, &now](State& state) { state.table.restore(std::move(row), now); });
     }
     return auth;
-}
-
-bool Auth::is_over(const Session& session, const Now& now) {
-    return now.boot - session.last_used > kIdle || now.boot - session.created > kLongest;
 }
 
 Result<void> Auth::reload() {
@@ -71,12 +43,8 @@ Result<void> Auth::reload() {
         stored.insert(session.token_hash);
     }
     const bool ended = state_.with([&](State& state) {
-        state.users.clear();
-        for (const store::UserRow& user : users) {
-            state.users.emplace(user.name, user.role);
-        }
-        return std::erase_if(state.sessions,
-                             [&](const auto& entry) { return stored.count(entry.first) == 0; }) > 0;
+        state.table.set_users(users);
+        return state.table.end_all_but(stored);
     });
     changing.unlock();
     if (ended) {
@@ -86,67 +54,28 @@ Result<void> Auth::reload() {
 }
 
 bool Auth::setup_required() const {
-    return state_.with([](const State& state) { return state.users.empty(); });
+    return state_.with([](const State& state) { return !state.table.has_users(); });
 }
 
 // --- sessions
-
-std::optional<Identity> Auth::use(State& state, const std::string& hash) {
-    const auto found = state.sessions.find(hash);
-    const Now now = clock_();
-    if (found == state.sessions.end() || is_over(found->second, now)) {
-        return std::nullopt;
-    }
-    store::SessionRow& row = found->second.row;
-    const auto user = state.users.find(row.user);
-    if (user == state.users.end()) {
-        return std::nullopt;
-    }
-    row.last_used = now.wall;
-    found->second.last_used = now.boot;
-    return Identity{row.user, user->second, row.csrf, hash};
-}
 
 std::optional<Identity> Auth::identify(std::string_view token) {
     if (token.empty() || token.size() > 100) {
         return std::nullopt;
     }
     const std::string hash = token_hash(token);
-    return state_.with([&](State& state) { return use(state, hash); });
+    const Now now = clock_();
+    return state_.with([&](State& state) { return state.table.use(hash, now); });
 }
 
 bool Auth::keep_alive(const std::string& session) {
-    return state_.with([&](State& state) { return use(state, session).has_value(); });
+    const Now now = clock_();
+    return state_.with([&](State& state) { return state.table.use(session, now).has_value(); });
 }
 
 bool Auth::still_holds(const Identity& who) const {
     const Now now = clock_();
-    return state_.with([&](const State& state) {
-        const auto session = state.sessions.find(who.session);
-        const auto user = state.users.find(who.user);
-        return session != state.sessions.end() && !is_over(session->second, now) &&
-               user != state.users.end() && user->second == who.role;
-    });
-}
-
-// The session that was used longest ago, when there are as many as may be: of one user, or with ""
-// of all. Who opens more ends the own ones.
-std::optional<std::string> Auth::surplus_of(const State& state, const std::string& user) {
-    const std::string* oldest = nullptr;
-    Duration used = Duration::max();
-    std::size_t count = 0;
-    for (const auto& [hash, session] : state.sessions) {
-        if (!user.empty() && session.row.user != user) {
-            continue;
-        }
-        ++count;
-        if (session.last_used < used) {
-            used = session.last_used;
-            oldest = &hash;
-        }
-    }
-    const bool full = count >= (user.empty() ? kMaxSessions : kMaxSessionsOfUser);
-    return full ? std::optional(*oldest) : std::nullopt;
+    return state_.with([&](const State& state) { return state.table.holds(who, now); });
 }
 
 Result<Opened> Auth::open_session(const store::UserRow& user, const std::string& address) {
@@ -158,24 +87,8 @@ Result<Opened> Auth::open_session(const store::UserRow& user, const std::string&
         opened.identity.session, user.name, opened.identity.csrf, now.wall, now.wall, address};
     std::unique_lock changing(changes_);
     BERTH_TRY(opened.identity.role, stores_.sessions.open(row, user.hash));
-    std::vector<std::string> over;
-    state_.with([&](State& state) {
-        state.users[user.name] = opened.identity.role;  // another process may have added the user
-        std::erase_if(state.sessions, [&](const auto& entry) {
-            const bool ended = is_over(entry.second, now);
-            if (ended) {
-                over.push_back(entry.first);
-            }
-            return ended;
-        });
-        for (const auto& oldest : {surplus_of(state, user.name), surplus_of(state, "")}) {
-            if (oldest) {
-                state.sessions.erase(*oldest);
-                over.push_back(*oldest);
-            }
-        }
-        state.sessions.insert_or_assign(row.token_hash, Session{row, now.boot, now.boot, now.boot});
-    });
+    const auto over =
+        state_.with([&](State& state) { return state.table.open(row, opened.identity.role, now); });
     for (const std::string& hash : over) {
         BERTH_CHECK(stores_.sessions.remove(hash));
     }
@@ -186,15 +99,7 @@ Result<Opened> Auth::open_session(const store::UserRow& user, const std::string&
 
 // That sessions were used is written now and then only; a crash makes them a little older.
 void Auth::store_uses() {
-    std::map<std::string, WallTime> used;
-    state_.with([&used](State& state) {
-        for (auto& [hash, session] : state.sessions) {
-            if (session.last_used - session.stored_use > kStoreUseEvery) {
-                session.stored_use = session.last_used;
-                used.emplace(hash, session.row.last_used);
-            }
-        }
-    });
+    const auto used = state_.with([](State& state) { return state.table.take_uses(); });
     for (const auto& [hash, time] : used) {
         if (const auto done = stores_.sessions.touch(hash, time); !done) {
             log::warning("the use of a session was not stored", {{"error", done.error().message}});
@@ -205,18 +110,12 @@ void Auth::store_uses() {
 void Auth::log_out(const std::string& session) {
     {
         const std::lock_guard changing(changes_);
-        state_.with([&](State& state) { state.sessions.erase(session); });
+        state_.with([&](State& state) { state.table.end(session); });
         if (const auto done = stores_.sessions.remove(session); !done) {
             log::warning("the end of a session was not stored", {{"error", done.error().message}});
         }
     }
     tell_ended();
-}
-
-void Auth::drop_sessions_of(State& state, const std::string& user, const std::string& keep) {
-    std::erase_if(state.sessions, [&](const auto& entry) {
-        return entry.second.row.user == user && entry.first != keep;
-    });
 }
 
 void Auth::tell_ended() {
@@ -341,7 +240,7 @@ Result<void> Auth::add_user(const std::string& name,
     const std::lock_guard changing(changes_);
     BERTH_CHECK(check_admin(by));
     BERTH_CHECK(stores_.users.add(user));
-    state_.with([&](State& state) { state.users[name] = role; });
+    state_.with([&](State& state) { state.table.set_user(name, role); });
     return {};
 }
 
@@ -359,9 +258,9 @@ Result<void> Auth::change_user(const std::string& name,
         BERTH_CHECK(stores_.users.change(name, role, hash));
         state_.with([&](State& state) {
             if (role) {
-                state.users[name] = *role;
+                state.table.set_user(name, *role);
             }
-            drop_sessions_of(state, name, "");
+            state.table.end_all_of(name, "");
         });
     }
     tell_ended();
@@ -380,7 +279,7 @@ Result<void> Auth::replace_password(const std::string& name,
     {
         const std::lock_guard changing(changes_);
         BERTH_CHECK(stores_.users.set_password(name, user->hash, hash, keep));
-        state_.with([&](State& state) { drop_sessions_of(state, name, keep); });
+        state_.with([&](State& state) { state.table.end_all_of(name, keep); });
     }
     tell_ended();
     return {};
@@ -412,10 +311,7 @@ Result<void> Auth::remove_user(const std::string& name, const Who& by) {
         const std::lock_guard changing(changes_);
         BERTH_CHECK(check_admin(by));
         BERTH_CHECK(stores_.users.remove(name));
-        state_.with([&](State& state) {
-            state.users.erase(name);
-            drop_sessions_of(state, name, "");
-        });
+        state_.with([&](State& state) { state.table.remove_user(name); });
     }
     tell_ended();
     return {};

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "controller/access/devices.h"
 #include "controller/access/identity.h"
 #include "controller/access/login_brake.h"
+#include "controller/access/session_table.h"
 #include "controller/store/sessions.h"
 #include "controller/store/tokens.h"
 #include "controller/store/users.h"
@@ -34,8 +34,8 @@ struct Opened {
 // gets what the change has made of it.
 class Auth {
 public:
-    static constexpr Duration kIdle = std::chrono::minutes(60);
-    static constexpr Duration kLongest = std::chrono::hours(12);
+    static constexpr Duration kIdle = SessionTable::kIdle;
+    static constexpr Duration kLongest = SessionTable::kLongest;
 
     using Clock = std::function<Now()>;
 
@@ -123,17 +123,8 @@ public:
     }
 
 private:
-    struct Session {
-        store::SessionRow row;
-        // Since the boot: setting the wall clock neither ends sessions nor makes them longer.
-        Duration created;
-        Duration last_used;
-        Duration stored_use;  // the last use that is in the store
-    };
-
     struct State {
-        std::map<std::string, Role> users;
-        std::map<std::string, Session> sessions;  // by token hash
+        SessionTable table;
         LoginBrake brake;
     };
 
@@ -150,13 +141,8 @@ private:
                                   const std::string& present,
                                   const std::string& password,
                                   const std::string& keep);
-    static void drop_sessions_of(State& state, const std::string& user, const std::string& keep);
-    [[nodiscard]] static std::optional<std::string> surplus_of(const State& state,
-                                                               const std::string& user);
     void tell_ended();
-    std::optional<Identity> use(State& state, const std::string& hash);
     void store_uses();
-    static bool is_over(const Session& session, const Now& now);
 
     Stores stores_;
     Clock clock_;

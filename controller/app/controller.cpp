@@ -239,7 +239,8 @@ Result<void> Controller::listen() {
              return router_->dispatch(std::move(request), std::move(responder));
          },
          [this](const http::Request& head) { return router_->knows(head); },
-         [](int status, std::string_view why) { return face::problem(status, why); }});
+         [](int status, std::string_view why) { return face::problem(status, why); },
+         face::kSecurityFields});
     if (!opened) {
         return fail(opened.error().within("the panel cannot be served at " + options_.listen +
                                           " (--listen 127.0.0.1:0 takes a free port)"));

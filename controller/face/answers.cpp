@@ -5,6 +5,17 @@
 
 namespace berth::face {
 
+const std::string_view kSecurityFields =
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; object-src "
+    "'none'; "
+    "frame-ancestors 'none'; form-action 'self'\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "X-Frame-Options: DENY\r\n"
+    "Referrer-Policy: no-referrer\r\n"
+    "Cross-Origin-Opener-Policy: same-origin\r\n"
+    "Cross-Origin-Resource-Policy: same-origin\r\n";
+
 using http::Body;
 using http::Response;
 

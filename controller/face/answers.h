@@ -7,6 +7,9 @@
 
 namespace berth::face {
 
+// What every response says to browsers: what its page may load and who may frame or read it.
+extern const std::string_view kSecurityFields;
+
 // A response whose body is this JSON.
 http::Response json_response(std::string json, int status = 200);
 

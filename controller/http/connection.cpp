@@ -1,7 +1,6 @@
 #include "controller/http/connection.h"
 
 #include <array>
-#include <cstdio>
 
 namespace berth::http {
 
@@ -9,7 +8,6 @@ namespace {
 
 constexpr std::size_t kReadSize = 16U << 10U;
 constexpr std::size_t kWriteStep = 64U << 10U;
-constexpr std::size_t kJoined = 8U << 10U;  // a body that goes out with its head
 constexpr std::size_t kMaxDrained = 4U << 20U;
 
 }  // namespace
@@ -91,20 +89,19 @@ bool Connection::read() {
         return state_ == State::Lingering;
     }
     if (stream_->is_misdirected()) {
-        return refuse_clear_text();
+        refuse(400, "TLS is spoken here: the address begins with https://");
+        return true;
     }
     reader_.feed({buffer.data(), outcome.bytes});
     environment_.holds(*this, reader_.buffered());  // which may have closed it
     return state_ == State::Reading;
 }
 
-// Plain HTTP where TLS is spoken: who has mistyped an address learns the right one.
-bool Connection::refuse_clear_text() {
-    keep_alive_ = false;
-    without_body_ = false;
+// Refuses what is no request.
+void Connection::refuse(int status, std::string_view why) {
+    manner_ = {/*keep_alive=*/false};
     ++exchange_;
-    respond(environment_.refuse(400, "TLS is spoken here: the address begins with https://"));
-    return true;
+    respond(environment_.refuse(status, why));
 }
 
 // Looks how far the reader is. True: the state has changed.
@@ -115,28 +112,25 @@ bool Connection::on_progress() {
         return true;
     }
     if (progress == RequestReader::Progress::Rejected) {
-        keep_alive_ = false;
-        without_body_ = false;
-        ++exchange_;
-        respond(environment_.refuse(reader_.rejection().status, reader_.rejection().detail));
+        refuse(reader_.rejection().status, reader_.rejection().detail);
         return true;
     }
     if (progress == RequestReader::Progress::Body) {
-        if (!in_body_) {
-            in_body_ = true;
+        if (!seen_.in_body) {
+            seen_.in_body = true;
             set_deadline(environment_.deadlines.body);
             if (environment_.knows(reader_.head())) {
                 environment_.ranked(*this, Rank::Known);
             }
         }
-        if (reader_.expects_continue() && !continued_) {
-            continued_ = true;
+        if (reader_.expects_continue() && !seen_.continued) {
+            seen_.continued = true;
             // So few bytes nearly always fit; if not, the client sends the body after a while
             // anyway.
             (void)stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
         }
-    } else if (reader_.began() && !began_) {
-        began_ = true;
+    } else if (reader_.began() && !seen_.began) {
+        seen_.began = true;
         if (proved_) {  // else the time since the accept counts
             set_deadline(environment_.deadlines.head);
         }
@@ -150,12 +144,8 @@ void Connection::begin_handling() {
     request.address = address_;
     request.secure = stream_->is_secure();
     proved_ = true;
-    began_ = false;
-    in_body_ = false;
-    continued_ = false;
-    keep_alive_ = request.keep_alive;
-    without_body_ = request.method == Method::Head;
-    http_1_0_ = request.http_1_0;
+    seen_ = {};
+    manner_ = {request.keep_alive, request.method == Method::Head, request.http_1_0};
     state_ = State::Handling;
     set_deadline(environment_.deadlines.handling);
     const std::uint64_t exchange = ++exchange_;
@@ -178,18 +168,7 @@ void Connection::begin_handling() {
 }
 
 void Connection::respond(Response response) {
-    response_ = std::move(response);
-    const bool streamed = static_cast<bool>(response_.stream);
-    head_ = head_of(response_, keep_alive_, http_1_0_ ? Framing::UntilClosed : Framing::Chunked);
-    rest_of_body_ = without_body_ || streamed ? std::string_view() : response_.body.bytes();
-    if (rest_of_body_.size() <= kJoined) {
-        head_ += rest_of_body_;
-        rest_of_body_ = {};
-    }
-    rest_of_head_ = head_;
-    if (without_body_) {
-        response_.stream = nullptr;
-    }
+    outgoing_.begin(std::move(response), manner_, environment_.fixed_fields);
     state_ = State::Writing;
     set_deadline(environment_.deadlines.writing);
 }
@@ -199,7 +178,7 @@ bool Connection::write() {
     if (!writable_) {
         return false;
     }
-    std::string_view& rest = rest_of_head_.empty() ? rest_of_body_ : rest_of_head_;
+    const std::string_view rest = outgoing_.rest();
     const os::IoOutcome outcome =
         rest.empty() ? os::IoOutcome{stream_->flush(), 0, 0} : stream_->write(rest);
     switch (outcome.status) {
@@ -216,7 +195,7 @@ bool Connection::write() {
     if (rest.empty()) {
         return written();
     }
-    rest.remove_prefix(outcome.bytes);
+    outgoing_.sent(outcome.bytes);
     since_deadline_ += outcome.bytes;
     if (since_deadline_ >= kWriteStep) {
         set_deadline(environment_.deadlines.writing);
@@ -226,11 +205,11 @@ bool Connection::write() {
 
 // What there was is out: the response ends, or its next piece is fetched.
 bool Connection::written() {
-    if (response_.upgrade) {
+    if (outgoing_.is_upgrade()) {
         hand_over();
         return false;
     }
-    if (response_.stream) {
+    if (outgoing_.stream()) {
         fetch_piece();
     } else {
         finish_response();
@@ -239,7 +218,7 @@ bool Connection::written() {
 }
 
 void Connection::hand_over() {
-    const auto upgrade = std::move(response_.upgrade);
+    const auto upgrade = outgoing_.take_upgrade();
     watch_.reset();
     deadline_.reset();
     std::unique_ptr<Stream> stream = std::move(stream_);
@@ -255,7 +234,7 @@ void Connection::fetch_piece() {
     const std::uint64_t exchange = exchange_;
     const std::weak_ptr<Connection> weak = weak_from_this();
     const loop::PosterPtr poster = environment_.poster;
-    const StreamSource source = response_.stream;
+    const StreamSource source = outgoing_.stream();
     source([weak, poster, exchange](StreamPiece piece) {
         auto shared = std::make_shared<StreamPiece>(std::move(piece));
         (void)poster->post([weak, exchange, shared] {
@@ -274,30 +253,14 @@ void Connection::take_piece(const StreamPiece& piece) {
         stream_->abort();
         return close();
     }
-    piece_.clear();
-    if (http_1_0_) {
-        piece_ = piece.data;
-    } else if (!piece.data.empty()) {
-        std::array<char, 24> size{};
-        const int length = std::snprintf(size.data(), size.size(), "%zx\r\n", piece.data.size());
-        piece_.assign(size.data(), static_cast<std::size_t>(length));
-        piece_ += piece.data;
-        piece_ += "\r\n";
-    }
-    if (piece.last) {
-        piece_ += http_1_0_ ? "" : "0\r\n\r\n";
-        response_.stream = nullptr;
-    }
-    rest_of_body_ = piece_;
+    outgoing_.add(piece);
     state_ = State::Writing;
     set_deadline(environment_.deadlines.writing);
 }
 
 void Connection::finish_response() {
-    response_ = {};
-    head_.clear();
-    piece_ = {};
-    if (!keep_alive_) {
+    outgoing_.clear();
+    if (!manner_.keep_alive) {
         return linger();
     }
     state_ = State::Reading;
@@ -320,7 +283,7 @@ void Connection::close() {
     watch_.reset();
     deadline_.reset();
     stream_.reset();
-    response_ = {};
+    outgoing_.clear();
     environment_.closed(*this);
 }
 
@@ -332,14 +295,11 @@ void Connection::set_deadline(Duration delay) {
 void Connection::on_deadline() {
     const auto self = shared_from_this();
     if (state_ == State::Reading && reader_.began()) {
-        keep_alive_ = false;
-        without_body_ = false;
-        ++exchange_;
-        respond(environment_.refuse(408, "the request did not come in time"));
+        refuse(408, "the request did not come in time");
         return pump();
     }
     if (state_ == State::Handling) {
-        keep_alive_ = false;
+        manner_.keep_alive = false;
         ++exchange_;
         respond(environment_.refuse(504, "no answer was found in time"));
         return pump();

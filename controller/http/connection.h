@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "controller/http/outgoing.h"
 #include "controller/http/places.h"
 #include "controller/http/request_reader.h"
 #include "controller/http/responder.h"
@@ -31,7 +32,7 @@ using Refuse = std::function<Response(int status, std::string_view why)>;
 // One connection: reads a request, has it handled, writes the response, and starts over. Does not
 // read ahead of the request it answers, so what a client costs is bounded: one request, one
 // response (or one piece of a stream). Http loop thread; owned by the front, which drops it in
-// `closed`.
+// `closed`. Its members are what one state machine between a socket and a handler has to know.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     struct Environment {
@@ -39,6 +40,7 @@ public:
         loop::PosterPtr poster;
         Deadlines deadlines;
         RequestLimits limits;
+        std::string_view fixed_fields;  // of every response, each with its end of line
         std::function<bool(Request request, Responder responder)> handle;  // see Front::Handle
         std::function<bool(const Request& head)> knows;  // whether that will be true of it
         Refuse refuse;
@@ -71,11 +73,18 @@ private:
         Closed
     };
 
+    // How far the next request has come.
+    struct Seen {
+        bool began = false;      // its first byte is there
+        bool in_body = false;    // its head is
+        bool continued = false;  // "100 Continue" was sent
+    };
+
     void ready(bool readable, bool writable);
     void pump();
     bool read();
     bool on_progress();
-    bool refuse_clear_text();
+    void refuse(int status, std::string_view why);
     void begin_handling();
     void respond(Response response);
     bool write();
@@ -96,19 +105,11 @@ private:
     bool readable_ = false;
     bool writable_ = true;
     bool pumping_ = false;
-    bool proved_ = false;
-    bool keep_alive_ = true;
-    bool without_body_ = false;  // the answer to a HEAD
-    bool http_1_0_ = false;
-    bool continued_ = false;  // "100 Continue" was sent
-    bool began_ = false;      // the first byte of the next request has come
-    bool in_body_ = false;
+    bool proved_ = false;  // a whole request has come
+    Seen seen_;
     std::uint64_t exchange_ = 0;  // which request an answer is for
-    Response response_;
-    std::string head_;
-    std::string_view rest_of_head_;
-    std::string_view rest_of_body_;
-    std::string piece_;
+    Outgoing::Manner manner_;     // of its answer
+    Outgoing outgoing_;
     std::size_t since_deadline_ = 0;  // bytes written since the deadline was set
     std::size_t drained_ = 0;
     loop::Registration watch_;

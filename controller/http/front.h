@@ -39,6 +39,7 @@ public:
         Handle handle;
         Knows knows;
         Refuse refuse;
+        std::string_view fixed_fields = {};  // of every response; static
     };
 
     static Result<std::unique_ptr<Front>> create(loop::EventLoop& loop,

@@ -11,17 +11,6 @@ namespace berth::http {
 
 namespace {
 
-constexpr std::string_view kSecurityHeaders =
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src 'self' data:; font-src 'self'; base-uri 'none'; object-src "
-    "'none'; "
-    "frame-ancestors 'none'; form-action 'self'\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "X-Frame-Options: DENY\r\n"
-    "Referrer-Policy: no-referrer\r\n"
-    "Cross-Origin-Opener-Policy: same-origin\r\n"
-    "Cross-Origin-Resource-Policy: same-origin\r\n";
-
 bool has_header(const Response& response, std::string_view name) {
     return std::any_of(response.headers.begin(), response.headers.end(), [name](const auto& field) {
         return field.first == name;
@@ -65,7 +54,10 @@ Response no_content() {
     return response;
 }
 
-std::string head_of(const Response& response, bool keep_alive, Framing framing) {
+std::string head_of(const Response& response,
+                    std::string_view fixed_fields,
+                    bool keep_alive,
+                    Framing framing) {
     const auto status = static_cast<Poco::Net::HTTPResponse::HTTPStatus>(response.status);
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + ' ' +
                        Poco::Net::HTTPResponse::getReasonForStatus(status) + "\r\n";
@@ -78,7 +70,7 @@ std::string head_of(const Response& response, bool keep_alive, Framing framing) 
     head += "Date: ";
     head += Poco::DateTimeFormatter::format(Poco::Timestamp(), Poco::DateTimeFormat::HTTP_FORMAT);
     head += "\r\n";
-    head += kSecurityHeaders;
+    head += fixed_fields;
     if (!has_header(response, "Cache-Control")) {
         head += "Cache-Control: no-store\r\n";
     }

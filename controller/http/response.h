@@ -61,8 +61,11 @@ Response no_content();
 // How the end of a body of unknown length is told: HTTP/1.0 knows the end of the connection only.
 enum class Framing : std::uint8_t { Chunked, UntilClosed };
 
-// Status line and fields, with the date and the security headers that every response has.
+// Status line and fields, with the date and `fixed_fields`, which every response has.
 // `keep_alive`: whether the connection stays.
-std::string head_of(const Response& response, bool keep_alive, Framing framing = Framing::Chunked);
+std::string head_of(const Response& response,
+                    std::string_view fixed_fields,
+                    bool keep_alive,
+                    Framing framing = Framing::Chunked);
 
 }  // namespace berth::http
