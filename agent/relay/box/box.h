@@ -28,7 +28,8 @@ struct Waiter {
 
 struct Session;
 
-// A mailbox and who is interested in it.
+// A mailbox and who is interested in it. A record of all that is known of one app: its many members
+// belong to the parts that use them, each of which would else need a map of its own by app.
 struct Box {
     Box(std::string app, std::size_t& total) : mail(std::move(app), total), dead(total) {}
 

@@ -41,7 +41,8 @@ struct MailboxLimits {
 // per sender and receiver it is kept. Pure: no clock, no socket, no disk.
 //
 // A message waits (holder 0), then a session holds it until that acknowledges it, ends, or its time
-// is over; then it waits again, at its old place.
+// is over; then it waits again, at its old place. It has a few methods more than others: a third of
+// them only tell figures.
 class Mailbox {
 public:
     // `total` is the sum of bytes over all mailboxes, kept up to date by each.

@@ -28,7 +28,8 @@ struct Outgoing {
 
 // What waits for one other agent. Order is kept within a stream, that is from one app to one app;
 // streams do not wait for each other. A message is sent, and stays until there is a receipt on it;
-// rewind() makes all that was sent be sent again. Pure: no clock, no socket, no disk.
+// rewind() makes all that was sent be sent again. Pure: no clock, no socket, no disk. It has a few
+// methods more than others: a third of them only tell figures.
 class OutBox {
 public:
     // `total`: the sum of bytes over all boxes; `numbers`: the newest stream number, both kept up

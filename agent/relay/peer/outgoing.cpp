@@ -17,6 +17,15 @@ constexpr std::size_t kLinkWindow = 16U << 20U;  // and over one link, beyond a 
 constexpr std::size_t kMostFrames = 100;         // to one agent without a receipt
 constexpr std::uint32_t kMostSetbacks = 10;
 
+// The disk need not keep them any longer.
+void discard(Batch& batch, const std::vector<Outgoing>& messages) {
+    for (const Outgoing& message : messages) {
+        if (message.durable) {
+            batch.sent.push_back(message.id);
+        }
+    }
+}
+
 }  // namespace
 
 OutgoingMail::Peer* OutgoingMail::find(std::string_view agent) {
@@ -118,21 +127,17 @@ std::optional<bool> OutgoingMail::known(const PeerAddress& to) const {
     return found == peer->second->known.end() ? std::nullopt : std::optional(found->second);
 }
 
-void OutgoingMail::rewind(Peer& peer) {
-    peer.mail.rewind();
-    peer.link = 0;
-    peer.frames = 0;
-    due_ = true;
+void OutgoingMail::Peer::rewind() {
+    mail.rewind();
+    link = 0;
+    frames = 0;
 }
 
-// Something did not get through although the way is there: again, a bit later.
-void OutgoingMail::set_back(Peer& peer) {
+void OutgoingMail::Peer::set_back(MonoTime now) {
     constexpr Duration kFirst = std::chrono::milliseconds(100);
-    rewind(peer);
-    peer.setbacks = std::min(peer.setbacks + 1, kMostSetbacks);
-    const Duration pause =
-        std::min<Duration>(std::chrono::seconds(10), kFirst * (1U << peer.setbacks));
-    peer.busy_until = uses_.clock.mono() + pause;
+    rewind();
+    setbacks = std::min(setbacks + 1, kMostSetbacks);
+    busy_until = now + std::min<Duration>(std::chrono::seconds(10), kFirst * (1U << setbacks));
 }
 
 bool OutgoingMail::presence_changed(std::uint64_t link,
@@ -147,21 +152,24 @@ bool OutgoingMail::presence_changed(std::uint64_t link,
         return true;
     }
     if (peer->link == link) {
-        rewind(*peer);
+        peer->rewind();
+        due_ = true;
     }
     return false;
 }
 
 void OutgoingMail::bounced(std::uint64_t link, std::string_view agent) {
     if (Peer* const peer = find(agent); peer != nullptr && peer->link == link) {
-        set_back(*peer);
+        peer->set_back(uses_.clock.mono());
+        due_ = true;
     }
 }
 
 void OutgoingMail::link_closed(std::uint64_t link) {
     for (auto& [name, peer] : peers_) {
         if (peer->link == link) {
-            rewind(*peer);
+            peer->rewind();
+            due_ = true;
         }
     }
 }
@@ -229,15 +237,7 @@ void OutgoingMail::send_to(Peer& peer, PeerLink& link, std::size_t& in_flight) {
         ++peer.frames;
         uses_.links.send(link, wire::MailKind::Envelopes, peer.mail.agent(), body);
     }
-    discard(expired);
-}
-
-void OutgoingMail::discard(const std::vector<Outgoing>& messages) {
-    for (const Outgoing& message : messages) {
-        if (message.durable) {
-            uses_.turn.batch().sent.push_back(message.id);
-        }
-    }
+    discard(uses_.turn.batch(), expired);
 }
 
 // --- what became of it
@@ -279,7 +279,7 @@ void OutgoingMail::on_receipt(Peer& peer, const Receipt& receipt) {
     const auto app = peer.mail.receiver(receipt.stream);
     if (const auto settled = peer.mail.settle(receipt.stream, receipt.id)) {
         peer.setbacks = 0;
-        discard({*settled});
+        discard(uses_.turn.batch(), {*settled});
         if (peer.known.size() >= kMostKnown) {
             peer.known.clear();
         }
@@ -295,7 +295,7 @@ void OutgoingMail::on_refused(Peer& peer, const Receipt& receipt) {
     if (!settled) {
         return;
     }
-    discard({*settled});
+    discard(uses_.turn.batch(), {*settled});
     if (settled->kind == EnvelopeKind::Request) {
         return uses_.asked.end(settled->correlation, receipt.code, receipt.why);
     }
@@ -313,14 +313,14 @@ void OutgoingMail::tick(bool sweep) {
         if (sweep) {
             std::vector<Outgoing> expired;
             peer->mail.sweep(now, expired);
-            discard(expired);
+            discard(uses_.turn.batch(), expired);
         }
         // The more is under way, the longer it may take.
         constexpr std::size_t kSlowest = 256U << 10U;  // bytes a second
         const Duration patience = std::chrono::seconds(4) * (1U << std::min(peer->setbacks, 4U)) +
                                   std::chrono::seconds(peer->mail.in_flight() / kSlowest);
         if (peer->mail.in_flight() > 0 && now - peer->progress > patience) {
-            set_back(*peer);
+            peer->set_back(now);
         }
     }
     due_ = true;
@@ -377,7 +377,7 @@ std::size_t OutgoingMail::drop(const std::string& agent) {
         return 0;
     }
     const std::vector<Outgoing> dropped = peer->mail.clear();
-    discard(dropped);
+    discard(uses_.turn.batch(), dropped);
     for (const Outgoing& message : dropped) {
         if (message.kind == EnvelopeKind::Request) {
             uses_.asked.end(message.correlation, Code::Stopping, "the operator has dropped it");

@@ -107,6 +107,12 @@ private:
         Peer(std::string agent, std::size_t& total, std::uint64_t& numbers)
             : mail(std::move(agent), total, numbers) {}
 
+        // Everything is sent again, over whichever link leads there.
+        void rewind();
+
+        // Something did not get through although the way is there: again, a bit later.
+        void set_back(MonoTime now);
+
         OutBox mail;
         std::uint64_t link = 0;  // what was sent last went over it; 0: nothing was
         MonoTime progress;       // the last receipt, or when the first of what has none was sent
@@ -128,12 +134,9 @@ private:
 
     Peer& need(const std::string& agent);
     Peer* find(std::string_view agent);
-    void rewind(Peer& peer);
-    void set_back(Peer& peer);
     void send_to(Peer& peer, PeerLink& link, std::size_t& in_flight);
     void on_receipt(Peer& peer, const Receipt& receipt);
     void on_refused(Peer& peer, const Receipt& receipt);
-    void discard(const std::vector<Outgoing>& messages);
 
     Uses uses_;
     Limits limits_;
