@@ -18,6 +18,7 @@ import pytest
 from berthlib import Home, wait_for
 from proxylib import certificate
 from test_controller import PASSWORD
+from test_proxies import E2E
 
 TOML = "controller/controller.toml"
 
@@ -320,5 +321,24 @@ def test_other_machines_are_let_in_over_tls_by_the_same_word(tmp_path):
         (up.path / TOML).write_text("")
         tried = up.berth("up", "--detach", "--listen", "0.0.0.0:0", timeout=60)
         assert tried.code == 1 and "--allow-remote" in tried.err and "clear text" in tried.err
+    finally:
+        up.end()
+
+
+def test_a_browser_speaks_it_with_the_controller_itself(tmp_path):
+    if not (E2E / "node_modules").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=E2E, check=True, capture_output=True, timeout=300)
+    up = Tls(tmp_path / "home")
+    try:
+        up.begin("--tls")
+        up.load("cat.toml", '[app]\nid = "cat"\ncommand = "cat"\n')
+        up.berth("start", "cat", check=0)
+        with up.connect() as link:
+            token = re.search(r"token=(\S+)", up.out)[1]
+            assert ask(link, "POST", "/api/v1/setup", json.dumps(
+                {"token": token, "username": "admin", "password": PASSWORD}), Content_Type="application/json")[0] == 200
+        done = subprocess.run(["node", "proxied.mjs", f"https://localhost:{up.port}/", "admin", PASSWORD, "default/cat"],
+                              cwd=E2E, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     finally:
         up.end()
