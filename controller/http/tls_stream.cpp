@@ -50,8 +50,8 @@ struct TlsStream::Callbacks {
         return command == BIO_CTRL_FLUSH ? 1 : 0;
     }
 
-    static BIO_METHOD* methods() {
-        static BIO_METHOD* const kMethods = [] {
+    static const BIO_METHOD* methods() {
+        static const BIO_METHOD* const kMethods = [] {
             BIO_METHOD* const made =
                 BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "berth");
             ENSURE(made != nullptr, "this fails without memory only");

@@ -30,7 +30,7 @@ void Runner::write(const store::AuditRow& row) const {
     }
 }
 
-void Runner::write_later(store::AuditRow row, std::function<void()> then) const {
+void Runner::write_later(const store::AuditRow& row, const std::function<void()>& then) const {
     const auto job = [this, row, then] {
         write(row);
         then();

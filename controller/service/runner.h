@@ -63,7 +63,7 @@ public:
 private:
     static store::AuditRow row_of(const UseCase& use_case, const Caller& caller, const Note& note);
     void write(const store::AuditRow& row) const;
-    void write_later(store::AuditRow row, std::function<void()> then) const;
+    void write_later(const store::AuditRow& row, const std::function<void()>& then) const;
 
     store::Audit& audit_;
     loop::WorkerPool& workers_;
