@@ -91,9 +91,9 @@ public:
 
     void begin_stop() { asked_.begin_stop(); }
 
-    // --- links
-    void received(std::uint64_t link, std::string_view frame);
-    void closed(std::uint64_t link);
+    // --- links, by their numbers
+    void received(std::uint64_t number, std::string_view frame);
+    void closed(std::uint64_t number);
 
     // Sends what is due. True: something was done.
     bool end_turn();
