@@ -26,6 +26,7 @@ namespace berth::controller {
 // The controller of one home. Three kinds of threads: the one that calls run() owns the links to
 // the agents and the signals; the http thread owns all connections; two workers hash passwords and
 // use the database. They talk by posting to each other's loops, and share the views of the fleet.
+// Its many members are the parts that it puts together, in the order of need.
 class Controller {
 public:
     // Listens when it returns, but answers only within run(). Error: another one runs in this home,

@@ -19,7 +19,7 @@ namespace berth::live {
 // One open panel: a WebSocket. Writes what is queued as fast as it reads; one that falls behind by
 // more than its bound, be it with what it was sent or with the answers to its own pings, is told so
 // and closed; and so is one that says more than a hundred things a second. Http loop thread; owned
-// by the hub.
+// by the hub. Its members are what one state machine between a connection and wslay has to know.
 class Viewer : public std::enable_shared_from_this<Viewer> {
 public:
     using Id = fleet::FollowerId;
