@@ -1,19 +1,153 @@
 #include "shared/json/app_json.h"
 
+#include <type_traits>
+#include <utility>
+
 #include "shared/base/secrets.h"
 
 namespace berth::json {
 
 namespace {
 
-void write_time(JsonWriter& json, std::string_view key, const std::optional<WallTime>& time) {
-    json.key(key);
-    if (time) {
-        json.value(rfc3339_utc(*time, 3));
-    } else {
-        json.null();
+// Writes the members of a model struct into an object that is open.
+struct Writer {
+    JsonWriter& json;
+
+    template <class T>
+    void operator()(const Field& field, const T& member) {
+        if (!field.shown.empty()) {
+            json.key(field.shown);
+            write(member);
+        }
     }
-}
+
+    template <class Get>
+    void derived(std::string_view name, const Get& get) {
+        json.key(name);
+        write(get());
+    }
+
+private:
+    template <class T>
+    void write(const T& member) {
+        if constexpr (std::is_enum_v<T>) {
+            json.value(names_of(member).name(member));
+        } else if constexpr (std::is_same_v<T, WallTime>) {
+            json.value(rfc3339_utc(member, 3));
+        } else if constexpr (requires(Writer & io) { T::fields(io, member); }) {
+            json.begin_object();
+            T::fields(*this, member);
+            json.end_object();
+        } else {
+            json.value(member);
+        }
+    }
+
+    template <class T>
+    void write(const std::optional<T>& member) {
+        member ? write(*member) : (void)json.null();
+    }
+
+    template <class T>
+    void write(const std::vector<T>& members) {
+        json.begin_array();
+        for (const T& member : members) {
+            write(member);
+        }
+        json.end_array();
+    }
+
+    // It is in no JSON as it is.
+    void write(const std::optional<ExitStatus>& /*exit*/) {}
+};
+
+template <class T>
+constexpr bool is_optional = false;
+
+template <class T>
+constexpr bool is_optional<std::optional<T>> = true;
+
+// Describes them, as JSON Schema.
+struct Describer {
+    JsonWriter& json;
+    std::vector<std::string> names = {};
+
+    template <class T>
+    void operator()(const Field& field, const T& /*member*/) {
+        if (!field.shown.empty()) {
+            begin(field.shown);
+            type<T>();
+            if (!field.help.empty()) {
+                json.field("description", field.help);
+            }
+            json.end_object();
+        }
+    }
+
+    template <class Get>
+    void derived(std::string_view name, const Get& /*get*/) {
+        begin(name);
+        type<std::decay_t<decltype(std::declval<Get>()())>>();
+        json.end_object();
+    }
+
+private:
+    void begin(std::string_view name) {
+        names.emplace_back(name);
+        json.key(name).begin_object();
+    }
+
+    // The members of the schema of a T.
+    template <class T>
+    void type() {
+        if constexpr (std::is_enum_v<T>) {
+            json.field("type", "string").key("enum").begin_array();
+            for (const std::string_view name : names_of(T{}).names) {
+                json.value(name);
+            }
+            json.end_array();
+        } else if constexpr (std::is_same_v<T, WallTime>) {
+            json.field("$ref", "#/components/schemas/Time");
+        } else if constexpr (std::is_same_v<T, std::optional<WallTime>>) {
+            json.field("$ref", "#/components/schemas/TimeOrNull");
+        } else if constexpr (std::is_same_v<T, std::optional<MailboxStatus>>) {
+            json.key("oneOf").begin_array().begin_object();
+            json.field("$ref", "#/components/schemas/MailboxFigures").end_object();
+            json.begin_object().field("type", "null").end_object().end_array();
+        } else if constexpr (std::is_same_v<T, std::vector<LimitStatus>>) {
+            json.field("type", "array").key("items").begin_object();
+            write_schema_members<LimitStatus>(json);
+            json.end_object();
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+            json.field("type", "array").key("items").begin_object();
+            json.field("type", "string").end_object();
+        } else if constexpr (is_optional<T>) {
+            json.key("type").begin_array().value(type_name<typename T::value_type>());
+            json.value("null").end_array();
+        } else {
+            json.field("type", type_name<T>());
+        }
+    }
+
+    template <class T>
+    static constexpr std::string_view type_name() {
+        return std::is_same_v<T, bool>       ? "boolean"
+               : std::is_integral_v<T>       ? "integer"
+               : std::is_floating_point_v<T> ? "number"
+                                             : "string";
+    }
+
+public:
+    template <class T>
+    static void write_schema_members(JsonWriter& json) {
+        json.field("type", "object").key("properties").begin_object();
+        Describer describer{json};
+        const T none{};
+        T::fields(describer, none);
+        json.end_object();
+        json.field("required", describer.names);
+    }
+};
 
 }  // namespace
 
@@ -30,66 +164,21 @@ AppStatus without_secrets(AppStatus status) {
 }
 
 void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox) {
-    json.field("waiting", mailbox.waiting).field("held", mailbox.held);
-    json.field("bytes", mailbox.bytes).field("received", mailbox.received);
-    json.field("taken", mailbox.taken).field("redelivered", mailbox.redelivered);
-    json.field("dead", mailbox.dead);
-    json.field("in_rate", mailbox.in_rate).field("out_rate", mailbox.out_rate);
-    write_time(json, "oldest", mailbox.oldest);
+    Writer writer{json};
+    MailboxStatus::fields(writer, mailbox);
 }
 
 void write_app_members(JsonWriter& json, const AppStatus& status) {
-    json.field("id", status.id);
-    json.field("agent", status.agent);
-    json.field("name", status.name);
-    json.field("comment", status.comment);
-    json.field("state", kAppStateNames.name(status.state));
-    json.field("active", is_active(status.state));
-    json.field("desired", kDesiredNames.name(status.desired));
-    json.field("reason", status.reason);
-    json.field("actor", status.actor);
-    write_time(json, "since", status.since);
-    json.field("pid", status.pid);
-    json.field("exit_code", spmi_exit_code(status.exit));
-    const bool signalled = status.exit && status.exit->kind == ExitKind::Signal;
-    json.field("signal", signalled ? std::optional(signal_name(status.exit->value)) : std::nullopt);
-    write_time(json, "started", status.started);
-    write_time(json, "finished", status.finished);
-    write_time(json, "next_try", status.next_try);
-    json.field("restarts", status.restarts);
-    json.field("cpu_percent", status.cpu_percent);
-    json.field("rss_bytes", status.rss_bytes);
-    json.field("processes", status.processes);
-    json.field("command", status.command);
-    json.field("path", status.path);
-    json.field("descriptor", status.descriptor);
-    json.field("backend", kBackendTypeNames.name(status.backend));
-    json.field("backend_id", status.backend_id);
-    json.field("tty", status.tty);
-    json.field("tags", status.tags);
-    json.field("autostart", status.autostart);
-    json.field("instance_of", status.instance_of);
-    json.field("check", status.check);
-    json.field("said", status.said);
-    json.field("schedule", status.schedule);
-    json.field("descriptor_note", status.descriptor_note).field("log_note", status.log_note);
-    write_time(json, "next_run", status.next_run);
-    json.field("changed_on_disk", status.changed_on_disk);
-    json.key("limits").begin_array();
-    for (const LimitStatus& limit : status.limits) {
-        json.begin_object();
-        json.field("name", limit.name).field("value", limit.value).field("by", limit.by);
-        json.end_object();
-    }
-    json.end_array();
-    json.key("mailbox");
-    if (status.mailbox) {
-        json.begin_object();
-        write_mailbox_members(json, *status.mailbox);
-        json.end_object();
-    } else {
-        json.null();
-    }
+    Writer writer{json};
+    AppStatus::fields(writer, status);
+}
+
+void write_app_schema(JsonWriter& json) {
+    Describer::write_schema_members<AppStatus>(json);
+}
+
+void write_mailbox_schema(JsonWriter& json) {
+    Describer::write_schema_members<MailboxStatus>(json);
 }
 
 void write_explanation_members(JsonWriter& json, const Explanation& why) {

@@ -17,6 +17,11 @@ AppStatus without_secrets(AppStatus status);
 // The members of a mailbox, the same way.
 void write_mailbox_members(JsonWriter& json, const MailboxStatus& mailbox);
 
+// What a schema says of an app's and a mailbox's members: type, properties, required, into an
+// object that is open.
+void write_app_schema(JsonWriter& json);
+void write_mailbox_schema(JsonWriter& json);
+
 // state, cause, since (RFC 3339 UTC), actor, next, evidence, lines, and all of it as a text.
 void write_explanation_members(JsonWriter& json, const Explanation& why);
 

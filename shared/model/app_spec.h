@@ -19,6 +19,10 @@ enum class DescriptorKind : std::uint8_t { Berth, PyTainer, Spmi, Procfile };
 inline constexpr auto kDescriptorKindNames =
     enum_names<DescriptorKind>("berth", "pytainer", "spmi", "procfile");
 
+constexpr const auto& names_of(DescriptorKind /*of*/) {
+    return kDescriptorKindNames;
+}
+
 enum class RestartPolicy : std::uint8_t { Never, OnFailure, Always };
 inline constexpr auto kRestartPolicyNames =
     enum_names<RestartPolicy>("never", "on-failure", "always");
@@ -29,6 +33,10 @@ inline constexpr auto kUnknownEndNames = enum_names<UnknownEnd>("success", "fail
 
 enum class BackendType : std::uint8_t { Native, Screen, Slurm };
 inline constexpr auto kBackendTypeNames = enum_names<BackendType>("native", "screen", "slurm");
+
+constexpr const auto& names_of(BackendType /*of*/) {
+    return kBackendTypeNames;
+}
 
 enum class ScheduleOverlap : std::uint8_t { Skip, Queue, Kill };
 inline constexpr auto kScheduleOverlapNames = enum_names<ScheduleOverlap>("skip", "queue", "kill");

@@ -108,6 +108,11 @@ std::string describe(const ExitStatus& status) {
     return "ended, its exit status is unknown";
 }
 
+std::optional<std::string> ending_signal(const std::optional<ExitStatus>& status) {
+    return status && status->kind == ExitKind::Signal ? std::optional(signal_name(status->value))
+                                                      : std::nullopt;
+}
+
 std::optional<int> spmi_exit_code(const std::optional<ExitStatus>& status) {
     if (!status || status->kind == ExitKind::Unknown) {
         return std::nullopt;

@@ -7,6 +7,7 @@
 
 #include "shared/base/enum_names.h"
 #include "shared/model/app_spec.h"
+#include "shared/model/fields.h"
 #include "shared/time/clock.h"
 
 namespace berth {
@@ -30,8 +31,16 @@ constexpr bool is_active(AppState state) {
     return state == AppState::Starting || state == AppState::Running || state == AppState::Stopping;
 }
 
+constexpr const auto& names_of(AppState /*of*/) {
+    return kAppStateNames;
+}
+
 enum class Desired : std::uint8_t { Stopped, Running };
 inline constexpr auto kDesiredNames = enum_names<Desired>("stopped", "running");
+
+constexpr const auto& names_of(Desired /*of*/) {
+    return kDesiredNames;
+}
 
 // How a run ended. "unknown" only when the keeper was killed while the app ran.
 enum class ExitKind : std::uint8_t { Code, Signal, Unknown };
@@ -57,11 +66,21 @@ std::optional<int> signal_number(std::string_view name);
 // SPMI's convention: the code, or minus the signal number.
 std::optional<int> spmi_exit_code(const std::optional<ExitStatus>& status);
 
+// "SIGTERM" when a signal ended it; nothing: it ended otherwise, or has not yet.
+std::optional<std::string> ending_signal(const std::optional<ExitStatus>& status);
+
 // A limit of an app, and who sees to it.
 struct LimitStatus {
     std::string name;   // as in [limits]
     std::string value;  // as it is written there
     std::string by;     // "cgroup", "rlimit", "walk", "not enforced"
+
+    template <class IO, class Self>
+    static void fields(IO& io, Self& self) {
+        io("name", self.name);
+        io("value", self.value);
+        io("by", self.by);
+    }
 
     friend bool operator==(const LimitStatus&, const LimitStatus&) = default;
 };
@@ -81,6 +100,20 @@ struct MailboxStatus {
     double in_rate = 0;             // messages a second, the mean of ten seconds
     double out_rate = 0;
     std::optional<WallTime> oldest;
+
+    template <class IO, class Self>
+    static void fields(IO& io, Self& self) {
+        io("waiting", self.waiting);
+        io(Field{"held", "held", "of those, given out and not acknowledged"}, self.held);
+        io("bytes", self.bytes);
+        io(Field{"received", "received", "since the agent's start"}, self.received);
+        io("taken", self.taken);
+        io("redelivered", self.redelivered);
+        io(Field{"dead", "dead", "dead letters: given out as often as is allowed"}, self.dead);
+        io(Field{"in_rate", "in_rate", "messages a second"}, self.in_rate);
+        io("out_rate", self.out_rate);
+        io("oldest", self.oldest);
+    }
 
     friend bool operator==(const MailboxStatus&, const MailboxStatus&) = default;
 };
@@ -126,6 +159,55 @@ struct AppStatus {
     std::string log_note;          // what was done to its log from outside; empty, mostly
     bool changed_on_disk = false;  // running with an older descriptor than the registered one
 
+    template <class IO, class Self>
+    static void fields(IO& io, Self& self) {
+        io("id", self.id);
+        io(Field{"agent", ""}, self.agent);
+        io("name", self.name);
+        io("comment", self.comment);
+        io("state", self.state);
+        io.derived("active", [&self] { return is_active(self.state); });
+        io("desired", self.desired);
+        io("reason", self.reason);
+        io(Field{"actor", "actor", "who asked for its last start or stop"}, self.actor);
+        io("since", self.since);
+        io("pid", self.pid);
+        io(Field{"", "last_pid"}, self.last_pid);
+        io(Field{"", "exit"}, self.exit);
+        io.derived("exit_code", [&self] { return spmi_exit_code(self.exit); });
+        io.derived("signal", [&self] { return ending_signal(self.exit); });
+        io("started", self.started);
+        io("finished", self.finished);
+        io("next_try", self.next_try);
+        io("restarts", self.restarts);
+        io(Field{"cpu_percent", "cpu"}, self.cpu_percent);
+        io(Field{"rss_bytes", "rss"}, self.rss_bytes);
+        io("processes", self.processes);
+        io("command", self.command);
+        io("path", self.path);
+        io("descriptor", self.descriptor);
+        io(Field{"", "kind"}, self.descriptor_kind);
+        io("backend", self.backend);
+        io("backend_id", self.backend_id);
+        io("tty", self.tty);
+        io("tags", self.tags);
+        io("autostart", self.autostart);
+        io(Field{"instance_of", "instance_of", "the app that this is an instance of"},
+           self.instance_of);
+        io(Field{"check", "check", "what its ready or health check has seen last"}, self.check);
+        io(Field{"said", "said", "STATUS= over its NOTIFY_SOCKET"}, self.said);
+        io("schedule", self.schedule);
+        io(Field{"descriptor_note",
+                 "descriptor_note",
+                 "how its file differs from what is registered; empty when it does not"},
+           self.descriptor_note);
+        io(Field{"log_note", "log_note", "what was done to its log from outside"}, self.log_note);
+        io("next_run", self.next_run);
+        io(Field{"changed_on_disk", "changed"}, self.changed_on_disk);
+        io("limits", self.limits);
+        io("mailbox", self.mailbox);
+    }
+
     friend bool operator==(const AppStatus&, const AppStatus&) = default;
 };
 
@@ -141,6 +223,20 @@ struct AgentInfo {
     std::vector<std::string> controllers;  // of cgroup v2, that hold limits here
     std::string problem;                   // why it cannot do all that it should; empty, mostly
     std::vector<std::string> complaints;   // what below its repos/ cannot be loaded, and why
+
+    template <class IO, class Self>
+    static void fields(IO& io, Self& self) {
+        io("name", self.name);
+        io("version", self.version);
+        io("home", self.home);
+        io("host", self.host);
+        io("pid", self.pid);
+        io("keeper_pid", self.keeper_pid);
+        io("started", self.started);
+        io("controllers", self.controllers);
+        io("problem", self.problem);
+        io("complaints", self.complaints);
+    }
 
     friend bool operator==(const AgentInfo&, const AgentInfo&) = default;
 };

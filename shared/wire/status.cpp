@@ -1,34 +1,13 @@
 #include "shared/wire/status.h"
 
+#include <type_traits>
+#include <utility>
+
+#include "shared/model/fields.h"
+
 namespace berth::wire {
 
 namespace {
-
-Value time_value(const std::optional<WallTime>& time) {
-    return time ? to_value(*time) : Value();
-}
-
-std::optional<WallTime> optional_time(const Value& value) {
-    return value.is_nil() ? std::nullopt : std::optional(to_wall_time(value));
-}
-
-template <class T>
-std::optional<T> optional_number(const Value& value) {
-    return value.is_nil() ? std::nullopt : std::optional(static_cast<T>(value.as_int()));
-}
-
-template <class Names, class E>
-Result<void> read_enum(const Names& names, const Value& value, E& out) {
-    if (value.is_nil()) {
-        return {};
-    }
-    const auto known = names.value(value.as_string());
-    if (!known) {
-        return fail(ErrorCode::InvalidArgument, "no value is named \"" + value.as_string() + "\"");
-    }
-    out = *known;
-    return {};
-}
 
 Value exit_value(const std::optional<ExitStatus>& exit) {
     if (!exit) {
@@ -65,35 +44,143 @@ std::vector<LimitStatus> read_limits(const Value& value) {
     return limits;
 }
 
+// Writes the members of a model struct into a map.
+struct Writer {
+    Value::Map map;
+
+    template <class T>
+    void operator()(const Field& field, const T& member) {
+        if (!field.said.empty()) {
+            map.emplace_back(std::string(field.said), value_of(member));
+        }
+    }
+
+    template <class Get>
+    void derived(std::string_view /*name*/, const Get& /*get*/) {}
+
+private:
+    template <class T>
+    static Value value_of(const T& member) {
+        if constexpr (std::is_enum_v<T>) {
+            return names_of(member).name(member);
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+            return strings(member);
+        } else if constexpr (std::is_same_v<T, std::int32_t>) {
+            return int{member};
+        } else {
+            return own_value(member);
+        }
+    }
+
+    static Value own_value(const std::vector<LimitStatus>& limits) { return limits_value(limits); }
+
+    static Value own_value(const std::optional<ExitStatus>& exit) { return exit_value(exit); }
+
+    static Value own_value(WallTime time) { return to_value(time); }
+
+    static Value own_value(const MailboxStatus& mailbox) { return to_value(mailbox); }
+
+    template <class T>
+    static Value own_value(const std::optional<T>& member) {
+        return member ? value_of(*member) : Value();
+    }
+
+    template <class T>
+    static Value own_value(const T& member) {
+        return Value(member);
+    }
+};
+
+// Reads them: what is missing, or of another type, is as if nobody had said it, but for names of
+// enums, where a newer one may mean anything.
+struct Reader {
+    const Value& from;
+    std::optional<Error> problem;
+
+    template <class T>
+    void operator()(const Field& field, T& member) {
+        if (!field.said.empty()) {
+            take(from[field.said], member);
+        }
+    }
+
+    template <class Get>
+    void derived(std::string_view /*name*/, const Get& /*get*/) {}
+
+private:
+    void take(const Value& value, std::string& member) { member = value.as_string(); }
+
+    void take(const Value& value, bool& member) { member = value.as_bool(); }
+
+    void take(const Value& value, double& member) { member = value.as_double(); }
+
+    void take(const Value& value, std::uint64_t& member) { member = value.as_uint(); }
+
+    void take(const Value& value, std::uint32_t& member) {
+        member = static_cast<std::uint32_t>(value.as_uint());
+    }
+
+    void take(const Value& value, std::int32_t& member) {
+        member = static_cast<std::int32_t>(value.as_int());
+    }
+
+    void take(const Value& value, WallTime& member) { member = to_wall_time(value); }
+
+    void take(const Value& value, std::vector<std::string>& member) { member = value.as_strings(); }
+
+    void take(const Value& value, std::vector<LimitStatus>& member) { member = read_limits(value); }
+
+    void take(const Value& value, std::optional<ExitStatus>& member) { member = read_exit(value); }
+
+    void take(const Value& value, std::optional<MailboxStatus>& member) {
+        member = to_mailbox_status(value);
+    }
+
+    template <class T>
+    void take(const Value& value, std::optional<T>& member) {
+        member.reset();
+        if (!value.is_nil()) {
+            take(value, member.emplace());
+        }
+    }
+
+    template <class E>
+    requires std::is_enum_v<E>
+
+    void take(const Value& value, E& member) {
+        if (value.is_nil()) {
+            return;
+        }
+        const auto known = names_of(member).value(value.as_string());
+        if (!known && !problem) {
+            problem = Error{
+                ErrorCode::InvalidArgument, "no value is named \"" + value.as_string() + "\"", 0};
+        }
+        member = known.value_or(member);
+    }
+};
+
+template <class T>
+Value written(const T& from) {
+    Writer writer;
+    T::fields(writer, from);
+    return std::move(writer.map);
+}
+
 }  // namespace
 
 Value to_value(const MailboxStatus& mailbox) {
-    return Value::Map{{"waiting", mailbox.waiting},
-                      {"held", mailbox.held},
-                      {"bytes", mailbox.bytes},
-                      {"received", mailbox.received},
-                      {"taken", mailbox.taken},
-                      {"redelivered", mailbox.redelivered},
-                      {"dead", mailbox.dead},
-                      {"in_rate", mailbox.in_rate},
-                      {"out_rate", mailbox.out_rate},
-                      {"oldest", time_value(mailbox.oldest)}};
+    return written(mailbox);
 }
 
 std::optional<MailboxStatus> to_mailbox_status(const Value& value) {
     if (!value.is_map()) {
         return std::nullopt;
     }
-    return MailboxStatus{value["waiting"].as_uint(),
-                         value["held"].as_uint(),
-                         value["bytes"].as_uint(),
-                         value["received"].as_uint(),
-                         value["taken"].as_uint(),
-                         value["redelivered"].as_uint(),
-                         value["dead"].as_uint(),
-                         value["in_rate"].as_double(),
-                         value["out_rate"].as_double(),
-                         optional_time(value["oldest"])};
+    MailboxStatus mailbox;
+    Reader reader{value, std::nullopt};
+    MailboxStatus::fields(reader, mailbox);
+    return mailbox;
 }
 
 Value to_value(WallTime time) {
@@ -104,118 +191,31 @@ WallTime to_wall_time(const Value& value) {
     return WallTime(Duration(value.as_int()));
 }
 
-Value to_value(const AppStatus& s) {
-    return Value::Map{
-        {"id", s.id},
-        {"name", s.name},
-        {"comment", s.comment},
-        {"state", kAppStateNames.name(s.state)},
-        {"desired", kDesiredNames.name(s.desired)},
-        {"since", to_value(s.since)},
-        {"reason", s.reason},
-        {"pid", s.pid ? Value(int{*s.pid}) : Value()},
-        {"last_pid", s.last_pid ? Value(int{*s.last_pid}) : Value()},
-        {"started", time_value(s.started)},
-        {"finished", time_value(s.finished)},
-        {"exit", exit_value(s.exit)},
-        {"next_try", time_value(s.next_try)},
-        {"restarts", s.restarts},
-        {"cpu", Value(s.cpu_percent)},
-        {"rss", Value(s.rss_bytes)},
-        {"processes", Value(s.processes)},
-        {"command", s.command},
-        {"path", s.path},
-        {"descriptor", s.descriptor},
-        {"kind", kDescriptorKindNames.name(s.descriptor_kind)},
-        {"backend", kBackendTypeNames.name(s.backend)},
-        {"backend_id", s.backend_id},
-        {"tty", s.tty},
-        {"autostart", s.autostart},
-        {"tags", strings(s.tags)},
-        {"actor", s.actor},
-        {"instance_of", s.instance_of},
-        {"check", s.check},
-        {"said", s.said},
-        {"schedule", s.schedule},
-        {"descriptor_note", s.descriptor_note},
-        {"log_note", s.log_note},
-        {"next_run", time_value(s.next_run)},
-        {"mailbox", s.mailbox ? to_value(*s.mailbox) : Value()},
-        {"changed", s.changed_on_disk},
-        {"limits", limits_value(s.limits)},
-    };
+Value to_value(const AppStatus& status) {
+    return written(status);
 }
 
-Result<AppStatus> to_app_status(const Value& v) {
-    AppStatus s;
-    s.id = v["id"].as_string();
-    if (s.id.empty()) {
+Result<AppStatus> to_app_status(const Value& value) {
+    AppStatus status;
+    Reader reader{value, std::nullopt};
+    AppStatus::fields(reader, status);
+    if (status.id.empty()) {
         return fail(ErrorCode::InvalidArgument, "an app without id");
     }
-    s.name = v["name"].as_string();
-    s.comment = v["comment"].as_string();
-    BERTH_CHECK(read_enum(kAppStateNames, v["state"], s.state));
-    BERTH_CHECK(read_enum(kDesiredNames, v["desired"], s.desired));
-    BERTH_CHECK(read_enum(kDescriptorKindNames, v["kind"], s.descriptor_kind));
-    BERTH_CHECK(read_enum(kBackendTypeNames, v["backend"], s.backend));
-    s.since = to_wall_time(v["since"]);
-    s.reason = v["reason"].as_string();
-    s.pid = optional_number<std::int32_t>(v["pid"]);
-    s.last_pid = optional_number<std::int32_t>(v["last_pid"]);
-    s.started = optional_time(v["started"]);
-    s.finished = optional_time(v["finished"]);
-    s.exit = read_exit(v["exit"]);
-    s.next_try = optional_time(v["next_try"]);
-    s.restarts = v["restarts"].as_uint();
-    s.cpu_percent = v["cpu"].is_nil() ? std::nullopt : std::optional(v["cpu"].as_double());
-    s.rss_bytes = optional_number<std::uint64_t>(v["rss"]);
-    s.processes = optional_number<std::uint32_t>(v["processes"]);
-    s.command = v["command"].as_string();
-    s.path = v["path"].as_string();
-    s.descriptor = v["descriptor"].as_string();
-    s.backend_id = v["backend_id"].as_string();
-    s.tty = v["tty"].as_bool();
-    s.autostart = v["autostart"].as_bool();
-    s.tags = v["tags"].as_strings();
-    s.actor = v["actor"].as_string();
-    s.instance_of = v["instance_of"].as_string();
-    s.check = v["check"].as_string();
-    s.said = v["said"].as_string();
-    s.schedule = v["schedule"].as_string();
-    s.descriptor_note = v["descriptor_note"].as_string();
-    s.log_note = v["log_note"].as_string();
-    s.next_run = optional_time(v["next_run"]);
-    s.mailbox = to_mailbox_status(v["mailbox"]);
-    s.changed_on_disk = v["changed"].as_bool();
-    s.limits = read_limits(v["limits"]);
-    return s;
+    if (reader.problem) {
+        return fail(std::move(*reader.problem));
+    }
+    return status;
 }
 
 Value to_value(const AgentInfo& info) {
-    return Value::Map{{"name", info.name},
-                      {"version", info.version},
-                      {"home", info.home},
-                      {"host", info.host},
-                      {"pid", int{info.pid}},
-                      {"keeper_pid", int{info.keeper_pid}},
-                      {"started", to_value(info.started)},
-                      {"controllers", strings(info.controllers)},
-                      {"problem", info.problem},
-                      {"complaints", strings(info.complaints)}};
+    return written(info);
 }
 
-AgentInfo to_agent_info(const Value& v) {
+AgentInfo to_agent_info(const Value& value) {
     AgentInfo info;
-    info.name = v["name"].as_string();
-    info.version = v["version"].as_string();
-    info.home = v["home"].as_string();
-    info.host = v["host"].as_string();
-    info.pid = static_cast<std::int32_t>(v["pid"].as_int());
-    info.keeper_pid = static_cast<std::int32_t>(v["keeper_pid"].as_int());
-    info.started = to_wall_time(v["started"]);
-    info.controllers = v["controllers"].as_strings();
-    info.problem = v["problem"].as_string();
-    info.complaints = v["complaints"].as_strings();
+    Reader reader{value, std::nullopt};
+    AgentInfo::fields(reader, info);
     return info;
 }
 

@@ -19,7 +19,7 @@ def main() -> None:
         '#include "controller/face/rest/schemas.h"\n\n'
         "namespace berth::rest {\n\n"
         "static constexpr std::string_view kSchemas =\n" + lines + ";\n\n"
-        "std::string_view schemas_json() {\n"
+        "std::string_view embedded_schemas() {\n"
         "    return kSchemas;\n"
         "}\n\n"
         "}  // namespace berth::rest\n"
