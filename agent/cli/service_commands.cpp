@@ -53,6 +53,12 @@ std::string add_agent_line(const std::string& agent, const Value& info) {
            shown_key(info["public_key"].as_string());
 }
 
+// An agent of before lets each key do everything.
+std::string role_of(const Value& peer) {
+    const std::string& role = peer["role"].as_string();
+    return role.empty() ? "admin" : role;
+}
+
 int show_peers(const Session& session, const Value& info) {
     const std::string key = shown_key(info["public_key"].as_string());
     const std::string endpoint = info["endpoint"].as_string();
@@ -63,6 +69,7 @@ int show_peers(const Session& session, const Value& info) {
         for (const Value& peer : info["peers"].as_array()) {
             json.begin_object()
                 .field("name", peer["name"].as_string())
+                .field("role", role_of(peer))
                 .field("key", shown_key(peer["key"].as_string()))
                 .end_object();
         }
@@ -78,7 +85,7 @@ int show_peers(const Session& session, const Value& info) {
     print("public key: " + key + "\n");
     for (const Value& peer : info["peers"].as_array()) {
         print("allowed: " + shown_key(peer["key"].as_string()) + " " + peer["name"].as_string() +
-              "\n");
+              " (" + role_of(peer) + ")\n");
     }
     if (!endpoint.empty()) {
         print("at the controller: " + add_agent_line(session.agent, info) + "\n");
@@ -90,10 +97,12 @@ int show_peers(const Session& session, const Value& info) {
 
 int run_agent_keys(Session& session) {
     const std::string verb(session.arguments.command->name.substr(6));
+    const std::string role = session.arguments.get("--role", "admin");
     Value::Map args;
     if (verb != "peers") {
         args = {{"key", session.arguments.words.front()},
                 {"name", session.arguments.get("--name")},
+                {"role", role},
                 {"listen", as_endpoint(session.arguments.get("--listen"))}};
     }
     const auto client = session.client(session.agent);
@@ -104,7 +113,15 @@ int run_agent_keys(Session& session) {
     if (verb == "peers") {
         return show_peers(session, *info);
     }
-    print(verb == "authorize" ? "authorized\n" : "revoked\n");
+    if (verb == "authorize" && role_of(*info) != role) {
+        (void)(*client)->ask("revoke", {{"key", session.arguments.words.front()}});
+        return report({ErrorCode::WrongState,
+                       "this agent is older and knows no roles, it would let the key do "
+                       "everything; upgrade it with: berth agent upgrade",
+                       0});
+    }
+    const std::string as = role == "admin" ? "" : " as " + role;
+    print(verb == "authorize" ? "authorized" + as + "\n" : "revoked\n");
     if (verb == "authorize" && (*info)["endpoint"].as_string().empty()) {
         print_error(
             "it listens to this machine alone; --listen HOST:PORT opens it to the "

@@ -11,7 +11,6 @@ using wire::Value;
 
 namespace {
 
-constexpr auto kVerbs = enum_names<int>("start", "stop", "restart", "kill", "clean", "reload");
 constexpr std::size_t kRememberedAnswers = 1000;
 constexpr Duration kSlack = std::chrono::seconds(5);        // for signals, the disk, a busy machine
 constexpr Duration kToBeKilled = std::chrono::seconds(30);  // what SIGKILL may take at most
@@ -34,43 +33,43 @@ AppState shown(const apps::App& app) {
 
 }  // namespace
 
-Result<Targets> Actions::targets_of(const Value& args) const {
+Result<Targets> Actions::targets_of(const wire::ActRequest& args) const {
     Targets targets;
-    const auto patterns = args["patterns"].as_strings();
+    const auto& patterns = args.patterns;
     if (!patterns.empty()) {
-        const bool expressions = args["expressions"].as_bool();
+        const bool expressions = args.expressions;
         BERTH_TRY(
             targets,
             match_apps(apps_, patterns, expressions ? Naming::Expressions : Naming::IdsFirst));
     }
     std::set<std::string> named(targets.ids.begin(), targets.ids.end());
-    for (std::string& id : args["ids"].as_strings()) {
+    for (const std::string& id : args.ids) {
         if (apps_.find(id) == nullptr) {
-            targets.unmatched.push_back(std::move(id));
+            targets.unmatched.push_back(id);
         } else if (named.insert(id).second) {
-            targets.ids.push_back(std::move(id));
+            targets.ids.push_back(id);
         }
     }
     return targets;
 }
 
-void Actions::handle(const Client& client, const wire::Request& request) {
-    const Value& args = request.args;
+void Actions::handle(const Client& client,
+                     const wire::Request& request,
+                     const wire::ActRequest& args) {
     const auto refuse = [&](ErrorCode code, const std::string& why) {
         (void)client.reply(wire::error_reply(request.id, {code, why, 0}));
     };
-    const auto verb = kVerbs.value(args["verb"].as_string());
+    const auto verb = command::kActionNames.value(args.verb);
     if (!verb) {
         return refuse(ErrorCode::InvalidArgument,
-                      "no verb is named \"" + args["verb"].as_string() +
+                      "no verb is named \"" + args.verb +
                           "\"; there are start, stop, restart, kill, clean, reload");
     }
-    const std::int64_t deadline_ns = args["deadline_ns"].as_int();
-    if (deadline_ns != 0 && loop_.now().wall.time_since_epoch().count() > deadline_ns) {
+    if (args.deadline_ns != 0 && loop_.now().wall.time_since_epoch().count() > args.deadline_ns) {
         return refuse(ErrorCode::TimedOut,
                       "the command came after its deadline, it was not carried out");
     }
-    const std::string key = args["key"].as_string();
+    const std::string& key = args.key;
     if (const auto known = answered_.find(key); !key.empty() && known != answered_.end()) {
         (void)client.reply({request.id, wire::Code::Ok, known->second});
         return;
@@ -88,25 +87,24 @@ void Actions::handle(const Client& client, const wire::Request& request) {
     Pending pending;
     pending.askers.emplace_back(client, request.id);
     pending.key = key;
-    pending.verb = static_cast<Verb>(*verb);
-    if (pending.verb == Verb::Clean && targets->by_pattern.size() > 1 &&
-        !args["confirmed"].as_bool()) {
+    pending.verb = *verb;
+    if (pending.verb == Verb::Clean && targets->by_pattern.size() > 1 && !args.confirmed) {
         (void)client.reply({request.id,
                             wire::Code::Ok,
                             Value::Map{{"confirm", wire::strings(targets->ids)},
                                        {"unmatched", wire::strings(targets->unmatched)}}});
         return;
     }
-    pending.wait = args["wait"].as_bool(true) ? Wait::Outcome : Wait::Exec;
-    pending.if_needed = args["if_needed"].as_bool();
-    pending.reload = args["reload"].as_bool();
-    pending.only_looks = !args["since_ns"].is_nil();
+    pending.wait = args.wait ? Wait::Outcome : Wait::Exec;
+    pending.if_needed = args.if_needed;
+    pending.reload = args.reload;
+    pending.only_looks = args.since_ns.has_value();
     pending.unmatched = std::move(targets->unmatched);
-    if (!args["timeout_ms"].is_nil()) {
+    if (args.timeout_ms) {
         pending.limit = std::chrono::milliseconds(
-            std::clamp<std::int64_t>(args["timeout_ms"].as_int(), 1, 30LL * 24 * 3'600'000));
+            std::clamp<std::int64_t>(*args.timeout_ms, 1, 30LL * 24 * 3'600'000));
     }
-    const WallTime since = wire::to_wall_time(args["since_ns"]);
+    const WallTime since = WallTime(Duration(args.since_ns.value_or(0)));
     for (const std::string& id : targets->ids) {
         const supervisor::Machine& machine = apps_.find(id)->machine;
         // Of a command that came before: a run that began after it is later than itself.
@@ -114,7 +112,7 @@ void Actions::handle(const Client& client, const wire::Request& request) {
         pending.targets.push_back(
             {.id = id, .generation = machine.generation() - (later ? 1 : 0), .result = {}});
     }
-    pending.actor = args["actor"].as_string();
+    pending.actor = args.actor;
     const std::uint64_t number = next_++;
     pending_.emplace(number, std::move(pending));
     begin(number);

@@ -11,7 +11,9 @@
 #include "agent/apps/apps.h"
 #include "agent/control/client.h"
 #include "agent/control/targets.h"
+#include "shared/command/verbs.h"
 #include "shared/loop/event_loop.h"
+#include "shared/wire/requests.h"
 
 namespace berth::control {
 
@@ -22,7 +24,7 @@ class Actions {
 public:
     Actions(loop::EventLoop& loop, apps::Apps& apps) : loop_(loop), apps_(apps) {}
 
-    void handle(const Client& client, const wire::Request& request);
+    void handle(const Client& client, const wire::Request& request, const wire::ActRequest& args);
 
     // Answers what is under way that it is not done yet, for this reason.
     void give_up_all(const std::string& why);
@@ -31,7 +33,7 @@ public:
     void settle(const std::set<std::string>& changed, const std::set<std::string>& removed);
 
 private:
-    enum class Verb : std::uint8_t { Start, Stop, Restart, Kill, Clean, Reload };
+    using Verb = command::Action;
 
     // When a start is answered.
     enum class Wait : std::uint8_t { Exec, Outcome };
@@ -80,7 +82,7 @@ private:
     [[nodiscard]] std::optional<Duration> patience(const Pending& pending) const;
     bool answer_if_done(Pending& pending);
     void remember(const std::string& key, const wire::Value& info);
-    [[nodiscard]] Result<Targets> targets_of(const wire::Value& args) const;
+    [[nodiscard]] Result<Targets> targets_of(const wire::ActRequest& args) const;
 
     loop::EventLoop& loop_;
     apps::Apps& apps_;

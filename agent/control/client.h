@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "shared/command/rights.h"
 #include "shared/wire/control.h"
 #include "shared/wire/frame_sink.h"
 
@@ -11,7 +12,8 @@ namespace berth::control {
 struct Client {
     wire::FrameSink* sink = nullptr;
     std::string route;
-    std::string key;  // CURVE key; "": over the local socket
+    std::string key;                            // CURVE key; "": over the local socket
+    command::Role role = command::Role::Admin;  // of the key; the local socket is the owner's
 
     [[nodiscard]] bool local() const { return key.empty(); }
 

@@ -1,11 +1,10 @@
 #include "agent/control/door.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "agent/control/replies.h"
-#include "agent/control/verbs/verbs.h"
+#include "agent/control/verbs/table.h"
 #include "shared/base/key_text.h"
 #include "shared/log/log.h"
 #include "shared/wire/mail.h"
@@ -19,62 +18,11 @@ constexpr std::size_t kMostEarlyBytes = 64U << 20U;  // of them together
 
 constexpr const char* kListen = "control_listen";  // in the settings
 
-// Where a request may come from.
-enum class From : std::uint8_t {
-    Anybody,  // who may reach this agent
-    Here,     // the local socket: the home's owner, or root
-};
-
-struct Row {
-    std::string_view name;
-    From from;
-    verbs::Verb* verb;
-};
-
-constexpr std::array kVerbs = {
-    Row{"hello", From::Anybody, &verbs::hello},
-    Row{"subscribe", From::Anybody, &verbs::subscribe},
-    Row{"list", From::Anybody, &verbs::list},
-    Row{"show", From::Anybody, &verbs::show},
-    Row{"explain", From::Anybody, &verbs::explain},
-    Row{"act", From::Anybody, &verbs::act},
-    Row{"load", From::Anybody, &verbs::load},
-    Row{"scan", From::Anybody, &verbs::scan},
-    Row{"input", From::Anybody, &verbs::input},
-    Row{"resize", From::Anybody, &verbs::resize},
-    Row{"scale", From::Anybody, &verbs::scale},
-    Row{"check", From::Anybody, &verbs::check},
-    Row{"logs", From::Anybody, &verbs::logs},
-    Row{"events", From::Anybody, &verbs::events},
-    Row{"crashes", From::Anybody, &verbs::crashes},
-    Row{"metrics", From::Anybody, &verbs::metrics},
-    Row{"message", From::Anybody, &verbs::message},
-    Row{"mailbox", From::Anybody, &verbs::mailbox},
-    Row{"mailboxes", From::Anybody, &verbs::mailboxes},
-    Row{"messages", From::Anybody, &verbs::messages},
-    Row{"remove_message", From::Anybody, &verbs::remove_message},
-    Row{"trace", From::Anybody, &verbs::trace},
-    Row{"outbox", From::Anybody, &verbs::outbox},
-    Row{"peers", From::Anybody, &verbs::peers},
-    Row{"authorize", From::Here, &verbs::authorize},
-    Row{"revoke", From::Here, &verbs::revoke},
-    Row{"token", From::Here, &verbs::token},
-    Row{"shutdown", From::Here, &verbs::shutdown},
-    Row{"upgrade", From::Here, &verbs::upgrade},
-};
-
-consteval bool each_once() {
-    for (std::size_t i = 0; i < kVerbs.size(); ++i) {
-        for (std::size_t j = 0; j < i; ++j) {
-            if (kVerbs[i].name == kVerbs[j].name) {
-                return false;
-            }
-        }
-    }
-    return true;
+// Which right a request needs.
+command::Right right_of(const command::VerbRow& row, const wire::Request& request) {
+    const bool more = !row.member.empty() && !request.args[row.member].as_string().empty();
+    return more ? row.member_right : row.right;
 }
-
-static_assert(each_once(), "a name means one verb");
 
 }  // namespace
 
@@ -129,7 +77,7 @@ Result<void> Door::open_tcp(const std::string& endpoint) {
                   bus::Authenticator::create(
                       bus_,
                       context_.loop,
-                      [this](const std::string& key) { return allowed(key); },
+                      [this](const std::string& key) { return role_of(key).has_value(); },
                       [](const std::string& key, const std::string& address) {
                           log::warning("refused a controller whose key is not allowed here",
                                        {{"key", shown_key(key)}, {"address", address}});
@@ -191,13 +139,14 @@ Result<void> Door::listen_on(const std::string& endpoint) {
     return {};
 }
 
-bool Door::allowed(const std::string& key) const {
+std::optional<command::Role> Door::role_of(const std::string& key) const {
     if (configured_keys_.count(key) != 0) {
-        return true;
+        return command::Role::Admin;
     }
     const auto peers = context_.store.settings().peers();
-    return std::any_of(
+    const auto found = std::find_if(
         peers.begin(), peers.end(), [&key](const auto& peer) { return peer.key == key; });
+    return found != peers.end() ? command::kRoleNames.value(found->role) : std::nullopt;
 }
 
 void Door::open() {
@@ -223,17 +172,19 @@ void Door::received(const Client& client, std::string_view frame) {
     early_.push_back({client, std::string(frame)});
 }
 
-void Door::answer(const Client& client, std::string_view frame) {
-    if (wire::decode_mail(frame) && (client.local() || allowed(client.key))) {
-        if (takes_mail_) {
+void Door::answer(Client client, std::string_view frame) {
+    // A key that was taken off the list is refused at its next word, not at its next connection.
+    const auto role = client.local() ? command::Role::Admin : role_of(client.key);
+    client.role = role.value_or(command::Role::Viewer);
+    if (role && wire::decode_mail(frame)) {
+        if (takes_mail_ && command::allows(*role, command::row_of(command::Verb::Message).right)) {
             context_.mail.received(client, frame);
         }
         return;
     }
-    // A key that was taken off the list is refused at its next word, not at its next connection.
     std::uint64_t id = 0;
-    const auto request = wire::decode_request(frame, &id);
-    if (!client.local() && !allowed(client.key)) {
+    auto request = wire::decode_request(frame, &id);
+    if (!role) {
         (void)client.reply(wire::error_reply(
             id, {ErrorCode::PermissionDenied, "this key is not allowed here", 0}));
         return;
@@ -242,18 +193,26 @@ void Door::answer(const Client& client, std::string_view frame) {
         (void)client.reply(wire::error_reply(id, request.error()));
         return;
     }
-    const auto* const row = std::find_if(
-        kVerbs.begin(), kVerbs.end(), [&](const Row& one) { return one.name == request->verb; });
-    if (row == kVerbs.end()) {
+    const command::VerbRow* const row = command::find_verb(request->verb);
+    if (row == nullptr) {
         return refuse(client,
                       *request,
                       {ErrorCode::NotFound, "no verb is named \"" + request->verb + "\"", 0});
     }
-    if (row->from == From::Here && !client.local()) {
+    if (row->from == command::From::Here && !client.local()) {
         return refuse(
             client, *request, {ErrorCode::PermissionDenied, "only over the local socket", 0});
     }
-    row->verb(context_, client, *request);
+    if (const auto right = right_of(*row, *request); !command::allows(*role, right)) {
+        return refuse(
+            client,
+            *request,
+            {ErrorCode::PermissionDenied,
+             "this key is a " + std::string(command::kRoleNames.name(*role)) +
+                 "'s, who has not the right to " + std::string(command::kRightNames.name(right)),
+             0});
+    }
+    verbs::answer(row->verb, context_, client, std::move(*request));
 }
 
 void Door::on_happened() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -77,8 +78,9 @@ private:
     Result<void> listen_here(const std::string& path);
     Result<void> open_tcp(const std::string& endpoint);
     void received(const Client& client, std::string_view frame);
-    void answer(const Client& client, std::string_view frame);
-    [[nodiscard]] bool allowed(const std::string& key) const;
+    void answer(Client client, std::string_view frame);
+    // What a key may do here; nothing: it may not come in.
+    [[nodiscard]] std::optional<command::Role> role_of(const std::string& key) const;
 
     bus::Context& bus_;
     Context context_;

@@ -20,10 +20,6 @@ Error no_app(const std::string& id) {
     return {ErrorCode::NotFound, "no app has the id \"" + id + "\"", 0};
 }
 
-wire::Request asked(const wire::Request& request) {
-    return {request.id, request.verb, {}};
-}
-
 void ok(const Client& client, const wire::Request& request, Value info) {
     (void)client.reply({request.id, wire::Code::Ok, std::move(info)});
 }

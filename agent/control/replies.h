@@ -15,9 +15,6 @@ wire::Value event_value(const store::EventRow& event);
 
 Error no_app(const std::string& id);
 
-// What of a request is needed to answer it later.
-wire::Request asked(const wire::Request& request);
-
 // Answers. An asker that has gone needs none.
 void ok(const Client& client, const wire::Request& request, wire::Value info = wire::Value::Map{});
 void refuse(const Client& client, const wire::Request& request, const Error& error);

@@ -53,7 +53,12 @@ ALTER TABLE app ADD COLUMN recent BLOB NOT NULL DEFAULT '';
 ALTER TABLE app ADD COLUMN crash_due INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<const char*, 3> kSteps = {kToVersion1, kToVersion2, kToVersion3};
+// Version 4: what a key may do. An older agent lets it do everything.
+constexpr const char* kToVersion4 = R"sql(
+ALTER TABLE peer ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
+)sql";
+
+constexpr std::array<const char*, 4> kSteps = {kToVersion1, kToVersion2, kToVersion3, kToVersion4};
 
 }  // namespace
 

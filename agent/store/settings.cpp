@@ -23,17 +23,17 @@ void Settings::set_scale(const std::string& app, std::uint32_t count) {
 
 std::vector<Settings::Peer> Settings::peers() {
     std::vector<Peer> peers;
-    db::Rows row = turn_.query("SELECT key, name FROM peer ORDER BY name");
+    db::Rows row = turn_.query("SELECT key, name, role FROM peer ORDER BY name");
     while (row.next()) {
-        peers.push_back({row.text(0), row.text(1)});
+        peers.push_back({row.text(0), row.text(1), row.text(2)});
     }
     return peers;
 }
 
 void Settings::add_peer(const Peer& peer) {
     turn_.require_durable();
-    (void)turn_.change("INSERT OR REPLACE INTO peer (key, name) VALUES (?, ?)",
-                       {peer.key, peer.name});
+    (void)turn_.change("INSERT OR REPLACE INTO peer (key, name, role) VALUES (?, ?, ?)",
+                       {peer.key, peer.name, peer.role});
 }
 
 bool Settings::remove_peer(const std::string& key) {

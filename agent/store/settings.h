@@ -25,6 +25,7 @@ public:
     struct Peer {
         std::string key;
         std::string name;
+        std::string role;  // see command::Role
     };
 
     [[nodiscard]] std::vector<Peer> peers();

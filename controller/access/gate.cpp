@@ -85,10 +85,10 @@ std::optional<Refusal> Gate::refuse_foreign(const http::Request& request) const 
     return std::nullopt;
 }
 
-std::optional<Refusal> Gate::refuse(Right right,
+std::optional<Refusal> Gate::refuse(std::optional<Right> right,
                                     const http::Request& request,
                                     const Visitor& visitor) const {
-    if (right == Right::Public) {
+    if (!right) {
         return std::nullopt;
     }
     if (!visitor.who) {

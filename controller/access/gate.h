@@ -36,7 +36,7 @@ public:
     [[nodiscard]] std::optional<Refusal> refuse_foreign(const http::Request& request) const;
 
     // Whether the visitor has the right, and a change comes with what its way of signing in wants.
-    [[nodiscard]] std::optional<Refusal> refuse(Right right,
+    [[nodiscard]] std::optional<Refusal> refuse(std::optional<Right> right,
                                                 const http::Request& request,
                                                 const Visitor& visitor) const;
 

@@ -1,10 +1,10 @@
 #include "controller/app/local_door.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "shared/base/text.h"
+#include "shared/command/verbs.h"
 
 namespace berth::controller {
 
@@ -14,8 +14,13 @@ namespace {
 
 constexpr std::uint64_t kDefaultMs = 15'000;
 constexpr std::uint64_t kLongestMs = 24ULL * 3'600'000;
-constexpr std::array<std::string_view, 7> kChanges = {
-    "act", "load", "scale", "input", "message", "remove_message", "scan"};
+
+// Whether the audit log has to know of it.
+bool is_change(const std::string& verb, const Value& args) {
+    const command::VerbRow* const row = command::find_verb(verb);
+    return row != nullptr && (row->audit == command::Audit::Yes ||
+                              (!row->member.empty() && !args[row->member].as_string().empty()));
+}
 
 // What a change is about, for the audit log.
 std::string target_of(const std::string& agent, const Value& args) {
@@ -84,7 +89,7 @@ void LocalDoor::ask(const std::string& route, const wire::Request& request) {
     const bool timed = !request.args["timeout_ms"].is_nil();
     const std::uint64_t ms = std::clamp<std::uint64_t>(
         timed ? request.args["timeout_ms"].as_uint() : kDefaultMs, 1, kLongestMs);
-    if (std::find(kChanges.begin(), kChanges.end(), verb) != kChanges.end()) {
+    if (is_change(verb, args)) {
         const std::string what = verb == "act" ? args["verb"].as_string() : verb;
         asked_(args["actor"].as_string(), shortened(what, 40), target_of(agent, args));
     }

@@ -17,7 +17,7 @@ enum class Kind : std::uint8_t { Read, Change };
 // that it is written into the audit log. The only place where either is said.
 struct UseCase {
     std::string_view verb;  // in the audit log, unless the change names a closer one
-    access::Right right = access::Right::Administer;
+    std::optional<access::Right> right = access::Right::Administer;  // nothing: everybody may
     Kind kind = Kind::Change;
 };
 

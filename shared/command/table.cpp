@@ -275,6 +275,7 @@ std::vector<Command> make_commands() {
          "KEY",
          "let a controller with this public key in",
          {{"--name", "", "NAME", "whose key it is"},
+          {"--role", "", "ROLE", "what it may do: viewer, operator or admin (default)"},
           {"--listen", "", "HOST:PORT", "and listen there for it from now on, as 0.0.0.0:6883"}},
          1,
          1,

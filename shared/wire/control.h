@@ -16,51 +16,8 @@
 //   reply    [version, request id, code, info]     code 0: done; else info.error says why
 //   push     [version, 0, kind, info]
 //
-// Verbs and their args:
-//   hello                                     -> agent
-//   subscribe                                 -> agent, seq, apps; then a push "delta" for each change
-//             {seq, apps, removed} and a push "tick" {seq} every second. seq counts up by one; a
-//             gap means: subscribe again
-//   list      patterns, metrics               -> agent, apps, unmatched
-//   act       verb, patterns, ids, expressions, actor, deadline_ns, key, wait, timeout_ms, if_needed,
-//             reload, confirmed, since_ns     -> results (see ActResult), unmatched; or confirm:
-//             ids that an expression means and that would be lost. `expressions`: no pattern is an
-//             id. Without `wait` a start is answered at exec, others at once. Without timeout_ms
-//             the apps' own limits hold. With since_ns nothing is done: it waits for what a command
-//             of then comes to.
-//   load      paths, cwd, environment, actor  -> loaded (ids), warnings; error: problems
-//   show      id, secrets (shown, else masked)  -> app, spec (JSON text), history
-//   logs      id, position | tail, since_ns, until_ns, max_lines, stream, grep, wait_ms,
-//             whole (lines; else pieces as they were written, except with grep), rest (with whole:
-//             what is unfinished at the end too)    -> see LogBatch
-//   input     id, data, wait_ms (0)           -> taken (bytes), why (not all), full (it does not
-//             read: try again with the rest); waits so long for it to read
-//   resize    id, rows, columns               -> (nothing)
-//   events    after, limit, wait_ms           -> events, last
-//   explain   id                              -> state, cause, since, actor, evidence, lines, next
-//   crashes   id ("": all apps), limit        -> groups, crashes (with their bundles as JSON text)
-//   check     patterns                        -> apps: {id: what would keep it from starting},
-//                                                notes: {id: what there is to say besides}
-//   metrics   id, since_ns (an hour ago)      -> time, cpu_percent, rss_bytes, …: a list each
-//   scale     id, count, actor                -> changed (ids)
-//   authorize key, name, listen (tcp://HOST:PORT, for good) -> endpoint, public_key; only over the
-//             local socket, as revoke
-//   revoke    key                             -> (nothing)
-//   peers                                     -> peers (key, name), endpoint, public_key
-//   upgrade   folder                          -> (nothing); only over the local socket
-//   message   verb, app, args, payload        -> code, info, payload: any verb of contracts/ipc, as app
-//             ("": as nobody)
-//   mailbox   id, max                         -> messages (id, from, time_ms, attempt, payload)
-//   mailboxes                                 -> mailboxes (app, known, sessions, and as in an app)
-//   messages  id, max, after, full, dead      -> messages (id, from, time_ms, attempt, held, bytes,
-//             (instead its dead letters)         durable, request, expires_ms, dead_ms, shown: JSON
-//                                              text, whole), more, mailbox (as in an app)
-//   remove_message  id, message               -> (nothing); a dead letter too
-//   trace     id ("": all), max, after        -> entries (see agent/relay/trace.h), change
-//   outbox    drop (an agent; none: look)     -> agents (agent, state, count, bytes, in_flight,
-//             oldest_ms, refused, error), or dropped
-//   token     app                             -> secret, endpoint, file; only over the local socket
-//   shutdown  keep_apps                       -> (nothing); only over the local socket
+// The verbs are in shared/command/verbs.h, with who may ask them; the members of their args, and
+// what comes of each, in shared/wire/requests.h.
 namespace berth::wire {
 
 // Bump when an old peer would misread a new one; unknown members alone are no reason.

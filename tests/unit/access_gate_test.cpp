@@ -66,15 +66,15 @@ TEST_CASE("ways to sign in are asked in their order, and each has its own proof 
     REQUIRE(ann.who);
     CHECK(ann.who->user == "ann");
     CHECK(ann.known);
-    CHECK(gate.refuse(Right::Act, both, ann)->detail == "no proof");
-    CHECK_FALSE(gate.refuse(Right::Act, request(http::Method::Get, {}), ann));
+    CHECK(gate.refuse(Right::Operate, both, ann)->detail == "no proof");
+    CHECK_FALSE(gate.refuse(Right::Operate, request(http::Method::Get, {}), ann));
 
     // Who is signed in by what browsers do not send by themselves needs no proof.
     const auto one = request(http::Method::Post, {{"authorization", "bob"}});
     const Visitor bob = gate.identify(one);
     REQUIRE(bob.who);
-    CHECK_FALSE(gate.refuse(Right::View, one, bob));
-    CHECK(gate.refuse(Right::Act, one, bob)->status == 403);
+    CHECK_FALSE(gate.refuse(Right::See, one, bob));
+    CHECK(gate.refuse(Right::Operate, one, bob)->status == 403);
     CHECK(gate.still_holds(bob));
     bearer.holds = false;
     CHECK_FALSE(gate.still_holds(bob));
@@ -87,8 +87,8 @@ TEST_CASE("nobody may do what everybody may") {
     const Visitor nobody = gate.identify(change);
     CHECK_FALSE(nobody.who);
     CHECK_FALSE(nobody.known);
-    CHECK_FALSE(gate.refuse(Right::Public, change, nobody));
-    CHECK(gate.refuse(Right::View, change, nobody)->status == 401);
+    CHECK_FALSE(gate.refuse(kPublic, change, nobody));
+    CHECK(gate.refuse(Right::See, change, nobody)->status == 401);
     CHECK_FALSE(gate.still_holds(nobody));
     CHECK(gate.identify(request(http::Method::Get, {{"seen-before", "1"}})).known);
 }
@@ -114,7 +114,8 @@ TEST_CASE("a request is let in that is for us, and a change that comes from us")
 TEST_CASE("rights include those before them") {
     const std::vector<std::optional<Role>> roles = {
         std::nullopt, Role::Viewer, Role::Operator, Role::Admin};
-    const std::vector<Right> rights = {Right::Public, Right::View, Right::Act, Right::Administer};
+    const std::vector<std::optional<Right>> rights = {
+        kPublic, Right::See, Right::Operate, Right::Administer};
     for (std::size_t role = 0; role < roles.size(); ++role) {
         for (std::size_t right = 0; right < rights.size(); ++right) {
             CHECK(allows(roles[role], rights[right]) == (role >= right));

@@ -321,7 +321,7 @@ TEST_CASE("who was let in after a commit failed stays let in") {
     world.store->turn().database().refuse_writes(true);
     world.run("web");
     world.store->turn().database().refuse_writes(false);
-    world.store->settings().add_peer({"key", "panel"});
+    world.store->settings().add_peer({"key", "panel", "admin"});
     world.turn();
     world.advance(seconds(3));
     CHECK(world.store->settings().peers().size() == 1);

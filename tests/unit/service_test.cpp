@@ -40,7 +40,7 @@ Caller somebody(access::Role role) {
     return Caller::of(access::Identity{"bob", role, "", ""}, "10.0.0.1");
 }
 
-constexpr UseCase kPaint{"paint", Right::Act, Kind::Change};
+constexpr UseCase kPaint{"paint", Right::Operate, Kind::Change};
 
 }  // namespace
 

@@ -221,8 +221,8 @@ TEST_CASE("keys and values, peers") {
     CHECK(store->settings().value("boot").empty());
     store->settings().set_value("boot", "1");
     store->settings().set_value("boot", "2");
-    store->settings().add_peer({"k2", "b"});
-    store->settings().add_peer({"k1", "a"});
+    store->settings().add_peer({"k2", "b", "admin"});
+    store->settings().add_peer({"k1", "a", "admin"});
     CHECK(store->turn().commit());
     CHECK(store->settings().value("boot") == "2");
     REQUIRE(store->settings().peers().size() == 2);

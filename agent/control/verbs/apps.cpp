@@ -31,12 +31,13 @@ std::vector<wire::LogLine> last_lines(Context& context, const std::string& id, s
 void list_now(Context& context,
               const Client& client,
               const wire::Request& request,
+              const wire::ListRequest& args,
               const Targets& matches) {
-    if (request.args["metrics"].as_bool(true)) {
+    if (args.metrics) {
         context.apps.figures().sample(kFreshSample);
     }
     Value::Map tails;
-    const auto lines = std::min<std::uint64_t>(request.args["lines"].as_uint(), 1000);
+    const auto lines = std::min<std::uint64_t>(args.lines, 1000);
     for (const std::string& id : lines > 0 ? matches.ids : std::vector<std::string>()) {
         Value::Array tail;
         for (const wire::LogLine& line : last_lines(context, id, lines)) {
@@ -52,15 +53,18 @@ void list_now(Context& context,
                   {"unmatched", wire::strings(matches.unmatched)}});
 }
 
-void show_now(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
+void show_now(Context& context,
+              const Client& client,
+              const wire::Request& request,
+              const wire::ShowRequest& args) {
+    const std::string id = args.id;
     const apps::App* const app = context.apps.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
     }
     json::JsonWriter spec;
-    // The controller asks for its admins; over the local socket it is the home's owner, or root.
-    const bool shown = request.args["secrets"].as_bool();
+    // A controller asks for them on behalf of its admins.
+    const bool shown = args.secrets && command::allows(client.role, command::Right::Administer);
     json::write_spec(
         spec, app->machine.spec(), shown ? json::Secrets::Shown : json::Secrets::Masked);
     Value::Array history;
@@ -68,8 +72,7 @@ void show_now(Context& context, const Client& client, const wire::Request& reque
         history.push_back(event_value(event));
     }
     Value::Array runs;
-    for (const store::RunRow& run :
-         context.store.history().runs(id, request.args["runs"].as_uint(100))) {
+    for (const store::RunRow& run : context.store.history().runs(id, args.runs)) {
         const auto code = spmi_exit_code(run.exit);
         runs.push_back(Value::Map{{"generation", run.generation},
                                   {"started", wire::to_value(run.started)},
@@ -85,8 +88,11 @@ void show_now(Context& context, const Client& client, const wire::Request& reque
                   {"runs", std::move(runs)}});
 }
 
-void explain_now(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
+void explain_now(Context& context,
+                 const Client& client,
+                 const wire::Request& request,
+                 const wire::ExplainRequest& args) {
+    const std::string id = args.id;
     const apps::App* const app = context.apps.find(id);
     if (app == nullptr) {
         return refuse(client, request, no_app(id));
@@ -108,47 +114,60 @@ void explain_now(Context& context, const Client& client, const wire::Request& re
 
 }  // namespace
 
-void hello(Context& context, const Client& client, const wire::Request& request) {
+void hello(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::NoArguments& /*args*/) {
     ok(client, request, Value::Map{{"agent", wire::to_value(context.owner.info())}});
 }
 
-void subscribe(Context& context, const Client& client, const wire::Request& request) {
+void subscribe(Context& context,
+               const Client& client,
+               const wire::Request& request,
+               const wire::NoArguments& /*args*/) {
     Value::Map snapshot = context.subscriptions.add(client);
     snapshot.emplace_back("agent", wire::to_value(context.owner.info()));
     ok(client, request, std::move(snapshot));
 }
 
-void list(Context& context, const Client& client, const wire::Request& request) {
-    const auto found =
-        match_apps(context.apps,
-                   request.args["patterns"].as_strings(),
-                   request.args["expressions"].as_bool() ? Naming::Expressions : Naming::IdsFirst);
+void list(Context& context,
+          const Client& client,
+          const wire::Request& request,
+          const wire::ListRequest& args) {
+    const auto found = match_apps(
+        context.apps, args.patterns, args.expressions ? Naming::Expressions : Naming::IdsFirst);
     if (!found) {
         return refuse(client, request, found.error());
     }
     context.apps.ledger().look_after_store();
-    context.apps.catalog().look_at_descriptors(found->ids,
-                                               [&context, client, request, matches = *found] {
-                                                   list_now(context, client, request, matches);
-                                               });
+    context.apps.catalog().look_at_descriptors(
+        found->ids, [&context, client, request, args, matches = *found] {
+            list_now(context, client, request, args, matches);
+        });
 }
 
-void show(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
+void show(Context& context,
+          const Client& client,
+          const wire::Request& request,
+          const wire::ShowRequest& args) {
+    const std::string id = args.id;
     if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     context.apps.catalog().look_at_descriptors(
-        {id}, [&context, client, request] { show_now(context, client, request); });
+        {id}, [&context, client, request, args] { show_now(context, client, request, args); });
 }
 
-void explain(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
+void explain(Context& context,
+             const Client& client,
+             const wire::Request& request,
+             const wire::ExplainRequest& args) {
+    const std::string id = args.id;
     if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     context.apps.catalog().look_at_descriptors(
-        {id}, [&context, client, request] { explain_now(context, client, request); });
+        {id}, [&context, client, request, args] { explain_now(context, client, request, args); });
 }
 
 }  // namespace berth::control::verbs

@@ -13,16 +13,22 @@ constexpr std::uint64_t kLongestInputWaitMs = 60'000;
 
 }  // namespace
 
-void act(Context& context, const Client& client, const wire::Request& request) {
-    context.actions.handle(client, request);
+void act(Context& context,
+         const Client& client,
+         const wire::Request& request,
+         const wire::ActRequest& args) {
+    context.actions.handle(client, request, args);
 }
 
-void load(Context& context, const Client& client, const wire::Request& request) {
+void load(Context& context,
+          const Client& client,
+          const wire::Request& request,
+          const wire::LoadRequest& args) {
     apps::LoadRequest load;
-    load.paths = request.args["paths"].as_strings();
-    load.cwd = request.args["cwd"].as_string();
-    load.environment = request.args["environment"].as_strings();
-    load.fresh = request.args["fresh"].as_bool();
+    load.paths = args.paths;
+    load.cwd = args.cwd;
+    load.environment = args.environment;
+    load.fresh = args.fresh;
     const bool absolute =
         std::all_of(load.paths.begin(), load.paths.end(), [](const std::string& path) {
             return !path.empty() && path.front() == '/';
@@ -32,9 +38,7 @@ void load(Context& context, const Client& client, const wire::Request& request) 
             client, request, {ErrorCode::InvalidArgument, "paths and cwd must be absolute", 0});
     }
     context.apps.catalog().load(
-        load,
-        {request.args["actor"].as_string()},
-        [&context, client, request = asked(request)](const apps::Catalog::Loaded& loaded) {
+        load, {args.actor}, [&context, client, request](const apps::Catalog::Loaded& loaded) {
             std::vector<std::string> warnings = loaded.warnings;
             for (const std::string& id : loaded.ids) {
                 const apps::App& app = *context.apps.find(id);
@@ -51,45 +55,50 @@ void load(Context& context, const Client& client, const wire::Request& request) 
         });
 }
 
-void scan(Context& context, const Client& client, const wire::Request& request) {
-    context.apps.catalog().scan(
-        [&context, client, request = asked(request)](const apps::Catalog::Scanned& scanned) {
-            ok(client,
-               request,
-               Value::Map{{"found", wire::strings(scanned.found)},
-                          {"problems", wire::strings(scanned.problems)}});
-        });
+void scan(Context& context,
+          const Client& client,
+          const wire::Request& request,
+          const wire::ScanRequest& /*args*/) {
+    context.apps.catalog().scan([&context, client, request](const apps::Catalog::Scanned& scanned) {
+        ok(client,
+           request,
+           Value::Map{{"found", wire::strings(scanned.found)},
+                      {"problems", wire::strings(scanned.problems)}});
+    });
 }
 
-void input(Context& context, const Client& client, const wire::Request& request) {
-    const std::string& data = request.args["data"].as_string();
+void input(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::InputRequest& args) {
+    const std::string& data = args.data;
     if (data.size() > kMaxInput) {
         return refuse(client, request, {ErrorCode::TooLarge, "at most 1 MiB of input at once", 0});
     }
-    const auto patience = std::chrono::milliseconds(
-        std::min<std::uint64_t>(request.args["wait_ms"].as_uint(), kLongestInputWaitMs));
-    const auto answer =
-        [&context, client, request = asked(request)](const backend::InputResult& outcome) {
-            if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
-                return refuse(client, request, *outcome.why);
-            }
-            ok(client,
-               request,
-               Value::Map{{"taken", std::uint64_t{outcome.taken}},
-                          {"why", outcome.why ? outcome.why->message : ""},
-                          {"full", outcome.why && outcome.why->code == ErrorCode::Exhausted}});
-        };
-    const auto sent =
-        context.apps.conductor().input(request.args["id"].as_string(), data, patience, answer);
+    const auto patience =
+        std::chrono::milliseconds(std::min<std::uint64_t>(args.wait_ms, kLongestInputWaitMs));
+    const auto answer = [&context, client, request](const backend::InputResult& outcome) {
+        if (outcome.why && outcome.why->code == ErrorCode::TimedOut) {
+            return refuse(client, request, *outcome.why);
+        }
+        ok(client,
+           request,
+           Value::Map{{"taken", std::uint64_t{outcome.taken}},
+                      {"why", outcome.why ? outcome.why->message : ""},
+                      {"full", outcome.why && outcome.why->code == ErrorCode::Exhausted}});
+    };
+    const auto sent = context.apps.conductor().input(args.id, data, patience, answer);
     if (!sent) {
         refuse(client, request, sent.error());
     }
 }
 
-void resize(Context& context, const Client& client, const wire::Request& request) {
-    context.apps.conductor().resize(request.args["id"].as_string(),
-                                    static_cast<std::uint32_t>(request.args["rows"].as_uint()),
-                                    static_cast<std::uint32_t>(request.args["columns"].as_uint()));
+void resize(Context& context,
+            const Client& client,
+            const wire::Request& request,
+            const wire::ResizeRequest& args) {
+    context.apps.conductor().resize(
+        args.id, static_cast<std::uint32_t>(args.rows), static_cast<std::uint32_t>(args.columns));
     ok(client, request);
 }
 

@@ -9,8 +9,11 @@ namespace berth::control::verbs {
 
 using wire::Value;
 
-void crashes(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
+void crashes(Context& context,
+             const Client& client,
+             const wire::Request& request,
+             const wire::CrashesRequest& args) {
+    const std::string id = args.id;
     if (!id.empty() && context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
@@ -25,7 +28,7 @@ void crashes(Context& context, const Client& client, const wire::Request& reques
                                     {"generation", group.generation}});
     }
     Value::Array bundles;
-    const auto limit = std::min<std::uint64_t>(request.args["limit"].as_uint(), 50);
+    const auto limit = std::min<std::uint64_t>(args.limit, 50);
     for (const store::CrashRow& crash :
          id.empty() ? std::vector<store::CrashRow>() : context.store.history().crashes(id, limit)) {
         bundles.push_back(Value::Map{{"generation", crash.generation},
@@ -37,15 +40,17 @@ void crashes(Context& context, const Client& client, const wire::Request& reques
     ok(client, request, Value::Map{{"groups", std::move(groups)}, {"crashes", std::move(bundles)}});
 }
 
-void metrics(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
+void metrics(Context& context,
+             const Client& client,
+             const wire::Request& request,
+             const wire::MetricsRequest& args) {
+    const std::string id = args.id;
     if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     const WallTime now = context.loop.now().wall;
-    const WallTime from = request.args["since_ns"].is_nil()
-                              ? now - std::chrono::hours(1)
-                              : wire::to_wall_time(request.args["since_ns"]);
+    const WallTime from =
+        args.since_ns ? WallTime(Duration(*args.since_ns)) : now - std::chrono::hours(1);
     // A column each, as charts take them.
     Value::Array time, cpu, rss, pss, processes, threads, descriptors, read, write;
     Value::Array messages, messages_in, messages_out;
@@ -79,14 +84,17 @@ void metrics(Context& context, const Client& client, const wire::Request& reques
                   {"messages_out", std::move(messages_out)}});
 }
 
-void check(Context& context, const Client& client, const wire::Request& request) {
-    const auto matches = match_apps(context.apps, request.args["patterns"].as_strings());
+void check(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::CheckRequest& args) {
+    const auto matches = match_apps(context.apps, args.patterns);
     if (!matches) {
         return refuse(client, request, matches.error());
     }
     context.apps.catalog().check(
         matches->ids,
-        [&context, client, request = asked(request), matches = *matches](
+        [&context, client, request, matches = *matches](
             const std::map<std::string, apps::Catalog::Checked>& checked) {
             Value::Map apps;
             Value::Map notes;
@@ -103,12 +111,15 @@ void check(Context& context, const Client& client, const wire::Request& request)
         });
 }
 
-void scale(Context& context, const Client& client, const wire::Request& request) {
-    const auto count = request.args["count"].as_uint();
+void scale(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::ScaleRequest& args) {
+    const auto count = args.count;
     const auto changed = context.apps.catalog().scale(
-        request.args["id"].as_string(),
+        args.id,
         static_cast<std::uint32_t>(std::min<std::uint64_t>(count, 1'000'000)),
-        {request.args["actor"].as_string()});
+        {args.actor});
     if (!changed) {
         return refuse(client, request, changed.error());
     }

@@ -20,19 +20,15 @@ constexpr std::int64_t kMaxWaitMs = 60'000;
 void wait_for_log(Context& context,
                   const Client& client,
                   const wire::Request& request,
+                  const wire::LogsRequest& args,
                   const berth::logs::LogReader& reader) {
-    const auto longest =
-        std::chrono::milliseconds(std::min(request.args["wait_ms"].as_int(), kMaxWaitMs));
-    const bool grown = reader.end() != wire::to_log_position(request.args["position"]);
+    const auto longest = std::chrono::milliseconds(std::min(args.wait_ms, kMaxWaitMs));
+    const bool grown = reader.end() != wire::to_log_position(args.position);
     const auto waits = context.waits.for_log(
-        client, reader.folder(), longest, grown, [&context, client, request](bool last_chance) {
-            wire::Request again = request;
-            if (last_chance) {
-                Value::Map args = request.args.as_map();
-                std::erase_if(args, [](const auto& member) { return member.first == "wait_ms"; });
-                again.args = std::move(args);
-            }
-            verbs::logs(context, client, again);
+        client, reader.folder(), longest, grown, [&context, client, request, args](bool last) {
+            wire::LogsRequest again = args;
+            again.wait_ms = last ? 0 : args.wait_ms;
+            verbs::logs(context, client, request, again);
         });
     if (!waits) {
         refuse(client, request, waits.error());
@@ -42,13 +38,12 @@ void wait_for_log(Context& context,
 bool answer_events(Context& context,
                    const Client& client,
                    const wire::Request& request,
+                   const wire::EventsRequest& args,
                    bool last_chance) {
-    const Value& args = request.args;
-    const auto limit = std::clamp<std::size_t>(args["limit"].as_uint(100), 1, 1000);
+    const auto limit = std::clamp<std::size_t>(args.limit, 1, 1000);
     store::History& history = context.store.history();
-    const auto events = args["after"].is_nil()
-                            ? history.last_events(limit)
-                            : history.events_after(args["after"].as_uint(), limit);
+    const auto events =
+        args.after ? history.events_after(*args.after, limit) : history.last_events(limit);
     if (events.empty() && !last_chance) {
         return false;
     }
@@ -56,46 +51,48 @@ bool answer_events(Context& context,
     for (const store::EventRow& event : events) {
         values.push_back(event_value(event));
     }
-    const std::uint64_t last = events.empty() ? args["after"].as_uint() : events.back().sequence;
+    const std::uint64_t last = events.empty() ? args.after.value_or(0) : events.back().sequence;
     ok(client, request, Value::Map{{"events", std::move(values)}, {"last", last}});
     return true;
 }
 
 }  // namespace
 
-void logs(Context& context, const Client& client, const wire::Request& request) {
-    const Value& args = request.args;
-    const std::string id = args["id"].as_string();
+void logs(Context& context,
+          const Client& client,
+          const wire::Request& request,
+          const wire::LogsRequest& args) {
+    const std::string id = args.id;
     if (context.apps.find(id) == nullptr) {
         return refuse(client, request, no_app(id));
     }
     berth::logs::LogQuery query;
-    if (!args["whole"].as_bool() && args["grep"].as_string().empty()) {
+    if (!args.whole && args.grep.empty()) {
         query.form = berth::logs::LogForm::Pieces;
-    } else if (args["rest"].as_bool()) {
+    } else if (args.rest) {
         query.form = berth::logs::LogForm::AndRest;
     }
     query.runs = [&context, &id] { return context.apps.run_starts(id); };
-    query.max_lines = std::clamp<std::size_t>(args["max_lines"].as_uint(1000), 1, kMaxLines);
-    query.stream = args["stream"].as_string();
+    query.max_lines = std::clamp<std::size_t>(args.max_lines, 1, kMaxLines);
+    query.stream = args.stream;
     if (!query.stream.empty() && query.stream != "stdout" && query.stream != "stderr") {
         return refuse(
             client, request, {ErrorCode::InvalidArgument, "stream must be stdout or stderr", 0});
     }
-    if (args["position"].is_array()) {
-        query.from = wire::to_log_position(args["position"]);
-    } else if (!args["tail"].is_nil()) {
-        query.tail = std::min<std::size_t>(args["tail"].as_uint(), kMaxLines);
+    if (args.position.is_array()) {
+        query.from = wire::to_log_position(args.position);
+    } else if (args.tail) {
+        query.tail = std::min<std::size_t>(*args.tail, kMaxLines);
         query.max_lines = kMaxLines;
         query.max_bytes = 4U << 20U;
     }
-    if (!args["since_ns"].is_nil()) {
-        query.since = wire::to_wall_time(args["since_ns"]);
+    if (args.since_ns) {
+        query.since = WallTime(Duration(*args.since_ns));
     }
-    if (!args["until_ns"].is_nil()) {
-        query.until = wire::to_wall_time(args["until_ns"]);
+    if (args.until_ns) {
+        query.until = WallTime(Duration(*args.until_ns));
     }
-    if (const std::string grep = args["grep"].as_string(); !grep.empty()) {
+    if (const std::string grep = args.grep; !grep.empty()) {
         auto filter = match::line_filter(grep);
         if (!filter) {
             return refuse(client, request, filter.error());
@@ -108,16 +105,19 @@ void logs(Context& context, const Client& client, const wire::Request& request) 
         return refuse(client, request, batch.error());
     }
     const bool nothing_new = batch->lines.empty() && query.from && batch->next == *query.from;
-    if (nothing_new && args["wait_ms"].as_int() > 0 && !context.waits.full()) {
-        return wait_for_log(context, client, request, reader);
+    if (nothing_new && args.wait_ms > 0 && !context.waits.full()) {
+        return wait_for_log(context, client, request, args, reader);
     }
     ok(client, request, wire::to_value(*batch));
 }
 
-void events(Context& context, const Client& client, const wire::Request& request) {
-    const std::int64_t wait = std::min(request.args["wait_ms"].as_int(), kMaxWaitMs);
-    const auto attempt = [&context, client, request](bool last_chance) {
-        return answer_events(context, client, request, last_chance);
+void events(Context& context,
+            const Client& client,
+            const wire::Request& request,
+            const wire::EventsRequest& args) {
+    const std::int64_t wait = std::min(args.wait_ms, kMaxWaitMs);
+    const auto attempt = [&context, client, request, args](bool last_chance) {
+        return answer_events(context, client, request, args, last_chance);
     };
     const bool at_once = wait <= 0 || context.waits.full();
     if (!attempt(at_once)) {

@@ -6,25 +6,40 @@ namespace berth::control::verbs {
 
 using wire::Value;
 
-void authorize(Context& context, const Client& client, const wire::Request& request) {
-    const auto key = parse_key(request.args["key"].as_string());
+void authorize(Context& context,
+               const Client& client,
+               const wire::Request& request,
+               const wire::AuthorizeRequest& args) {
+    const auto key = parse_key(args.key);
     if (!key) {
         return refuse(
             client, request, {ErrorCode::InvalidArgument, "a key is " + std::string(kKeyRule), 0});
     }
-    if (const std::string endpoint = request.args["listen"].as_string(); !endpoint.empty()) {
+    if (!command::kRoleNames.value(args.role)) {
+        return refuse(client,
+                      request,
+                      {ErrorCode::InvalidArgument,
+                       "a role is viewer, operator or admin, not \"" + args.role + "\"",
+                       0});
+    }
+    if (const std::string endpoint = args.listen; !endpoint.empty()) {
         if (const auto opened = context.listen(endpoint); !opened) {
             return refuse(client, request, opened.error());
         }
     }
-    context.store.settings().add_peer({*key, request.args["name"].as_string()});
+    context.store.settings().add_peer({*key, args.name, args.role});
     ok(client,
        request,
-       Value::Map{{"endpoint", context.tcp_endpoint}, {"public_key", context.public_key}});
+       Value::Map{{"endpoint", context.tcp_endpoint},
+                  {"public_key", context.public_key},
+                  {"role", args.role}});
 }
 
-void revoke(Context& context, const Client& client, const wire::Request& request) {
-    const std::string given = request.args["key"].as_string();
+void revoke(Context& context,
+            const Client& client,
+            const wire::Request& request,
+            const wire::RevokeRequest& args) {
+    const std::string given = args.key;
     const std::string key = parse_key(given).value_or(given);
     if (!context.store.settings().remove_peer(key)) {
         return refuse(client, request, {ErrorCode::NotFound, "that key was not allowed", 0});
@@ -35,10 +50,13 @@ void revoke(Context& context, const Client& client, const wire::Request& request
     ok(client, request);
 }
 
-void peers(Context& context, const Client& client, const wire::Request& request) {
+void peers(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::NoArguments& /*args*/) {
     Value::Array peers;
     for (const auto& peer : context.store.settings().peers()) {
-        peers.push_back(Value::Map{{"key", peer.key}, {"name", peer.name}});
+        peers.push_back(Value::Map{{"key", peer.key}, {"name", peer.name}, {"role", peer.role}});
     }
     ok(client,
        request,
@@ -47,13 +65,19 @@ void peers(Context& context, const Client& client, const wire::Request& request)
                   {"public_key", context.public_key}});
 }
 
-void shutdown(Context& context, const Client& client, const wire::Request& request) {
+void shutdown(Context& context,
+              const Client& client,
+              const wire::Request& request,
+              const wire::ShutdownRequest& args) {
     ok(client, request);
-    context.owner.shut_down(request.args["keep_apps"].as_bool());
+    context.owner.shut_down(args.keep_apps);
 }
 
-void upgrade(Context& context, const Client& client, const wire::Request& request) {
-    context.owner.upgrade(request.args["folder"].as_string(), [client, request](Result<void> done) {
+void upgrade(Context& context,
+             const Client& client,
+             const wire::Request& request,
+             const wire::UpgradeRequest& args) {
+    context.owner.upgrade(args.folder, [client, request](Result<void> done) {
         if (done) {
             ok(client, request);
         } else {

@@ -67,7 +67,10 @@ Value entry_value(const relay::TraceEntry& entry) {
 
 }  // namespace
 
-void mailboxes(Context& context, const Client& client, const wire::Request& request) {
+void mailboxes(Context& context,
+               const Client& client,
+               const wire::Request& request,
+               const wire::NoArguments& /*args*/) {
     context.relay.mailboxes(
         [&context, client, request](const std::vector<relay::MailboxStats>& all) {
             std::map<std::string, Value> sorted;  // the relay keeps them in no order
@@ -90,12 +93,15 @@ void mailboxes(Context& context, const Client& client, const wire::Request& requ
         });
 }
 
-void messages(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
-    const std::uint64_t max = std::min(request.args["max"].as_uint(100), kMostMessages);
-    const std::uint64_t after = request.args["after"].as_uint();
-    const bool dead = request.args["dead"].as_bool();
-    const auto show = [&context, client, request, id, max, full = request.args["full"].as_bool()](
+void messages(Context& context,
+              const Client& client,
+              const wire::Request& request,
+              const wire::MessagesRequest& args) {
+    const std::string id = args.id;
+    const std::uint64_t max = std::min(args.max, kMostMessages);
+    const std::uint64_t after = args.after;
+    const bool dead = args.dead;
+    const auto show = [&context, client, request, id, max, full = args.full](
                           const std::vector<relay::Message>& found) {
         Value::Array messages;
         std::size_t looked = 0;
@@ -123,21 +129,26 @@ void messages(Context& context, const Client& client, const wire::Request& reque
     context.relay.peek(id, max + 1, after, show);
 }
 
-void remove_message(Context& context, const Client& client, const wire::Request& request) {
-    context.relay.remove_message(request.args["id"].as_string(),
-                                 request.args["message"].as_uint(),
-                                 [client, request](const Result<void>& removed) {
-                                     if (!removed) {
-                                         return refuse(client, request, removed.error());
-                                     }
-                                     ok(client, request);
-                                 });
+void remove_message(Context& context,
+                    const Client& client,
+                    const wire::Request& request,
+                    const wire::RemoveMessageRequest& args) {
+    context.relay.remove_message(
+        args.id, args.message, [client, request](const Result<void>& removed) {
+            if (!removed) {
+                return refuse(client, request, removed.error());
+            }
+            ok(client, request);
+        });
 }
 
-void trace(Context& context, const Client& client, const wire::Request& request) {
-    const std::string id = request.args["id"].as_string();
-    const std::uint64_t max = request.args["max"].as_uint(relay::Trace::kEntries);
-    const std::uint64_t after = request.args["after"].as_uint();
+void trace(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::TraceRequest& args) {
+    const std::string id = args.id;
+    const std::uint64_t max = args.max.value_or(relay::Trace::kEntries);
+    const std::uint64_t after = args.after;
     context.relay.trace(id, max, after, [client, request](const relay::TraceSlice& seen) {
         Value::Array entries;
         for (const relay::TraceEntry& entry : seen.entries) {

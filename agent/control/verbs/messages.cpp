@@ -20,12 +20,15 @@ Value payload_value(const std::vector<std::string>& payload) {
 
 }  // namespace
 
-void message(Context& context, const Client& client, const wire::Request& request) {
+void message(Context& context,
+             const Client& client,
+             const wire::Request& request,
+             const wire::MessageRequest& args) {
     relay::OperatorRequest asked;
-    asked.verb = request.args["verb"].as_string();
-    asked.app = request.args["app"].as_string();
-    asked.args = request.args["args"].is_map() ? request.args["args"] : Value(Value::Map{});
-    asked.payload = request.args["payload"].as_strings();
+    asked.verb = args.verb;
+    asked.app = args.app;
+    asked.args = args.args.is_map() ? args.args : Value(Value::Map{});
+    asked.payload = args.payload;
     if (asked.verb == "hello") {
         return refuse(client, request, {ErrorCode::InvalidArgument, "the operator is known", 0});
     }
@@ -38,26 +41,30 @@ void message(Context& context, const Client& client, const wire::Request& reques
     });
 }
 
-void mailbox(Context& context, const Client& client, const wire::Request& request) {
-    const std::uint64_t max = std::min(request.args["max"].as_uint(kMaxPeeked), kMaxPeeked);
-    context.relay.peek(request.args["id"].as_string(),
-                       max,
-                       0,
-                       [&context, client, request](const std::vector<relay::Message>& found) {
-                           Value::Array messages;
-                           for (const relay::Message& message : found) {
-                               messages.push_back(Value::Map{{"id", message.id},
-                                                             {"from", *message.from},
-                                                             {"time_ms", message.time_ms},
-                                                             {"attempt", message.attempt},
-                                                             {"payload", *message.payload}});
-                           }
-                           ok(client, request, Value::Map{{"messages", std::move(messages)}});
-                       });
+void mailbox(Context& context,
+             const Client& client,
+             const wire::Request& request,
+             const wire::MailboxRequest& args) {
+    const std::uint64_t max = std::min(args.max, kMaxPeeked);
+    context.relay.peek(
+        args.id, max, 0, [&context, client, request](const std::vector<relay::Message>& found) {
+            Value::Array messages;
+            for (const relay::Message& message : found) {
+                messages.push_back(Value::Map{{"id", message.id},
+                                              {"from", *message.from},
+                                              {"time_ms", message.time_ms},
+                                              {"attempt", message.attempt},
+                                              {"payload", *message.payload}});
+            }
+            ok(client, request, Value::Map{{"messages", std::move(messages)}});
+        });
 }
 
-void outbox(Context& context, const Client& client, const wire::Request& request) {
-    const std::string drop = request.args["drop"].as_string();
+void outbox(Context& context,
+            const Client& client,
+            const wire::Request& request,
+            const wire::OutboxRequest& args) {
+    const std::string drop = args.drop;
     if (!drop.empty()) {
         return context.relay.drop_outbox(drop, [&context, client, request](std::size_t dropped) {
             ok(client, request, Value::Map{{"dropped", std::uint64_t{dropped}}});
@@ -80,8 +87,11 @@ void outbox(Context& context, const Client& client, const wire::Request& request
         });
 }
 
-void token(Context& context, const Client& client, const wire::Request& request) {
-    const std::string app = request.args["app"].as_string();
+void token(Context& context,
+           const Client& client,
+           const wire::Request& request,
+           const wire::TokenRequest& args) {
+    const std::string app = args.app;
     const auto secret = relay::ensure_secret(context.home, app);
     if (!secret) {
         return refuse(client, request, secret.error());

@@ -1,26 +1,32 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
+#include <string_view>
 
-#include "shared/base/enum_names.h"
+#include "shared/command/rights.h"
 
 namespace berth::access {
 
-// What a user may do: `Viewer` reads, `Operator` acts on apps, `Admin` does everything.
-enum class Role : std::uint8_t { Viewer, Operator, Admin };
-inline constexpr auto kRoleNames = enum_names<Role>("viewer", "operator", "admin");
+using command::kRoleNames;
+using command::Right;
+using command::Role;
 
-// What something that is asked for needs. Each includes those before it.
-enum class Right : std::uint8_t { Public, View, Act, Administer };
+// What everybody may, signed in or not.
+inline constexpr std::optional<Right> kPublic = std::nullopt;
 
-// The least that has a right, as the API's description names it.
-inline constexpr auto kRightNames = enum_names<Right>("everybody", "viewer", "operator", "admin");
+// Who has a right at least, as the API's description names it.
+constexpr std::string_view least_name(const std::optional<Right>& right) {
+    return right ? kRoleNames.name(command::least_role(*right)) : "everybody";
+}
 
-// Whether a role has a right; nothing: nobody is signed in.
-bool allows(const std::optional<Role>& role, Right right);
+// Whether a role has a right; no role: nobody is signed in.
+constexpr bool allows(const std::optional<Role>& role, const std::optional<Right>& right) {
+    return !right || (role && command::allows(*role, *right));
+}
 
 // Whether a role sees what looks like a secret: in texts, environments and bundles.
-bool sees_secrets(const std::optional<Role>& role);
+constexpr bool sees_secrets(const std::optional<Role>& role) {
+    return role && command::allows(*role, Right::Administer);
+}
 
 }  // namespace berth::access

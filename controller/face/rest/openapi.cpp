@@ -37,7 +37,7 @@ void write_parameters(json::JsonWriter& json, const Route& route) {
     for (const face::Parameter& parameter : face::query_parameters(route.doc.query)) {
         write(parameter.name, "query", false, parameter.values);
     }
-    if (http::is_change(route.method) && route.use_case.right != access::Right::Public) {
+    if (http::is_change(route.method) && route.use_case.right) {
         write("X-CSRF-Token", "header", true);
     }
     json.end_array();
@@ -58,7 +58,7 @@ void write_responses(json::JsonWriter& json, const Route& route) {
 void write_operation(json::JsonWriter& json, const Route& route) {
     json.key(to_lower(http::kMethodNames.name(route.method))).begin_object();
     json.field("summary", route.doc.summary);
-    json.field("x-role", access::kRightNames.name(route.use_case.right));
+    json.field("x-role", access::least_name(route.use_case.right));
     write_parameters(json, route);
     if (!route.doc.request.empty()) {
         json.key("requestBody").begin_object().field("required", true);
@@ -67,7 +67,7 @@ void write_operation(json::JsonWriter& json, const Route& route) {
     }
     write_responses(json, route);
     json.key("security").begin_array();
-    if (route.use_case.right != access::Right::Public) {
+    if (route.use_case.right) {
         json.begin_object().key("session").begin_array().end_array().end_object();
     }
     json.end_array().end_object();

@@ -243,7 +243,7 @@ void Router::run(const Route& route, Exchange exchange, const Visitor& visitor) 
     auto shared = std::make_shared<Exchange>(std::move(exchange));
     // It may have waited behind others: who has lost the session or the role meanwhile is refused.
     const auto job = [this, &route, visitor, shared, place] {
-        if (route.use_case.right != access::Right::Public && !gate_.still_holds(visitor)) {
+        if (route.use_case.right && !gate_.still_holds(visitor)) {
             return shared->responder.send(problem(401, "log in first"));
         }
         route.handler(std::move(*shared));
