@@ -114,10 +114,16 @@ int run_agent_keys(Session& session) {
         return show_peers(session, *info);
     }
     if (verb == "authorize" && role_of(*info) != role) {
-        (void)(*client)->ask("revoke", {{"key", session.arguments.words.front()}});
+        // A map by its name: a list of the two texts is what {{...}} alone would be.
+        const auto revoked =
+            (*client)->ask("revoke", Value::Map{{"key", session.arguments.words.front()}});
         return report({ErrorCode::WrongState,
-                       "this agent is older and knows no roles, it would let the key do "
-                       "everything; upgrade it with: berth agent upgrade",
+                       revoked ? "this agent is older and knows no roles, it would let the key do "
+                                 "everything; upgrade it with: berth agent upgrade"
+                               : "this agent is older and knows no roles: the key may do "
+                                 "everything, and could not be revoked (" +
+                                     revoked.error().message +
+                                     "); berth agent revoke, then berth agent upgrade",
                        0});
     }
     const std::string as = role == "admin" ? "" : " as " + role;
