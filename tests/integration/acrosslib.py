@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 
-from berthlib import Home, alive, wait_for
+from berthlib import BIN, Home, alive, wait_for
 from relaylib import Apps
 from test_controller import Up
 
@@ -18,8 +18,8 @@ def free_port():
 class House(Home):
     """The agent `house`, which listens on TCP."""
 
-    def __init__(self, path, ipc=""):
-        super().__init__(path, "house")
+    def __init__(self, path, ipc="", folder=BIN):
+        super().__init__(path, "house", folder)
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.agent_home.mkdir(parents=True)
         self.configure(ipc)
@@ -29,11 +29,11 @@ class House(Home):
 
 
 class Pair:
-    """`default` and `house`, `near` and `far` as the apps of them, and who joins them."""
+    """`default` and `house`, `near` and `far` as the apps of them, and who joins them; each side's executables."""
 
-    def __init__(self, folder):
-        self.up = Up(folder / "near")
-        self.house = House(folder / "far")
+    def __init__(self, folder, near_bin=BIN, far_bin=BIN):
+        self.up = Up(folder / "near", folder=near_bin)
+        self.house = House(folder / "far", folder=far_bin)
         self.near, self.far = Apps(self.up), Apps(self.house)
 
     def begin(self, ipc=""):

@@ -84,21 +84,23 @@ class Result:
 
 
 class Home:
-    """A $BERTH_HOME with an agent that runs while the test does."""
+    """A $BERTH_HOME with an agent that runs while the test does; the executables are those of `folder`."""
 
-    def __init__(self, path, agent="default"):
+    def __init__(self, path, agent="default", folder=BIN):
         self.path = pathlib.Path(path)
         self.agent = agent
+        self.folder = pathlib.Path(folder)
         self.agent_home = self.path / "agents" / agent
-        self.env = {**os.environ, "BERTH_HOME": str(self.path), "PATH": f"{BIN}:{os.environ['PATH']}"}
+        self.env = {**os.environ, "BERTH_HOME": str(self.path), "PATH": f"{self.folder}:{os.environ['PATH']}"}
         self.env.pop("NO_COLOR", None)
 
-    def berth(self, *words, stdin=None, check=None, timeout=60, cwd=None, program="berth", env=None, group=None):
+    def berth(self, *words, stdin=None, check=None, timeout=60, cwd=None, program="berth", env=None, group=None, folder=None):
+        """Runs a program of `folder`, of the home's own unless it is given."""
         def enter():
             (group / "cgroup.procs").write_text("0")
 
         done = subprocess.run(
-            [str(BIN / program), *map(str, words)], preexec_fn=enter if group else None,
+            [str((folder or self.folder) / program), *map(str, words)], preexec_fn=enter if group else None,
             input=stdin, capture_output=True, timeout=timeout * SLOW, cwd=cwd, check=False,
             env={**self.env, **(env or {})}, **({"stdin": subprocess.DEVNULL} if stdin is None else {}))
         result = Result(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
