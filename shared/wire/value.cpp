@@ -6,6 +6,8 @@
 #define MSGPACK_NO_BOOST
 #include <msgpack.hpp>
 
+#include "shared/wire/cursor.h"
+
 namespace berth::wire {
 
 namespace {
@@ -20,44 +22,52 @@ const T* get(const Value& value) {
     return std::get_if<T>(&value.data());
 }
 
-// Walks the headers of a msgpack value without allocating (msgpack's own limits still let 93 bytes
-// ask for 69 MiB). Format: https://github.com/msgpack/msgpack/blob/master/spec.md
-class Scanner {
+// Walks a msgpack value without allocating, before msgpack-c makes it: that one's own limits still
+// let 93 bytes ask for 69 MiB.
+class Guard {
 public:
-    Scanner(std::string_view bytes, const Limits& limits) : bytes_(bytes), limits_(limits) {}
+    Guard(std::string_view bytes, const Limits& limits)
+        : bytes_(bytes), limits_(limits), cursor_(bytes) {}
 
-    Result<void> scan() {
+    Result<void> walk() {
         BERTH_CHECK(value(0));
-        if (at_ != bytes_.size()) {
-            return broken(std::to_string(bytes_.size() - at_) + " bytes behind its end");
+        if (!cursor_.at_end()) {
+            const std::size_t left = bytes_.size() - cursor_.position();
+            return broken(std::to_string(left) + " bytes behind its end");
         }
         return {};
     }
 
 private:
+    using Kind = Cursor::Kind;
+
     tl::unexpected<Error> broken(const std::string& what) const {
         return fail(ErrorCode::InvalidArgument,
-                    "msgpack: " + what + " at byte " + std::to_string(at_));
+                    "msgpack: " + what + " at byte " + std::to_string(cursor_.position()));
     }
 
-    Result<std::uint64_t> number(std::size_t size) {
-        if (bytes_.size() - at_ < size) {
-            return broken("cut short");
-        }
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < size; ++i) {
-            value = value << 8U | static_cast<unsigned char>(bytes_[at_ + i]);
-        }
-        at_ += size;
-        return value;
+    // Why there is no item at `begin`.
+    tl::unexpected<Error> no_item(std::size_t begin) const {
+        const auto type = begin < bytes_.size() ? static_cast<unsigned char>(bytes_[begin]) : 0U;
+        const bool extension = (type >= 0xC7 && type <= 0xC9) || (type >= 0xD4 && type <= 0xD8);
+        const bool counted = (type >= 0x80 && type <= 0x9F) || (type >= 0xDC && type <= 0xDF);
+        return broken(extension || type == 0xC1 ? "a type that is not used here"
+                      : counted                 ? "more elements than bytes"
+                                                : "cut short");
     }
 
-    Result<void> skip(std::uint64_t size) {
-        if (bytes_.size() - at_ < size) {
-            return broken("cut short");
+    Result<void> value(std::size_t depth) {
+        const std::size_t begin = cursor_.position();
+        const auto item = cursor_.item();
+        if (!item) {
+            return no_item(begin);
         }
-        at_ += size;
-        return {};
+        if (item->kind == Kind::Extension) {
+            return broken("a type that is not used here");
+        }
+        const bool map = item->kind == Kind::Map;
+        return map || item->kind == Kind::Array ? elements(item->number, map, depth)
+                                                : Result<void>();
     }
 
     Result<void> elements(std::uint64_t count, bool map, std::size_t depth) {
@@ -65,7 +75,7 @@ private:
             return broken("nested deeper than " + std::to_string(limits_.depth));
         }
         const std::uint64_t values = map ? count * 2 : count;
-        if (values > bytes_.size() - at_) {
+        if (values > bytes_.size() - cursor_.position()) {
             return broken("more elements than bytes");
         }
         seen_ += values;
@@ -74,86 +84,19 @@ private:
         }
         for (std::uint64_t i = 0; i < count; ++i) {
             if (map) {
-                const auto type =
-                    at_ < bytes_.size() ? static_cast<unsigned char>(bytes_[at_]) : 0U;
-                if ((type & 0xE0U) != 0xA0U && (type < 0xD9U || type > 0xDBU)) {
+                const auto key = cursor_.item();
+                if (!key || key->kind != Kind::Text) {
                     return broken("a map key that is no string");
                 }
-                BERTH_CHECK(value(depth + 1));
             }
             BERTH_CHECK(value(depth + 1));
         }
         return {};
     }
 
-    Result<void> sized(std::size_t size_bytes) {
-        BERTH_TRY(const std::uint64_t size, number(size_bytes));
-        return skip(size);
-    }
-
-    Result<void> counted(std::size_t size_bytes, bool map, std::size_t depth) {
-        BERTH_TRY(const std::uint64_t count, number(size_bytes));
-        return elements(count, map, depth);
-    }
-
-    Result<void> value(std::size_t depth) {
-        BERTH_TRY(const std::uint64_t type, number(1));
-        if (type <= 0x7F || type >= 0xE0) {
-            return {};
-        }
-        if (type <= 0x8F) {
-            return elements(type & 0x0FU, /*map=*/true, depth);
-        }
-        if (type <= 0x9F) {
-            return elements(type & 0x0FU, /*map=*/false, depth);
-        }
-        if (type <= 0xBF) {
-            return skip(type & 0x1FU);
-        }
-        switch (type) {
-            case 0xC0:
-            case 0xC2:
-            case 0xC3:
-                return {};
-            case 0xC4:
-            case 0xD9:
-                return sized(1);
-            case 0xC5:
-            case 0xDA:
-                return sized(2);
-            case 0xC6:
-            case 0xDB:
-                return sized(4);
-            case 0xCC:
-            case 0xD0:
-                return skip(1);
-            case 0xCD:
-            case 0xD1:
-                return skip(2);
-            case 0xCA:
-            case 0xCE:
-            case 0xD2:
-                return skip(4);
-            case 0xCB:
-            case 0xCF:
-            case 0xD3:
-                return skip(8);
-            case 0xDC:
-                return counted(2, /*map=*/false, depth);
-            case 0xDD:
-                return counted(4, /*map=*/false, depth);
-            case 0xDE:
-                return counted(2, /*map=*/true, depth);
-            case 0xDF:
-                return counted(4, /*map=*/true, depth);
-            default:
-                return broken("a type that is not used here");
-        }
-    }
-
     std::string_view bytes_;
     const Limits& limits_;
-    std::size_t at_ = 0;
+    Cursor cursor_;
     std::uint64_t seen_ = 0;
 };
 
@@ -353,7 +296,7 @@ Result<Value> decode(std::string_view bytes, const Limits& limits) {
         return fail(ErrorCode::TooLarge,
                     "msgpack: larger than " + std::to_string(limits.bytes) + " bytes");
     }
-    BERTH_CHECK(Scanner(bytes, limits).scan());
+    BERTH_CHECK(Guard(bytes, limits).walk());
     try {
         const auto handle = msgpack::unpack(bytes.data(), bytes.size());
         Value value = convert(handle.get());
