@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "agent/keeper/records.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 
 namespace berth::keeper {
 

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "shared/keeperlink/packet.h"
+#include "agent/keeperlink/packet.h"
 #include "shared/os/fd.h"
 #include "shared/os/os_error.h"
 

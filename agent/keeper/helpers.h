@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "agent/keeper/run.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 

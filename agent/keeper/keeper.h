@@ -15,10 +15,10 @@
 #include "agent/keeper/run_context.h"
 #include "agent/keeper/runs.h"
 #include "agent/keeper/upgrade.h"
+#include "agent/keeperlink/link.h"
 #include "shared/home/home_watch.h"
 #include "shared/home/places.h"
 #include "shared/home/runtime_folder.h"
-#include "shared/keeperlink/link.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 

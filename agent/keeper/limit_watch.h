@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "agent/keeper/tree.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 
 namespace berth::keeper {
 

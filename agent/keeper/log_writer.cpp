@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-#include "shared/keeperlink/log_files.h"
+#include "agent/keeperlink/log_files.h"
 #include "shared/log/log.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"

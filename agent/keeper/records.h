@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/keeperlink/messages.h"
 #include "shared/base/result.h"
-#include "shared/keeperlink/messages.h"
 #include "shared/os/process.h"
 #include "shared/os/unique_fd.h"
 

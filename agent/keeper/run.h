@@ -12,7 +12,7 @@
 #include "agent/keeper/run_context.h"
 #include "agent/keeper/run_streams.h"
 #include "agent/keeper/tree.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 

@@ -11,7 +11,7 @@
 
 #include "agent/keeper/log_writer.h"
 #include "agent/keeper/nursery.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/cgroup.h"
 

@@ -11,7 +11,7 @@
 #include "agent/keeper/run_context.h"
 #include "agent/keeper/spawn.h"
 #include "agent/keeper/stream_pump.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 

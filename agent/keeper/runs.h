@@ -13,7 +13,7 @@
 #include "agent/keeper/records.h"
 #include "agent/keeper/run.h"
 #include "agent/keeper/run_context.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::keeper {

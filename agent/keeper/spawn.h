@@ -5,8 +5,8 @@
 #include "agent/keeper/child.h"
 #include "agent/keeper/nursery.h"
 #include "agent/keeper/records.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/base/result.h"
-#include "shared/keeperlink/messages.h"
 #include "shared/os/unique_fd.h"
 
 namespace berth::keeper {

@@ -9,8 +9,8 @@
 #include <deque>
 #include <vector>
 
+#include "agent/keeperlink/log_files.h"
 #include "agent/logs/gzip_blocks.h"
-#include "shared/keeperlink/log_files.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"

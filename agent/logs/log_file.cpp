@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "shared/keeperlink/log_files.h"
+#include "agent/keeperlink/log_files.h"
 #include "shared/os/fd.h"
 
 namespace berth::logs {

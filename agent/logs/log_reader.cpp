@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/keeperlink/log_files.h"
 #include "agent/logs/log_file.h"
-#include "shared/keeperlink/log_files.h"
 #include "shared/os/fd.h"
 #include "shared/os/file.h"
 #include "shared/os/os_error.h"

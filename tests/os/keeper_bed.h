@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "shared/keeperlink/link.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/link.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 #include "tests/unit/temp_folder.h"

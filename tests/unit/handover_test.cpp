@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "shared/keeperlink/packet.h"
+#include "agent/keeperlink/packet.h"
 #include "shared/os/fd.h"
 
 using namespace berth;          // NOLINT(google-build-using-namespace): tests read better

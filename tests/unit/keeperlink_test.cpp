@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "shared/keeperlink/messages.h"
-#include "shared/keeperlink/packet.h"
+#include "agent/keeperlink/messages.h"
+#include "agent/keeperlink/packet.h"
 
 using namespace berth::keeperlink;  // NOLINT(google-build-using-namespace): tests read better
 

@@ -11,9 +11,9 @@
 #include <catch2/catch.hpp>
 
 #include "agent/keeper/log_writer.h"
+#include "agent/keeperlink/log_files.h"
 #include "agent/logs/gzip_blocks.h"
 #include "agent/logs/log_reader.h"
-#include "shared/keeperlink/log_files.h"
 #include "shared/os/file.h"
 #include "tests/unit/temp_folder.h"
 

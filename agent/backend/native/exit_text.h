@@ -3,7 +3,7 @@
 #include <string>
 
 #include "agent/backend/backend.h"
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/model/app_spec.h"
 #include "shared/model/app_status.h"
 

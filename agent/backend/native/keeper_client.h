@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/keeperlink/link.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/base/result.h"
-#include "shared/keeperlink/link.h"
-#include "shared/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 
 namespace berth::native {

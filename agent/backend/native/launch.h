@@ -7,8 +7,8 @@
 
 #include "agent/backend/backend.h"
 #include "agent/backend/native/env_file.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/base/result.h"
-#include "shared/keeperlink/messages.h"
 #include "shared/model/app_spec.h"
 
 namespace berth::native {

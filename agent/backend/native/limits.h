@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/model/app_spec.h"
 #include "shared/model/app_status.h"
 

@@ -1,4 +1,4 @@
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 #include "tests/fuzz/targets/target.h"
 
 // The stream between agent and keeper: what is understood is written back as the same bytes.

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "agent/keeper/records.h"
+#include "agent/keeperlink/messages.h"
 #include "shared/base/text.h"
-#include "shared/keeperlink/messages.h"
 #include "tests/fuzz/targets/target.h"
 
 // The keeper's file of records after a crash, a bad disk or a stranger's editor.

@@ -1,4 +1,4 @@
-#include "shared/keeperlink/log_files.h"
+#include "agent/keeperlink/log_files.h"
 
 #include <sys/stat.h>
 

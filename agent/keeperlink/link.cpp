@@ -1,4 +1,4 @@
-#include "shared/keeperlink/link.h"
+#include "agent/keeperlink/link.h"
 
 #include <array>
 

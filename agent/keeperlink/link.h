@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "agent/keeperlink/messages.h"
 #include "shared/base/result.h"
-#include "shared/keeperlink/messages.h"
 #include "shared/loop/event_loop.h"
 #include "shared/os/unique_fd.h"
 

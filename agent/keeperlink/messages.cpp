@@ -1,6 +1,6 @@
-#include "shared/keeperlink/messages.h"
+#include "agent/keeperlink/messages.h"
 
-#include "shared/keeperlink/packet.h"
+#include "agent/keeperlink/packet.h"
 
 namespace berth::keeperlink {
 

@@ -1,4 +1,4 @@
-#include "shared/keeperlink/packet.h"
+#include "agent/keeperlink/packet.h"
 
 namespace berth::keeperlink {
 
