@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 
 from berthlib import wait_for
+from schemalib import Description
 from test_controller import PASSWORD, Panel, Up
 
 SECRET = "hunter2hunter2"
@@ -285,3 +286,54 @@ def test_a_stopped_agent_is_stopped_not_silent(up):
     up.berth("agent", "run", "--name", "brief", "--detach", check=0)
     wait_for(lambda: state()["state"] == "connected", "it is back", 20)
     up.berth("--agent", "brief", "agent", "stop", check=0)
+
+
+# --- the description
+
+
+def test_answers_are_what_the_description_says(up):
+    api, asked = Description(up.panel.ask("GET", "/openapi.json")[1]), set()
+
+    def ask(method, path, body=None, query="", **parts):
+        status, reply = up.panel.ask(method, path.format(**parts) + query, body)
+        assert status in (200, 202), (path, status, reply)
+        schema = api.schema_of("/api/v1" + path, method)
+        problems = api.problems(schema, reply)
+        assert problems == [], f"{method} {path}"
+        asked.add((method.lower(), "/api/v1" + path))
+        return reply
+
+    apps = "/agents/{agent}/apps/{id}"
+    cat, failed = {"agent": "default", "id": "cat"}, {"agent": "default", "id": "secretive"}
+    up.berth("start", "secretive")
+    wait_for(lambda: up.state("secretive") == "failed", "its end")
+    assert set(ask("POST", apps + "/{verb}", verb="restart", **cat)) == {"app", "message", "note"}
+    operation = ask("POST", apps + "/{verb}", {"timeout": 0}, verb="restart", **cat)["operation"]
+    ask("GET", "/operations/{id}", id=operation)
+    wait_for(lambda: ask("GET", "/operations/{id}", id=operation)["state"] == "done", "it is done")
+    results = ask("POST", "/apps/actions", {"verb": "start", "apps": ["default/cat", "no/app"], "if_needed": True})["results"]
+    assert [result["ok"] for result in results] == [True, False]
+    assert ask("POST", apps + "/messages", {"payload": {"n": [1, None, "x"]}}, **cat)["known"]
+    ask("POST", "/agents/{agent}/events", {"type": "x", "payload": 1}, agent="default")
+    assert "default" in [agent["name"] for agent in ask("GET", "/agents")["agents"]]
+    ask("GET", "/agents/{agent}", agent="default")
+    assert len(ask("GET", "/apps")["apps"]) >= 2
+    assert ask("GET", apps, **cat)["mailbox"]["waiting"] == 1
+    details = ask("GET", apps, **failed)
+    assert details["spec"]["app"] and details["history"] and details["runs"]
+    assert ask("GET", apps + "/explain", **failed)["state"] == "failed"
+    crashes = ask("GET", apps + "/crashes", **failed)
+    assert crashes["groups"] and "lines" in crashes["crashes"][0]["bundle"]
+    assert ask("GET", apps + "/metrics", **cat)["time"]
+    ask("GET", apps + "/check", **failed)
+    up.panel.ask("POST", "/agents/default/apps/cat/stdin", {"data": "a line\n"})
+    wait_for(lambda: ask("GET", apps + "/logs", query="?tail=1", **cat)["lines"], "a line")
+    assert ask("GET", apps + "/mailbox", **cat)["messages"]
+    assert ask("GET", "/agents/{agent}/mailboxes", agent="default")["mailboxes"]
+    assert ask("GET", "/agents/{agent}/trace", agent="default")["entries"]
+    assert ask("POST", apps + "/mailbox/resend", **cat)["resent"] == 0
+    assert ask("DELETE", apps + "/mailbox", **cat)["removed"] == 1
+    for path in ("/session", "/events", "/users", "/audit"):
+        ask("GET", path)
+    gets = {("get", path) for path, methods in api.document["paths"].items() if "get" in methods and api.schema_of(path, "get")}
+    assert gets <= asked
