@@ -7,6 +7,7 @@
 
 #include "controller/access/auth.h"
 #include "controller/access/password_text.h"
+#include "controller/app/api_description.h"
 #include "controller/app/first_contact.h"
 #include "controller/service/agents.h"
 #include "controller/service/users.h"
@@ -133,6 +134,11 @@ Result<void> add_agent(Tools& tools, const Options& options, const Paths& paths)
 }  // namespace
 
 Result<void> run_command(const Options& options) {
+    if (options.command == "openapi") {
+        BERTH_TRY(const std::string document, api_description());
+        (void)std::printf("%s\n", document.c_str());
+        return {};
+    }
     const Paths paths(options.home);
     if (options.command == "check-files") {
         std::string lines;

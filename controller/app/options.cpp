@@ -11,8 +11,13 @@ namespace berth::controller {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kCommands = {
-    "add-user", "change-password", "reset-password", "add-agent", "remove-agent", "public-key"};
+constexpr std::array<std::string_view, 7> kCommands = {"add-user",
+                                                       "change-password",
+                                                       "reset-password",
+                                                       "add-agent",
+                                                       "remove-agent",
+                                                       "public-key",
+                                                       "openapi"};
 
 constexpr std::array kFlags = {
     Flag{"--home", "", "DIR", "where everything is kept, $BERTH_HOME"},
@@ -44,7 +49,8 @@ Result<void> take_words(Options& options, const std::vector<std::string>& words)
         }
         options.command = command;
     }
-    const std::size_t most = options.command.empty() ? 0 : options.command == "public-key" ? 1 : 2;
+    const bool alone = options.command == "public-key" || options.command == "openapi";
+    const std::size_t most = options.command.empty() ? 0 : alone ? 1 : 2;
     if (words.size() > most) {
         return fail(ErrorCode::InvalidArgument, "\"" + words[most] + "\" is one word too many");
     }
@@ -68,11 +74,13 @@ std::string usage() {
            "       berth-controller add-user|change-password|reset-password NAME [OPTIONS]\n"
            "       berth-controller add-agent|remove-agent NAME [OPTIONS]\n"
            "       berth-controller public-key [OPTIONS]\n"
+           "       berth-controller openapi\n"
            "\n"
            "Serves the panel and the API of the agents in DIR/agents and of those that were "
            "added.\n"
            "add-user and reset-password read the password from their input, one line;\n"
            "change-password the present one and the new one, two lines.\n"
+           "openapi prints the description of the API, OpenAPI 3.1, and needs no DIR.\n"
            "\n" +
            flags_help(kFlags);
 }
@@ -87,6 +95,9 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
     BERTH_CHECK(take_words(options, line.words()));
     if (line.has("--check-files")) {
         options.command = "check-files";
+    }
+    if (options.command == "openapi") {
+        return options;
     }
     options.home = home_of(line);
     if (options.home.empty()) {

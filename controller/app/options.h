@@ -11,7 +11,7 @@ namespace berth::controller {
 struct Options {
     std::string command;   // "" serves; else one of those in usage()
     std::string argument;  // the NAME of a command
-    std::string home;      // absolute
+    std::string home;      // absolute; "": the command needs none
     std::string listen;    // "": as controller.toml says, else 127.0.0.1:6880
     bool allow_remote = false;
     bool tls = false;                // with a certificate that is made; is kept

@@ -2,6 +2,7 @@
 #include <set>
 #include <thread>
 
+#include "controller/app/api_description.h"
 #include "tests/unit/controller_world.h"
 
 using namespace std::chrono_literals;
@@ -380,6 +381,23 @@ TEST_CASE("many clients at once, good and bad, from several threads") {
         thread.join();
     }
     CHECK(good == 100);
+}
+
+TEST_CASE("the API is described alike with and without a controller that runs") {
+    World world;
+    const auto options = controller::parse_options({"openapi"});
+    REQUIRE(options);
+    CHECK(options->command == "openapi");
+    const auto alone = controller::api_description();
+    REQUIRE(alone);
+    // The rest is the name of the cookie.
+    const auto described = [](const std::string& text) {
+        const auto end = text.find("\"securitySchemes\"");
+        REQUIRE(end != std::string::npos);
+        return text.substr(0, end);
+    };
+    CHECK(described(*alone) == described(world.admin->ask("GET", "/api/v1/openapi.json").body));
+    CHECK_FALSE(controller::parse_options({"openapi", "more"}));
 }
 
 TEST_CASE("one controller a home, and none on open addresses by accident") {
