@@ -1,7 +1,7 @@
 // The only file that talks to the network.
 import type {
-    AppDetails, App, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Logs, Mailbox, Messages, Metrics, ServerFrame, Session,
-    TraceEntry, VerbName,
+    ActionResult, AppDetails, AppKey, BulkResult, ClientFrame, Crashes, Explanation, Logs, Mailboxes, Messages, Metrics, Removed,
+    Resent, Scaled, SentMessage, ServerFrame, Session, Trace, VerbName,
 } from "./types";
 import { base } from "./base";
 import { parseReadable } from "./readable";
@@ -110,28 +110,28 @@ export const api = {
         request<Metrics>("GET", `${appPath(key)}/metrics?since=${encodeURIComponent(since)}`),
     crashes: (key: AppKey) => request<Crashes>("GET", `${appPath(key)}/crashes`),
     scale: (agent: string, base: string, count: number) =>
-        request<{ changed: string[] }>("POST", `${appPath(`${agent}/${base}`)}/scale`, { count }),
+        request<Scaled>("POST", `${appPath(`${agent}/${base}`)}/scale`, { count }),
     act: (key: AppKey, verb: VerbName) =>
-        request<{ app?: App; operation?: unknown }>("POST", `${appPath(key)}/${verb}`, {}),
+        request<ActionResult>("POST", `${appPath(key)}/${verb}`, {}),
     /** What is so already is no failure. */
     actAll: (verb: VerbName, apps: AppKey[]) =>
         request<{ results: BulkResult[] }>("POST", "/apps/actions", { verb, apps, if_needed: true }),
     stdin: (key: AppKey, data: string) => request<void>("POST", `${appPath(key)}/stdin`, { data }),
     mailboxes: (agent: string) =>
-        request<{ mailboxes: Mailbox[] }>("GET", `/agents/${encodeURIComponent(agent)}/mailboxes`),
+        request<Mailboxes>("GET", `/agents/${encodeURIComponent(agent)}/mailboxes`),
     trace: (agent: string, app: string) =>
-        request<{ entries: TraceEntry[] }>("GET",
+        request<Trace>("GET",
             `/agents/${encodeURIComponent(agent)}/trace?limit=200&app=${encodeURIComponent(app)}`),
     mailbox: (key: AppKey) => request<Messages>("GET", `${appPath(key)}/mailbox?limit=20`),
     deadLetters: (key: AppKey) => request<Messages>("GET", `${appPath(key)}/mailbox?limit=20&dead=true`),
     /** One of them, or all. */
-    resend: (key: AppKey, message?: number) => request<{ resent: number }>("POST", `${appPath(key)}/mailbox/resend`, { message }),
-    dropDeadLetters: (key: AppKey) => request<{ removed: number }>("DELETE", `${appPath(key)}/mailbox?dead=true`),
-    clearMailbox: (key: AppKey) => request<{ removed: number }>("DELETE", `${appPath(key)}/mailbox`),
+    resend: (key: AppKey, message?: number) => request<Resent>("POST", `${appPath(key)}/mailbox/resend`, { message }),
+    dropDeadLetters: (key: AppKey) => request<Removed>("DELETE", `${appPath(key)}/mailbox?dead=true`),
+    clearMailbox: (key: AppKey) => request<Removed>("DELETE", `${appPath(key)}/mailbox`),
     removeMessage: (key: AppKey, id: number) => request<void>("DELETE", `${appPath(key)}/mailbox/${id}`),
     /** `json` goes out as it was written: JavaScript would round its whole numbers. */
     sendMessage: (key: AppKey, json: string) =>
-        send<{ id: number; known: boolean }>("POST", `${appPath(key)}/messages`, `{"payload":${json}}`),
+        send<SentMessage>("POST", `${appPath(key)}/messages`, `{"payload":${json}}`),
     /** The last `tail` lines of the whole log in which the RE2 expression is found. */
     searchLog: (key: AppKey, expression: string, tail: number) =>
         request<Logs>("GET", `${appPath(key)}/logs?tail=${tail}&grep=${encodeURIComponent(expression)}`),

@@ -5,7 +5,7 @@ export function makeApp(id: string, more: Partial<App> = {}): App {
         id, agent: "default", name: id, comment: "", state: "stopped", active: false, desired: "stopped", reason: "",
         since: "2026-01-01T00:00:00Z", pid: null, exit_code: null, signal: null, started: null, finished: null,
         next_try: null, restarts: 0, cpu_percent: null, rss_bytes: null, processes: null, command: "true", path: "/srv",
-        descriptor: "/srv/berth.toml", backend: "native", backend_id: "", tty: false, tags: [], stale: false,
+        descriptor: "/srv/berth.toml", backend: "native", backend_id: "", tty: false, tags: [], autostart: false, stale: false,
         changed_on_disk: false, descriptor_note: "", log_note: "", actor: "", instance_of: "", check: "", said: "", schedule: "", next_run: null, limits: [], mailbox: null, ...more,
     };
 }
