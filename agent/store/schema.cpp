@@ -58,7 +58,16 @@ constexpr const char* kToVersion4 = R"sql(
 ALTER TABLE peer ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
 )sql";
 
-constexpr std::array<const char*, 4> kSteps = {kToVersion1, kToVersion2, kToVersion3, kToVersion4};
+// Version 5: keys that may less than everything, where an older agent does not find them: it would
+// let each key of `peer` do everything. The role of those that stay there is admin.
+constexpr const char* kToVersion5 = R"sql(
+CREATE TABLE limited_peer (key TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO limited_peer SELECT key, name, role FROM peer WHERE role <> 'admin';
+DELETE FROM peer WHERE role <> 'admin';
+)sql";
+
+constexpr std::array<const char*, 5> kSteps = {
+    kToVersion1, kToVersion2, kToVersion3, kToVersion4, kToVersion5};
 
 }  // namespace
 

@@ -23,7 +23,9 @@ void Settings::set_scale(const std::string& app, std::uint32_t count) {
 
 std::vector<Settings::Peer> Settings::peers() {
     std::vector<Peer> peers;
-    db::Rows row = turn_.query("SELECT key, name, role FROM peer ORDER BY name");
+    db::Rows row = turn_.query(
+        "SELECT key, name, role FROM limited_peer UNION ALL SELECT key, name, 'admin' FROM peer "
+        "WHERE key NOT IN (SELECT key FROM limited_peer) ORDER BY name");
     while (row.next()) {
         peers.push_back({row.text(0), row.text(1), row.text(2)});
     }
@@ -32,13 +34,18 @@ std::vector<Settings::Peer> Settings::peers() {
 
 void Settings::add_peer(const Peer& peer) {
     turn_.require_durable();
-    (void)turn_.change("INSERT OR REPLACE INTO peer (key, name, role) VALUES (?, ?, ?)",
+    (void)remove_peer(peer.key);
+    (void)turn_.change(peer.role == "admin"
+                           ? "INSERT INTO peer (key, name, role) VALUES (?, ?, ?)"
+                           : "INSERT INTO limited_peer (key, name, role) VALUES (?, ?, ?)",
                        {peer.key, peer.name, peer.role});
 }
 
 bool Settings::remove_peer(const std::string& key) {
     turn_.require_durable();
-    return turn_.change("DELETE FROM peer WHERE key = ?", {key}) > 0;
+    const auto full = turn_.change("DELETE FROM peer WHERE key = ?", {key});
+    const auto limited = turn_.change("DELETE FROM limited_peer WHERE key = ?", {key});
+    return full + limited > 0;
 }
 
 }  // namespace berth::store

@@ -28,8 +28,11 @@ public:
         std::string role;  // see command::Role
     };
 
+    // By name. Those whose role is not admin are in a table that an older agent does not know, so
+    // that it refuses them; a key that an older agent has let in besides keeps its role here.
     [[nodiscard]] std::vector<Peer> peers();
     void add_peer(const Peer& peer);
+    // False: there was none.
     bool remove_peer(const std::string& key);
 
 private:

@@ -117,7 +117,7 @@ PRAGMA user_version=1;
     store->history().add_crash(crash(1, "a"));
     CHECK(store->turn().commit());
     SQLite::Database db(folder / "agent.db");
-    CHECK(db.execAndGet("PRAGMA user_version").getInt() == 4);
+    CHECK(db.execAndGet("PRAGMA user_version").getInt() == 5);
 }
 
 TEST_CASE("events are bounded also when each agent adds only a few") {

@@ -233,6 +233,35 @@ TEST_CASE("keys and values, peers") {
     CHECK(store->settings().peers().size() == 1);
 }
 
+TEST_CASE("keys that may less than everything are where an older agent does not look") {
+    const TempFolder folder;
+    {
+        auto store = Store::open(folder / "agent.db").value();
+        store->settings().add_peer({"k1", "a", "viewer"});
+        store->settings().add_peer({"k2", "b", "admin"});
+        store->settings().add_peer({"k3", "c", "admin"});
+        store->settings().add_peer({"k3", "c", "operator"});
+        store->settings().add_peer({"k4", "d", "operator"});
+        store->settings().add_peer({"k4", "d", "admin"});
+        CHECK(store->turn().commit());
+    }
+    {
+        SQLite::Database older(folder / "agent.db", SQLite::OPEN_READWRITE);
+        CHECK(older.execAndGet("SELECT group_concat(key) FROM peer").getString() == "k2,k4");
+        older.exec("INSERT OR REPLACE INTO peer (key, name) VALUES ('k1', 'z')");
+    }
+    auto store = Store::open(folder / "agent.db").value();
+    const auto peers = store->settings().peers();
+    REQUIRE(peers.size() == 4);
+    CHECK(peers[0].role == "viewer");
+    CHECK(peers[1].role == "admin");
+    CHECK(peers[2].role == "operator");
+    CHECK(peers[3].role == "admin");
+    CHECK(store->settings().remove_peer("k1"));
+    CHECK(store->turn().commit());
+    CHECK(store->settings().peers().size() == 3);
+}
+
 TEST_CASE("a value that was asked for does not keep the write-ahead log from being reused") {
     const TempFolder folder;
     const std::string file = folder / "agent.db";
