@@ -431,6 +431,37 @@ def test_an_upgrade_in_place_keeps_what_runs_and_waits(tmp_path, bins):
         home.destroy()
 
 
+def test_going_back_lets_nobody_do_more(tmp_path, bins):
+    """What runs and waits is kept on the way back too; a key with a role that the older agent does not know is not let in by it."""
+    home = Home(tmp_path / "home", folder=bins["new"])
+    try:
+        home.up()
+        home.load("steady.toml", CAT.format("steady"))
+        home.berth("start", "steady", check=0)
+        home.berth("notify", "steady", "kept", check=0)
+        keys = {role: zmq.utils.z85.decode(zmq.curve_keypair()[0]).hex() for role in ("admin", "operator", "viewer")}
+        for role, key in keys.items():
+            home.berth("agent", "authorize", key, "--name", role, "--role", role, check=0)
+        pid = home.app("steady")["pid"]
+
+        def peers():
+            return [peer["key"] for peer in json.loads(home.berth("--json", "agent", "peers", check=0).out)["peers"]]
+
+        assert peers() == list(keys.values())
+        for folder, expected in ((bins["old"], [keys["admin"]]), (bins["new"], list(keys.values()))):
+            home.folder = folder
+            home.berth("agent", "upgrade", check=0)
+            assert os.path.realpath(f"/proc/{home.pid_of('agent')}/exe") == os.path.realpath(folder / "berth-agent")
+            assert peers() == expected
+            assert home.app("steady")["pid"] == pid and home.state("steady") == "running"
+        shown = json.loads(home.berth("--json", "agent", "peers", check=0).out)["peers"]
+        assert {peer["role"]: peer["key"] for peer in shown} == keys
+        assert home.berth("poll", "steady", check=0).out == "kept\n"
+    finally:
+        home.down()
+        home.destroy()
+
+
 def test_a_newer_controller_knows_what_an_older_one_knew(tmp_path, bins):
     pair = Pair(tmp_path, bins["old"], bins["old"])
     try:
