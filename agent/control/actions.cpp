@@ -407,9 +407,8 @@ void Actions::look_at_start(const Pending& pending, Target& target, const apps::
         target.result = success(target.id, shown(app));
     } else if (is_active(shown(app))) {
         return;
-    } else if (machine.ended_well() && state != State::Stopped) {
-        target.result = success(target.id, shown(app), machine.reason());
-    } else if (pending.wait == Wait::Exec && machine.exit() && state != State::Stopped) {
+    } else if (state != State::Stopped &&
+               (machine.ended_well() || (pending.wait == Wait::Exec && machine.exit()))) {
         target.result = success(target.id, shown(app), machine.reason());  // it did begin
     } else {
         target.result = failed_start(app);

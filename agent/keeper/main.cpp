@@ -47,7 +47,7 @@ struct Versions {
     int records = 0;
 };
 
-int run_keeper(berth::keeper::KeeperOptions options) {
+int run_keeper(const berth::keeper::KeeperOptions& options) {
     auto loop = berth::loop::EventLoop::create();
     if (!loop) {
         berth::log::error("cannot begin", {{"error", loop.error().message}});
@@ -136,5 +136,5 @@ int main(int argc, char** argv) {
     if (!options->name.empty()) {
         options->agent_command.insert(options->agent_command.end(), {"--name", options->name});
     }
-    return run_keeper(std::move(*options));
+    return run_keeper(*options);
 }

@@ -62,10 +62,10 @@ private:
 };
 
 template <class T>
-constexpr bool is_optional = false;
+constexpr bool kIsOptional = false;
 
 template <class T>
-constexpr bool is_optional<std::optional<T>> = true;
+constexpr bool kIsOptional<std::optional<T>> = true;
 
 // Describes them, as JSON Schema.
 struct Describer {
@@ -121,7 +121,7 @@ private:
         } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
             json.field("type", "array").key("items").begin_object();
             json.field("type", "string").end_object();
-        } else if constexpr (is_optional<T>) {
+        } else if constexpr (kIsOptional<T>) {
             json.key("type").begin_array().value(type_name<typename T::value_type>());
             json.value("null").end_array();
         } else {
