@@ -186,7 +186,7 @@ void Catalog::load(const LoadRequest& request,
                    std::function<void(const Loaded& loaded)> done) {
     reader_.read_paths(
         request.paths,
-        [this, request, actor, done = std::move(done)](std::vector<DescriptorFile> files) {
+        [this, request, actor, done = std::move(done)](const std::vector<DescriptorFile>& files) {
             done(apply(plan_load(parts_.table, files, request, scales()), request, actor));
         });
 }

@@ -110,7 +110,7 @@ public:
     [[nodiscard]] std::string log_folder(const std::string& id) const { return logs_ + "/" + id; }
 
 private:
-    App& add(store::AppRow row, AppSpec spec);
+    App& add(store::AppRow row, AppSpec described);
     Loaded apply(LoadPlan plan, const LoadRequest& request, const Actor& actor);
 
     struct Rereading {

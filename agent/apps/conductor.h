@@ -134,7 +134,7 @@ private:
     void spawn(App& app);
     void refused(App& app, const backend::Refusal& refusal);
     void spawn_hook(App& app);
-    void end_tree(App& app, int signal);
+    void end_tree(App& app, int number);
     void end_run(App& app, bool crashed);
     void begin_run(App& app);
     void arm(App& app);

@@ -52,7 +52,8 @@ void DescriptorReader::run(std::function<T()> work,
         }));
 }
 
-void DescriptorReader::read_paths(std::vector<std::string> paths, std::function<void(Files)> done) {
+void DescriptorReader::read_paths(const std::vector<std::string>& paths,
+                                  std::function<void(Files)> done) {
     run<Files>([paths] { return read_for_load(paths); },
                [paths](const Error& error) { return unread(paths, error); },
                std::move(done));
@@ -64,7 +65,7 @@ void DescriptorReader::read_repos(const std::string& repos, std::function<void(F
                std::move(done));
 }
 
-void DescriptorReader::read_files(std::vector<std::string> files,
+void DescriptorReader::read_files(const std::vector<std::string>& files,
                                   std::function<void(ByFile)> done) {
     run<ByFile>(
         [files] {

@@ -23,14 +23,14 @@ public:
 
     // What these paths mean, for a load.
     using Files = std::vector<DescriptorFile>;
-    void read_paths(std::vector<std::string> paths, std::function<void(Files)> done);
+    void read_paths(const std::vector<std::string>& paths, std::function<void(Files)> done);
 
     // The descriptor of each folder below `repos` that has one.
     void read_repos(const std::string& repos, std::function<void(Files)> done);
 
     // These files, by their paths.
     using ByFile = std::map<std::string, config::Descriptor>;
-    void read_files(std::vector<std::string> files, std::function<void(ByFile)> done);
+    void read_files(const std::vector<std::string>& files, std::function<void(ByFile)> done);
 
 private:
     template <class T>

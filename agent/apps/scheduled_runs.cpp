@@ -8,7 +8,9 @@ namespace berth::apps {
 
 namespace {
 
-const Actor kSchedule{"its schedule"};
+Actor schedule() {
+    return {"its schedule"};
+}
 
 }  // namespace
 
@@ -45,7 +47,7 @@ void ScheduledRuns::on_due(const std::string& id, WallTime due) {
     }
     const std::string when = cron::in_zone(due, app->spec().schedule.timezone);
     if (!app->machine.occupied()) {
-        (void)conductor_.start(id, kSchedule);  // why it cannot start is its state then
+        (void)conductor_.start(id, schedule());  // why it cannot start is its state then
         return;
     }
     switch (app->spec().schedule.overlap) {
@@ -57,7 +59,7 @@ void ScheduledRuns::on_due(const std::string& id, WallTime due) {
             return conductor_.remark(*app,
                                      "the run of " + when + " waits for the end of the one before");
         case ScheduleOverlap::Kill:
-            (void)conductor_.restart(id, kSchedule);
+            (void)conductor_.restart(id, schedule());
             return;
     }
 }
@@ -83,7 +85,7 @@ void ScheduledRuns::begin_queued() {
         if (app->machine.occupied()) {
             queued_.insert(id);
         } else if (!app->machine.held() && !conductor_.shutting_down()) {
-            (void)conductor_.start(id, kSchedule);
+            (void)conductor_.start(id, schedule());
         }
     }
 }

@@ -91,10 +91,11 @@ void Succession::start_heirs() {
     std::vector<std::string> due;
     for (const std::string& id : heirs_) {
         const App* const app = std::as_const(table_).find(id);
-        if (app == nullptr || (!any_retires(base_of(app->spec())) && app->machine.is_down())) {
+        const bool down = app == nullptr || app->machine.is_down();
+        // Somebody has started it meanwhile.
+        const bool started = !down && app->machine.desired() == Desired::Running;
+        if (app == nullptr || started || (down && !any_retires(base_of(app->spec())))) {
             due.push_back(id);
-        } else if (app->machine.desired() == Desired::Running && !app->machine.is_down()) {
-            due.push_back(id);  // somebody has started it meanwhile
         }
     }
     if (due.empty()) {

@@ -23,7 +23,7 @@ public:
              Duration timeout,
              backend::Backend::BesideDone done);
 
-    void on_done(const keeperlink::ExecDone& done);
+    void on_done(const keeperlink::ExecDone& message);
 
     // The keeper died, and with it what ran beside the apps.
     void on_lost();
