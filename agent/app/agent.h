@@ -88,7 +88,8 @@ private:
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<native::KeeperClient> keeper_;
     std::unique_ptr<native::NativeBackend> native_;
-    loop::WorkerPool pool_{loop::WorkerPool::LaneOptions{/*threads=*/2}};
+    // A command for all apps reads a descriptor for each.
+    loop::WorkerPool pool_{loop::WorkerPool::LaneOptions{/*threads=*/2, /*max_waiting=*/20'000}};
     std::unique_ptr<apps::Apps> apps_;
     events::Cursor seen_;
     std::unique_ptr<RelayBridge> relay_;

@@ -153,6 +153,13 @@ def test_loading_many_says_how_many(home):
     assert "and 20 more" in home.berth("explain", ".*").err
 
 
+def test_a_command_for_all_reads_the_descriptors_of_many(home):
+    _, files = load_many(home, 700)
+    home.berth("load", *files, check=0)
+    reloaded = home.berth("reload", ".*")
+    assert (reloaded.code, reloaded.out.count("nothing has changed")) == (0, 700), reloaded.err[:500]
+
+
 def test_a_terminal_shows_many_as_a_number_and_a_pipe_as_before(home):
     ids, files = load_many(home, 30)
     home.berth("load", *files, check=0)
