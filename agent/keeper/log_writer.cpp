@@ -69,12 +69,7 @@ Result<LogWriter> LogWriter::open(const LogTarget& target, std::string* scratch)
     return writer;
 }
 
-// Whether the file still has its name. Asked before output is written, at most once in 10 ms.
 void LogWriter::look_after_file(WallTime when) {
-    if (when >= looked_at_ && when - looked_at_ < kLook) {
-        return;
-    }
-
     struct stat info {};
 
     const bool in_place = ::stat((target_.folder + "/current").c_str(), &info) == 0 &&
@@ -147,7 +142,9 @@ std::size_t LogWriter::block_limit() const {
 }
 
 void LogWriter::append(Stream stream, std::string_view bytes, WallTime when) {
-    look_after_file(when);
+    if (when < looked_at_ || when - looked_at_ >= kLook) {
+        look_after_file(when);
+    }
     if (loss_.bytes > 0) {
         report_loss(when);
     }

@@ -45,6 +45,13 @@ public:
     // `bytes` as read, at the time `when`.
     void append(Stream stream, std::string_view bytes, WallTime when);
 
+    // Something was written since the file was last known to be in its place. Who writes no more is
+    // to have it looked at once, some time later.
+    [[nodiscard]] bool is_unsure() const { return size_ != size_looked_at_; }
+
+    // Looks whether the file is still in its place, as append() does at most once in 10 ms.
+    void look_after_file(WallTime when);
+
     // A remark of the keeper in the app's log, as a line of stderr.
     void remark(std::string_view text, WallTime when);
 
@@ -70,7 +77,6 @@ private:
     void write_block(std::string_view block);
     void count_loss(std::string_view lines, int os_errno);
     void rotate();
-    void look_after_file(WallTime when);
     [[nodiscard]] bool open_again();
     void copy_from(const os::UniqueFd& gone, std::uint64_t from);
     void delete_oldest() const;

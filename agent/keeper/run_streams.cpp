@@ -21,6 +21,9 @@ using loop::Interest;
 namespace {
 
 constexpr std::size_t kMaxPendingInput = 1U << 20U;
+// After it, whether the log is still in its place is asked once more; a writer itself asks each 10
+// ms.
+constexpr Duration kLookAfterOutput = std::chrono::milliseconds(20);
 
 // Mostly it is there, from the run before.
 Result<os::UniqueFd> open_fifo(const std::string& path, bool make) {
@@ -214,6 +217,23 @@ void RunStreams::log_output(Stream stream, std::string_view bytes) {
         return;
     }
     log_->append(stream, bytes, context_.loop.now().wall);
+    tell_of_log();
+    if (log_->is_unsure() && !log_look_.active()) {
+        log_look_ = context_.loop.after(kLookAfterOutput, [this] {
+            log_look_.reset();
+            look_after_log();
+        });
+    }
+}
+
+void RunStreams::look_after_log() {
+    if (log_ && log_->is_unsure()) {
+        log_->look_after_file(context_.loop.now().wall);
+        tell_of_log();
+    }
+}
+
+void RunStreams::tell_of_log() {
     if (log_->take_rotated()) {
         context_.tell(keeperlink::LogRotated{name()});
     }
@@ -226,6 +246,8 @@ void RunStreams::close_log() {
     if (!log_) {
         return;
     }
+    log_look_.reset();
+    look_after_log();
     log_->report_loss(context_.loop.now().wall);
     if (log_->loss().bytes > 0) {
         context_.losses[record_.id] = log_->loss();

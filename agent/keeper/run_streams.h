@@ -60,6 +60,8 @@ private:
     Result<void> open_terminal();
     [[nodiscard]] std::unique_ptr<StreamPump> make_pump(os::UniqueFd fd, Stream stream);
     void log_output(Stream stream, std::string_view bytes);
+    void tell_of_log();
+    void look_after_log();
     void close_log();
     void flush_input();
     [[nodiscard]] int input_fd() const;
@@ -67,6 +69,7 @@ private:
     RunContext& context_;
     Record& record_;
     std::optional<LogWriter> log_;
+    loop::Registration log_look_;  // after the last output
     std::string terminal_path_;
     std::unique_ptr<StreamPump> output_;  // or the terminal's master
     std::unique_ptr<StreamPump> error_;   // none with a terminal
