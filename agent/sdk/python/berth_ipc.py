@@ -475,29 +475,30 @@ def _curve_key(key):
     return bytes.fromhex(text) if len(text) == 64 else text.encode()
 
 
+# Held while libraries may hold locks of their own that all threads share: as pyzmq is imported, and as
+# sockets of it come and go. A fork waits for it, or the child would find them held by nobody.
+_zmq_steps = threading.RLock()
+os.register_at_fork(before=_zmq_steps.acquire, after_in_parent=_zmq_steps.release, after_in_child=_zmq_steps.release)
+
+
 class _ZmqTransport:
     """The same through pyzmq, which CURVE needs. A ZeroMQ socket is for one thread at a time, and its
     descriptor only says "look again": whoever has used it wakes the reader when something is left."""
 
     def __init__(self, endpoint, deadline, keys=None, given_up=lambda: False):
-        zmq = self.zmq = _pyzmq()
+        with _zmq_steps:
+            self.zmq = _pyzmq()
         self.lock = threading.Lock()
         self.closed = False
         self.pushed = 0
         self.wake_out, self.wake_in = os.pipe()
         os.set_blocking(self.wake_in, False)
         os.set_blocking(self.wake_out, False)
-        self.sock = zmq.Context.instance().socket(zmq.DEALER)
-        self.sock.linger = 0
-        self.sock.sndhwm = self.sock.rcvhwm = 0
-        if keys:
-            self.sock.curve_serverkey, self.sock.curve_publickey, self.sock.curve_secretkey = (
-                _curve_key(key) for key in keys)
-            self.sock.heartbeat_ivl, self.sock.heartbeat_timeout = 2000, 6000
-        self.monitor = self.sock.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
+        with _zmq_steps:
+            self._open(keys)
         try:
-            self.sock.connect(endpoint)
+            with _zmq_steps:
+                self.sock.connect(endpoint)
             while not self.monitor.poll(min(max(_left_ms(deadline), 1), _LOOK * 1000)):
                 if not given_up() and time.monotonic() < deadline:
                     continue
@@ -511,10 +512,22 @@ class _ZmqTransport:
         for fd in (self.sock.fd, self.monitor_fd, self.wake_out):
             self.poller.register(fd, select.POLLIN)
 
-    def _check_monitor(self):
+    def _open(self, keys):
         from zmq.utils.monitor import recv_monitor_message  # pylint: disable=import-outside-toplevel
+        zmq, self.recv_monitor_message = self.zmq, recv_monitor_message
+        self.sock = zmq.Context.instance().socket(zmq.DEALER)
+        self.sock.linger = 0
+        self.sock.sndhwm = self.sock.rcvhwm = 0
+        if keys:
+            self.sock.curve_serverkey, self.sock.curve_publickey, self.sock.curve_secretkey = (
+                _curve_key(key) for key in keys)
+            self.sock.heartbeat_ivl, self.sock.heartbeat_timeout = 2000, 6000
+        self.monitor = self.sock.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED)
+
+    def _check_monitor(self):
         while self.monitor.getsockopt(self.zmq.EVENTS) & self.zmq.POLLIN:
-            event = recv_monitor_message(self.monitor)["event"]
+            event = self.recv_monitor_message(self.monitor)["event"]
             if event == self.zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise IpcError(401, "the agent refuses this CURVE key; its agent.toml allows keys with [ipc] allow")
             if event == self.zmq.EVENT_DISCONNECTED:
@@ -565,7 +578,7 @@ class _ZmqTransport:
         _left_behind.append(self)
 
     def close(self):
-        with self.lock:
+        with self.lock, _zmq_steps:
             self.closed = True
             self.sock.disable_monitor()
             self.monitor.close(0)
