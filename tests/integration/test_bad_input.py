@@ -120,13 +120,14 @@ def test_requests_that_mean_nothing(raw):
     assert raw.request("dance")[2] == 404
     assert raw.request("act", verb="dance", ids=["a"])[2] == 400
     assert raw.request("logs", id="../../etc/passwd")[2] == 404
-    assert raw.request("logs", id=5)[2] == 404
+    assert raw.request("logs", id=5)[2] == 400
     assert raw.request("show", id="x" * 100000)[2] == 404
     assert raw.request("load", paths=["relative"], cwd="/")[2] == 400
     assert raw.request("authorize", key="short")[2] == 400
     assert raw.request("input", id="a", data="x" * 5_000_000)[2] == 413
     assert raw.request("act", verb="start", patterns=["("])[2] == 400
-    assert raw.request("list", patterns=[1, None, {}])[2] == 0
+    assert raw.request("list", patterns=[1, None, {}])[2] == 400
+    assert raw.request("list", patterns=None, metrics=None)[2] == 0
 
 
 def test_an_expired_command_is_not_carried_out(home, raw):

@@ -188,7 +188,7 @@ def test_ack_in_a_poll(apps):
     ids = [m["id"] for m, _ in b.poll()]
     assert b.poll(ack=ids[:1]) == []
     b.close()
-    again = apps.wire("b").poll()
+    again = apps.wire("b").poll(wait_ms=10_000)  # until the other connection has gone
     assert [(p, m["attempt"]) for m, p in again] == [("y", 2)]
 
 
