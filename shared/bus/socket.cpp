@@ -184,8 +184,9 @@ void SocketImpl::pause_listening(const std::string& endpoint) {
     try {
         if (!pause.active()) {
             if (paused.due()) {
-                log::warning("hardly any descriptors are left: nobody more is let in for now",
-                             {{"at", endpoint}});
+                log::warning(
+                    "hardly any descriptors are left: nobody more is let in until others have gone",
+                    {{"at", endpoint}});
             }
             socket.unbind(endpoint);
         } else if (os::may_take_more(os::Callers::Strangers)) {
