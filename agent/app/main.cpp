@@ -76,14 +76,9 @@ int run_agent(const berth::app::AgentOptions& options) {
 
 berth::Result<berth::app::AgentOptions> options_of(const berth::CommandLine& line) {
     berth::app::AgentOptions options;
-    if (!line.words().empty()) {
-        return berth::fail(berth::ErrorCode::InvalidArgument,
-                           "unknown argument \"" + line.words().front() + "\"");
-    }
-    if (line.get("--home").empty()) {
-        return berth::fail(berth::ErrorCode::InvalidArgument, "--home is missing");
-    }
-    options.home = berth::os::absolute_path(line.get("--home"));
+    BERTH_CHECK(line.refuse_words());
+    BERTH_TRY(const std::string home, line.required("--home"));
+    options.home = berth::os::absolute_path(home);
     options.name = line.get("--name");
     options.shutdown = line.has("--shutdown");
     BERTH_TRY(options.keeper_fd, line.number("--keeper-fd", options.keeper_fd));

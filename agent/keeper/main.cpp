@@ -67,14 +67,9 @@ int run_keeper(const berth::keeper::KeeperOptions& options) {
 berth::Result<berth::keeper::KeeperOptions> options_of(const berth::CommandLine& line,
                                                        Versions& versions) {
     berth::keeper::KeeperOptions options;
-    if (!line.words().empty()) {
-        return berth::fail(berth::ErrorCode::InvalidArgument,
-                           "unknown argument \"" + line.words().front() + "\"");
-    }
-    if (line.get("--home").empty()) {
-        return berth::fail(berth::ErrorCode::InvalidArgument, "--home is missing");
-    }
-    options.home = berth::os::absolute_path(line.get("--home"));
+    BERTH_CHECK(line.refuse_words());
+    BERTH_TRY(const std::string home, line.required("--home"));
+    options.home = berth::os::absolute_path(home);
     options.name = line.get("--name");
     options.use_cgroup = !line.has("--no-cgroup");
     BERTH_TRY(options.agent_fd, line.number("--agent-fd", options.agent_fd));

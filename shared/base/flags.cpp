@@ -93,6 +93,15 @@ std::vector<std::string> CommandLine::all(std::string_view name) const {
     return values;
 }
 
+Result<void> CommandLine::refuse_words() const {
+    return words_.empty() ? Result<void>() : usage("unknown argument \"" + words_.front() + "\"");
+}
+
+Result<std::string> CommandLine::required(std::string_view name) const {
+    std::string value = get(name);
+    return value.empty() ? Result<std::string>(usage(std::string(name) + " is missing")) : value;
+}
+
 Result<int> CommandLine::number(std::string_view name, int fallback) const {
     if (!has(name)) {
         return fallback;

@@ -37,6 +37,12 @@ public:
     [[nodiscard]] std::string get(std::string_view name, std::string_view fallback = {}) const;
     [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
 
+    // Error: there is one, where a program takes flags alone.
+    [[nodiscard]] Result<void> refuse_words() const;
+
+    // Error: it is not there, or empty.
+    [[nodiscard]] Result<std::string> required(std::string_view name) const;
+
     // As if it had been given last.
     void set(std::string_view name, std::string_view value) { given_.emplace_back(name, value); }
 

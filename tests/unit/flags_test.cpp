@@ -61,6 +61,15 @@ TEST_CASE("a command line that cannot be meant is refused in words") {
     CHECK(problem({"--report"}) == "there is no option \"--report\"");
 }
 
+TEST_CASE("what a program needs, and what it takes none of, is said") {
+    CHECK(parsed({"-q"}).refuse_words());
+    CHECK(parsed({"-q", "a"}).refuse_words().error().message == "unknown argument \"a\"");
+    CHECK(parsed({"--home", "/x"}).required("--home").value() == "/x");
+    for (const std::vector<std::string>& words : {std::vector<std::string>(), {"--home="}}) {
+        CHECK(parsed(words).required("--home").error().message == "--home is missing");
+    }
+}
+
 TEST_CASE("help has a line for each flag that people use") {
     CHECK(flags_help(kKnown) ==
           "  --home DIR     where\n"
